@@ -1,0 +1,88 @@
+// Package audit keeps access events: what happened, their FHIR AuditEvent form (IHE BALP, NEN 7513), and the archive.
+package audit
+
+import (
+	"time"
+
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// EventID identifies an event: "<shard>-<random>".
+type EventID string
+
+// Kind says what an event is about. Unknown kinds are refused when an event is read back.
+type Kind string
+
+// The kinds of events.
+const (
+	KindAccess          Kind = "access"          // an interaction with a source, permitted or refused
+	KindLog             Kind = "log"             // the patient viewed the access events
+	KindConsent         Kind = "consent"         // a consent record was made, changed or withdrawn
+	KindPerson          Kind = "person"          // a flag was set
+	KindBreakGlass      Kind = "break-glass"     // a declaration was made, ended or refused
+	KindReview          Kind = "review"          // a declaration was reviewed
+	KindUnauthenticated Kind = "unauthenticated" // a caller that could not be authenticated; Count of them
+)
+
+// Outcome says how it ended.
+type Outcome string
+
+// The outcomes: AuditEvent.outcome 0, 4 and 8.
+const (
+	OutcomePermit Outcome = "permit"
+	OutcomeDeny   Outcome = "deny"
+	OutcomeError  Outcome = "error"
+)
+
+// Event is one access event. It holds no patient identifier: the person is a key, a patient's own subject id is left out, and the
+// patient's value in a query is replaced. ID and Time are set by the store.
+type Event struct {
+	ID      EventID   `json:"id"`
+	Time    time.Time `json:"time"`
+	Version int       `json:"v"` // schema version, 1
+	Kind    Kind      `json:"kind"`
+	Request string    `json:"request_id"` // X-Request-Id of the exchange
+
+	Person  consent.PersonKey `json:"person,omitempty"`
+	Outcome Outcome           `json:"outcome"`
+	Reason  policy.Reason     `json:"reason"`
+
+	Source      string    `json:"source,omitempty"`
+	Interaction fhir.Code `json:"interaction,omitempty"`
+	Type        string    `json:"type,omitempty"`
+	Query       string    `json:"query,omitempty"` // redacted, "Observation?patient=***&code=…"
+
+	Actor Actor `json:"actor"`
+
+	Categories  []fhir.DataCategory   `json:"categories,omitempty"` // made ready for release
+	Disclosed   []string              `json:"disclosed,omitempty"`  // references of what was made ready
+	Records     []consent.RecordID    `json:"records,omitempty"`    // consent records that decided
+	Obligations []policy.Obligation   `json:"obligations,omitempty"`
+	Emergency   string                `json:"emergency_reason,omitempty"`
+	Declaration consent.DeclarationID `json:"declaration,omitempty"`
+	Consent     consent.RecordID      `json:"consent,omitempty"` // the record that was changed
+	Generation  uint64                `json:"generation,omitempty"`
+	Count       int                   `json:"count,omitempty"`
+	Address     string                `json:"address,omitempty"` // of the peer
+	Policy      string                `json:"policy,omitempty"`  // hash of the configured policy
+}
+
+// Actor is who asked, as it is kept: of a patient or representative no subject id.
+type Actor struct {
+	Issuer       string                    `json:"issuer,omitempty"`
+	Subject      string                    `json:"subject,omitempty"`
+	Client       string                    `json:"client,omitempty"`
+	Token        string                    `json:"token,omitempty"` // jti
+	Kind         string                    `json:"kind,omitempty"`
+	Name         string                    `json:"name,omitempty"`
+	Organization string                    `json:"organization,omitempty"`
+	Practitioner string                    `json:"practitioner,omitempty"`
+	Roles        []string                  `json:"roles,omitempty"`
+	Categories   []policy.ProviderCategory `json:"categories,omitempty"`
+	Assurance    string                    `json:"assurance,omitempty"`
+	Relationship policy.Relationship       `json:"relationship,omitempty"`
+	Purpose      policy.PurposeOfUse       `json:"purpose,omitempty"`
+	Channel      policy.Channel            `json:"channel,omitempty"`
+}

@@ -1,0 +1,117 @@
+// Package consent is what patients decided: consent records, break-glass declarations, and the standing of one person. It is
+// pure: no I/O, no clock, no logging, no context.
+package consent
+
+import (
+	"time"
+
+	"zorgsluis/fhir"
+)
+
+// PersonKey is the pseudonym of a person: lower-case hex of HMAC-SHA-256 over the length-prefixed (system, value). It is the only
+// form in which a person appears in Redis keys, logs and events.
+type PersonKey string
+
+// RecordID identifies a consent record, DeclarationID a break-glass declaration: "<shard>-<random>".
+type (
+	RecordID      string
+	DeclarationID string
+)
+
+// Standing is everything on file for one person at one generation. Its zero value is a person of whom nothing is on file.
+type Standing struct {
+	Person       fhir.Identifier `json:"person"`
+	Generation   uint64          `json:"-"`
+	Records      []Record        `json:"records,omitempty"`
+	Declarations []Declaration   `json:"declarations,omitempty"`
+	Flags        Flags           `json:"flags"`
+	// Newest is the latest stamp on file; a decision is never taken at an earlier instant.
+	Newest time.Time `json:"-"`
+}
+
+// Flags are set by a provider (gateway person), not by the patient.
+type Flags struct {
+	Incapacitated          bool                `json:"incapacitated,omitempty"`
+	RepresentativesBlocked []string            `json:"representatives_blocked,omitempty"`
+	WithheldFromPatient    []fhir.DataCategory `json:"withheld_from_patient,omitempty"`
+}
+
+// Declaration is a break-glass declaration: it binds issuer, practitioner, organization, client and person.
+type Declaration struct {
+	ID                DeclarationID `json:"id"`
+	Issuer            string        `json:"issuer"`
+	Client            string        `json:"client"`
+	Practitioner      string        `json:"practitioner"`
+	Organization      string        `json:"organization"`
+	Reason            string        `json:"reason"`
+	ConsentImpossible bool          `json:"consent_impossible"`
+	DeclaredAt        time.Time     `json:"declared_at"`
+	Expires           time.Time     `json:"expires"`
+	Review            *Review       `json:"review,omitempty"`
+}
+
+// Review is the verdict on a declaration.
+type Review struct {
+	Justified bool      `json:"justified"`
+	By        string    `json:"by"`
+	Why       string    `json:"why"`
+	At        time.Time `json:"at"`
+}
+
+// Record is one consent record in the form of the specification (decision.md, Input). Times that are zero are open.
+type Record struct {
+	ID                 RecordID    `json:"id"`
+	Status             string      `json:"status"`
+	Decision           string      `json:"decision"`
+	EmergencyException bool        `json:"emergency_exception,omitempty"`
+	Holder             Side        `json:"holder"`
+	Party              Side        `json:"party"`
+	Data               []string    `json:"data"`
+	Channel            string      `json:"channel"`
+	Purposes           []string    `json:"purposes"`
+	ValidFrom          Time        `json:"valid_from"`
+	ValidTo            Time        `json:"valid_to"`
+	RecordedAt         Time        `json:"recorded_at"`
+	GivenBy            []string    `json:"given_by"`
+	Posthumous         bool        `json:"posthumous,omitempty"`
+	WithdrawnAt        Time        `json:"withdrawn_at,omitzero"`
+	WithdrawnBy        []string    `json:"withdrawn_by,omitempty"`
+	RecordedBy         string      `json:"recorded_by,omitempty"`
+	Method             string      `json:"method,omitempty"`
+	Information        Information `json:"information,omitzero"`
+}
+
+// Information is what the patient was shown before choosing (decision.md, "What a write must refuse").
+type Information struct {
+	ID       string `json:"id"`
+	Version  string `json:"version"`
+	Language string `json:"language"`
+	SHA256   string `json:"sha256"`
+}
+
+// Side is the holder or the party of a record: nothing named means any; at most one field may be set.
+type Side struct {
+	Category     string `json:"category,omitempty"`
+	Organization string `json:"organization,omitempty"`
+	Practitioner string `json:"practitioner,omitempty"`
+}
+
+// Time is an instant that is written as RFC 3339, or as "" when it is open.
+type Time struct{ time.Time }
+
+// MarshalJSON writes "" for the zero time.
+func (t Time) MarshalJSON() ([]byte, error) {
+	if t.IsZero() {
+		return []byte(`""`), nil
+	}
+	return t.Time.MarshalJSON()
+}
+
+// UnmarshalJSON reads "" as the zero time.
+func (t *Time) UnmarshalJSON(b []byte) error {
+	if string(b) == `""` {
+		t.Time = time.Time{}
+		return nil
+	}
+	return t.Time.UnmarshalJSON(b)
+}

@@ -1,0 +1,151 @@
+// Package policy is the decision: who may see which data of whom, and why. It is pure and total: no clock, no I/O, no error
+// result, and the zero Decision denies.
+package policy
+
+import (
+	"time"
+
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+)
+
+// AssuranceLevel says how surely the caller is known (eIDAS, OIDC acr). The zero value is none.
+type AssuranceLevel int
+
+// The levels of eIDAS, in order.
+const (
+	AssuranceNone AssuranceLevel = iota
+	AssuranceLow
+	AssuranceSubstantial
+	AssuranceHigh
+)
+
+// SubjectKind says in which capacity the caller asks. The zero value has no care role and is refused.
+type SubjectKind int
+
+// The kinds of callers (decision.md, request.actor.kind).
+const (
+	KindOther SubjectKind = iota
+	KindPatient
+	KindRepresentative
+	KindProvider
+)
+
+// ProviderCategory is a configured category of providers (gp, pharmacy, …) or a blocked one (insurer, company-doctor, …).
+type ProviderCategory string
+
+// Relationship is the treatment relation that was asserted (Wabvpz art. 1(k)).
+type Relationship string
+
+// The relations that count; anything else is none.
+const (
+	RelationTreating         Relationship = "treating"
+	RelationDirectlyInvolved Relationship = "directly-involved"
+	RelationSubstitute       Relationship = "substitute"
+)
+
+// PurposeOfUse is a code of v3-ActReason.
+type PurposeOfUse string
+
+// The purposes that the decision gives a meaning to.
+const (
+	PurposeTreatment      PurposeOfUse = "TREAT"
+	PurposeEmergency      PurposeOfUse = "ETREAT"
+	PurposePatientRequest PurposeOfUse = "PATRQT"
+	PurposeResearch       PurposeOfUse = "HRESCH"
+)
+
+// Channel is the exchange system or route that is used (regional, lsp, medmij, …).
+type Channel string
+
+// Subject is the authenticated caller (XACML Subject): who, in which capacity, how surely, why, over which channel. authn makes
+// it from a verified token and from configuration only.
+type Subject struct {
+	Issuer   string // iss, exactly as configured
+	ID       string // sub; a patient's may be an identifier: never log it, see audit
+	ClientID string
+	TokenID  string // jti
+	Name     string
+
+	Kind         SubjectKind
+	Assurance    AssuranceLevel
+	Categories   []ProviderCategory // all that the signals give, blocked ones included
+	Organization string             // "ura:…" or another configured prefix
+	Practitioner string             // "uzi:…"; empty when no natural person stands behind the request
+	Roles        []string           // UZI role codes
+	Relationship Relationship
+	Purposes     []PurposeOfUse // as asserted; a blocked one blocks, otherwise exactly one is needed
+	Channel      Channel
+
+	Person         fhir.Identifier // patient and representative: whose record the token is for
+	Representative string          // representative: own id
+	Authority      string          // representative: parental, guardian, curator, mentor, written
+
+	AuthenticatedAt time.Time // auth_time, zero when absent
+	Expires         time.Time // exp
+}
+
+// Holder is the organization that keeps the record, from the configuration of the source.
+type Holder struct {
+	Organization string
+	Category     ProviderCategory
+}
+
+// Patient is what the decision knows of the patient. BirthDate is a civil date "YYYY-MM-DD".
+type Patient struct {
+	Key       consent.PersonKey
+	BirthDate string
+	Deceased  bool
+	Flags     consent.Flags
+}
+
+// Emergency is the break-glass declaration under which ETREAT is asked.
+type Emergency struct {
+	Reason            string
+	ConsentImpossible bool
+}
+
+// Actor is the caller as the decision sees it. PatientKey is whose record a patient's or representative's token is for.
+type Actor struct {
+	Kind           SubjectKind
+	Assurance      AssuranceLevel
+	Categories     []ProviderCategory
+	Organization   string
+	Practitioner   string
+	Relationship   Relationship
+	PatientKey     consent.PersonKey
+	Representative string
+	Authority      string
+}
+
+// Request is everything about the request that the decision depends on.
+type Request struct {
+	Actor     Actor
+	Purpose   PurposeOfUse
+	Emergency *Emergency
+	Channel   Channel
+	Holder    Holder
+	Category  fhir.DataCategory
+}
+
+// Input is one question to Decide. At is the instant that is decided about; nothing reads a clock.
+type Input struct {
+	At      time.Time
+	Request Request
+	Patient Patient
+	Records []consent.Record
+}
+
+// Reason is a stable code of why a decision was taken (decision.md, Rules).
+type Reason string
+
+// Obligation is what must be done together with a permit or a denial: report-authority, alert, review, notify-patient.
+type Obligation string
+
+// Decision is the answer. The zero value denies, without a reason.
+type Decision struct {
+	Permit      bool
+	Reason      Reason
+	Obligations []Obligation
+	Records     []consent.RecordID // the records that decided, sorted
+}
