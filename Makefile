@@ -1,0 +1,44 @@
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.PHONY: run test check bench fuzz redis
+
+run:
+	go run ./cmd/gateway demo
+
+# One run of everything, with the race detector and real redis-server processes. The pure packages, which decide, must be covered
+# to 95 %; the check speaks only when they are not, so that the summary of go test is what is left to read.
+test: redis
+	@out=$$(mktemp); trap 'rm -f "$$out"' EXIT; \
+	go test -race -count=1 -cover ./... | tee "$$out"; \
+	awk -v want=95 ' \
+		$$2 ~ /^zorgsluis\/(fhir|consent|policy)$$/ && match($$0, /coverage: [0-9.]+/) { seen[$$2] = substr($$0, RSTART+10, RLENGTH-10) } \
+		END { for (p in seen) { n++; if (seen[p] + 0 < want) { print "coverage of " p " is " seen[p] " %, wanted " want " %"; bad = 1 } } \
+			if (n != 3) { print "coverage of fhir, consent and policy was not reported"; bad = 1 } \
+			exit bad }' "$$out" >&2
+
+# The tests start redis-server themselves; miniredis does not fsync, fail over or run out of memory.
+redis:
+	@command -v redis-server >/dev/null && exit 0; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server; \
+	else \
+		echo "the tests need redis-server: run  apt-get install -y redis-server  as root" >&2; exit 1; \
+	fi
+
+check:
+	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
+	go vet ./...
+	go vet -tags release ./cmd/...
+	@if command -v staticcheck >/dev/null; then staticcheck ./...; else echo "staticcheck is not installed: left out"; fi
+	@if command -v govulncheck >/dev/null; then govulncheck ./...; else echo "govulncheck is not installed: left out"; fi
+
+bench:
+	go run ./test/bench
+
+# Each fuzz target for a minute. What it finds is written below testdata/fuzz: commit it, and make test runs it from then on.
+fuzz:
+	@for pkg in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "$$pkg $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime 60s $$pkg; \
+		done; \
+	done

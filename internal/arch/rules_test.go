@@ -1,0 +1,110 @@
+package arch_test
+
+import "strings"
+
+// module is the module path: an import below it is one of ours.
+const module = "zorgsluis"
+
+// Budgets of files that are not tests. What does not fit on some screens is split by what it does, not by its length.
+const (
+	maxFileLines     = 500
+	maxFunctionLines = 60
+)
+
+// mayImport says, for each package of the module, which others it may know: fhir ← consent ← policy ← audit ← proxy, with the
+// adapters hanging on that chain. A package that is not listed has no place in the design yet, and fails.
+var mayImport = map[string][]string{
+	"fhir":               {},
+	"consent":            {"fhir"},
+	"policy":             {"fhir", "consent"},
+	"audit":              {"fhir", "consent", "policy"},
+	"configs":            {"fhir", "consent", "policy"},
+	"authn":              {"fhir", "consent", "policy"},
+	"consent/redisstore": {"fhir", "consent", "policy", "audit"},
+	"proxy":              {"fhir", "consent", "policy", "audit"},
+	"internal/demo":      {"*"},
+	"internal/arch":      {},
+	"internal/deps":      {},
+	"cmd/gateway":        {"*"},
+	"test/":              {"*"}, // e2e stories and the bench: outside of the program
+}
+
+// onlyIn says where a library may be used, so that replacing it means changing one package.
+var onlyIn = map[string][]string{
+	"github.com/redis/":              {"consent/redisstore", "cmd/gateway", "internal/demo", "test/"},
+	"github.com/alicebob/miniredis/": {"consent/redisstore", "internal/demo", "test/"},
+	"github.com/alecthomas/kong":     {"cmd/gateway"},
+	"github.com/prometheus/":         {"cmd/gateway", "proxy", "test/"},
+	"github.com/coreos/go-oidc/":     {"authn", "internal/demo", "test/"},
+	"github.com/zitadel/":            {"internal/demo", "test/"},
+	"github.com/samply/":             {"fhir", "audit", "proxy", "internal/demo", "test/"},
+	"go.yaml.in/yaml/":               {"configs", "cmd/gateway", "internal/demo", "test/"},
+}
+
+// pure lists the packages without I/O, clock, logging, context and changing globals: what they answer depends on their
+// arguments alone, so that a decision can be repeated years later.
+var pure = []string{"fhir", "consent", "policy"}
+
+// notInPure says which imports a pure package may not have, and why.
+var notInPure = map[string]string{
+	"os":               "the operating system is I/O",
+	"os/":              "the operating system is I/O",
+	"io/fs":            "files are read by configs and cmd/gateway",
+	"io/ioutil":        "files are read by configs and cmd/gateway",
+	"embed":            "tables are handed in, so that operators can edit them",
+	"net":              "the network is I/O",
+	"net/http":         "only proxy and authn know HTTP",
+	"log":              "what is worth telling is returned",
+	"log/":             "what is worth telling is returned",
+	"context":          "nothing here waits, so nothing can be cancelled",
+	"database/":        "stores are adapters",
+	"syscall":          "the operating system is I/O",
+	"unsafe":           "a pure package must not be able to break memory safety",
+	"math/rand":        "the same question must get the same answer",
+	"math/rand/":       "the same question must get the same answer",
+	"crypto/rand":      "the same question must get the same answer",
+	"runtime":          "the same question must get the same answer",
+	"runtime/":         "the same question must get the same answer",
+	"sync":             "nothing here is shared, so nothing needs a lock",
+	"sync/":            "nothing here is shared, so nothing needs a lock",
+	"testing":          "tests belong in test files",
+	"go.yaml.in/":      "configs reads YAML",
+	"github.com/redis": "redisstore knows Redis",
+}
+
+// clockUse lists the members of package time that read or wait for a clock. Pure packages are told the instant.
+var clockUse = map[string]bool{
+	"Now": true, "Since": true, "Until": true, "Sleep": true, "After": true, "AfterFunc": true, "Tick": true,
+	"NewTimer": true, "NewTicker": true, "Local": true, "LoadLocation": true,
+}
+
+// noNames are package names that say nothing about what is inside.
+var noNames = []string{
+	"pkg", "util", "utils", "common", "helper", "helpers", "misc", "base", "shared", "lib", "models", "model", "types",
+	"interfaces", "middleware", "core", "manager",
+}
+
+// allowed reports whether dir may import the package at target, both relative to the module.
+func allowed(dir, target string) (known, ok bool) {
+	may, known := entry(mayImport, dir)
+	for _, m := range may {
+		if m == "*" || m == target || strings.HasSuffix(m, "/") && strings.HasPrefix(target, m) {
+			return known, true
+		}
+	}
+	return known, false
+}
+
+// entry finds the row of name: its own, or that of a folder above it that is written with a slash at the end.
+func entry[V any](table map[string]V, name string) (V, bool) {
+	if v, ok := table[name]; ok {
+		return v, true
+	}
+	for key, v := range table {
+		if strings.HasSuffix(key, "/") && strings.HasPrefix(name, key) {
+			return v, true
+		}
+	}
+	var none V
+	return none, false
+}
