@@ -1,0 +1,28 @@
+//go:build !release
+
+// Package demo is the world around the gateway in which it can be tried: an OpenID provider, a FHIR R4 source with real records,
+// people, seeded consents, and a tour that tells a story and checks each answer. `gateway demo`, the end-to-end tests and the
+// benchmark use it; the build tag "release" leaves it out. It knows nothing of the gateway's own packages but their vocabulary.
+//
+// # Issuer
+//
+//	issuer, err := demo.NewIssuer(demo.IssuerOptions{})    // listens on 127.0.0.1, zitadel/oidc underneath
+//	token, err := issuer.Token(demo.GP().Claims)           // a JWT access token, typ at+jwt
+//	curl -d grant_type=client_credentials -d client_id=gp -d client_secret=demo $ISSUER/oauth/token
+//
+// The claims on the wire are those of [Claims]; they are flat: kind, name, acr, organization_ura, organization_type,
+// organization_uzovi, agb, uzi, uzi_roles (array), relationship, purpose_of_use (array), bsn.
+//
+// # Source
+//
+//	data, err := demo.Load()                               // or demo.LoadSynthetic(patients, observations)
+//	source, err := demo.NewSource(data, demo.SourceOptions{})
+//	source.URL()                                           // FHIR base: http://127.0.0.1:port/fhir
+//
+// It serves its resources byte for byte, searches with the parameters of the R4 specification, records what it was asked
+// ([Source.Requests]) and misbehaves when told to ([Source.Intercept] and the interceptors of misbehave.go).
+//
+// # Story
+//
+// [People] and [Callers] are the cast, [Seed] gives what the patients decided, [Tour] plays it against a gateway.
+package demo
