@@ -36,12 +36,15 @@ const (
 	OutcomeError  Outcome = "error"
 )
 
+// SchemaVersion is the version of the event format that this code writes (docs/events.md). A reader refuses any other.
+const SchemaVersion = 1
+
 // Event is one access event. It holds no patient identifier: the person is a key, a patient's own subject id is left out, and the
 // patient's value in a query is replaced. ID and Time are set by the store.
 type Event struct {
 	ID      EventID   `json:"id"`
 	Time    time.Time `json:"time"`
-	Version int       `json:"v"` // schema version, 1
+	Version int       `json:"v"` // SchemaVersion
 	Kind    Kind      `json:"kind"`
 	Request string    `json:"request_id"` // X-Request-Id of the exchange
 
@@ -56,10 +59,14 @@ type Event struct {
 
 	Actor Actor `json:"actor"`
 
-	Categories  []fhir.DataCategory   `json:"categories,omitempty"` // made ready for release
-	Disclosed   []string              `json:"disclosed,omitempty"`  // references of what was made ready
-	Records     []consent.RecordID    `json:"records,omitempty"`    // consent records that decided
-	Obligations []policy.Obligation   `json:"obligations,omitempty"`
+	Categories []fhir.DataCategory `json:"categories,omitempty"` // made ready for release
+	// Disclosed are references of what was made ready, at most MaxDisclosed; DisclosedTotal is how many there were when the list
+	// was cut, else zero. A Patient's own id is replaced: "Patient/***".
+	Disclosed      []string            `json:"disclosed,omitempty"`
+	DisclosedTotal int                 `json:"disclosed_total,omitempty"`
+	Records        []consent.RecordID  `json:"records,omitempty"` // consent records that decided
+	Obligations    []policy.Obligation `json:"obligations,omitempty"`
+
 	Emergency   string                `json:"emergency_reason,omitempty"`
 	Declaration consent.DeclarationID `json:"declaration,omitempty"`
 	Consent     consent.RecordID      `json:"consent,omitempty"` // the record that was changed

@@ -1,0 +1,66 @@
+package audit
+
+import (
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// The interactions that events have beside those of package fhir: what was done with a Consent.
+const (
+	CodeCreate fhir.Code = "create"
+	CodeUpdate fhir.Code = "update"
+)
+
+// NewActor is the subject as it is kept in events. Of a patient or a representative the id, the name and the person are left out:
+// the person key of the event stands for them. The purpose is the one that was decided on, which the caller sets.
+func NewActor(s policy.Subject) Actor {
+	a := Actor{
+		Issuer:       s.Issuer,
+		Client:       s.ClientID,
+		Token:        s.TokenID,
+		Kind:         kindName(s.Kind),
+		Organization: s.Organization,
+		Practitioner: s.Practitioner,
+		Roles:        s.Roles,
+		Categories:   s.Categories,
+		Assurance:    assuranceName(s.Assurance),
+		Relationship: s.Relationship,
+		Channel:      s.Channel,
+	}
+	if s.Kind != policy.KindPatient && s.Kind != policy.KindRepresentative {
+		a.Subject, a.Name = s.ID, s.Name
+	}
+	return a
+}
+
+// The kinds of actors as they stand in events.
+const (
+	actorPatient        = "patient"
+	actorRepresentative = "representative"
+	actorProvider       = "provider"
+	actorOther          = "other"
+)
+
+func kindName(k policy.SubjectKind) string {
+	switch k {
+	case policy.KindPatient:
+		return actorPatient
+	case policy.KindRepresentative:
+		return actorRepresentative
+	case policy.KindProvider:
+		return actorProvider
+	}
+	return actorOther
+}
+
+func assuranceName(l policy.AssuranceLevel) string {
+	switch l {
+	case policy.AssuranceLow:
+		return "low"
+	case policy.AssuranceSubstantial:
+		return "substantial"
+	case policy.AssuranceHigh:
+		return "high"
+	}
+	return "none"
+}

@@ -1,0 +1,239 @@
+package audit
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// The bounds of an event. A text is measured as it stands in JSON, so that no content can make an event larger than MaxEventBytes.
+const (
+	// MaxEventBytes is more than any event can take, and the most that ParseEvent and the archive read.
+	MaxEventBytes = 256 << 10
+	// MaxDisclosed is how many references an event lists; Event.DisclosedTotal tells of more.
+	MaxDisclosed = 1000
+
+	maxRecords   = 1000 // as many as a person can have (design.md), so that none is ever left out
+	maxCodes     = 64   // categories, roles, obligations
+	maxCode      = 64   // a code, an id of ours, a data category
+	maxReference = 130  // type (64), slash, id (64)
+	maxName      = 256  // an identifier, a name, a URL
+	maxQuery     = 4096
+	maxEmergency = 1024
+
+	cutMark = "…" // ends a text that was cut
+)
+
+// hiddenPatient stands for a Patient in Disclosed: the source's id of a patient is an identifier (design.md, promise 8), and
+// Event.Person says already who it is.
+const hiddenPatient = "Patient/***"
+
+// ErrEvent is what ParseEvent and Validate answer. The text names the field, never its value.
+var ErrEvent = errors.New("event")
+
+// Marshal renders the event as one line of JSON without a line feed (docs/events.md). It cannot fail: what is over a bound is cut
+// and marked, invalid UTF-8 is replaced, and control characters stay escaped.
+func (e Event) Marshal() []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(e.bounded()); err != nil {
+		// Strings, numbers and a time within bounds always encode.
+		return []byte("{}")
+	}
+	return escapeControls(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+}
+
+// bounded is a copy that is within the bounds.
+func (e Event) bounded() Event {
+	e.ID = cut(e.ID, maxCode)
+	e.Time = e.Time.UTC().Truncate(time.Microsecond)
+	if e.Time.Year() < 1 || e.Time.Year() > 9999 {
+		e.Time = time.Time{}
+	}
+	e.Kind, e.Outcome, e.Reason = cut(e.Kind, maxCode), cut(e.Outcome, maxCode), cut(e.Reason, maxCode)
+	e.Request, e.Person = cut(e.Request, maxCode), cut(e.Person, maxCode)
+	e.Source, e.Interaction, e.Type = cut(e.Source, maxCode), cut(e.Interaction, maxCode), cut(e.Type, maxCode)
+	e.Query, e.Emergency = cut(e.Query, maxQuery), cut(e.Emergency, maxEmergency)
+	e.Declaration, e.Consent = cut(e.Declaration, maxCode), cut(e.Consent, maxCode)
+	e.Address, e.Policy = cut(e.Address, maxName), cut(e.Policy, maxName)
+
+	e.Categories = cutAll(e.Categories, maxCodes, maxCode)
+	e.Obligations = cutAll(e.Obligations, maxCodes, maxCode)
+	e.Records = cutAll(e.Records, maxRecords, maxCode)
+	if len(e.Disclosed) > MaxDisclosed {
+		e.DisclosedTotal = max(e.DisclosedTotal, len(e.Disclosed))
+	}
+	e.Disclosed = cutAll(e.Disclosed, MaxDisclosed, maxReference)
+	for i, ref := range e.Disclosed {
+		if strings.HasPrefix(ref, "Patient/") {
+			e.Disclosed[i] = hiddenPatient
+		}
+	}
+	e.Actor = e.Actor.bounded()
+	return e
+}
+
+// bounded is a copy that is within the bounds.
+func (a Actor) bounded() Actor {
+	a.Issuer, a.Subject, a.Client = cut(a.Issuer, maxName), cut(a.Subject, maxName), cut(a.Client, maxName)
+	a.Token, a.Name, a.Kind = cut(a.Token, maxName), cut(a.Name, maxName), cut(a.Kind, maxCode)
+	a.Organization, a.Practitioner = cut(a.Organization, maxName), cut(a.Practitioner, maxName)
+	a.Roles = cutAll(a.Roles, maxCodes, maxCode)
+	a.Categories = cutAll(a.Categories, maxCodes, maxCode)
+	a.Assurance, a.Relationship = cut(a.Assurance, maxCode), cut(a.Relationship, maxCode)
+	a.Purpose, a.Channel = cut(a.Purpose, maxCode), cut(a.Channel, maxCode)
+	return a
+}
+
+// cutAll bounds a list and each of its texts, in a copy.
+func cutAll[S ~string](list []S, most, length int) []S {
+	list = slices.Clone(list[:min(len(list), most)])
+	for i, s := range list {
+		list[i] = cut(s, length)
+	}
+	return list
+}
+
+// cut bounds a text to length bytes of JSON, the mark included.
+func cut[S ~string](s S, length int) S {
+	size, end := 0, 0 // end: where to cut so that the mark still fits
+	for i, r := range string(s) {
+		if size+len(cutMark) <= length {
+			end = i
+		}
+		if size += encodedSize(r); size > length {
+			return s[:end] + cutMark
+		}
+	}
+	return s
+}
+
+// encodedSize is how many bytes a rune takes in our JSON.
+func encodedSize(r rune) int {
+	switch {
+	case r < ' ' || hidden(r) || r == '\u2028' || r == '\u2029':
+		return len(`\u0000`)
+	case r == '"' || r == '\\':
+		return 2
+	}
+	return utf8.RuneLen(r)
+}
+
+// hidden reports the control characters that encoding/json leaves as they are: DEL, C1, and those that turn the direction of
+// text. A terminal or an editor that shows the archive must not act on them.
+func hidden(r rune) bool {
+	return r >= 0x7f && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r))
+}
+
+// escapeControls writes hidden characters as \uXXXX. They can stand only inside texts, and all are below U+10000.
+func escapeControls(b []byte) []byte {
+	if !bytes.ContainsFunc(b, hidden) {
+		return b
+	}
+	out := make([]byte, 0, len(b)+64)
+	for _, r := range string(b) {
+		if hidden(r) {
+			out = fmt.Appendf(out, `\u%04x`, r)
+			continue
+		}
+		out = utf8.AppendRune(out, r)
+	}
+	return out
+}
+
+// ParseEvent reads one event as Marshal writes it: strict JSON, every member known, spelled exactly and given once, nothing after
+// the end, the version ours, all bounds kept, and id and time present. Errors wrap ErrEvent.
+func ParseEvent(b []byte) (Event, error) {
+	if len(b) > MaxEventBytes {
+		return Event{}, fmt.Errorf("%w: more than %d bytes", ErrEvent, MaxEventBytes)
+	}
+	if !utf8.Valid(b) {
+		return Event{}, fmt.Errorf("%w: not UTF-8", ErrEvent)
+	}
+	if err := checkMembers(b); err != nil {
+		return Event{}, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.DisallowUnknownFields()
+	var e Event
+	if err := dec.Decode(&e); err != nil {
+		return Event{}, fmt.Errorf("%w: not the JSON of an event", ErrEvent) // the cause would quote the content
+	}
+	if e.ID == "" || e.Time.IsZero() {
+		return Event{}, fmt.Errorf("%w: id and time are required", ErrEvent)
+	}
+	if err := e.Validate(); err != nil {
+		return Event{}, err
+	}
+	return e, nil
+}
+
+// Validate reports every field that does not have its form. ID and Time may be missing as long as the store has not set them.
+func (e Event) Validate() error {
+	var errs []error
+	check := func(ok bool, field, rule string) {
+		if !ok {
+			errs = append(errs, fmt.Errorf("%w: %s: %s", ErrEvent, field, rule))
+		}
+	}
+	check(e.Version == SchemaVersion, "v", "not a version that this gateway reads")
+	check(slices.Contains(kinds, e.Kind), "kind", "unknown")
+	check(slices.Contains(outcomes, e.Outcome), "outcome", "unknown")
+	check(e.Interaction == "" || isCode(string(e.Interaction)), "interaction", "not a code")
+	check(e.Reason != "" && isCode(string(e.Reason)), "reason", "not a code")
+	check(e.ID == "" || isCode(string(e.ID)), "id", "not an id")
+	check(e.Person == "" || isKey(string(e.Person)), "person", "not a person key")
+	check(e.Count >= 0, "count", "negative")
+	check(e.DisclosedTotal == 0 || e.DisclosedTotal > len(e.Disclosed), "disclosed_total", "not more than are listed")
+	check(equalBounded(e), "event", "a text or list is over its bound")
+	return errors.Join(errs...)
+}
+
+var (
+	kinds    = []Kind{KindAccess, KindLog, KindConsent, KindPerson, KindBreakGlass, KindReview, KindUnauthenticated}
+	outcomes = []Outcome{OutcomePermit, OutcomeDeny, OutcomeError}
+)
+
+// equalBounded reports whether bounding leaves the event as it is. Time is not compared: the store may keep more digits.
+func equalBounded(e Event) bool {
+	b := e.bounded()
+	b.Time = e.Time
+	x, errX := json.Marshal(e)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
+}
+
+// isCode reports whether s is a short code or id of ours: it is also a FHIR id (R4 §2.24.0.1), and safe to print anywhere.
+func isCode(s string) bool {
+	if s == "" || len(s) > maxCode {
+		return false
+	}
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '.' {
+			return false
+		}
+	}
+	return true
+}
+
+// isKey reports whether s is a person key: lower-case hex of 32 bytes. Nothing else may stand in its place, least of all an
+// identifier.
+func isKey(s string) bool {
+	if len(s) != 64 {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
