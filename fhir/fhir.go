@@ -110,6 +110,7 @@ const (
 	MediaType                // 415: content type of the request body
 	NoOperation              // 501 not-supported: an interaction, operation or type that the gateway does not serve
 	TooLong                  // 414: query or body over the limit
+	NotAcceptable            // 406 not-supported: _format asks for something else than JSON
 )
 
 // RequestError is why a request was not understood. Element names the parameter or path element as the grammar knows it, never

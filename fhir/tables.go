@@ -151,6 +151,7 @@ func Types(v Version) []string {
 // tableFile is the form of tables/*.json. A parameter is its kind, followed by the reference targets or by the reason of a refusal.
 type tableFile struct {
 	FHIRVersion string            `json:"fhirVersion"`
+	Abstract    []string          `json:"abstract"` // types that no resource has: unknown to the grammar
 	General     map[string]string `json:"general"`
 	Operations  map[string]string `json:"operations"`
 	Types       map[string]struct {
