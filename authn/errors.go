@@ -1,0 +1,109 @@
+package authn
+
+import (
+	"errors"
+	"strings"
+
+	"zorgsluis/policy"
+)
+
+// ErrNoToken says that the request carries no credentials at all: 401 with a challenge that names no error (RFC 6750 §3).
+var ErrNoToken = errors.New("bearer token: none")
+
+// ErrKeysUnavailable says that the keys of the token's issuer are not known, or too old, so that nothing can be said about the
+// token: 503, never 401. The error that wraps it names the issuer.
+var ErrKeysUnavailable = errors.New("keys of the issuer are unavailable")
+
+// The error codes that a caller may see (RFC 6750 §3.1, RFC 9470 §3).
+const (
+	CodeInvalidRequest     = "invalid_request"                  // 400
+	CodeInvalidToken       = "invalid_token"                    // 401
+	CodeInsufficientSignIn = "insufficient_user_authentication" // 401
+)
+
+// The stable reasons of an [Error]. They go into the access event and never to the caller.
+const (
+	ReasonMalformed       policy.Reason = "token-malformed"         // size, segments, base64url, JSON
+	ReasonHeader          policy.Reason = "token-header"            // a header parameter that names keys, or that is not processed
+	ReasonAlgorithm       policy.Reason = "token-algorithm"         // alg is not in the issuer's list
+	ReasonType            policy.Reason = "token-type"              // typ is not the issuer's, or the marks of an ID, refresh or logout token
+	ReasonKey             policy.Reason = "token-key"               // no key of the issuer has this kid and fits the algorithm
+	ReasonSignature       policy.Reason = "token-signature"         // the signature is wrong
+	ReasonIssuer          policy.Reason = "token-issuer"            // iss is not a configured issuer
+	ReasonAudience        policy.Reason = "token-audience"          // aud does not hold ours
+	ReasonExpired         policy.Reason = "token-expired"           // exp is past
+	ReasonTime            policy.Reason = "token-time"              // nbf, iat, auth_time or exp is missing, no plain number, or in the future
+	ReasonLifetime        policy.Reason = "token-lifetime"          // exp - iat is over the issuer's maximum
+	ReasonSubject         policy.Reason = "token-subject"           // sub or jti is missing or has a wrong form
+	ReasonScope           policy.Reason = "token-scope"             // scope is malformed, lacks the required word, or is narrower than what we enforce
+	ReasonClient          policy.Reason = "token-client"            // the client is missing, unknown, or another issuer's
+	ReasonClaim           policy.Reason = "token-claim"             // a mapped claim has a wrong form, or a required value is missing
+	ReasonUnprocessed     policy.Reason = "token-claim-unprocessed" // a claim that changes the meaning and is not processed
+	ReasonPerson          policy.Reason = "token-person"            // a patient's token without a valid person, a representative's without an id
+	ReasonRefused         policy.Reason = "token-refused"           // the OpenID library refuses what all checks above let pass
+	ReasonRequestScheme   policy.Reason = "authorization-scheme"    // not Bearer
+	ReasonRequestRepeated policy.Reason = "authorization-repeated"  // more than one Authorization header, or a list in it
+	ReasonRequestForm     policy.Reason = "authorization-malformed" // white space or characters that RFC 6750 §2.1 does not allow
+	ReasonRequestQuery    policy.Reason = "authorization-in-query"  // access_token in the query
+)
+
+// Error is why a caller was not authenticated. Code and Text are for the caller and tell nothing about which check failed
+// (leaks.md TK-20); Reason and Element are for the access event and the operator.
+type Error struct {
+	Code    string        // OAuth error code
+	Reason  policy.Reason // which check failed
+	Text    string        // one fixed sentence per Code
+	Element string        // the claim or header parameter, named by our own tables or configuration; never a value
+}
+
+// Error implements error. It holds no value of the token.
+func (e *Error) Error() string {
+	if e.Element == "" {
+		return "authenticate: " + string(e.Reason)
+	}
+	return "authenticate: " + string(e.Reason) + ": " + e.Element
+}
+
+const (
+	textInvalidRequest     = "The request must carry one bearer token, in the Authorization header"
+	textInvalidToken       = "The access token is not valid here"
+	textInsufficientSignIn = "A higher level of authentication is required"
+)
+
+func badToken(reason policy.Reason, element string) *Error {
+	return &Error{Code: CodeInvalidToken, Reason: reason, Text: textInvalidToken, Element: element}
+}
+
+func badRequest(reason policy.Reason) *Error {
+	return &Error{Code: CodeInvalidRequest, Reason: reason, Text: textInvalidRequest}
+}
+
+// Challenge renders the WWW-Authenticate value for an error of [BearerToken] or Authenticate (RFC 6750 §3). It is empty for an
+// error that a better token would not cure.
+func Challenge(err error) string {
+	var e *Error
+	switch {
+	case errors.Is(err, ErrNoToken):
+		return "Bearer"
+	case errors.As(err, &e):
+		return `Bearer error="` + e.Code + `", error_description="` + e.Text + `"`
+	default:
+		return ""
+	}
+}
+
+// StepUpChallenge renders the WWW-Authenticate value that asks for a higher assurance level (RFC 9470 §3). acrValues are the
+// configured values that would do, in order of preference; one that could not stand in a quoted, space-separated list is left out.
+func StepUpChallenge(acrValues []string) string {
+	challenge := `Bearer error="` + CodeInsufficientSignIn + `", error_description="` + textInsufficientSignIn + `"`
+	var fit []string
+	for _, value := range acrValues {
+		if isScopeToken(value) {
+			fit = append(fit, value)
+		}
+	}
+	if len(fit) == 0 {
+		return challenge
+	}
+	return challenge + `, acr_values="` + strings.Join(fit, " ") + `"`
+}

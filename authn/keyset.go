@@ -1,0 +1,191 @@
+package authn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// keyWait bounds how long a request waits for a fetch. The fetch goes on; the caller may come back.
+const keyWait = time.Second
+
+// refreshRule says how often the keys of a provider are fetched, and how long they count while it does not answer.
+type refreshRule struct {
+	every    time.Duration // in the background
+	atLeast  time.Duration // between two fetches, whatever asks for them
+	maxStale time.Duration // after the last good fetch
+}
+
+// keySet holds the keys of one issuer. go-oidc's own set fetches once for every token with an unknown kid or a bad signature and
+// never forgets a key (limits.md 0.5, operating.md §3.6); this one fetches in the background, at most once per interval for an
+// unknown kid, never for a bad signature, and what the provider removed is gone with the next fetch.
+type keySet struct {
+	issuer     string
+	configured string // address of the keys; "" means discovery
+	fetch      fetcher
+	rule       refreshRule
+	now        func() time.Time
+
+	ring atomic.Pointer[keyring] // nil until the first good fetch
+
+	mu         sync.Mutex
+	discovered string        // address that discovery gave, forgotten when a fetch fails
+	attempted  time.Time     // start of the last fetch
+	flight     chan struct{} // closed when the fetch under way ends; nil when there is none
+	problem    error         // why the last fetch failed; nil when it did not
+}
+
+// current returns the keys that may be used now: nil when none were ever fetched, or too long ago.
+func (s *keySet) current() *keyring {
+	ring := s.ring.Load()
+	if ring == nil || s.now().Sub(ring.fetched) > s.rule.maxStale {
+		return nil
+	}
+	return ring
+}
+
+// candidates returns the keys that may have signed a token. For a kid that is not in the set, and when there is no set, it asks the
+// provider first, as far as the interval allows. The error wraps [ErrKeysUnavailable] or is an [*Error].
+func (s *keySet) candidates(ctx context.Context, keyID, algorithm string) ([]*verificationKey, error) {
+	ring := s.current()
+	if ring != nil {
+		if fit, known := ring.candidates(keyID, algorithm); known {
+			return orNoKey(fit)
+		}
+	}
+	wait, cancel := context.WithTimeout(ctx, keyWait)
+	defer cancel()
+	if err := s.refresh(wait); err != nil {
+		return nil, err
+	}
+	if ring = s.current(); ring == nil {
+		return nil, s.unavailable()
+	}
+	fit, known := ring.candidates(keyID, algorithm)
+	if !known && s.lastProblem() != nil {
+		// The provider does not answer: the key may be new. Nothing can be said.
+		return nil, s.unavailable()
+	}
+	return orNoKey(fit)
+}
+
+func orNoKey(fit []*verificationKey) ([]*verificationKey, error) {
+	if len(fit) == 0 {
+		return nil, badToken(ReasonKey, "kid")
+	}
+	return fit, nil
+}
+
+// refresh starts a fetch, or joins the one under way, and waits for its end or the caller's. Within the interval it does nothing.
+// The fetch itself belongs to nobody: a caller that hangs up does not end it for the others.
+func (s *keySet) refresh(ctx context.Context) error {
+	s.mu.Lock()
+	if s.flight == nil {
+		now := s.now()
+		if since := now.Sub(s.attempted); !s.attempted.IsZero() && since >= 0 && since < s.rule.atLeast {
+			s.mu.Unlock()
+			return nil
+		}
+		s.attempted = now
+		s.flight = make(chan struct{})
+		go s.fly(context.WithoutCancel(ctx), s.flight)
+	}
+	flight := s.flight
+	s.mu.Unlock()
+
+	select {
+	case <-flight:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("issuer %s: %w: %w", s.issuer, ErrKeysUnavailable, ctx.Err())
+	}
+}
+
+// fly does one fetch and closes done.
+func (s *keySet) fly(ctx context.Context, done chan struct{}) {
+	defer close(done)
+	ctx, cancel := context.WithTimeout(ctx, 2*fetchTimeout)
+	defer cancel()
+
+	s.mu.Lock()
+	address := s.discovered
+	s.mu.Unlock()
+	if s.configured != "" {
+		address = s.configured
+	}
+	ring, address, err := s.load(ctx, address)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.flight = nil
+	s.problem = err
+	s.discovered = address
+	if err != nil {
+		s.discovered = ""
+		return
+	}
+	s.ring.Store(ring)
+}
+
+func (s *keySet) load(ctx context.Context, address string) (*keyring, string, error) {
+	if address == "" {
+		var err error
+		if address, err = s.fetch.discover(ctx, s.issuer); err != nil {
+			return nil, "", err
+		}
+	}
+	// The age of the keys counts from before the request: the answer may be as old as that.
+	asked := s.now()
+	body, err := s.fetch.get(ctx, address)
+	if err != nil {
+		return nil, "", err
+	}
+	ring, err := parseKeySet(body, asked)
+	return ring, address, err
+}
+
+// run fetches until ctx ends: at once, then at every interval, sooner after a failure.
+func (s *keySet) run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		// An end of ctx is seen at the top of the loop; every other outcome is kept in problem.
+		_ = s.refresh(ctx)
+		if s.lastProblem() != nil {
+			timer.Reset(s.rule.atLeast)
+			continue
+		}
+		timer.Reset(s.rule.every)
+	}
+}
+
+func (s *keySet) lastProblem() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.problem
+}
+
+// unavailable says for the operator why there are no keys.
+func (s *keySet) unavailable() error {
+	problem := s.lastProblem()
+	if problem == nil {
+		problem = errors.New("not fetched yet")
+	}
+	return fmt.Errorf("issuer %s: %w: %w", s.issuer, ErrKeysUnavailable, problem)
+}
+
+// ready is nil when tokens of this issuer can be verified now.
+func (s *keySet) ready() error {
+	if s.current() == nil {
+		return s.unavailable()
+	}
+	return nil
+}

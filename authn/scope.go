@@ -1,0 +1,77 @@
+package authn
+
+import (
+	"slices"
+	"strings"
+
+	"zorgsluis/policy"
+)
+
+// checkScope reads the scope claim (RFC 8693 §4.2: words separated by one space). The required word must be there exactly. SMART
+// scopes delegate less than everything unless they say otherwise; as they are not enforced yet, a token whose SMART scopes do not
+// grant read and search of all types would be widened by us, and is refused (leaks.md TK-16, TK-17).
+func checkScope(claims map[string]any, required string, kind policy.SubjectKind) *Error {
+	value, given := claims["scope"]
+	if !given {
+		if required != "" {
+			return badToken(ReasonScope, "scope")
+		}
+		return nil
+	}
+	text, ok := value.(string)
+	if !ok {
+		return badToken(ReasonScope, "scope")
+	}
+	var words []string
+	if text != "" {
+		words = strings.Split(text, " ")
+	}
+	for _, word := range words {
+		if !isScopeToken(word) {
+			return badToken(ReasonScope, "scope")
+		}
+	}
+	if required != "" && !slices.Contains(words, required) {
+		return badToken(ReasonScope, "scope")
+	}
+	if slices.ContainsFunc(words, isSMART) && !slices.ContainsFunc(words, func(word string) bool { return isSMARTAll(word, kind) }) {
+		return badToken(ReasonScope, "scope")
+	}
+	return nil
+}
+
+// isScopeToken reports whether s is 1*( %x21 / %x23-5B / %x5D-7E ) (RFC 6749 §3.3).
+func isScopeToken(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < 0x21 || c > 0x7e || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// isSMART reports whether a word is, or tries to be, a SMART scope for data.
+func isSMART(word string) bool {
+	context, _, found := strings.Cut(strings.ToLower(word), "/")
+	return found && (context == "patient" || context == "user" || context == "system")
+}
+
+// isSMARTAll reports whether a SMART v1 or v2 scope grants at least read and search of every type to this kind of caller. A
+// patient/ scope of a provider is bound to a launch context, which is not processed.
+func isSMARTAll(word string, kind policy.SubjectKind) bool {
+	context, rest, _ := strings.Cut(word, "/")
+	switch context {
+	case "patient":
+		if kind != policy.KindPatient && kind != policy.KindRepresentative {
+			return false
+		}
+	case "user", "system":
+	default:
+		return false
+	}
+	switch rest {
+	case "*.read", "*.*", "*.rs", "*.crs", "*.rus", "*.rds", "*.crus", "*.crds", "*.ruds", "*.cruds":
+		return true
+	}
+	return false
+}
