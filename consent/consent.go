@@ -58,6 +58,19 @@ type Review struct {
 	At        time.Time `json:"at"`
 }
 
+// The words of Record.Status, Record.Decision, Record.GivenBy and Record.WithdrawnBy.
+const (
+	StatusActive         = "active"
+	StatusWithdrawn      = "withdrawn"
+	StatusEnteredInError = "entered-in-error"
+
+	DecisionPermit = "permit"
+	DecisionDeny   = "deny"
+
+	ByPatient        = "patient"
+	ByRepresentative = "representative"
+)
+
 // Record is one consent record in the form of the specification (decision.md, Input). Times that are zero are open.
 type Record struct {
 	ID                 RecordID    `json:"id"`

@@ -1,0 +1,177 @@
+package consent
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"zorgsluis/fhir"
+)
+
+// State is what a person's records come to for one request (decision.md, The consent state). The zero value is Unknown. The order
+// is that of strength: among statements that are equally specific, the higher kind wins.
+type State int
+
+// The states.
+const (
+	Unknown                State = iota // nothing on file is about the request
+	Granted                             // a permit
+	RefusedExceptEmergency              // an objection that an emergency may open
+	Withdrawn                           // a permit that was withdrawn, without a new choice
+	Refused                             // an objection
+)
+
+// Query is one request, as far as the consent state depends on it, and what is known of the patient.
+type Query struct {
+	At            time.Time
+	Born          string // civil date of birth, "YYYY-MM-DD"
+	Incapacitated bool
+	Deceased      bool
+
+	Holder   Side              // who holds the data: organization and category
+	Party    Side              // who asks: category, organization, practitioner
+	Category fhir.DataCategory // the one that is asked
+	Groups   []string          // every group that covers it: its own, and those that include that
+	Channel  string
+	Purpose  string // TREAT, ETREAT or HRESCH
+}
+
+// Evaluate gives the consent state for a request, and the records that decided it, sorted. It follows decision.md, A to D, step by
+// step. The order of the records does not matter.
+func Evaluate(q Query, records []Record) (State, []RecordID) {
+	said := q.statements(records)  // A
+	said = latestOfEachScope(said) // B
+	said = endedByTotal(said)
+	said = slices.DeleteFunc(said, func(s statement) bool { return !q.about(s) }) // C
+	return mostSpecific(said)                                                     // D
+}
+
+// scope is what a record is about, in a form that can be compared: lists are sets (B).
+type scope struct {
+	holder, party           Side
+	data, channel, purposes string
+}
+
+func scopeOf(r *Record) scope {
+	return scope{r.Holder, r.Party, setKey(r.Data), r.Channel, setKey(r.Purposes)}
+}
+
+// setKey is the same for lists that are equal as sets, and for no others.
+func setKey(list []string) string {
+	var b strings.Builder
+	for _, name := range slices.Compact(slices.Sorted(slices.Values(list))) {
+		b.WriteString(strconv.Quote(name))
+	}
+	return b.String()
+}
+
+// latestOfEachScope drops what was said again later about the same (B). What was said at the same instant all stays.
+func latestOfEachScope(said []statement) []statement {
+	latest := make(map[scope]time.Time, len(said))
+	for _, s := range said {
+		if s.said.After(latest[s.scope]) {
+			latest[s.scope] = s.said
+		}
+	}
+	return slices.DeleteFunc(said, func(s statement) bool { return s.said.Before(latest[s.scope]) })
+}
+
+// endedByTotal drops every permit said at or before a total objection (B).
+func endedByTotal(said []statement) []statement {
+	var ended time.Time
+	for _, s := range said {
+		if s.objection() && s.record.dimensions() == 0 && s.said.After(ended) {
+			ended = s.said
+		}
+	}
+	return slices.DeleteFunc(said, func(s statement) bool { return s.kind == Granted && !s.said.After(ended) })
+}
+
+// about reports whether a statement is about this request (C).
+func (q Query) about(s statement) bool {
+	r := s.record
+	return r.Holder.matches(q.Holder) &&
+		r.Party.matches(q.Party) &&
+		(r.Channel == "" || r.Channel == q.Channel) &&
+		q.aboutData(s) &&
+		q.aboutPurpose(r.Purposes)
+}
+
+// matches reports whether all that is named equals the request's.
+func (named Side) matches(asked Side) bool {
+	return (named.Category == "" || named.Category == asked.Category) &&
+		(named.Organization == "" || named.Organization == asked.Organization) &&
+		(named.Practitioner == "" || named.Practitioner == asked.Practitioner)
+}
+
+// aboutData reports whether the data category is meant. A permit that names no data does not open Restricted; an objection that
+// names none is about everything.
+func (q Query) aboutData(s statement) bool {
+	if len(s.record.Data) == 0 {
+		return s.objection() || q.Category != fhir.Restricted
+	}
+	return slices.ContainsFunc(s.record.Data, func(name string) bool {
+		return name == string(q.Category) || slices.Contains(q.Groups, name)
+	})
+}
+
+// aboutPurpose reports whether the purpose is meant: none named means treatment, in an emergency too, and an emergency is
+// treatment as well.
+func (q Query) aboutPurpose(named []string) bool {
+	switch q.Purpose {
+	case "TREAT":
+		return len(named) == 0 || slices.Contains(named, "TREAT")
+	case "ETREAT":
+		return len(named) == 0 || slices.Contains(named, "TREAT") || slices.Contains(named, "ETREAT")
+	default:
+		return slices.Contains(named, q.Purpose)
+	}
+}
+
+// mostSpecific is the kind that wins among the statements about a request, and the records that say it (D).
+func mostSpecific(said []statement) (State, []RecordID) {
+	state := Unknown
+	var best *Record
+	var records []RecordID
+	for _, s := range said {
+		switch order := cmp.Or(compareSpecificity(s.record, best), cmp.Compare(s.kind, state)); {
+		case order > 0:
+			state, best, records = s.kind, s.record, []RecordID{s.record.ID}
+		case order == 0:
+			records = append(records, s.record.ID)
+		}
+	}
+	slices.Sort(records)
+	return state, records
+}
+
+// compareSpecificity orders records by how much they name; nil comes first.
+func compareSpecificity(a, b *Record) int {
+	if b == nil {
+		return 1
+	}
+	return cmp.Or(cmp.Compare(a.individualSides(), b.individualSides()), cmp.Compare(a.dimensions(), b.dimensions()))
+}
+
+// individualSides is the number of sides that name an organization or a practitioner.
+func (r *Record) individualSides() int {
+	return count(r.Holder.individual(), r.Party.individual())
+}
+
+// dimensions is the number of dimensions in which the record names anything at all; a total objection names nothing.
+func (r *Record) dimensions() int {
+	return count(r.Holder != Side{}, r.Party != Side{}, len(r.Data) > 0, r.Channel != "", len(r.Purposes) > 0)
+}
+
+func (named Side) individual() bool { return named.Organization != "" || named.Practitioner != "" }
+
+func count(conditions ...bool) (n int) {
+	for _, c := range conditions {
+		if c {
+			n++
+		}
+	}
+	return n
+}

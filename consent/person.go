@@ -1,0 +1,72 @@
+package consent
+
+import (
+	"errors"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"zorgsluis/fhir"
+)
+
+// SystemBSN is the identifier system of the Dutch citizen service number.
+const SystemBSN = "http://fhir.nl/fhir/NamingSystem/bsn"
+
+// sectoralBSN is the prefix that DigiD brokers put before a BSN; s00000001 is another number (domain.md §3.2).
+const sectoralBSN = "s00000000:"
+
+// maxIdentifier bounds the system and the value of a person identifier, in bytes.
+const maxIdentifier = 256
+
+// The reasons why an identifier names no person. Their texts hold no values.
+var (
+	ErrNotBSN        = errors.New("person identifier is not a citizen service number")
+	ErrNotIdentifier = errors.New("person identifier is empty, too long or holds characters that identifiers do not have")
+)
+
+// NormalizePerson gives the one form in which an identifier names a person: two identifiers are the same person exactly when their
+// normal forms are equal. A BSN loses its sectoral prefix, is padded from eight digits to nine, and must pass the eleven-test;
+// identifiers of other systems are taken as they are. The error is ErrNotBSN or ErrNotIdentifier.
+func NormalizePerson(id fhir.Identifier) (fhir.Identifier, error) {
+	if id.System == SystemBSN {
+		bsn, ok := normalizeBSN(id.Value)
+		if !ok {
+			return fhir.Identifier{}, ErrNotBSN
+		}
+		return fhir.Identifier{System: SystemBSN, Value: bsn}, nil
+	}
+	if !plain(id.System) || !plain(id.Value) {
+		return fhir.Identifier{}, ErrNotIdentifier
+	}
+	return id, nil
+}
+
+// normalizeBSN applies the eleven-test: weights 9 to 2 and -1, the sum divisible by 11, not all zero (domain.md §3.5).
+func normalizeBSN(s string) (string, bool) {
+	s = strings.TrimPrefix(s, sectoralBSN)
+	if len(s) == 8 {
+		s = "0" + s
+	}
+	if len(s) != 9 || s == "000000000" {
+		return "", false
+	}
+	sum := 0
+	for i := range len(s) {
+		digit := int(s[i]) - '0'
+		if digit < 0 || digit > 9 {
+			return "", false
+		}
+		weight := 9 - i
+		if weight == 1 {
+			weight = -1
+		}
+		sum += weight * digit
+	}
+	return s, sum%11 == 0
+}
+
+// plain reports whether s can be one part of an identifier: there, bounded, and of visible characters and inner spaces only.
+func plain(s string) bool {
+	hidden := func(r rune) bool { return !unicode.IsPrint(r) }
+	return s != "" && len(s) <= maxIdentifier && utf8.ValidString(s) && !strings.ContainsFunc(s, hidden) && strings.TrimSpace(s) == s
+}

@@ -1,0 +1,86 @@
+package consent
+
+import (
+	"slices"
+	"time"
+)
+
+// statement is what one record says at an instant (decision.md, The consent state, A).
+type statement struct {
+	record *Record
+	kind   State // Granted is a permit; RefusedExceptEmergency, Withdrawn and Refused are kinds of objections
+	said   time.Time
+	by     []string
+	scope  scope
+}
+
+func (s statement) objection() bool { return s.kind > Granted }
+
+// statements are those of the records that count (A): made, and made by somebody who could.
+func (q Query) statements(records []Record) []statement {
+	said := make([]statement, 0, len(records))
+	for i := range records {
+		if s, ok := q.statement(&records[i]); ok && q.counts(s) {
+			s.scope = scopeOf(s.record)
+			said = append(said, s)
+		}
+	}
+	return said
+}
+
+// statement is the one that a record makes at q.At, if any. The order of the cases is that of the specification.
+func (q Query) statement(r *Record) (s statement, made bool) {
+	switch {
+	case r.Status == StatusEnteredInError, r.RecordedAt.After(q.At), q.At.Before(r.ValidFrom.Time):
+		return statement{}, false
+	case r.Status == StatusWithdrawn && !r.WithdrawnAt.After(q.At):
+		// A withdrawal has no end: valid_to is not looked at. A withdrawn deny leaves nothing.
+		return statement{record: r, kind: Withdrawn, said: r.WithdrawnAt.Time, by: r.WithdrawnBy}, r.Decision != DecisionDeny
+	case !r.ValidTo.IsZero() && !q.At.Before(r.ValidTo.Time):
+		return statement{}, false
+	case r.Decision == DecisionPermit:
+		// A status that is not understood opens nothing.
+		return statement{record: r, kind: Granted, said: r.RecordedAt.Time, by: r.GivenBy}, r.Status == StatusActive || r.Status == StatusWithdrawn
+	case r.EmergencyException:
+		return statement{record: r, kind: RefusedExceptEmergency, said: r.RecordedAt.Time, by: r.GivenBy}, true
+	default:
+		return statement{record: r, kind: Refused, said: r.RecordedAt.Time, by: r.GivenBy}, true
+	}
+}
+
+// counts reports whether those who said it could say it (A). Of somebody whose age is not known every objection counts and no
+// permit does.
+func (q Query) counts(s statement) bool {
+	now, known := Age(q.Born, q.At)
+	if s.objection() {
+		return !known || q.mayObject(s.by, now)
+	}
+	then, _ := Age(q.Born, s.said)
+	return known && q.mayPermit(s.by, then) && q.mayPermit(s.by, now) && (!q.Deceased || s.record.Posthumous)
+}
+
+// mayPermit reports whether they can give consent at an age (WGBO 447, 450, 465; Wabvpz 15g).
+func (q Query) mayPermit(by []string, age int) bool {
+	patient, representative := slices.Contains(by, ByPatient), slices.Contains(by, ByRepresentative)
+	switch {
+	case age < 12:
+		return representative
+	case age < 16:
+		return representative && (patient || q.Incapacitated)
+	default:
+		return patient || representative && q.Incapacitated
+	}
+}
+
+// mayObject reports whether one of them can object, or withdraw, at an age.
+func (q Query) mayObject(by []string, age int) bool {
+	patient, representative := slices.Contains(by, ByPatient), slices.Contains(by, ByRepresentative)
+	switch {
+	case age < 12:
+		return representative
+	case age < 16 || q.Incapacitated:
+		return patient || representative
+	default:
+		return patient
+	}
+}
