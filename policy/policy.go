@@ -3,6 +3,7 @@
 package policy
 
 import (
+	"slices"
 	"time"
 
 	"zorgsluis/consent"
@@ -34,6 +35,22 @@ const (
 // ProviderCategory is a configured category of providers (gp, pharmacy, …) or a blocked one (insurer, company-doctor, …).
 type ProviderCategory string
 
+// The blocked categories (Wabvpz art. 15f), in the order in which the reason of a refusal is chosen.
+const (
+	BlockedInsurer         ProviderCategory = "insurer"
+	BlockedCompanyDoctor   ProviderCategory = "company-doctor"
+	BlockedInsuranceDoctor ProviderCategory = "insurance-doctor"
+	BlockedMedicalExaminer ProviderCategory = "medical-examiner"
+)
+
+// BlockedCategories lists them in that order.
+func BlockedCategories() []ProviderCategory {
+	return []ProviderCategory{BlockedInsurer, BlockedCompanyDoctor, BlockedInsuranceDoctor, BlockedMedicalExaminer}
+}
+
+// IsBlocked reports whether the law shuts the category out of exchange systems.
+func (c ProviderCategory) IsBlocked() bool { return slices.Contains(BlockedCategories(), c) }
+
 // Relationship is the treatment relation that was asserted (Wabvpz art. 1(k)).
 type Relationship string
 
@@ -53,6 +70,11 @@ const (
 	PurposeEmergency      PurposeOfUse = "ETREAT"
 	PurposePatientRequest PurposeOfUse = "PATRQT"
 	PurposeResearch       PurposeOfUse = "HRESCH"
+
+	// These three are medical examinations and are always refused (rule 1).
+	PurposeEmployment PurposeOfUse = "EMPLOY"
+	PurposeDisability PurposeOfUse = "DISABILITY"
+	PurposeInsurance  PurposeOfUse = "INSUR"
 )
 
 // Channel is the exchange system or route that is used (regional, lsp, medmij, …).
@@ -139,8 +161,51 @@ type Input struct {
 // Reason is a stable code of why a decision was taken (decision.md, Rules).
 type Reason string
 
+// The reasons. Those that start with ok- are permits.
+const (
+	ReasonBlockedInsurer         Reason = "blocked-insurer"
+	ReasonBlockedCompanyDoctor   Reason = "blocked-company-doctor"
+	ReasonBlockedInsuranceDoctor Reason = "blocked-insurance-doctor"
+	ReasonBlockedMedicalExaminer Reason = "blocked-medical-examiner"
+
+	ReasonInsufficientAssurance Reason = "insufficient-assurance"
+	ReasonPurposeNotAllowed     Reason = "purpose-not-allowed"
+
+	ReasonPatientMismatch             Reason = "patient-mismatch"
+	ReasonDeceased                    Reason = "deceased"
+	ReasonAgeNotAllowed               Reason = "age-not-allowed"
+	ReasonRepresentativeBlocked       Reason = "representative-blocked"
+	ReasonRepresentativeNotAuthorised Reason = "representative-not-authorised"
+	ReasonWithheldFromPatient         Reason = "withheld-from-patient"
+	ReasonSelf                        Reason = "ok-self"
+	ReasonRepresentative              Reason = "ok-representative"
+
+	ReasonUnknownCategory       Reason = "unknown-category"
+	ReasonAmbiguousCategory     Reason = "ambiguous-category"
+	ReasonNotShareable          Reason = "not-shareable"
+	ReasonEmergencyNotJustified Reason = "emergency-not-justified"
+	ReasonNoTreatmentRelation   Reason = "no-treatment-relation"
+
+	ReasonConsent            Reason = "ok-consent"
+	ReasonEmergencyUnknown   Reason = "ok-emergency-unknown"
+	ReasonEmergencyException Reason = "ok-emergency-exception"
+	ReasonEmergencyRefused   Reason = "emergency-refused"
+	ReasonConsentRefused     Reason = "consent-refused"
+	ReasonConsentWithdrawn   Reason = "consent-withdrawn"
+	ReasonImplied            Reason = "ok-implied"
+	ReasonNoConsent          Reason = "no-consent"
+)
+
 // Obligation is what must be done together with a permit or a denial: report-authority, alert, review, notify-patient.
 type Obligation string
+
+// The obligations. A decision lists them in alphabetical order.
+const (
+	ObligationAlert           Obligation = "alert"
+	ObligationNotifyPatient   Obligation = "notify-patient"
+	ObligationReportAuthority Obligation = "report-authority" // Wabvpz 15h
+	ObligationReview          Obligation = "review"
+)
 
 // Decision is the answer. The zero value denies, without a reason.
 type Decision struct {

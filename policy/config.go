@@ -1,0 +1,173 @@
+package policy
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+)
+
+// Config is what an operator decides about decisions.
+type Config struct {
+	Categories          []ProviderCategory // of providers that may ask at all
+	MinimumAssurance    AssuranceLevel
+	EmergencyCategories []ProviderCategory // that may declare an emergency
+	Channels            map[Channel]ChannelRule
+	DefaultMinimumAge   int // for a patient's own access, in years
+
+	Groups        map[string][]fhir.DataCategory // data categories by group; each is in one group at most
+	GroupIncludes map[string][]string            // the groups that a group includes, one level deep
+}
+
+// ChannelRule is what is special about a channel. A channel without a rule asks for explicit consent.
+type ChannelRule struct {
+	Implied    bool // consent is implied, as in a referral
+	MinimumAge int  // for a patient's own access, in years; 0 is the default
+}
+
+// youngest is the age from which the law knows a patient's own access (WGBO 465; domain.md §2.4).
+const youngest = 12
+
+// Policy decides. New makes it; the zero Policy denies everything. It does not change and may be used by many goroutines.
+type Policy struct {
+	categories          []ProviderCategory
+	minimumAssurance    AssuranceLevel
+	emergencyCategories []ProviderCategory
+	channels            map[Channel]ChannelRule
+	defaultMinimumAge   int
+	groups              map[fhir.DataCategory][]string // every group that covers the category
+}
+
+// New checks a configuration, and reports all that is wrong with it at once.
+func New(c Config) (*Policy, error) {
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
+	}
+	return &Policy{
+		categories:          slices.Clone(c.Categories),
+		minimumAssurance:    c.MinimumAssurance,
+		emergencyCategories: slices.Clone(c.EmergencyCategories),
+		channels:            maps.Clone(c.Channels),
+		defaultMinimumAge:   c.DefaultMinimumAge,
+		groups:              c.groupsByCategory(),
+	}, nil
+}
+
+func (c Config) check() error {
+	var problems []error
+	refuse := func(wrong bool, format string, args ...any) {
+		if wrong {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	refuse(len(c.Categories) == 0, "no provider category is configured")
+	for _, category := range c.Categories {
+		refuse(category == "", "a provider category has no name")
+		refuse(category.IsBlocked(), "category %s is blocked by law and cannot be configured", category)
+	}
+	for _, category := range c.EmergencyCategories {
+		refuse(!slices.Contains(c.Categories, category), "emergency category %s is not configured", category)
+	}
+	refuse(c.MinimumAssurance < AssuranceLow || c.MinimumAssurance > AssuranceHigh, "minimum assurance is not low, substantial or high")
+	refuse(c.DefaultMinimumAge < youngest, "the minimum age for own access is below %d", youngest)
+	for _, name := range slices.Sorted(maps.Keys(c.Channels)) {
+		age := c.Channels[name].MinimumAge
+		refuse(name == "", "a channel has no name")
+		refuse(age != 0 && age < youngest, "channel %s: the minimum age for own access is below %d", name, youngest)
+	}
+	problems = append(problems, c.checkGroups()...)
+	return errors.Join(problems...)
+}
+
+// checkGroups keeps the groups to the shape that decision.md C gives them.
+func (c Config) checkGroups() (problems []error) {
+	groupOf := map[fhir.DataCategory]string{}
+	for _, group := range slices.Sorted(maps.Keys(c.Groups)) {
+		for _, category := range c.Groups[group] {
+			switch {
+			case category == fhir.Restricted, category == fhir.CategoryConsent, category == fhir.CategoryLogging:
+				problems = append(problems, fmt.Errorf("group %s: %s belongs to no group", group, category))
+			case groupOf[category] != "":
+				problems = append(problems, fmt.Errorf("group %s: %s is in group %s already", group, category, groupOf[category]))
+			}
+			groupOf[category] = group
+		}
+	}
+	for _, group := range slices.Sorted(maps.Keys(c.GroupIncludes)) {
+		for _, included := range c.GroupIncludes[group] {
+			if c.Groups[group] == nil || c.Groups[included] == nil {
+				problems = append(problems, fmt.Errorf("group %s includes %s: one of them is not configured", group, included))
+			}
+			if len(c.GroupIncludes[included]) > 0 {
+				problems = append(problems, fmt.Errorf("group %s includes %s, which includes others: one level is allowed", group, included))
+			}
+		}
+	}
+	return problems
+}
+
+// groupsByCategory turns the groups round: every group that covers a category, its own and those that include that.
+func (c Config) groupsByCategory() map[fhir.DataCategory][]string {
+	covering := map[fhir.DataCategory][]string{}
+	cover := func(group string, members []fhir.DataCategory) {
+		for _, category := range members {
+			covering[category] = append(covering[category], group)
+		}
+	}
+	for group, members := range c.Groups {
+		cover(group, members)
+	}
+	for group, included := range c.GroupIncludes {
+		for _, g := range included {
+			cover(group, c.Groups[g])
+		}
+	}
+	return covering
+}
+
+// minimumAge is the age for a patient's own access over a channel.
+func (p *Policy) minimumAge(c Channel) int {
+	return cmp.Or(p.channels[c].MinimumAge, p.defaultMinimumAge)
+}
+
+// Purpose is the one purpose of a request for which several may have been asserted: a blocked one if there is any, otherwise the
+// only one. It is not ok when there is none, or more than one.
+func (p *Policy) Purpose(asserted []PurposeOfUse) (purpose PurposeOfUse, ok bool) {
+	if i := slices.IndexFunc(asserted, isExamination); i >= 0 {
+		return asserted[i], true
+	}
+	if len(asserted) == 0 || asserted[0] == "" {
+		return "", false
+	}
+	other := func(p PurposeOfUse) bool { return p != asserted[0] }
+	return asserted[0], !slices.ContainsFunc(asserted, other)
+}
+
+// NotAfter is the earliest instant after in.At at which Decide could answer otherwise although nothing else changes: a border of
+// a record, or a birthday that matters. A decision holds before that instant. Zero means that it holds for ever.
+func (p *Policy) NotAfter(in Input) time.Time {
+	var earliest time.Time
+	border := func(t time.Time) {
+		if t.After(in.At) && (earliest.IsZero() || t.Before(earliest)) {
+			earliest = t
+		}
+	}
+	for i := range in.Records {
+		r := &in.Records[i]
+		border(r.RecordedAt.Time)
+		border(r.ValidFrom.Time)
+		border(r.ValidTo.Time)
+		border(r.WithdrawnAt.Time)
+	}
+	for _, age := range [...]int{12, 16, 18, p.minimumAge(in.Request.Channel)} {
+		if birthday, ok := consent.Birthday(in.Patient.BirthDate, age); ok {
+			border(birthday)
+		}
+	}
+	return earliest
+}

@@ -1,0 +1,113 @@
+package policy
+
+import (
+	"cmp"
+
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+)
+
+// Decide answers one question by the rules of decision.md, in their order; the first that answers ends the decision. It is total:
+// there is no input without an answer, and what the rules do not know is denied.
+func (p *Policy) Decide(in Input) Decision {
+	if d, admitted := p.Admit(in.Request); !admitted {
+		return d // rules 1, 2, 5 to 8, and the purpose in 3 and 4
+	}
+	switch in.Request.Actor.Kind {
+	case KindPatient:
+		return decision(cmp.Or(p.ownAccess(in), ReasonSelf)) // 3
+	case KindRepresentative:
+		return decision(cmp.Or(p.representation(in), ReasonRepresentative)) // 4
+	}
+
+	state, records := consent.Evaluate(p.query(in), in.Records)
+	emergency := in.Request.Purpose == PurposeEmergency
+	switch {
+	case state == consent.Granted && emergency && !hasRelation(in.Request.Actor): // 9
+		return decision(ReasonConsent, ObligationAlert, ObligationReview).by(records)
+	case state == consent.Granted:
+		return decision(ReasonConsent).by(records)
+	case in.Patient.Deceased: // 10
+		return decision(ReasonDeceased)
+	case emergency && state == consent.Unknown: // 11
+		return decision(ReasonEmergencyUnknown, ObligationAlert, ObligationNotifyPatient, ObligationReview)
+	case emergency && state == consent.RefusedExceptEmergency:
+		return decision(ReasonEmergencyException, ObligationAlert, ObligationNotifyPatient, ObligationReview).by(records)
+	case emergency:
+		return decision(ReasonEmergencyRefused).by(records)
+	case state == consent.Refused, state == consent.RefusedExceptEmergency: // 12
+		return decision(ReasonConsentRefused).by(records)
+	case state == consent.Withdrawn:
+		return decision(ReasonConsentWithdrawn).by(records)
+	case p.isImplied(in.Request): // 13
+		return decision(ReasonImplied, ObligationNotifyPatient)
+	default: // 14
+		return decision(ReasonNoConsent)
+	}
+}
+
+// Admit applies the rules that depend on the request alone, so that a caller whom they refuse causes no lookup: 1, 2, 5 to 8, and
+// the purpose in 3 and 4. Decide starts with it: who is refused here is refused there, for the same reason. A request without a
+// data category is admitted as far as the category goes.
+func (p *Policy) Admit(r Request) (d Decision, admitted bool) {
+	reason := cmp.Or(
+		blockedParty(r),           // 1
+		p.assurance(r.Actor),      // 2
+		ownPurpose(r),             // 3, 4
+		p.providerCategory(r),     // 5
+		providerPurpose(r),        // 6
+		p.emergencyDeclaration(r), // 7
+		treatmentRelation(r),      // 8
+	)
+	switch reason {
+	case "":
+		return Decision{}, true
+	case ReasonBlockedInsurer:
+		return decision(reason, ObligationReportAuthority), false
+	default:
+		return decision(reason), false
+	}
+}
+
+// query is the question as package consent asks it of the records. The caller's one category is certain by rule 5.
+func (p *Policy) query(in Input) consent.Query {
+	r := in.Request
+	return consent.Query{
+		At:            in.At,
+		Born:          in.Patient.BirthDate,
+		Incapacitated: in.Patient.Flags.Incapacitated,
+		Deceased:      in.Patient.Deceased,
+		Holder:        consent.Side{Category: string(r.Holder.Category), Organization: r.Holder.Organization},
+		Party: consent.Side{
+			Category:     string(r.Actor.Categories[0]),
+			Organization: r.Actor.Organization,
+			Practitioner: r.Actor.Practitioner,
+		},
+		Category: protected(r.Category),
+		Groups:   p.groups[r.Category],
+		Channel:  string(r.Channel),
+		Purpose:  string(r.Purpose),
+	}
+}
+
+// protected is the data category that is decided on: data of which nothing is known is Restricted.
+func protected(c fhir.DataCategory) fhir.DataCategory { return cmp.Or(c, fhir.Restricted) }
+
+// decision permits exactly for the reasons that are permits.
+func decision(reason Reason, obligations ...Obligation) Decision {
+	return Decision{Permit: reason.permits(), Reason: reason, Obligations: obligations}
+}
+
+func (d Decision) by(records []consent.RecordID) Decision {
+	d.Records = records
+	return d
+}
+
+func (r Reason) permits() bool {
+	switch r {
+	case ReasonSelf, ReasonRepresentative, ReasonConsent, ReasonEmergencyUnknown, ReasonEmergencyException, ReasonImplied:
+		return true
+	default:
+		return false
+	}
+}
