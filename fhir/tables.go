@@ -1,10 +1,6 @@
 package fhir
 
 import (
-	"bytes"
-	_ "embed"
-	"encoding/json"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -69,16 +65,6 @@ const (
 	kindCursor
 )
 
-// paramKinds are the words of the table.
-var paramKinds = map[string]paramKind{
-	"refused": kindRefused,
-	"token":   kindToken, "date": kindDate, "reference": kindReference, "string": kindString, "quantity": kindQuantity,
-	"number": kindNumber, "uri": kindURI, "id": kindID,
-	"patient": kindPatient, "patient-id": kindPatientID, "patient-identifier": kindPatientIdentifier,
-	"count": kindCount, "sort": kindSort, "include": kindInclude, "revinclude": kindRevInclude, "format": kindFormat,
-	"pretty": kindPretty, "cursor": kindCursor,
-}
-
 // paramRule is what the table says about one search parameter.
 type paramRule struct {
 	kind paramKind
@@ -97,14 +83,44 @@ func (p paramRule) targetsType(typ string) bool {
 type table struct {
 	types      map[string]*typeRule
 	general    map[string]paramRule // parameters of every type
-	operations map[string]string    // standard operations, all refused, and why
+	operations map[string]bool      // the standard operations, all refused
 	served     []string             // the types of ClassPatient, sorted
 }
 
-//go:embed tables/r4.json
-var r4JSON []byte
+// tableSource is a table as it is written down.
+type tableSource struct {
+	bound          []map[string]boundType
+	shared         string   // types that belong to nobody
+	refused        byReason // types
+	general        map[string]paramKind
+	generalRefused byReason
+	operations     byReason
+}
 
-var r4 = mustLoadTable(r4JSON)
+// boundType is a served type as it is written down: names of parameters, by their kind.
+type boundType struct {
+	member string // the element path whose reference alone decides whose the resource is
+	bind   string // the parameter that binds a search to one patient
+	names  string // the parameters that name the patient
+
+	tokens, dates, strings, quantities, numbers, uris string
+
+	refs       refs
+	composites string
+	refused    byReason
+}
+
+type (
+	// refs are reference parameters with the types that they may point at; "*" is every type.
+	refs map[string]string
+	// byReason lists what is refused, by the reason. In brackets at its end: the cases of the leak catalogue.
+	byReason map[string]string
+)
+
+var r4 = tableSource{
+	bound: []map[string]boundType{r4BoundAToE, r4BoundFToZ}, shared: r4Shared, refused: r4Refused,
+	general: r4General, generalRefused: r4GeneralRefused, operations: r4Operations,
+}.table()
 
 // tableOf is the table of a version, nil for a version that has none.
 func tableOf(v Version) *table {
@@ -148,74 +164,75 @@ func Types(v Version) []string {
 	return slices.Clone(t.served)
 }
 
-// tableFile is the form of tables/*.json. A parameter is its kind, followed by the reference targets or by the reason of a refusal.
-type tableFile struct {
-	FHIRVersion string            `json:"fhirVersion"`
-	Abstract    []string          `json:"abstract"` // types that no resource has: unknown to the grammar
-	General     map[string]string `json:"general"`
-	Operations  map[string]string `json:"operations"`
-	Types       map[string]struct {
-		Class  string            `json:"class"`
-		Reason string            `json:"reason"`
-		Member []string          `json:"member"`
-		Bind   string            `json:"bind"`
-		Params map[string]string `json:"params"`
-	} `json:"types"`
-}
-
-// mustLoadTable reads an embedded table. It panics on a broken one: that is a defect of the build, which every test shows.
-func mustLoadTable(b []byte) *table {
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields()
-	var file tableFile
-	if err := d.Decode(&file); err != nil {
-		panic("fhir: table: " + err.Error())
-	}
-	classes := map[string]Class{"patient": ClassPatient, "shared": ClassShared, "refused": ClassRefused}
-	t := &table{types: make(map[string]*typeRule, len(file.Types)), general: mustLoadParams(file.General), operations: file.Operations}
-	for name, typ := range file.Types {
-		class := classes[typ.Class]
-		if class == ClassUnknown || class == ClassRefused && typ.Reason == "" {
-			panic("fhir: table: no class, or no reason of a refusal: " + name)
-		}
-		t.types[name] = &typeRule{
-			class: class, member: typ.Member, patientParam: typ.Bind, params: mustLoadParams(typ.Params), reason: fitForCaller(typ.Reason),
-		}
-		if class == ClassPatient {
+// table makes the table that requests are read with.
+func (s tableSource) table() *table {
+	t := &table{types: map[string]*typeRule{}, general: map[string]paramRule{}, operations: map[string]bool{}}
+	for _, types := range s.bound {
+		for name, typ := range types {
+			t.types[name] = typ.rule()
 			t.served = append(t.served, name)
 		}
 	}
 	slices.Sort(t.served)
+	t.types[typePatient].identifyPatients()
+	for _, name := range strings.Fields(s.shared) {
+		t.types[name] = &typeRule{class: ClassShared}
+	}
+	for reason, names := range s.refused {
+		for _, name := range strings.Fields(names) {
+			t.types[name] = &typeRule{class: ClassRefused, reason: reason}
+		}
+	}
+	for name, kind := range s.general {
+		t.general[name] = paramRule{kind: kind}
+	}
+	refuse(t.general, s.generalRefused)
+	for _, names := range s.operations {
+		for _, name := range strings.Fields(names) {
+			t.operations[name] = true
+		}
+	}
 	return t
 }
 
-func mustLoadParams(words map[string]string) map[string]paramRule {
-	params := make(map[string]paramRule, len(words))
-	for name, word := range words {
-		first, rest, _ := strings.Cut(word, " ")
-		kind, ok := paramKinds[first]
-		if !ok {
-			panic("fhir: table: unknown kind of parameter: " + name)
-		}
-		rule := paramRule{kind: kind}
-		switch kind {
-		case kindReference:
-			rule.targets = strings.Fields(rest)
-		case kindRefused:
-			rule.reason = fitForCaller(rest)
-		}
-		params[name] = rule
+func (b boundType) rule() *typeRule {
+	r := &typeRule{class: ClassPatient, patientParam: b.bind, params: map[string]paramRule{}}
+	if b.member != "" {
+		r.member = []string{b.member}
 	}
-	return params
+	for kind, names := range map[paramKind]string{
+		kindPatient: b.names, kindToken: b.tokens, kindDate: b.dates, kindString: b.strings, kindQuantity: b.quantities,
+		kindNumber: b.numbers, kindURI: b.uris,
+	} {
+		for _, name := range strings.Fields(names) {
+			r.params[name] = paramRule{kind: kind}
+		}
+	}
+	for name, targets := range b.refs {
+		r.params[name] = paramRule{kind: kindReference, targets: strings.Fields(targets)}
+	}
+	refuse(r.params, b.refused)
+	refuse(r.params, byReason{"composite values are not in the grammar": b.composites})
+	return r
+}
+
+// identifyPatients adds the parameters by which a search for Patients names its patient.
+func (r *typeRule) identifyPatients() {
+	r.params["_id"] = paramRule{kind: kindPatientID}
+	r.params["identifier"] = paramRule{kind: kindPatientIdentifier}
+}
+
+// refuse adds refused parameters.
+func refuse(params map[string]paramRule, refused byReason) {
+	for reason, names := range refused {
+		for _, name := range strings.Fields(names) {
+			params[name] = paramRule{kind: kindRefused, reason: fitForCaller(reason)}
+		}
+	}
 }
 
 // fitForCaller leaves out the case ids of the leak catalogue that end a reason: "counts are not disclosed (OR-6)".
 func fitForCaller(reason string) string {
 	text, _, _ := strings.Cut(reason, " (")
 	return text
-}
-
-// paramNames lists the allowed search parameters of a type's own, sorted.
-func (r *typeRule) paramNames() []string {
-	return slices.DeleteFunc(slices.Sorted(maps.Keys(r.params)), func(name string) bool { return r.params[name].kind == kindRefused })
 }

@@ -1,0 +1,33 @@
+package fhir
+
+import (
+	"encoding/json"
+
+	model "github.com/samply/golang-fhir-models/fhir-models/fhir"
+)
+
+// Outcome is an OperationOutcome (R4 §2.27) with one issue, as JSON. Severity and code are of the value sets issue-severity and
+// issue-type; what is not in them becomes error and exception. Text and diagnostics are left out where they are empty; they come
+// from the gateway's fixed texts, never from a source or a caller.
+func Outcome(severity, code, text, diagnostics string) []byte {
+	issue := model.OperationOutcomeIssue{Severity: model.IssueSeverityError, Code: model.IssueTypeException}
+	// Ours are the defaults: an unknown code is a defect of the caller, and an error body must be sent all the same.
+	_ = issue.Severity.UnmarshalJSON([]byte(severity))
+	_ = issue.Code.UnmarshalJSON([]byte(code))
+	if text != "" {
+		issue.Details = &model.CodeableConcept{Text: &text}
+	}
+	if diagnostics != "" {
+		issue.Diagnostics = &diagnostics
+	}
+	return marshal(model.OperationOutcome{Issue: []model.OperationOutcomeIssue{issue}})
+}
+
+// marshal renders a resource that the gateway wrote itself. It cannot fail: the models hold strings, numbers and codes.
+func marshal(resource any) []byte {
+	b, err := json.Marshal(resource)
+	if err != nil {
+		panic("fhir: marshal a resource of our own: " + err.Error())
+	}
+	return b
+}

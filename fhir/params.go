@@ -1,0 +1,251 @@
+package fhir
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// identifierChain ends the one chain of the grammar: patient.identifier and its kin, which Dutch queries use (OR-3).
+const identifierChain = ".identifier"
+
+// MaxCount is the largest page that a caller may ask for by _count.
+const MaxCount = 500
+
+// maxSortKeys bounds the keys of one _sort.
+const maxSortKeys = 5
+
+// nameForm is how a parameter names the patient.
+type nameForm int
+
+const (
+	formReference  nameForm = iota // patient=X, patient=Patient/X
+	formType                       // patient:Patient=X
+	formIdentifier                 // patient:identifier=system|value, patient.identifier=system|value
+)
+
+// parseSearch fills in the interaction of a search from the parameters that were given, whose storage it takes over.
+func (t *table) parseSearch(i *Interaction, rule *typeRule, given []Param) *RequestError {
+	var seen [kindCursor + 1]bool
+	params := given[:0]
+	for _, p := range given {
+		param, form, err := t.lookup(rule, p.Name)
+		if err != nil {
+			return err
+		}
+		switch param.kind {
+		case kindCursor, kindCount, kindSort, kindFormat, kindPretty:
+			if seen[param.kind] {
+				return &RequestError{Element: p.Name, Reason: "parameter given twice"}
+			}
+			seen[param.kind] = true
+		}
+		switch param.kind {
+		case kindPatient, kindPatientID, kindPatientIdentifier:
+			if i.Patient.Named() { // SE-4, SE-5: one of them would be overlooked
+				return &RequestError{Element: p.Name, Reason: "more than one parameter names the patient"}
+			}
+			i.Patient, err = patientName(param.kind, form, p)
+		case kindCursor:
+			i.Cursor, err = p.Value, checkCursor(p, len(given))
+		case kindFormat, kindPretty:
+			err = checkPresentation(param.kind, p)
+		default:
+			params = append(params, p)
+			err = t.checkParam(i.Type, rule, param, p)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if len(params) > 0 {
+		slices.SortStableFunc(params, func(a, b Param) int { return cmp.Compare(a.Name, b.Name) })
+		i.Params = params
+	}
+	return nil
+}
+
+// lookup finds the rule of a parameter by its full name. Names are exact, and modifiers and chains are refused but for those that
+// name the patient.
+func (t *table) lookup(rule *typeRule, name string) (paramRule, nameForm, *RequestError) {
+	if base, ok := strings.CutSuffix(name, identifierChain); ok && rule.params[base].kind == kindPatient {
+		return rule.params[base], formIdentifier, nil
+	}
+	if strings.Contains(name, ".") {
+		return paramRule{}, 0, notSupported(name, "chained parameters are not served")
+	}
+	base, modifier, modified := strings.Cut(name, ":")
+	param, ok := rule.params[base]
+	if !ok {
+		param, ok = t.general[base]
+	}
+	switch {
+	case !ok:
+		return paramRule{}, 0, notSupported(name, "unknown parameter")
+	case param.kind == kindRefused:
+		return paramRule{}, 0, notSupported(name, param.reason)
+	case !modified:
+		return param, formReference, nil
+	case param.kind == kindPatient && modifier == typePatient:
+		return param, formType, nil
+	case param.kind == kindPatient && modifier == "identifier":
+		return param, formIdentifier, nil
+	}
+	return paramRule{}, 0, notSupported(name, "modifier not served")
+}
+
+// notSupported refuses a parameter by name.
+func notSupported(name, reason string) *RequestError {
+	return &RequestError{Kind: NotSupported, Element: echo(name), Reason: reason}
+}
+
+// patientName reads the one value that names the patient (SE-3, SE-6 to SE-9).
+func patientName(kind paramKind, form nameForm, p Param) (PatientName, *RequestError) {
+	if kind == kindPatientIdentifier || form == formIdentifier {
+		identifier, ok := parseIdentifier(p.Value)
+		if !ok {
+			return PatientName{}, &RequestError{Element: p.Name, Reason: "the value is not one identifier of the form system|value"}
+		}
+		return PatientName{Identifier: identifier}, nil
+	}
+	id := p.Value
+	if kind == kindPatient && form == formReference {
+		id = strings.TrimPrefix(id, typePatient+"/")
+	}
+	if !validID(id) {
+		return PatientName{}, &RequestError{Element: p.Name, Reason: "the value is not the id of one patient"}
+	}
+	return PatientName{ID: ID(id)}, nil
+}
+
+// checkParam checks the value of a parameter that is passed on.
+func (t *table) checkParam(typ string, rule *typeRule, param paramRule, p Param) *RequestError {
+	switch param.kind {
+	case kindCount:
+		return checkCount(p)
+	case kindSort:
+		return checkSort(rule, p)
+	case kindInclude:
+		return t.checkInclude(typ, rule, p)
+	case kindRevInclude:
+		return t.checkRevInclude(typ, p)
+	}
+	return checkValues(param, p)
+}
+
+// checkCursor checks a sealed page link. It stands alone: the query that it continues is sealed in it.
+func checkCursor(p Param, given int) *RequestError {
+	if given != 1 {
+		return &RequestError{Element: p.Name, Reason: "a cursor is the only parameter"}
+	}
+	for i := range len(p.Value) {
+		if c := p.Value[i]; !isAlphanumeric(c) && c != '-' && c != '_' {
+			return &RequestError{Element: p.Name, Reason: "the value is not base64url"}
+		}
+	}
+	return nil
+}
+
+// checkCount checks _count: 1 to MaxCount. Zero would ask for a count of what is there (OR-6).
+func checkCount(p Param) *RequestError {
+	n := 0
+	for i := range len(p.Value) {
+		c := p.Value[i]
+		if c < '0' || c > '9' || n == 0 && c == '0' || n > MaxCount {
+			n = 0
+			break
+		}
+		n = 10*n + int(c-'0')
+	}
+	if n < 1 || n > MaxCount {
+		return &RequestError{Element: p.Name, Reason: "the value is not a number from 1 to 500"}
+	}
+	return nil
+}
+
+// checkSort checks _sort: the order of rows may depend on nothing but what they show themselves (OR-5).
+func checkSort(rule *typeRule, p Param) *RequestError {
+	keys := strings.Split(p.Value, ",")
+	if len(keys) > maxSortKeys {
+		return &RequestError{Kind: TooLong, Element: p.Name, Reason: "too many sort keys"}
+	}
+	for n, key := range keys {
+		keys[n] = strings.TrimPrefix(key, "-")
+		if !isSortKey(rule, keys[n]) {
+			return notSupported(p.Name, "sorted by _id, _lastUpdated and dates only")
+		}
+		if slices.Contains(keys[:n], keys[n]) {
+			return &RequestError{Element: p.Name, Reason: "a sort key is given twice"}
+		}
+	}
+	return nil
+}
+
+func isSortKey(rule *typeRule, key string) bool {
+	return key == "_id" || key == "_lastUpdated" || rule.params[key].kind == kindDate
+}
+
+// checkInclude checks _include=[type]:[param] or [type]:[param]:[target] (R4 §3.1.1.5.4). What it includes is released by its own
+// right only; the grammar keeps out wildcards and other types (IN-5, IN-6).
+func (t *table) checkInclude(typ string, rule *typeRule, p Param) *RequestError {
+	source, name, into, narrowed, ok := cutInclude(p.Value)
+	param := rule.params[name]
+	if ok && source == typ && t.canInclude(param) && (!narrowed || param.targetsType(into) && t.canBeIncluded(into)) {
+		return nil
+	}
+	return notSupported(p.Name, "the value is not an include that is served")
+}
+
+// checkRevInclude checks _revinclude in the same forms. What refers to a Patient comes along by membership only (IN-4); what refers
+// to another type by any of its references.
+func (t *table) checkRevInclude(typ string, p Param) *RequestError {
+	source, name, into, narrowed, ok := cutInclude(p.Value)
+	rule := t.types[source]
+	if ok && rule != nil && t.canRevInclude(typ, rule.params[name]) && (!narrowed || into == typ && typ != typePatient) {
+		return nil
+	}
+	return notSupported(p.Name, "the value is not a reverse include that is served")
+}
+
+// canInclude reports whether what a parameter refers to may come along with the resource that refers to it.
+func (t *table) canInclude(param paramRule) bool {
+	return param.kind == kindPatient || param.kind == kindReference && (param.targetsType(anyType) || slices.ContainsFunc(param.targets, t.canBeIncluded))
+}
+
+// canRevInclude reports whether resources may come along that refer by the parameter to one of the type.
+func (t *table) canRevInclude(typ string, param paramRule) bool {
+	if typ == typePatient {
+		return param.kind == kindPatient
+	}
+	return param.kind == kindReference && param.targetsType(typ)
+}
+
+// canBeIncluded reports whether a type may be named as the target of an include. Patient may not (IN-6): the patient of a record
+// comes along by the reference that names him.
+func (t *table) canBeIncluded(typ string) bool {
+	rule, ok := t.types[typ]
+	return ok && typ != typePatient && (rule.class == ClassPatient || rule.class == ClassShared)
+}
+
+// cutInclude takes an include apart; narrowed says that a target is given.
+func cutInclude(value string) (source, param, target string, narrowed, ok bool) {
+	source, rest, ok := strings.Cut(value, ":")
+	param, target, narrowed = strings.Cut(rest, ":")
+	return source, param, target, narrowed, ok
+}
+
+// checkPresentation checks _format and _pretty, which end here: the gateway speaks JSON, in one form. A "+" that the caller did not
+// escape is a space (R4 §3.1.0.1.11 "_format").
+func checkPresentation(kind paramKind, p Param) *RequestError {
+	switch {
+	case kind == kindPretty && p.Value != "true" && p.Value != "false":
+		return &RequestError{Element: p.Name, Reason: "the value is not true or false"}
+	case kind == kindFormat:
+		switch p.Value {
+		case "json", "application/json", "application/fhir+json", "application/fhir json":
+		default:
+			return &RequestError{Kind: NotAcceptable, Element: p.Name, Reason: "only JSON is served"}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,82 @@
+package fhir
+
+// r4Shared are the types that belong to nobody.
+const r4Shared = "HealthcareService Location Medication Organization Practitioner PractitionerRole"
+
+// r4Refused are the types that are not served, by the reason. In brackets: the cases of the leak catalogue.
+var r4Refused = byReason{
+	"a definition or a conformance statement, no patient's data":
+		"ActivityDefinition CapabilityStatement ChargeItemDefinition CodeSystem CompartmentDefinition ConceptMap " +
+		"DeviceDefinition EventDefinition ExampleScenario GraphDefinition ImplementationGuide Library Measure " +
+		"MessageDefinition NamingSystem ObservationDefinition OperationDefinition PlanDefinition ResearchDefinition " +
+		"ResearchElementDefinition SearchParameter SpecimenDefinition StructureDefinition StructureMap " +
+		"TerminologyCapabilities TestReport TestScript ValueSet",
+	"who looked at whom; the gateway keeps its own access events (AU-7)":              "AuditEvent",
+	"its subject may be anything and its code anything: nothing classifies it":        "Basic",
+	"opaque bytes without a patient of their own (BI-1)":                              "Binary",
+	"a product of a donor for another person; not in the Patient compartment (RM-14)": "BiologicallyDerivedProduct",
+	"a stored Bundle hides entries of anybody (BA-8)":                                 "Bundle",
+	"a directory entry that no served type refers to":                                 "CatalogEntry InsurancePlan OrganizationAffiliation",
+	"names parties and topics of any kind; not in the Patient compartment (RM-17)":    "Contract",
+	"not in the Patient compartment (RM-17)":
+		"Device DeviceMetric EnrollmentResponse GuidanceResponse PaymentNotice PaymentReconciliation Task " +
+		"VerificationResult",
+	"evidence about populations, no patient's data":             "EffectEvidenceSynthesis Evidence EvidenceVariable RiskEvidenceSynthesis",
+	"addresses and headers of another door to the data (BI-13)": "Endpoint",
+	"enrolment of one person in the insurance of another":       "EnrollmentRequest",
+	"members are several patients (RM-1)":                       "Group",
+	"says that two records are one person (RM-10)":              "Linkage",
+	"items of anybody, with or without a subject (RM-2)":        "List",
+	"small-cell counts (RM-12)":                                 "MeasureReport ResearchStudy ResearchSubject",
+	"product knowledge, no patient's data":
+		"MedicationKnowledge MedicinalProduct MedicinalProductAuthorization MedicinalProductContraindication " +
+		"MedicinalProductIndication MedicinalProductIngredient MedicinalProductInteraction MedicinalProductManufactured " +
+		"MedicinalProductPackaged MedicinalProductPharmaceutical MedicinalProductUndesirableEffect Substance " +
+		"SubstanceNucleicAcid SubstancePolymer SubstanceProtein SubstanceReferenceInformation SubstanceSourceMaterial " +
+		"SubstanceSpecification",
+	"a message about anything (RM-17)":                                             "MessageHeader",
+	"not a record; the gateway makes its own":                                      "OperationOutcome",
+	"a container of anything (OP-19)":                                              "Parameters",
+	"links the records of one person over patients (RM-10)":                        "Person",
+	"targets of several patients; who treated whom (RM-11)":                        "Provenance",
+	"a definition; copies of it can be specific to one patient without naming him": "Questionnaire",
+	"family data of a second person (RM-8)":                                        "RelatedPerson",
+	"who is treated where (RM-4)":                                                  "Schedule Slot",
+	"pushes data past the gateway (AS-5)":                                          "Subscription",
+}
+
+// r4Operations are the standard operations of R4, all refused, by the reason.
+var r4Operations = byReason{
+	"computes over any patient's data (OP-12)":      "apply care-gaps collect-data evaluate-measure populate questionnaire submit-data",
+	"terminology, no patient's data (OP-14)":        "closure expand find-matches lookup snapshot subsumes translate validate-code",
+	"about definitions, no patient's data":          "conforms data-requirements implements preferred-id subset versions",
+	"carries other interactions or formats (OP-13)": "convert process-message transform",
+	"collects over categories (OP-1, OP-2, OP-5)":   "document everything",
+	"filters by a list of anybody (OP-11)":          "find",
+	"joins resources of anybody (OP-6, OP-7)":       "graph graphql",
+	"aggregates over hidden rows (OP-3, OP-4)":      "lastn stats",
+	"finds patients across the population (OP-10)":  "match",
+	"reads or changes labels (OP-8)":                "meta meta-add meta-delete",
+	"writes":                                        "submit",
+	"tells what exists (OP-9)":                      "validate",
+}
+
+// r4General are the parameters of every type that are served.
+var r4General = map[string]paramKind{
+	"_id": kindID, "_lastUpdated": kindDate,
+	"_count": kindCount, "_sort": kindSort, "_include": kindInclude, "_revinclude": kindRevInclude,
+	"_format": kindFormat, "_pretty": kindPretty, cursorParam: kindCursor,
+}
+
+// r4GeneralRefused are the parameters of every type that are refused.
+var r4GeneralRefused = byReason{
+	"contained resources are no entries (SE-21)":     "_contained _containedType",
+	"changes what the source returns (SE-26)":        "_graph",
+	"asks about data that is not shown (OR-1)":       "_has",
+	"filters by a list of anybody (SE-22)":           "_list",
+	"free predicate (SE-23)":                         "_query _text _content _filter",
+	"asks about labels and origins (SE-24)":          "_source _tag _profile _security",
+	"the gateway decides on whole resources (SE-20)": "_summary _elements",
+	"counts are not disclosed (OR-6)":                "_total",
+	"searches over types are not served (SE-19)":     "_type",
+}
