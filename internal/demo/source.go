@@ -3,7 +3,19 @@
 package demo
 
 import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
 	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
 )
 
 // SourceOptions configure a Source. The zero value is a good source.
@@ -16,6 +28,12 @@ type SourceOptions struct {
 	Unrecorded bool
 }
 
+// maxRecorded bounds the recorded requests; the oldest go first.
+const maxRecorded = 10_000
+
+// maxRequestBody bounds what is read of a request's body, in bytes.
+const maxRequestBody = 1 << 20
+
 // Request is one request as the source got it. Path is below the FHIR base, without a leading slash.
 type Request struct {
 	Method string
@@ -23,4 +41,262 @@ type Request struct {
 	Query  string
 	Header http.Header
 	Body   []byte
+}
+
+// Interceptor sees a request before the source does. It answers itself and returns true, or leaves the request to the source.
+// The body of the request can be read.
+type Interceptor func(w http.ResponseWriter, r *http.Request) bool
+
+// Source is a FHIR R4 server in memory. It is safe for concurrent use.
+type Source struct {
+	options SourceOptions
+	url     string
+	now     func() time.Time
+	server  *http.Server
+	serving chan error
+
+	mu          sync.RWMutex
+	store       *store
+	cursors     []*cursor
+	requests    []Request
+	interceptor Interceptor
+}
+
+// NewSource starts a source that holds the data. Close ends it.
+func NewSource(data Data, o SourceOptions) (*Source, error) {
+	if o.Address == "" {
+		o.Address = "127.0.0.1:0"
+	}
+	if o.PageSize == 0 {
+		o.PageSize = 50
+	}
+	if _, err := parameters(); err != nil {
+		return nil, fmt.Errorf("start source: %w", err)
+	}
+	s := &Source{options: o, now: time.Now, serving: make(chan error, 1), store: newStore()}
+	if err := s.Add(data...); err != nil {
+		return nil, fmt.Errorf("start source: %w", err)
+	}
+	listener, err := net.Listen("tcp", o.Address)
+	if err != nil {
+		return nil, fmt.Errorf("start source: %w", err)
+	}
+	s.url = "http://" + listener.Addr().String() + "/fhir"
+	s.server = &http.Server{Handler: s, ReadHeaderTimeout: 5 * time.Second}
+	go func() { s.serving <- s.server.Serve(listener) }()
+	return s, nil
+}
+
+// URL is the FHIR base, without a slash at the end.
+func (s *Source) URL() string { return s.url }
+
+// Close ends the source and breaks off what is in flight.
+func (s *Source) Close() error {
+	err := s.server.Close()
+	if serveErr := <-s.serving; !errors.Is(serveErr, http.ErrServerClosed) {
+		err = errors.Join(err, serveErr)
+	}
+	s.serving <- http.ErrServerClosed // a second Close finds the same
+	return err
+}
+
+// Add stores resources; the same type and id replaces what was there.
+func (s *Source) Add(resources ...Resource) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, r := range resources {
+		if err := s.store.add(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Remove takes "Type/id" out.
+func (s *Source) Remove(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.store.remove(name)
+}
+
+// Resource gives the bytes of "Type/id", nil where there is none.
+func (s *Source) Resource(name string) Resource {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if r := s.store.byName[name]; r != nil {
+		return r.raw
+	}
+	return nil
+}
+
+// Requests gives all that was asked since the start or the last Reset, in order.
+func (s *Source) Requests() []Request {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return slices.Clone(s.requests)
+}
+
+// Reset forgets the requests and the interceptor.
+func (s *Source) Reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests, s.interceptor = nil, nil
+}
+
+// Intercept lets i see every request from now on, instead of the one before; nil ends it.
+func (s *Source) Intercept(i Interceptor) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.interceptor = i
+}
+
+// ServeHTTP implements http.Handler.
+func (s *Source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBody))
+	if err != nil {
+		s.refuse(w, &problem{http.StatusBadRequest, "invalid", "the body cannot be read"})
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if i := s.record(r, body); i != nil && i(w, r) {
+		return
+	}
+	s.serve(w, r, body)
+}
+
+// record keeps the request and gives the interceptor.
+func (s *Source) record(r *http.Request, body []byte) Interceptor {
+	if s.options.Unrecorded {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		return s.interceptor
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	path := strings.TrimPrefix(strings.TrimPrefix(r.URL.EscapedPath(), "/fhir"), "/")
+	s.requests = append(s.requests, Request{r.Method, path, r.URL.RawQuery, r.Header.Clone(), body})
+	if len(s.requests) > maxRecorded {
+		s.requests = slices.Delete(s.requests, 0, 1)
+	}
+	return s.interceptor
+}
+
+// serve answers as a well-behaved server.
+func (s *Source) serve(w http.ResponseWriter, r *http.Request, body []byte) {
+	if s.options.Credential != "" && r.Header.Get("Authorization") != s.options.Credential {
+		s.refuse(w, &problem{http.StatusUnauthorized, "login", "credential is missing or wrong"})
+		return
+	}
+	path, ok := strings.CutPrefix(r.URL.Path, "/fhir")
+	if !ok || path != "" && path[0] != '/' {
+		s.refuse(w, &problem{http.StatusNotFound, "not-found", "not below the FHIR base"})
+		return
+	}
+	content, err := s.answer(w.Header(), r, strings.Trim(path, "/"), body)
+	if err != nil {
+		s.refuse(w, err)
+		return
+	}
+	s.write(w, http.StatusOK, content)
+}
+
+// answer finds what a request asks for: metadata, a page, a read, a vread, a search.
+func (s *Source) answer(header http.Header, r *http.Request, path string, body []byte) ([]byte, error) {
+	parts := strings.Split(path, "/")
+	get := r.Method == http.MethodGet || r.Method == http.MethodHead
+	switch {
+	case path == "metadata" && get:
+		return s.capability(), nil
+	case path == "" && get && r.URL.Query().Has("_getpages"):
+		return s.nextPage(r.URL.Query())
+	case len(parts) == 1 && path != "" && get:
+		return s.search(parts[0], r.URL.RawQuery, "", r.Header)
+	case len(parts) == 2 && parts[1] == "_search" && r.Method == http.MethodPost:
+		mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+		if err != nil || mediaType != "application/x-www-form-urlencoded" {
+			return nil, &problem{http.StatusUnsupportedMediaType, "not-supported", "a search by POST is a form"}
+		}
+		return s.search(parts[0], r.URL.RawQuery, string(body), r.Header)
+	case len(parts) == 2 && get:
+		return s.read(header, parts[0], parts[1])
+	case len(parts) == 4 && parts[2] == "_history" && parts[3] == "1" && get:
+		return s.read(header, parts[0], parts[1])
+	case get:
+		return nil, &problem{http.StatusNotFound, "not-found", "unknown path"}
+	}
+	return nil, &problem{http.StatusMethodNotAllowed, "not-supported", "the source is read-only"}
+}
+
+func (s *Source) read(header http.Header, typ, id string) ([]byte, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	r := s.store.byName[typ+"/"+id]
+	if r == nil {
+		return nil, &problem{http.StatusNotFound, "not-found", "resource is not known"}
+	}
+	header.Set("ETag", `W/"1"`)
+	if p, ok := lookUp(typ, "_lastUpdated"); ok {
+		for _, value := range p.values(r.tree()) {
+			for _, at := range spansOf(value) {
+				header.Set("Last-Modified", at.start.UTC().Format(http.TimeFormat))
+			}
+		}
+	}
+	return r.raw, nil
+}
+
+// search answers a search with the parameters of the query and of the form.
+func (s *Source) search(typ, rawQuery, form string, header http.Header) ([]byte, error) {
+	query, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return nil, &problem{http.StatusBadRequest, "invalid", "the query is malformed"}
+	}
+	fields, err := url.ParseQuery(form)
+	if err != nil {
+		return nil, &problem{http.StatusBadRequest, "invalid", "the form is malformed"}
+	}
+	for name, values := range fields {
+		query[name] = append(query[name], values...)
+	}
+	if table, err := parameters(); err != nil || table[typ] == nil {
+		return nil, &problem{http.StatusNotFound, "not-supported", "unknown resource type"}
+	}
+	strict := strings.Contains(header.Get("Prefer"), "handling=strict")
+	q, err := parseSearch(typ, query, strict)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.RLock()
+	matches := s.store.find(q, s.url)
+	s.mu.RUnlock()
+	c := s.newCursor(q, matches)
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.page(c, 0), nil
+}
+
+// nextPage answers a page link.
+func (s *Source) nextPage(query url.Values) ([]byte, error) {
+	offset, err := strconv.Atoi(query.Get("_getpagesoffset"))
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	at := slices.IndexFunc(s.cursors, func(c *cursor) bool { return c.handle == query.Get("_getpages") })
+	if err != nil || offset < 0 || at < 0 {
+		return nil, &problem{http.StatusGone, "not-found", "the page is gone"}
+	}
+	return s.page(s.cursors[at], offset), nil
+}
+
+// write sends a body, and no body to HEAD: net/http leaves it out.
+func (s *Source) write(w http.ResponseWriter, status int, content []byte) {
+	w.Header().Set("Content-Type", "application/fhir+json;charset=UTF-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(content)))
+	w.WriteHeader(status)
+	_, _ = w.Write(content) // a client that hung up is its own affair
+}
+
+func (s *Source) refuse(w http.ResponseWriter, err error) {
+	p := &problem{http.StatusInternalServerError, "exception", "the source failed"}
+	errors.As(err, &p)
+	s.write(w, p.status, outcome(p.code, p.text))
 }

@@ -1,0 +1,107 @@
+//go:build !release
+
+package demo
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+)
+
+// parameter is one search parameter of one type: its kind of value (R4 §3.1.1.4.1) and the element paths where values are.
+type parameter struct {
+	kind  string // token, reference, date, string, uri, number, quantity
+	paths []elementPath
+}
+
+// elementPath is the way to an element; target, where set, restricts references to that type.
+type elementPath struct {
+	names  []string
+	target string
+}
+
+// parameters are the standard search parameters of R4 by type and code; those of all types are at "Resource". Made by
+// convert_test.go from the specification's own list, without composite and special ones.
+var parameters = sync.OnceValues(func() (map[string]map[string]parameter, error) {
+	table, err := readGzip("data/search-parameters.tsv.gz")
+	if err != nil {
+		return nil, fmt.Errorf("load search parameters: %w", err)
+	}
+	byType := map[string]map[string]parameter{}
+	for line := range strings.Lines(string(table)) {
+		columns := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		if len(columns) != 4 {
+			return nil, fmt.Errorf("load search parameters: a line of %d columns", len(columns))
+		}
+		p := parameter{kind: columns[2]}
+		for path := range strings.SplitSeq(columns[3], " ") {
+			names, target, _ := strings.Cut(path, ":")
+			p.paths = append(p.paths, elementPath{strings.Split(names, "."), target})
+		}
+		if byType[columns[0]] == nil {
+			byType[columns[0]] = map[string]parameter{}
+		}
+		byType[columns[0]][columns[1]] = p
+	}
+	return byType, nil
+})
+
+// choiceTypes are the endings of elements with a choice of type, as far as search parameters use them (R4 §2.24.0.1).
+var choiceTypes = []string{
+	"DateTime", "Date", "Period", "Instant", "Timing", "CodeableConcept", "Coding", "Code", "Identifier", "Reference", "Quantity",
+	"String", "Uri", "Boolean", "Integer", "Age", "Range", "Decimal",
+}
+
+// values gives all values at the path: lists are flattened, "effective" finds effectiveDateTime and its kin.
+func (p elementPath) values(node any) []any {
+	if list, ok := node.([]any); ok {
+		var all []any
+		for _, item := range list {
+			all = append(all, p.values(item)...)
+		}
+		return all
+	}
+	if len(p.names) == 0 {
+		return []any{node}
+	}
+	object, ok := node.(map[string]any)
+	if !ok {
+		return nil
+	}
+	rest := elementPath{p.names[1:], p.target}
+	if child, ok := object[p.names[0]]; ok {
+		return rest.values(child)
+	}
+	for _, ending := range choiceTypes {
+		if child, ok := object[p.names[0]+ending]; ok {
+			return rest.values(child)
+		}
+	}
+	return nil
+}
+
+// values gives the values of a parameter in a resource.
+func (p parameter) values(tree map[string]any) []any {
+	var all []any
+	for _, path := range p.paths {
+		for _, value := range path.values(tree) {
+			if path.target == "" || strings.HasPrefix(referenceOf(value), path.target+"/") {
+				all = append(all, value)
+			}
+		}
+	}
+	return all
+}
+
+// referenceOf is the literal reference of a Reference or canonical, without a version, or "".
+func referenceOf(value any) string {
+	var ref string
+	switch v := value.(type) {
+	case map[string]any:
+		ref, _ = v["reference"].(string)
+	case string:
+		ref = v
+	}
+	ref, _, _ = strings.Cut(ref, "/_history/")
+	return ref
+}

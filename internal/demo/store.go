@@ -1,0 +1,94 @@
+//go:build !release
+
+package demo
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"sync"
+)
+
+// stored is one resource: its bytes, and what is known of them.
+type stored struct {
+	typ, id string
+	raw     []byte
+	tree    func() map[string]any // decoded when first needed
+}
+
+func (r *stored) name() string { return r.typ + "/" + r.id }
+
+// store holds resources in the order in which they came. It is not safe for concurrent use; a Source is.
+type store struct {
+	byName    map[string]*stored
+	byType    map[string][]*stored
+	referring map[string]map[string][]*stored // type, then the reference that its resources hold
+}
+
+func newStore() *store {
+	return &store{
+		byName:    map[string]*stored{},
+		byType:    map[string][]*stored{},
+		referring: map[string]map[string][]*stored{},
+	}
+}
+
+// referenceMember finds literal references anywhere in a resource, for the index: what it finds too much is sorted out by the
+// search itself.
+var referenceMember = regexp.MustCompile(`"reference"\s*:\s*"([^"]+)"`)
+
+// add stores a resource. The same type and id replaces what was there.
+func (s *store) add(raw Resource) error {
+	var head struct {
+		ResourceType string `json:"resourceType"`
+		ID           string `json:"id"`
+	}
+	if err := json.Unmarshal(raw, &head); err != nil {
+		return fmt.Errorf("store resource: %w", err)
+	}
+	if head.ResourceType == "" || head.ID == "" {
+		return fmt.Errorf("store resource: no resourceType or id")
+	}
+	r := &stored{typ: head.ResourceType, id: head.ID, raw: raw}
+	r.tree = sync.OnceValue(r.decode)
+	s.remove(r.name())
+	s.byName[r.name()] = r
+	s.byType[r.typ] = append(s.byType[r.typ], r)
+	if s.referring[r.typ] == nil {
+		s.referring[r.typ] = map[string][]*stored{}
+	}
+	for _, match := range referenceMember.FindAllSubmatch(raw, -1) {
+		ref := referenceOf(string(match[1]))
+		if list := s.referring[r.typ][ref]; len(list) == 0 || list[len(list)-1] != r {
+			s.referring[r.typ][ref] = append(list, r)
+		}
+	}
+	return nil
+}
+
+// remove takes a resource out, if it is there.
+func (s *store) remove(name string) {
+	r := s.byName[name]
+	if r == nil {
+		return
+	}
+	same := func(other *stored) bool { return other == r }
+	delete(s.byName, name)
+	s.byType[r.typ] = slices.DeleteFunc(s.byType[r.typ], same)
+	for ref, list := range s.referring[r.typ] {
+		s.referring[r.typ][ref] = slices.DeleteFunc(list, same)
+	}
+}
+
+// decode gives the elements. Numbers keep their digits; add made sure that it is JSON.
+func (r *stored) decode() map[string]any {
+	var tree map[string]any
+	dec := json.NewDecoder(bytes.NewReader(r.raw))
+	dec.UseNumber()
+	if err := dec.Decode(&tree); err != nil {
+		return nil
+	}
+	return tree
+}
