@@ -1,0 +1,99 @@
+package authn
+
+import (
+	"crypto/sha256"
+	"sync"
+	"time"
+
+	"zorgsluis/policy"
+)
+
+// verified is a token whose signature and claims were checked, with all that must be checked again on every use.
+type verified struct {
+	subject  policy.Subject
+	validity times
+	issuer   *issuer
+	key      keyIdentity
+	at       time.Time // when it was verified
+}
+
+// holds reports whether the signature still counts: the key is in the set that may be used now, and the check is not too old. A
+// clock that went back makes it not hold.
+func (v *verified) holds(now time.Time, age time.Duration) bool {
+	ring := v.issuer.keys.current()
+	if ring == nil || !ring.holds(v.key) {
+		return false
+	}
+	since := now.Sub(v.at)
+	return since >= 0 && since < age
+}
+
+// tokenDigest identifies a token by all of its bytes: issuer, audience, claims and signature.
+type tokenDigest [sha256.Size]byte
+
+const cacheShards = 16
+
+// tokenCache keeps verified tokens, bounded. It is asked with the digest of the whole token, so that nothing but the very same token
+// finds an entry; whoever asks must check verified.holds and the times.
+type tokenCache struct {
+	perShard int
+	shards   [cacheShards]cacheShard
+}
+
+type cacheShard struct {
+	mu      sync.Mutex
+	entries map[tokenDigest]*verified
+}
+
+func newTokenCache(entries int) *tokenCache {
+	c := &tokenCache{perShard: (entries + cacheShards - 1) / cacheShards}
+	for i := range c.shards {
+		c.shards[i].entries = make(map[tokenDigest]*verified)
+	}
+	return c
+}
+
+func (c *tokenCache) shard(d tokenDigest) *cacheShard { return &c.shards[d[0]%cacheShards] }
+
+func (c *tokenCache) get(d tokenDigest) *verified {
+	shard := c.shard(d)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	return shard.entries[d]
+}
+
+func (c *tokenCache) drop(d tokenDigest) {
+	shard := c.shard(d)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	delete(shard.entries, d)
+}
+
+// put keeps a token. In a full shard some other goes: Go's map order picks which, and a caller cannot aim it.
+func (c *tokenCache) put(d tokenDigest, v *verified) {
+	if c.perShard == 0 {
+		return
+	}
+	shard := c.shard(d)
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	if _, known := shard.entries[d]; !known && len(shard.entries) >= c.perShard {
+		for other := range shard.entries {
+			delete(shard.entries, other)
+			break
+		}
+	}
+	shard.entries[d] = v
+}
+
+// size counts the tokens that are kept.
+func (c *tokenCache) size() int {
+	total := 0
+	for i := range c.shards {
+		shard := &c.shards[i]
+		shard.mu.Lock()
+		total += len(shard.entries)
+		shard.mu.Unlock()
+	}
+	return total
+}

@@ -1,0 +1,124 @@
+package authn
+
+import (
+	"maps"
+	"slices"
+	"strings"
+)
+
+// claimPaths is a ClaimMap that was parsed.
+type claimPaths struct {
+	assurance        claimPath
+	person           identifierPath
+	organization     prefixedPath
+	organizationType claimPath
+	agb              claimPath
+	roles            claimPath
+	identifiers      []identifierPath
+	practitioner     prefixedPath
+	relationship     claimPath
+	purpose          claimPath
+	name             claimPath
+	client           claimPath
+	representative   identifierPath
+	authority        claimPath
+	authTime         claimPath
+	kind             claimPath
+	required         []requiredClaim
+}
+
+type prefixedPath struct {
+	path   claimPath
+	prefix string
+}
+
+type identifierPath struct {
+	path   claimPath
+	system string
+}
+
+type requiredClaim struct {
+	name  string // the path as configured
+	path  claimPath
+	value string
+}
+
+// compileClaims parses every path of an issuer and returns all faults.
+func compileClaims(i Issuer) (claimPaths, []*ConfigError) {
+	var problems []*ConfigError
+	parse := func(key, text string) claimPath {
+		path, err := parseClaimPath(text)
+		if err == nil && path != nil && isRefusedClaim(path[0].name) {
+			problems = append(problems, &ConfigError{key, "a token with this claim is refused, so that it cannot be read"})
+		}
+		if err != nil {
+			problems = append(problems, &ConfigError{key, err.Error()})
+		}
+		return path
+	}
+	c := i.Claims
+	paths := claimPaths{
+		assurance:        parse("claims.assurance", c.Assurance),
+		person:           identifierPath{parse("claims.person", c.Person.Path), c.Person.System},
+		organization:     prefixedPath{parse("claims.organization", c.Organization.Path), c.Organization.Prefix},
+		organizationType: parse("claims.organization_type", c.OrganizationType),
+		agb:              parse("claims.agb", c.AGB),
+		roles:            parse("claims.roles", c.Roles),
+		practitioner:     prefixedPath{parse("claims.practitioner", c.Practitioner.Path), c.Practitioner.Prefix},
+		relationship:     parse("claims.relationship", c.Relationship),
+		purpose:          parse("claims.purpose", c.Purpose),
+		name:             parse("claims.name", c.Name),
+		client:           parse("claims.client", c.Client),
+		representative:   identifierPath{parse("claims.representative", c.Representative.Path), c.Representative.System},
+		authority:        parse("claims.authority", c.Authority),
+		authTime:         parse("claims.auth_time", c.AuthTime),
+		kind:             parse("kind.claim", i.Kind.Claim),
+	}
+	for _, identifier := range c.Identifiers {
+		paths.identifiers = append(paths.identifiers, identifierPath{parse("claims.identifiers", identifier.Path), identifier.System})
+	}
+	for _, text := range slices.Sorted(maps.Keys(i.RequiredClaims)) {
+		path := parse("required_claims", text)
+		if path == nil {
+			problems = append(problems, &ConfigError{"required_claims", "a path is empty or malformed"})
+		}
+		paths.required = append(paths.required, requiredClaim{text, path, i.RequiredClaims[text]})
+	}
+	return paths, problems
+}
+
+// reads reports whether any path starts at the top-level claim of this name.
+func (p *claimPaths) reads(name string) bool {
+	paths := []claimPath{p.assurance, p.person.path, p.organization.path, p.organizationType, p.agb, p.roles, p.practitioner.path,
+		p.relationship, p.purpose, p.name, p.client, p.representative.path, p.authority, p.authTime, p.kind}
+	for _, identifier := range p.identifiers {
+		paths = append(paths, identifier.path)
+	}
+	for _, required := range p.required {
+		paths = append(paths, required.path)
+	}
+	return slices.ContainsFunc(paths, func(path claimPath) bool { return path != nil && path[0].name == name })
+}
+
+// otherTokenClaims mark tokens that are no access tokens: ID tokens (OpenID Connect Core 1.0 §2, §3.3.2.11) and logout or
+// security event tokens (RFC 8417 §2.2).
+var otherTokenClaims = []string{"nonce", "at_hash", "c_hash", "s_hash", "events"}
+
+// unprocessedClaims change what a token means or limit it, and are not processed: a confirmation key (RFC 7800), acting for
+// someone (RFC 8693 §4.1, §4.4), representation (OIDC-NLGOV, MedMij, other Dutch brokers), limits on use (RFC 9396), claims held
+// elsewhere (OpenID Connect Core 1.0 §5.6.2), tokens in the token. To ignore one would give its bearer more than was granted.
+var unprocessedClaims = []string{
+	"cnf", "act", "may_act",
+	"represents", "represented", "representee", "representation", "on_behalf_of", "onbehalfof", "onbehalfofchild", "delegation",
+	"delegate", "delegated", "mandate", "mandates", "authorizee", "obo",
+	"authorization_details", "_claim_names", "_claim_sources", "vp", "vc",
+}
+
+// unlessMappedClaims are SMART launch context: they bind the token to one patient or encounter. The claim map may read them.
+var unlessMappedClaims = []string{"patient", "encounter", "launch"}
+
+// isRefusedClaim reports whether a token with this top-level claim is refused whatever the configuration.
+func isRefusedClaim(name string) bool {
+	isName := func(refused string) bool { return strings.EqualFold(refused, name) }
+	return slices.ContainsFunc(otherTokenClaims, isName) || slices.ContainsFunc(unprocessedClaims, isName)
+}

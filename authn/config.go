@@ -1,0 +1,271 @@
+package authn
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"time"
+
+	"zorgsluis/policy"
+)
+
+// Config is everything that authentication depends on. Nothing about a caller is taken from anywhere else (leaks.md TK-14).
+type Config struct {
+	Issuers   []Issuer
+	Tables    *policy.Tables      // provider categories from the signals in a token
+	Assurance policy.AssuranceMap // level claim values; an unknown value is none
+	Clients   map[string]Client   // by client id
+	// AllowUnregisteredClients lets in clients that are not in Clients. Then nothing but the issuer says who may ask.
+	AllowUnregisteredClients bool
+
+	Skew            time.Duration // tolerated difference of clocks, at most 60 s
+	RefreshInterval time.Duration // of the keys, default 5 min, at most 9 min: a removed key stops within ten
+	MinRefresh      time.Duration // between two fetches, default 30 s
+	MaxStale        time.Duration // known keys count so long while the provider is away, default and at most 12 h
+	CacheEntries    int           // verified tokens kept, default 10,000
+	CacheAge        time.Duration // age at which a token is verified again, default and at most 60 s
+
+	Now  func() time.Time // default time.Now
+	HTTP *http.Client     // its Transport reaches the providers; default one without a proxy
+}
+
+// Issuer is one identity provider, and what its tokens are good for here.
+type Issuer struct {
+	URL        string // iss, compared to the letter
+	JWKSURL    string // default: what discovery says
+	Audience   string // must be in aud
+	TokenType  string // header typ, default at+jwt; the prefix application/ makes no difference (RFC 9068 §2.1)
+	Algorithms []string
+	Kind       KindRule
+	Channel    policy.Channel // unless the client's registration says otherwise
+	Claims     ClaimMap
+	// RequiredClaims are claims (by path) that must be there with exactly this one value. An issuer whose TokenType is not at+jwt
+	// needs one, or a RequiredScope: nothing else would tell its access tokens from its ID tokens (leaks.md TK-7).
+	RequiredClaims map[string]string
+	RequiredScope  string        // one word that scope must hold; "" asks for none
+	RequireTokenID bool          // jti must be there
+	MaxLifetime    time.Duration // exp - iat, default 1 h, at most 24 h
+}
+
+// KindRule says in which capacity the callers of an issuer ask: Fixed, or by the value of a claim. A value that is not in Values is
+// a caller without a care role.
+type KindRule struct {
+	Fixed  policy.SubjectKind
+	Claim  string
+	Values map[string]policy.SubjectKind
+}
+
+// ClaimMap says where in a payload the facts about a caller are, as paths such as `extensions.ihe_iua.subject_role[].code` (see
+// the grammar at claimPath). An empty path is a fact that this issuer does not assert.
+type ClaimMap struct {
+	Assurance        string // acr, loa_authn, …
+	Person           IdentifierClaim
+	Organization     PrefixedClaim
+	OrganizationType string
+	AGB              string
+	Roles            string            // UZI role codes
+	Identifiers      []IdentifierClaim // of the organization; without a System the path leads to {system, value}
+	Practitioner     PrefixedClaim
+	Relationship     string
+	Purpose          string
+	Name             string
+	Client           string // default client_id
+	Representative   IdentifierClaim
+	Authority        string
+	AuthTime         string // default auth_time
+}
+
+// PrefixedClaim is a claim whose value is prefixed with a text of ours, such as "ura:".
+type PrefixedClaim struct {
+	Path   string
+	Prefix string
+}
+
+// IdentifierClaim is a claim that holds values of one identifier system.
+type IdentifierClaim struct {
+	Path   string
+	System string
+}
+
+// Client is the registration of a client. Relationship and Purpose hold where the token does not claim them.
+type Client struct {
+	Issuer       string // the only issuer whose tokens may name the client; may be empty where there is just one issuer
+	Relationship policy.Relationship
+	Purpose      policy.PurposeOfUse
+	Channel      policy.Channel // instead of the issuer's
+}
+
+// ConfigError is one fault of a [Config].
+type ConfigError struct {
+	Key     string // as in the configuration file: issuers[0].audience
+	Problem string
+}
+
+// Error implements error.
+func (e *ConfigError) Error() string { return e.Key + ": " + e.Problem }
+
+const (
+	defaultTokenType = "at+jwt"
+
+	maxSkew         = time.Minute
+	maxRefresh      = 9 * time.Minute
+	leastMinRefresh = time.Second
+	maxStaleKeys    = 12 * time.Hour
+	maxCacheAge     = time.Minute
+	maxCacheEntries = 1_000_000
+	maxMaxLifetime  = 24 * time.Hour
+)
+
+// withDefaults fills in what is not set.
+func (c Config) withDefaults() Config {
+	c.RefreshInterval = cmp.Or(c.RefreshInterval, 5*time.Minute)
+	c.MinRefresh = cmp.Or(c.MinRefresh, 30*time.Second)
+	c.MaxStale = cmp.Or(c.MaxStale, maxStaleKeys)
+	c.CacheEntries = cmp.Or(c.CacheEntries, 10_000)
+	c.CacheAge = cmp.Or(c.CacheAge, maxCacheAge)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	c.Issuers = slices.Clone(c.Issuers)
+	for i := range c.Issuers {
+		issuer := &c.Issuers[i]
+		issuer.TokenType = cmp.Or(issuer.TokenType, defaultTokenType)
+		issuer.MaxLifetime = cmp.Or(issuer.MaxLifetime, time.Hour)
+		issuer.Claims.Client = cmp.Or(issuer.Claims.Client, "client_id")
+		issuer.Claims.AuthTime = cmp.Or(issuer.Claims.AuthTime, "auth_time")
+	}
+	return c
+}
+
+// faults collects every fault of a configuration, so that an operator sees all of them at once.
+type faults struct{ found []error }
+
+func (f *faults) add(key, format string, args ...any) {
+	f.found = append(f.found, &ConfigError{Key: key, Problem: fmt.Sprintf(format, args...)})
+}
+
+func (f *faults) within(key string, value, least, most time.Duration) {
+	if value < least || value > most {
+		f.add(key, "must be between %v and %v", least, most)
+	}
+}
+
+// check returns all faults, joined; each is a [*ConfigError].
+func (c Config) check() error {
+	var f faults
+	if c.Tables == nil {
+		f.add("tables", "is missing")
+	}
+	f.within("skew", c.Skew, 0, maxSkew)
+	f.within("refresh_interval", c.RefreshInterval, leastMinRefresh, maxRefresh)
+	f.within("min_refresh", c.MinRefresh, leastMinRefresh, c.RefreshInterval)
+	f.within("max_stale", c.MaxStale, c.RefreshInterval, maxStaleKeys)
+	f.within("cache_age", c.CacheAge, 0, maxCacheAge)
+	if c.CacheEntries < 0 || c.CacheEntries > maxCacheEntries {
+		f.add("cache_entries", "must be between 0 and %d", maxCacheEntries)
+	}
+	if len(c.Issuers) == 0 {
+		f.add("issuers", "at least one is needed")
+	}
+	urls := make(map[string]bool)
+	for i, issuer := range c.Issuers {
+		key := fmt.Sprintf("issuers[%d]", i)
+		if urls[issuer.URL] {
+			f.add(key+".url", "is there twice")
+		}
+		urls[issuer.URL] = true
+		issuer.check(key, &f)
+	}
+	c.checkClients(urls, &f)
+	return errors.Join(f.found...)
+}
+
+func (c Config) checkClients(urls map[string]bool, f *faults) {
+	if len(c.Clients) == 0 && !c.AllowUnregisteredClients {
+		f.add("clients", "none is registered, so that every token would be refused")
+	}
+	for _, id := range slices.Sorted(maps.Keys(c.Clients)) {
+		key, client := fmt.Sprintf("clients[%q]", id), c.Clients[id]
+		switch {
+		case id == "":
+			f.add(key, "the client id is empty")
+		case client.Issuer == "" && len(c.Issuers) > 1:
+			f.add(key+".issuer", "is missing, and there is more than one issuer")
+		case client.Issuer != "" && !urls[client.Issuer]:
+			f.add(key+".issuer", "is not a configured issuer")
+		}
+		switch client.Relationship {
+		case "", policy.RelationTreating, policy.RelationDirectlyInvolved, policy.RelationSubstitute:
+		default:
+			f.add(key+".relationship", "must be treating, directly-involved or substitute")
+		}
+	}
+}
+
+func (i Issuer) check(key string, f *faults) {
+	if _, err := parseEndpoint(i.URL); err != nil {
+		f.add(key+".url", "%v", err)
+	}
+	if i.JWKSURL != "" {
+		if _, err := parseEndpoint(i.JWKSURL); err != nil {
+			f.add(key+".jwks_url", "%v", err)
+		}
+	}
+	if i.Audience == "" {
+		f.add(key+".audience", "is missing")
+	}
+	if i.Channel == "" {
+		f.add(key+".channel", "is missing")
+	}
+	if len(i.Algorithms) == 0 {
+		f.add(key+".algorithms", "at least one is needed")
+	}
+	for _, algorithm := range i.Algorithms {
+		if _, known := algorithms[algorithm]; !known {
+			f.add(key+".algorithms", "%q is not one of %q", algorithm, slices.Sorted(maps.Keys(algorithms)))
+		}
+	}
+	if i.RequiredScope != "" && !isScopeToken(i.RequiredScope) {
+		f.add(key+".required_scope", "is not one scope word")
+	}
+	if !sameTokenType(i.TokenType, defaultTokenType) && len(i.RequiredClaims) == 0 && i.RequiredScope == "" {
+		f.add(key+".token_type", "needs required_claims or required_scope beside it: only at+jwt tells access tokens from ID tokens")
+	}
+	f.within(key+".max_lifetime", i.MaxLifetime, time.Second, maxMaxLifetime)
+	i.checkKind(key+".kind", f)
+	_, problems := compileClaims(i)
+	for _, problem := range problems {
+		f.add(key+"."+problem.Key, "%s", problem.Problem)
+	}
+}
+
+func (i Issuer) checkKind(key string, f *faults) {
+	rule := i.Kind
+	switch {
+	case rule.Claim == "" && len(rule.Values) > 0:
+		f.add(key+".values", "needs a claim")
+	case rule.Claim != "" && (rule.Fixed != policy.KindOther || len(rule.Values) == 0):
+		f.add(key+".claim", "needs values, and no fixed kind beside it")
+	case rule.Claim == "" && rule.Fixed != policy.KindPatient && rule.Fixed != policy.KindProvider:
+		f.add(key, "must be patient or provider, or be taken from a claim")
+	}
+	if i.mayBePatient() && (i.Claims.Person.Path == "" || i.Claims.Person.System == "") {
+		f.add(key, "the tokens of patients need claims.person with a path and a system")
+	}
+}
+
+// mayBePatient reports whether a token of this issuer can be a patient's or a representative's.
+func (i Issuer) mayBePatient() bool {
+	if i.Kind.Fixed == policy.KindPatient || i.Kind.Fixed == policy.KindRepresentative {
+		return true
+	}
+	for _, kind := range i.Kind.Values {
+		if kind == policy.KindPatient || kind == policy.KindRepresentative {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,212 @@
+package authn
+
+import (
+	"slices"
+
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// claimReader reads mapped claims and keeps the first fault, so that a subject is read line by line and refused once.
+type claimReader struct {
+	claims map[string]any
+	fault  *Error
+}
+
+func (r *claimReader) one(name string, path claimPath) string {
+	value, err := path.one(r.claims)
+	if err != nil {
+		r.refuse(ReasonClaim, name)
+	}
+	return value
+}
+
+func (r *claimReader) all(name string, path claimPath) []string {
+	values, err := path.all(r.claims)
+	if err != nil {
+		r.refuse(ReasonClaim, name)
+	}
+	return values
+}
+
+func (r *claimReader) prefixed(name string, p prefixedPath) string {
+	if value := r.one(name, p.path); value != "" {
+		return p.prefix + value
+	}
+	return ""
+}
+
+// identifiers reads values of one configured system, or objects that name their system.
+func (r *claimReader) identifiers(name string, p identifierPath) []fhir.Identifier {
+	var found []fhir.Identifier
+	if p.system != "" {
+		for _, value := range r.all(name, p.path) {
+			found = append(found, fhir.Identifier{System: p.system, Value: value})
+		}
+		return found
+	}
+	nodes, err := p.path.nodes(r.claims)
+	if err != nil {
+		r.refuse(ReasonClaim, name)
+	}
+	for _, node := range nodes {
+		object, _ := node.(map[string]any)
+		system, hasSystem := claimText(object["system"])
+		value, hasValue := claimText(object["value"])
+		if !hasSystem || !hasValue {
+			r.refuse(ReasonClaim, name)
+		}
+		found = append(found, fhir.Identifier{System: system, Value: value})
+	}
+	return found
+}
+
+func (r *claimReader) refuse(reason policy.Reason, element string) {
+	if r.fault == nil {
+		r.fault = badToken(reason, element)
+	}
+}
+
+// subject makes the caller of a verified token: from its mapped claims, the registration of its client and the configuration.
+func (a *Authenticator) subject(i *issuer, claims map[string]any, validity times) (policy.Subject, *Error) {
+	r := &claimReader{claims: claims}
+	p := &i.paths
+	id, client := a.client(i, r)
+	s := policy.Subject{
+		Issuer:          i.URL,
+		ClientID:        id,
+		Name:            r.one("name", p.name),
+		Kind:            i.kind(r),
+		Assurance:       a.level(r.one("assurance", p.assurance)),
+		Organization:    r.prefixed("organization", p.organization),
+		Practitioner:    r.prefixed("practitioner", p.practitioner),
+		Roles:           r.all("roles", p.roles),
+		Relationship:    policy.Relationship(r.one("relationship", p.relationship)),
+		Channel:         i.Channel,
+		Authority:       r.one("authority", p.authority),
+		AuthenticatedAt: validity.signedIn,
+		Expires:         validity.expires,
+	}
+	s.ID, _ = claims["sub"].(string)
+	s.TokenID, _ = claims["jti"].(string)
+	if s.Relationship == "" {
+		s.Relationship = client.Relationship
+	}
+	if client.Channel != "" {
+		s.Channel = client.Channel
+	}
+	r.persons(p, &s)
+	for _, purpose := range r.all("purpose", p.purpose) {
+		s.Purposes = append(s.Purposes, policy.PurposeOfUse(purpose))
+	}
+	if len(s.Purposes) == 0 {
+		s.Purposes = defaultPurposes(s.Kind, client)
+	}
+	signals := policy.Signals{
+		OrganizationType: r.one("organization_type", p.organizationType),
+		AGB:              r.one("agb", p.agb),
+		UZIRoles:         s.Roles,
+		Organization:     s.Organization,
+		Purposes:         s.Purposes,
+	}
+	for _, identifier := range p.identifiers {
+		signals.Identifiers = append(signals.Identifiers, r.identifiers("identifiers", identifier)...)
+	}
+	if e := checkScope(claims, i.RequiredScope, s.Kind); e != nil && r.fault == nil {
+		r.fault = e
+	}
+	if r.fault != nil {
+		return policy.Subject{}, r.fault
+	}
+	s.Categories = a.tables.Resolve(signals)
+	return s, nil
+}
+
+// client finds the registration of the client that the token was issued to (leaks.md TK-5). azp, where it is there beside, must
+// name the same client.
+func (a *Authenticator) client(i *issuer, r *claimReader) (string, Client) {
+	id := r.one("client", i.paths.client)
+	azp, given := r.claims["azp"]
+	if id == "" || given && azp != id {
+		r.refuse(ReasonClient, "client")
+	}
+	registered, known := a.clients[id]
+	if !known && !a.allowUnregistered || known && registered.Issuer != "" && registered.Issuer != i.URL {
+		r.refuse(ReasonClient, "client")
+	}
+	return id, registered
+}
+
+// level is none for a token without a level, whatever the table says of the empty text.
+func (a *Authenticator) level(value string) policy.AssuranceLevel {
+	if value == "" {
+		return policy.AssuranceNone
+	}
+	return a.assurance.Level(value)
+}
+
+// kind reads in which capacity the caller asks. A value that is not in the map is a caller without a care role.
+func (i *issuer) kind(r *claimReader) policy.SubjectKind {
+	if i.Kind.Claim == "" {
+		return i.Kind.Fixed
+	}
+	return i.Kind.Values[r.one("kind", i.paths.kind)]
+}
+
+// persons fills in whose record a patient's or representative's token is for. A token that names a representative is never a
+// patient's own, and one that is for a representative must name him.
+func (r *claimReader) persons(p *claimPaths, s *policy.Subject) {
+	representative := r.one("representative", p.representative.path)
+	if representative != "" && p.representative.system != "" {
+		// The same person under two spellings would pass a block on representatives.
+		normal, err := consent.NormalizePerson(fhir.Identifier{System: p.representative.system, Value: representative})
+		if err != nil {
+			r.refuse(ReasonPerson, "representative") // err is dropped: it is about an identifier of a person
+		}
+		representative = normal.Value
+	}
+	represents := representative != "" || s.Authority != ""
+	if s.Kind == policy.KindPatient && represents {
+		s.Kind = policy.KindRepresentative
+	}
+	switch s.Kind {
+	case policy.KindRepresentative:
+		if representative == "" {
+			r.refuse(ReasonPerson, "representative")
+		}
+		s.Representative = representative
+	case policy.KindPatient:
+	default:
+		if represents {
+			r.refuse(ReasonPerson, "representative")
+		}
+		return
+	}
+	person, err := consent.NormalizePerson(fhir.Identifier{System: p.person.system, Value: r.one("person", p.person.path)})
+	if err != nil {
+		r.refuse(ReasonPerson, "person")
+	}
+	s.Person = person
+}
+
+// defaultPurposes are the purposes of a token that claims none: a patient's request about the own record, or what the client is
+// registered for.
+func defaultPurposes(kind policy.SubjectKind, client Client) []policy.PurposeOfUse {
+	switch {
+	case kind == policy.KindPatient || kind == policy.KindRepresentative:
+		return []policy.PurposeOfUse{policy.PurposePatientRequest}
+	case client.Purpose != "":
+		return []policy.PurposeOfUse{client.Purpose}
+	default:
+		return nil
+	}
+}
+
+// cloneSubject gives every use of a kept token slices of its own: what one exchange does to them no other sees.
+func cloneSubject(s policy.Subject) policy.Subject {
+	s.Categories = slices.Clone(s.Categories)
+	s.Roles = slices.Clone(s.Roles)
+	s.Purposes = slices.Clone(s.Purposes)
+	return s
+}
