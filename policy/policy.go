@@ -109,8 +109,8 @@ type Subject struct {
 
 // Holder is the organization that keeps the record, from the configuration of the source.
 type Holder struct {
-	Organization string
-	Category     ProviderCategory
+	Organization string           `json:"organization"`
+	Category     ProviderCategory `json:"category"`
 }
 
 // Patient is what the decision knows of the patient. BirthDate is a civil date "YYYY-MM-DD".

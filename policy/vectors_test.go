@@ -1,0 +1,219 @@
+package policy_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"zorgsluis/configs"
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// The vectors are worked cases of decision.md. Whoever has more of them names the files in these variables (a path list).
+const (
+	decisionFilesVariable = "ZORGSLUIS_DECISION_VECTORS"
+	categoryFilesVariable = "ZORGSLUIS_CATEGORY_VECTORS"
+)
+
+// decisionVector is one line of decisions.ndjson.
+type decisionVector struct {
+	Name    string    `json:"name"`
+	At      time.Time `json:"at"`
+	Request struct {
+		Actor struct {
+			Kind         string                    `json:"kind"`
+			Assurance    string                    `json:"assurance"`
+			Categories   []policy.ProviderCategory `json:"categories"`
+			Organization string                    `json:"organization"`
+			Practitioner string                    `json:"practitioner"`
+			Relationship policy.Relationship       `json:"relationship"`
+			PatientID    consent.PersonKey         `json:"patient_id"`
+			ID           string                    `json:"id"`
+			Authority    string                    `json:"authority"`
+		} `json:"actor"`
+		Purpose   policy.PurposeOfUse `json:"purpose"`
+		Emergency *struct {
+			Reason            string `json:"reason"`
+			ConsentImpossible bool   `json:"consent_impossible"`
+		} `json:"emergency"`
+		Channel      policy.Channel    `json:"channel"`
+		Holder       policy.Holder     `json:"holder"`
+		DataCategory fhir.DataCategory `json:"data_category"`
+	} `json:"request"`
+	Patient struct {
+		ID                     consent.PersonKey   `json:"id"`
+		BirthDate              string              `json:"birth_date"`
+		Deceased               bool                `json:"deceased"`
+		Incapacitated          bool                `json:"incapacitated"`
+		RepresentativesBlocked []string            `json:"representatives_blocked"`
+		WithheldFromPatient    []fhir.DataCategory `json:"withheld_from_patient"`
+	} `json:"patient"`
+	Consents []consent.Record `json:"consents"`
+	Expect   struct {
+		Decision    string              `json:"decision"`
+		Reason      policy.Reason       `json:"reason"`
+		Obligations []policy.Obligation `json:"obligations"`
+		Records     []consent.RecordID  `json:"records"`
+	} `json:"expect"`
+}
+
+var kinds = map[string]policy.SubjectKind{
+	"patient": policy.KindPatient, "representative": policy.KindRepresentative, "provider": policy.KindProvider,
+}
+
+func (v decisionVector) input() policy.Input {
+	a := v.Request.Actor
+	assurance, _ := policy.ParseAssurance(a.Assurance)
+	in := policy.Input{
+		At: v.At,
+		Request: policy.Request{
+			Actor: policy.Actor{
+				Kind: kinds[a.Kind], Assurance: assurance, Categories: a.Categories, Organization: a.Organization,
+				Practitioner: a.Practitioner, Relationship: a.Relationship, PatientKey: a.PatientID, Representative: a.ID,
+				Authority: a.Authority,
+			},
+			Purpose: v.Request.Purpose, Channel: v.Request.Channel, Holder: v.Request.Holder, Category: v.Request.DataCategory,
+		},
+		Patient: policy.Patient{
+			Key: v.Patient.ID, BirthDate: v.Patient.BirthDate, Deceased: v.Patient.Deceased,
+			Flags: consent.Flags{
+				Incapacitated:          v.Patient.Incapacitated,
+				RepresentativesBlocked: v.Patient.RepresentativesBlocked,
+				WithheldFromPatient:    v.Patient.WithheldFromPatient,
+			},
+		},
+		Records: v.Consents,
+	}
+	if e := v.Request.Emergency; e != nil {
+		in.Request.Emergency = &policy.Emergency{Reason: e.Reason, ConsentImpossible: e.ConsentImpossible}
+	}
+	return in
+}
+
+// vectorConfig is the configuration that decision.md gives for the vectors, with the groups of the shipped tables.
+func vectorConfig(t testing.TB) policy.Config {
+	t.Helper()
+	tables, err := configs.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return policy.Config{
+		Categories:          []policy.ProviderCategory{"gp", "pharmacy", "hospital", "lab", "nursing", "ggz", "other"},
+		MinimumAssurance:    policy.AssuranceSubstantial,
+		EmergencyCategories: []policy.ProviderCategory{"gp", "hospital"},
+		Channels: map[policy.Channel]policy.ChannelRule{
+			"referral": {Implied: true}, "medmij": {MinimumAge: 16}, "regional": {}, "lsp": {},
+		},
+		DefaultMinimumAge: 12,
+		Groups:            tables.Groups,
+		GroupIncludes:     tables.GroupIncludes,
+	}
+}
+
+func vectorPolicy(t testing.TB) *policy.Policy {
+	t.Helper()
+	p, err := policy.New(vectorConfig(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestDecisionVectors(t *testing.T) {
+	p := vectorPolicy(t)
+	for _, file := range vectorFiles(t, "testdata/decisions.ndjson", 1089, decisionFilesVariable) {
+		for i, line := range file.lines {
+			var v decisionVector
+			if err := json.Unmarshal(line, &v); err != nil {
+				t.Fatalf("%s:%d: %v", file.name, i+1, err)
+			}
+			got := p.Decide(v.input())
+			want := policy.Decision{
+				Permit: v.Expect.Decision == "permit", Reason: v.Expect.Reason,
+				Obligations: v.Expect.Obligations, Records: v.Expect.Records,
+			}
+			if !sameDecision(got, want) {
+				t.Errorf("%s:%d: %s: got %+v, want %+v", file.name, i+1, v.Name, got, want)
+			}
+		}
+	}
+}
+
+func TestCategoryVectors(t *testing.T) {
+	tables, err := configs.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range vectorFiles(t, "testdata/categories.ndjson", 260, categoryFilesVariable) {
+		for i, line := range file.lines {
+			var v struct {
+				Signals policy.Signals            `json:"signals"`
+				Expect  []policy.ProviderCategory `json:"expect"`
+			}
+			if err := json.Unmarshal(line, &v); err != nil {
+				t.Fatalf("%s:%d: %v", file.name, i+1, err)
+			}
+			got := tables.Providers.Resolve(v.Signals)
+			if !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(v.Expect))) {
+				t.Errorf("%s:%d: got %v, want %v", file.name, i+1, got, v.Expect)
+			}
+		}
+	}
+}
+
+func sameDecision(a, b policy.Decision) bool {
+	return a.Permit == b.Permit && a.Reason == b.Reason &&
+		slices.Equal(a.Obligations, b.Obligations) && slices.Equal(a.Records, b.Records)
+}
+
+// vectorFile is one file of vectors, by line.
+type vectorFile struct {
+	name  string
+	lines [][]byte
+}
+
+// vectorFiles reads our own file, which must have as many lines as we know of, and those that the environment names. A file that
+// cannot be read or holds nothing fails the test: vectors that are not run prove nothing.
+func vectorFiles(t *testing.T, own string, lines int, variable string) []vectorFile {
+	t.Helper()
+	files := []vectorFile{readVectors(t, own)}
+	if got := len(files[0].lines); got != lines {
+		t.Fatalf("%s: got %d vectors, want %d", own, got, lines)
+	}
+	list, set := os.LookupEnv(variable)
+	if !set {
+		return files
+	}
+	paths := filepath.SplitList(list)
+	if len(paths) == 0 {
+		t.Fatalf("%s is set and names no file", variable)
+	}
+	for _, path := range paths {
+		files = append(files, readVectors(t, path))
+	}
+	return files
+}
+
+func readVectors(t *testing.T, path string) vectorFile {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("vectors: %v", err)
+	}
+	f := vectorFile{name: path}
+	for line := range bytes.Lines(data) {
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			f.lines = append(f.lines, line)
+		}
+	}
+	if len(f.lines) == 0 {
+		t.Fatalf("%s holds no vectors", path)
+	}
+	return f
+}
