@@ -23,7 +23,7 @@ func NewActor(s policy.Subject) Actor {
 		Practitioner: s.Practitioner,
 		Roles:        s.Roles,
 		Categories:   s.Categories,
-		Assurance:    assuranceName(s.Assurance),
+		Assurance:    s.Assurance.String(),
 		Relationship: s.Relationship,
 		Channel:      s.Channel,
 	}
@@ -51,16 +51,4 @@ func kindName(k policy.SubjectKind) string {
 		return actorProvider
 	}
 	return actorOther
-}
-
-func assuranceName(l policy.AssuranceLevel) string {
-	switch l {
-	case policy.AssuranceLow:
-		return "low"
-	case policy.AssuranceSubstantial:
-		return "substantial"
-	case policy.AssuranceHigh:
-		return "high"
-	}
-	return "none"
 }

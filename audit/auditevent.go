@@ -1,0 +1,268 @@
+package audit
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"slices"
+	"time"
+
+	r4 "github.com/samply/golang-fhir-models/fhir-models/fhir"
+
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// FHIROptions says who the gateway is, in the FHIR form of events.
+type FHIROptions struct {
+	Gateway string // public URL of the gateway, without trailing slash
+	Name    string // of this gateway, in words: AuditEvent.source.observer; may be empty
+	Site    string // where it runs: AuditEvent.source.site; may be empty
+	Test    bool   // marks the events as test data (v3-ActReason HTEST)
+}
+
+// auditEvent is r4.AuditEvent with entities that can be rendered: the model writes both forms of entity.detail.value[x] always,
+// of which FHIR allows one.
+type auditEvent struct {
+	ResourceType string `json:"resourceType"`
+	r4.OtherAuditEvent
+	Entity []entity `json:"entity,omitempty"`
+}
+
+type entity struct {
+	r4.AuditEventEntity
+	Detail []detail `json:"detail,omitempty"`
+}
+
+type detail struct {
+	Type  string `json:"type"`
+	Value string `json:"valueString"`
+}
+
+// FHIR renders the event as a FHIR R4 AuditEvent after the patterns of IHE BALP and with the fields of NEN 7513 that are known
+// (docs/events.md). It claims a BALP profile only where all of that profile's rules are met. The event must be one that a store
+// has recorded; the error wraps ErrEvent.
+func (e Event) FHIR(o FHIROptions) ([]byte, error) {
+	if e.ID == "" || e.Time.IsZero() {
+		return nil, fmt.Errorf("%w: id and time are required", ErrEvent)
+	}
+	if err := e.Validate(); err != nil {
+		return nil, err
+	}
+	p := e.pattern()
+	outcome, _ := e.outcome()
+	resource := auditEvent{ResourceType: "AuditEvent", OtherAuditEvent: r4.OtherAuditEvent{
+		Id:             new(string(e.ID)),
+		Type:           p.kind,
+		Action:         p.action,
+		Recorded:       e.Time.UTC().Format(time.RFC3339Nano),
+		Outcome:        &outcome,
+		OutcomeDesc:    text(e.describe()),
+		PurposeOfEvent: e.purposes(),
+		Agent:          e.agents(p, o),
+		Source: r4.AuditEventSource{
+			Site:     text(o.Site),
+			Observer: o.observer(),
+			Type:     []r4.Coding{coding(systemSourceType, "4", "Application Server")},
+		},
+	}, Entity: e.entities(o)}
+	if p.subtype != nil {
+		resource.Subtype = []r4.Coding{*p.subtype}
+	}
+	if meta := (r4.Meta{Profile: e.profiles()}); o.Test || len(meta.Profile) > 0 {
+		if o.Test {
+			meta.Security = []r4.Coding{coding(systemActReason, "HTEST", "test health data")}
+		}
+		resource.Meta = &meta
+	}
+	return json.Marshal(resource)
+}
+
+// Searchset renders events as the answer to a search (R4 Bundle of type searchset), in the order given. There is no
+// total: the events are the newest ones, not all.
+func Searchset(events []Event, o FHIROptions) ([]byte, error) {
+	self := o.base() + "/AuditEvent"
+	bundle := r4.Bundle{Type: r4.BundleTypeSearchset, Link: []r4.BundleLink{{Relation: "self", Url: self}}}
+	for _, e := range events {
+		resource, err := e.FHIR(o)
+		if err != nil {
+			return nil, fmt.Errorf("render events: %w", err)
+		}
+		bundle.Entry = append(bundle.Entry, r4.BundleEntry{
+			FullUrl:  new(self + "/" + string(e.ID)),
+			Resource: resource,
+			Search:   &r4.BundleEntrySearch{Mode: new(r4.SearchEntryModeMatch)},
+		})
+	}
+	return json.Marshal(bundle)
+}
+
+// base is the gateway's own FHIR base (design.md, URLs).
+func (o FHIROptions) base() string { return o.Gateway + "/gateway" }
+
+// observer is the gateway as the one who recorded the event.
+func (o FHIROptions) observer() r4.Reference {
+	return r4.Reference{
+		Type:       new("Device"),
+		Identifier: &r4.Identifier{System: new("urn:ietf:rfc:3986"), Value: text(o.base())},
+		Display:    text(o.Name),
+	}
+}
+
+// base is the FHIR base URL that the caller used: one of the gateway's own, never that of the server behind it.
+func (e Event) base(o FHIROptions) string {
+	if e.Source == "" {
+		return o.base()
+	}
+	return o.Gateway + "/fhir/" + url.PathEscape(e.Source)
+}
+
+// breakGlass reports whether the event tells of access, or a declaration, in an emergency.
+func (e Event) breakGlass() bool {
+	return e.Declaration != "" || e.Actor.Purpose == policy.PurposeEmergency
+}
+
+// purposes are the purposes of use. An emergency is always marked as the breaking of glass too, whatever was asserted.
+func (e Event) purposes() []r4.CodeableConcept {
+	var codes []string
+	if e.breakGlass() {
+		codes = []string{"BTG", string(policy.PurposeEmergency)}
+	}
+	if purpose := text(e.Actor.Purpose); purpose != nil && !slices.Contains(codes, *purpose) {
+		codes = append(codes, *purpose)
+	}
+	var concepts []r4.CodeableConcept
+	for _, code := range codes {
+		concepts = append(concepts, *concept(coding(systemActReason, code, "")))
+	}
+	return concepts
+}
+
+// agents are the caller's system, the gateway, the person who asked and that person's organization, as far as they are known.
+func (e Event) agents(p pattern, o FHIROptions) []r4.AuditEventAgent {
+	client := r4.AuditEventAgent{Type: concept(p.client), Network: e.peer()}
+	if *p.client.Code != "110150" {
+		client.Type.Coding = append(client.Type.Coding, coding(systemDCM, "110150", "Application"))
+	}
+	if id := text(e.Actor.Client); id != nil {
+		client.Who = &r4.Reference{Identifier: &r4.Identifier{Value: id}}
+	}
+	observer := o.observer()
+	server := r4.AuditEventAgent{
+		Type: concept(p.server), Who: &observer,
+		Network: &r4.AuditEventAgentNetwork{Address: text(e.base(o)), Type: new(r4.AuditEventAgentNetworkType5)},
+	}
+	if e.Policy != "" {
+		server.Policy = []string{policyPrefix + url.PathEscape(e.Policy)}
+	}
+
+	agents := []r4.AuditEventAgent{client, server}
+	if user, known := e.user(p); known {
+		agents = append(agents, user)
+	} else {
+		agents[0].Requestor = true
+		agents[0].Policy = e.token()
+	}
+	if e.Actor.Organization != "" {
+		agents = append(agents, r4.AuditEventAgent{
+			Type: concept(coding(systemRoleClass, "PROV", "healthcare provider")),
+			Who:  &r4.Reference{Type: new("Organization"), Identifier: identifier(e.Actor.Organization)},
+		})
+	}
+	return agents
+}
+
+// peer is the network address of the caller, where it is known.
+func (e Event) peer() *r4.AuditEventAgentNetwork {
+	addr, err := netip.ParseAddr(e.Address)
+	if err != nil {
+		return nil
+	}
+	return &r4.AuditEventAgentNetwork{Address: new(addr.String()), Type: new(r4.AuditEventAgentNetworkType2)}
+}
+
+// user is the person who asked, if there was one: a system that asks for itself has no user agent (BALP).
+func (e Event) user(p pattern) (r4.AuditEventAgent, bool) {
+	a := e.Actor
+	self := a.Kind == actorPatient || a.Kind == actorRepresentative
+	if !self && a.Practitioner == "" && (a.Subject == "" || a.Subject == a.Client) {
+		return r4.AuditEventAgent{}, false
+	}
+	user := r4.AuditEventAgent{
+		Type:         concept(coding(systemParticipant, p.user, "")),
+		Who:          e.who(),
+		AltId:        text(a.Practitioner),
+		Name:         text(a.Name),
+		Requestor:    true,
+		Policy:       e.token(),
+		PurposeOfUse: e.purposes(),
+	}
+	for _, role := range a.Roles {
+		user.Role = append(user.Role, *concept(coding(systemUZIRole, role, "")))
+	}
+	for _, category := range a.Categories {
+		user.Role = append(user.Role, *concept(coding(systemCategory, string(category), "")))
+	}
+	user.Role = append(user.Role, *concept(coding(systemActorKind, a.Kind, "")))
+	return user, true
+}
+
+// who refers to the person who asked: a professional by issuer and subject of the token (BALP, OAUTHaccessTokenUse), a patient by
+// the person key. The key is that of the record, so it names the caller only where the decision found that both are one.
+func (e Event) who() *r4.Reference {
+	a := e.Actor
+	switch {
+	case a.Kind == actorPatient && e.Outcome == OutcomePermit && e.Person != "":
+		return e.patient()
+	case a.Kind == actorPatient || a.Kind == actorRepresentative:
+		return &r4.Reference{Display: &a.Kind}
+	case a.Subject != "":
+		return &r4.Reference{
+			Identifier: &r4.Identifier{System: text(a.Issuer), Value: text(a.Subject)},
+			Display:    text(a.Name),
+		}
+	}
+	return &r4.Reference{Identifier: identifier(a.Practitioner), Display: text(a.Name)}
+}
+
+// patient refers to the person whose record it is, by the person key: the BSN and the source's id stand in no event.
+func (e Event) patient() *r4.Reference {
+	return &r4.Reference{
+		Type:       new("Patient"),
+		Identifier: &r4.Identifier{System: new(systemPersonKey), Value: text(e.Person)},
+	}
+}
+
+// token is the jti of the access token, as agent.policy.
+func (e Event) token() []string {
+	if e.Actor.Token == "" {
+		return nil
+	}
+	return []string{tokenPrefix + url.PathEscape(e.Actor.Token)}
+}
+
+// profiles are the BALP profiles whose rules this event meets. They describe successes only, with both ends of the connection
+// known; a refusal looks alike but claims nothing.
+func (e Event) profiles() []string {
+	if e.Outcome != OutcomePermit || e.Person == "" || e.Actor.Client == "" || e.peer() == nil {
+		return nil
+	}
+	var profiles []string
+	switch {
+	case e.Kind == KindLog, e.Kind == KindAccess && e.Interaction == fhir.CodeSearch:
+		profiles = append(profiles, profilePatientQuery)
+	case e.Kind == KindConsent && e.Consent != "" && e.Interaction == CodeCreate:
+		return []string{profilePatientCreate} // their user is an author, not the recipient that the OAuth profile asks for
+	case e.Kind == KindConsent && e.Consent != "":
+		return []string{profilePatientUpdate}
+	case e.Kind == KindAccess && e.Interaction == fhir.CodeRead && len(e.Disclosed) == 1:
+		profiles = append(profiles, profilePatientRead)
+	default:
+		return nil
+	}
+	if user, known := e.user(e.pattern()); known && user.Who.Identifier != nil && len(user.Policy) == 1 {
+		profiles = append(profiles, profileOAuth)
+	}
+	return profiles
+}

@@ -1,0 +1,226 @@
+package audit
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The lines of the archive (docs/events.md). Every line is a JSON object whose last member, sum, is the SHA-256 in hex of the
+// line up to it; prev is the sum of the line before, so that the lines of all files form one chain.
+const (
+	archiveFormat = 1
+	sumStart      = `,"sum":"`
+	sumEnd        = `"}`
+	sumLength     = len(sumStart) + 2*sha256.Size + len(sumEnd)
+	maxLine       = MaxEventBytes + 1024
+	maxHeader     = 1 << 20 // one mark per shard
+)
+
+var firstSum = strings.Repeat("0", 2*sha256.Size) // prev of the first line of all
+
+// header is the first line of a segment: where the chain stands before it, so that the newest segment alone is enough to go on.
+type header struct {
+	Archive int          `json:"archive"` // format of the archive
+	Segment int          `json:"segment"` // number of this file
+	Store   string       `json:"store"`
+	N       uint64       `json:"n"` // number of the last event before this file
+	Marks   map[int]mark `json:"marks"`
+	Prev    string       `json:"prev"`
+}
+
+// mark is how far a shard is archived.
+type mark struct {
+	Position string `json:"position"`
+	Sequence uint64 `json:"sequence"` // highest so far
+}
+
+// position is the zero position where nothing is archived.
+func (m mark) position() position {
+	p, _ := parsePosition(m.Position)
+	return p
+}
+
+// record is one archived event.
+type record struct {
+	N        uint64          `json:"n"`
+	Shard    int             `json:"shard"`
+	Position string          `json:"position"`
+	Sequence uint64          `json:"sequence"`
+	Event    json.RawMessage `json:"event"`
+	Prev     string          `json:"prev"`
+}
+
+// chain is where the archive stands after a line.
+type chain struct {
+	n     uint64 // number of the last event
+	prev  string // sum of the last line
+	store string
+	marks map[int]mark
+}
+
+func newChain() chain { return chain{prev: firstSum, marks: map[int]mark{}} }
+
+func (c chain) clone() chain {
+	c.marks = maps.Clone(c.marks)
+	return c
+}
+
+// appendHeader appends the first line of a segment.
+func (c *chain) appendHeader(dst []byte, number int) []byte {
+	line, err := json.Marshal(header{Archive: archiveFormat, Segment: number, Store: c.store, N: c.n, Marks: c.marks, Prev: c.prev})
+	if err != nil {
+		return dst // cannot happen: texts and numbers only
+	}
+	start := len(dst)
+	return c.seal(append(dst, line[:len(line)-1]...), start)
+}
+
+// appendEntry appends the line of an event. The entry was checked (checkPayload): its payload stands in the line as it is.
+func (c *chain) appendEntry(dst []byte, shard int, e Entry) []byte {
+	m := c.marks[shard]
+	c.n++
+	c.marks[shard] = mark{Position: e.Position, Sequence: max(m.Sequence, e.Sequence)}
+	start := len(dst)
+	dst = fmt.Appendf(dst, `{"n":%d,"shard":%d,"position":"%s","sequence":%d,"event":%s,"prev":"%s"`,
+		c.n, shard, e.Position, e.Sequence, e.Payload, c.prev)
+	return c.seal(dst, start)
+}
+
+// seal ends the line that begins at start with its sum.
+func (c *chain) seal(dst []byte, start int) []byte {
+	sum := sha256.Sum256(dst[start:])
+	c.prev = hex.EncodeToString(sum[:])
+	dst = append(dst, sumStart...)
+	dst = append(dst, c.prev...)
+	return append(dst, sumEnd+"\n"...)
+}
+
+// next checks one line, without its line feed, against the chain and moves the chain on. first says that it is the first line of
+// the segment with that number. The record is only valid for an event line. The error says what is wrong with the line.
+func (c *chain) next(line []byte, number int, first bool) (record, error) {
+	body, sum, err := checkSum(line)
+	if err != nil {
+		return record{}, err
+	}
+	var r record
+	if first {
+		err = c.enter(body, number)
+	} else {
+		r, err = c.follow(body)
+	}
+	if err == nil {
+		c.prev = sum
+	}
+	return r, err
+}
+
+// checkSum splits a line into what the sum covers, closed again, and the sum.
+func checkSum(line []byte) (body []byte, sum string, err error) {
+	at := len(line) - sumLength
+	if at < 0 || !bytes.HasPrefix(line[at:], []byte(sumStart)) || !bytes.HasSuffix(line, []byte(sumEnd)) {
+		return nil, "", errLine("not a line of an archive")
+	}
+	sum = string(line[at+len(sumStart) : len(line)-len(sumEnd)])
+	got := sha256.Sum256(line[:at])
+	if hex.EncodeToString(got[:]) != sum {
+		return nil, "", errLine("the sum does not fit: the line was altered")
+	}
+	return append(slices.Clip(line[:at]), '}'), sum, nil
+}
+
+// enter reads a header. A chain without a number of its own (the newest file is read alone) takes over what the header says.
+func (c *chain) enter(body []byte, number int) error {
+	var h header
+	switch err := decodeLine(body, &h); {
+	case err != nil:
+		return err
+	case h.Archive != archiveFormat:
+		return errLine("not a format that this gateway reads")
+	case h.Segment != number:
+		return errLine("the header is of another file")
+	case c.prev != "" && (h.Prev != c.prev || h.N != c.n):
+		return errLine("does not follow the last line of the file before")
+	case c.prev != "" && h.Store == c.store && !maps.Equal(h.Marks, c.marks):
+		return errLine("the marks are not those of the files before")
+	}
+	c.n, c.store, c.marks = h.N, h.Store, h.Marks
+	if c.marks == nil {
+		c.marks = map[int]mark{}
+	}
+	return nil
+}
+
+// follow reads the line of an event.
+func (c *chain) follow(body []byte) (record, error) {
+	var r record
+	if err := decodeLine(body, &r); err != nil {
+		return r, err
+	}
+	p, err := parsePosition(r.Position)
+	m := c.marks[r.Shard]
+	switch {
+	case r.Prev != c.prev:
+		return r, errLine("does not follow the line before")
+	case r.N != c.n+1:
+		return r, errLine("the number does not follow the one before")
+	case err != nil || r.Shard < 0 || len(r.Event) == 0:
+		return r, errLine("not a line of an archive")
+	case p.compare(m.position()) <= 0:
+		return r, errLine("the position is not after the last one of its shard")
+	}
+	c.n = r.N
+	c.marks[r.Shard] = mark{Position: r.Position, Sequence: max(m.Sequence, r.Sequence)}
+	return r, nil
+}
+
+// errLine is what is wrong with a line; it never quotes it.
+type errLine string
+
+func (e errLine) Error() string { return string(e) }
+
+func decodeLine(body []byte, into any) error {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil || dec.More() {
+		return errLine("not a line of an archive")
+	}
+	return nil
+}
+
+// parsePosition reads "number" or "number-number".
+func parsePosition(s string) (position, error) {
+	major, minor, found := strings.Cut(s, "-")
+	p, ok := position{}, true
+	p.major, ok = parseNumber(major)
+	if ok && found {
+		p.minor, ok = parseNumber(minor)
+	}
+	if !ok {
+		return position{}, fmt.Errorf("%w: a position that is not a number", ErrOutbox)
+	}
+	return p, nil
+}
+
+// parseNumber reads digits only; strconv would take a sign.
+func parseNumber(s string) (uint64, bool) {
+	n, err := strconv.ParseUint(s, 10, 64)
+	return n, err == nil && s[0] != '+'
+}
+
+// checkPayload refuses what cannot stand in a line.
+func checkPayload(e Entry) error {
+	switch {
+	case len(e.Payload) > MaxEventBytes:
+		return fmt.Errorf("%w: position %s: larger than an event can be", ErrOutbox, e.Position)
+	case bytes.ContainsAny(e.Payload, "\r\n") || !json.Valid(e.Payload) || e.Payload[0] != '{':
+		return fmt.Errorf("%w: position %s: not one line of JSON", ErrOutbox, e.Position)
+	}
+	return nil
+}

@@ -1,0 +1,183 @@
+package audit
+
+import (
+	"strings"
+
+	r4 "github.com/samply/golang-fhir-models/fhir-models/fhir"
+
+	"zorgsluis/fhir"
+)
+
+// Code systems of the FHIR form.
+const (
+	systemDCM          = "http://dicom.nema.org/resources/ontology/DCM"
+	systemEventType    = "http://terminology.hl7.org/CodeSystem/audit-event-type"
+	systemInteraction  = "http://hl7.org/fhir/restful-interaction"
+	systemEntityType   = "http://terminology.hl7.org/CodeSystem/audit-entity-type"
+	systemObjectRole   = "http://terminology.hl7.org/CodeSystem/object-role"
+	systemResourceType = "http://hl7.org/fhir/resource-types"
+	systemSourceType   = "http://terminology.hl7.org/CodeSystem/security-source-type"
+	systemParticipant  = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
+	systemRoleClass    = "http://terminology.hl7.org/CodeSystem/v3-RoleClass"
+	systemActReason    = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+	systemSecurityRole = "http://terminology.hl7.org/CodeSystem/extra-security-role-type"
+	systemBALPEntity   = "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType"
+	systemUZIRole      = "http://fhir.nl/fhir/NamingSystem/uzi-rolcode"
+
+	// Ours, documented in docs/events.md.
+	systemPersonKey   = "urn:zorgsluis:person-key"
+	systemDeclaration = "urn:zorgsluis:declaration"
+	systemEventKind   = "urn:zorgsluis:event-kind"
+	systemEntity      = "urn:zorgsluis:audit-entity"
+	systemActorKind   = "urn:zorgsluis:actor-kind"
+	systemCategory    = "urn:zorgsluis:provider-category"
+
+	policyPrefix = "urn:zorgsluis:policy:"
+	tokenPrefix  = "urn:ietf:params:oauth:jti:" // RFC 3553; IHE BALP OAUTHaccessTokenUse
+)
+
+// The profiles of IHE BALP that an event may claim.
+const (
+	profileBase          = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit."
+	profilePatientRead   = profileBase + "PatientRead"
+	profilePatientQuery  = profileBase + "PatientQuery"
+	profilePatientCreate = profileBase + "PatientCreate"
+	profilePatientUpdate = profileBase + "PatientUpdate"
+	profileOAuth         = profileBase + "OAUTHaccessTokenUse.Comprehensive"
+)
+
+// identifierSystems says which prefix of an organization's or practitioner's identifier stands for which system
+// (domain.md §3.6).
+var identifierSystems = map[string]string{
+	"ura":   "http://fhir.nl/fhir/NamingSystem/ura",
+	"uzi":   "http://fhir.nl/fhir/NamingSystem/uzi-nr-pers",
+	"agb":   "http://fhir.nl/fhir/NamingSystem/agb-z",
+	"big":   "http://fhir.nl/fhir/NamingSystem/big",
+	"kvk":   "http://fhir.nl/fhir/NamingSystem/kvk",
+	"uzovi": "http://fhir.nl/fhir/NamingSystem/uzovi",
+}
+
+// identifier renders "ura:00000001" with its naming system; an unknown prefix stays part of the value.
+func identifier(s string) *r4.Identifier {
+	prefix, value, found := strings.Cut(s, ":")
+	if system, known := identifierSystems[prefix]; found && known {
+		return &r4.Identifier{System: &system, Value: text(value)}
+	}
+	return &r4.Identifier{Value: text(s)}
+}
+
+// pattern is how one kind of event looks in FHIR: what happened, and the parts that caller and gateway play in it.
+type pattern struct {
+	kind    r4.Coding
+	subtype *r4.Coding
+	action  *r4.AuditEventAction
+	client  r4.Coding // role of the caller's system; 110150 Application is always added
+	server  r4.Coding // role of the gateway
+	user    string    // v3-ParticipationType of the person
+}
+
+// restful is the pattern of IHE BALP for an interaction. In a search the query flows from client to server, so that the roles
+// are swapped against a read (BALP, PatientQuery).
+func restful(code string, action r4.AuditEventAction, client, server r4.Coding, user string) pattern {
+	subtype := coding(systemInteraction, code, code)
+	return pattern{
+		kind: coding(systemEventType, "rest", "Restful Operation"), subtype: &subtype, action: &action,
+		client: client, server: server, user: user,
+	}
+}
+
+// pattern chooses the pattern of an event.
+func (e Event) pattern() pattern {
+	application := coding(systemDCM, "110150", "Application")
+	source := coding(systemDCM, "110153", "Source Role ID")
+	destination := coding(systemDCM, "110152", "Destination Role ID")
+	gate := coding(systemSecurityRole, "authserver", "authorization server")
+	execute, update := r4.AuditEventActionE, r4.AuditEventActionU
+
+	switch e.Kind {
+	case KindLog:
+		return restful("search-type", r4.AuditEventActionE, source, destination, "IRCP")
+	case KindConsent:
+		if e.Interaction == CodeCreate {
+			return restful("create", r4.AuditEventActionC, source, destination, "AUT")
+		}
+		return restful("update", r4.AuditEventActionU, source, destination, "AUT")
+	case KindPerson:
+		return pattern{
+			kind:    coding(systemDCM, "110110", "Patient Record"),
+			subtype: new(coding(systemEventKind, string(KindPerson), "Flag set")),
+			action:  &update, client: application, server: destination, user: "AUT",
+		}
+	case KindBreakGlass:
+		subtype := coding(systemDCM, "110127", "Emergency Override Started")
+		if e.Reason == ReasonDeclarationEnded {
+			subtype = coding(systemDCM, "110138", "Emergency Override Stopped")
+		}
+		return pattern{
+			kind: coding(systemDCM, "110113", "Security Alert"), subtype: &subtype,
+			action: &execute, client: application, server: gate, user: "IRCP",
+		}
+	case KindReview:
+		return pattern{
+			kind:    coding(systemDCM, "110113", "Security Alert"),
+			subtype: new(coding(systemEventKind, string(KindReview), "Emergency access reviewed")),
+			action:  &execute, client: application, server: gate, user: "AUT",
+		}
+	case KindUnauthenticated:
+		return pattern{
+			kind:    coding(systemDCM, "110114", "User Authentication"),
+			subtype: new(coding(systemDCM, "110122", "Login")),
+			action:  &execute, client: application, server: gate, user: "IRCP",
+		}
+	}
+	switch e.Interaction {
+	case fhir.CodeRead:
+		return restful("read", r4.AuditEventActionR, destination, source, "IRCP")
+	case fhir.CodeSearch:
+		return restful("search-type", r4.AuditEventActionE, source, destination, "IRCP")
+	}
+	return pattern{ // refused before it was understood
+		kind:   coding(systemEventType, "rest", "Restful Operation"),
+		client: application, server: gate, user: "IRCP",
+	}
+}
+
+// outcome is AuditEvent.outcome and the result of NEN 7513 (1 success, 2 refused, 3 error).
+func (e Event) outcome() (r4.AuditEventOutcome, string) {
+	switch e.Outcome {
+	case OutcomePermit:
+		return r4.AuditEventOutcome0, "1"
+	case OutcomeDeny:
+		return r4.AuditEventOutcome4, "2"
+	}
+	return r4.AuditEventOutcome8, "3"
+}
+
+func coding(system, code, display string) r4.Coding {
+	c := r4.Coding{System: &system, Code: &code}
+	if display != "" {
+		c.Display = &display
+	}
+	return c
+}
+
+func concept(codings ...r4.Coding) *r4.CodeableConcept {
+	return &r4.CodeableConcept{Coding: codings}
+}
+
+// text is a FHIR string (R4 §2.24.0.1): never empty, without control characters or characters that turn the direction of text.
+func text[S ~string](s S) *string {
+	clean := strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\r' || r == '\t':
+			return ' '
+		case r < ' ' || hidden(r):
+			return '\uFFFD'
+		}
+		return r
+	}, string(s))
+	if clean = strings.TrimSpace(clean); clean == "" {
+		return nil
+	}
+	return &clean
+}

@@ -1,0 +1,162 @@
+package audit
+
+import (
+	"cmp"
+	"encoding/base64"
+	"strconv"
+	"strings"
+
+	r4 "github.com/samply/golang-fhir-models/fhir-models/fhir"
+
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// entities are what the event is about: the patient, what was asked, what was made ready, the consents that decided, the
+// transaction, the emergency declaration, and what the decision was made of.
+func (e Event) entities(o FHIROptions) []entity {
+	var list []entity
+	if e.Person != "" {
+		list = append(list, plain(r4.AuditEventEntity{
+			Type: new(coding(systemEntityType, "1", "Person")),
+			Role: new(coding(systemObjectRole, "1", "Patient")),
+			What: e.patient(),
+		}))
+	}
+	list = append(list, e.objects(o)...)
+	for _, id := range e.Records {
+		list = append(list, plain(r4.AuditEventEntity{
+			Type: new(coding(systemResourceType, "Consent", "")),
+			What: consentReference(id, o),
+		}))
+	}
+	if request := text(e.Request); request != nil {
+		list = append(list, plain(r4.AuditEventEntity{
+			Type: new(coding(systemBALPEntity, "XrequestId", "")),
+			What: &r4.Reference{Identifier: &r4.Identifier{Value: request}},
+		}))
+	}
+	if e.Declaration != "" || e.Emergency != "" {
+		declaration := r4.AuditEventEntity{
+			Type:        new(coding(systemEntity, "break-glass", "Emergency declaration")),
+			Description: text(e.Emergency),
+		}
+		if id := text(e.Declaration); id != nil {
+			declaration.What = &r4.Reference{Identifier: &r4.Identifier{System: new(systemDeclaration), Value: id}}
+		}
+		list = append(list, plain(declaration))
+	}
+	return append(list, entity{
+		AuditEventEntity: r4.AuditEventEntity{Type: new(coding(systemEntity, "decision", "Decision"))},
+		Detail:           e.details(),
+	})
+}
+
+func plain(e r4.AuditEventEntity) entity { return entity{AuditEventEntity: e} }
+
+// objects are what was asked and what was made ready for release. In a search the slice "query" of BALP takes the type System
+// Object, once; what was made ready has its resource type as entity type there.
+func (e Event) objects(o FHIROptions) []entity {
+	var list []entity
+	search := e.Kind == KindLog || e.Interaction == fhir.CodeSearch
+	systemObject := new(coding(systemEntityType, "2", "System Object"))
+	resource := new(coding(systemObjectRole, "4", "Domain Resource"))
+	switch {
+	case e.Consent != "":
+		list = append(list, plain(r4.AuditEventEntity{Type: systemObject, Role: resource, What: consentReference(e.Consent, o)}))
+	case search:
+		query := text(cmp.Or(e.Query, e.Type, string(e.Kind)))
+		list = append(list, plain(r4.AuditEventEntity{
+			Type:        systemObject,
+			Role:        new(coding(systemObjectRole, "24", "Query")),
+			Query:       new(base64.StdEncoding.EncodeToString([]byte(*query))),
+			Description: query,
+		}))
+	case len(e.Disclosed) == 0 && e.Type != "":
+		list = append(list, plain(r4.AuditEventEntity{
+			Type: new(coding(systemResourceType, e.Type, "")), Role: resource, Description: text(e.Query),
+		}))
+	}
+	for i, ref := range e.Disclosed {
+		object := r4.AuditEventEntity{Type: systemObject, Role: resource, What: e.reference(ref, o)}
+		if search || i > 0 || len(list) > 0 {
+			typ, _, _ := strings.Cut(ref, "/")
+			object.Type = new(coding(systemResourceType, typ, ""))
+		}
+		list = append(list, plain(object))
+	}
+	return list
+}
+
+// reference is a resource that was made ready, at the URL under which the gateway serves it.
+func (e Event) reference(ref string, o FHIROptions) *r4.Reference {
+	if ref == hiddenPatient {
+		return e.patient()
+	}
+	return &r4.Reference{Reference: text(e.base(o) + "/" + ref)}
+}
+
+func consentReference(id consent.RecordID, o FHIROptions) *r4.Reference {
+	return &r4.Reference{Type: new("Consent"), Reference: text(o.base() + "/Consent/" + string(id))}
+}
+
+// details are the fields of NEN 7513 that AuditEvent has no element for, and what the decision was made of.
+func (e Event) details() []detail {
+	_, result := e.outcome()
+	list := []detail{{"nen7513-resultaat", result}}
+	add := func(name string, value *string) {
+		if value != nil {
+			list = append(list, detail{name, *value})
+		}
+	}
+	add("nen7513-controles", e.checks())
+	add("nen7513-behandelrelatieprotocol", text(e.Actor.Relationship))
+	add("reason", text(e.Reason))
+	add("source", text(e.Source))
+	add("channel", text(e.Actor.Channel))
+	add("assurance", text(e.Actor.Assurance))
+	for _, c := range e.Categories {
+		add("data-category", text(c))
+	}
+	for _, o := range e.Obligations {
+		add("obligation", text(o))
+	}
+	if e.DisclosedTotal > 0 {
+		add("disclosed-total", new(strconv.Itoa(e.DisclosedTotal)))
+	}
+	if e.Generation > 0 {
+		add("generation", new(strconv.FormatUint(e.Generation, 10)))
+	}
+	if e.Count > 0 {
+		add("count", new(strconv.Itoa(e.Count)))
+	}
+	return list
+}
+
+// checks are the four controls of NEN 7513, each T (passed) or F: fit to ask, treatment relation, consent, emergency button.
+// There are none where no decision was taken.
+func (e Event) checks() *string {
+	c := reasons[e.Reason].checks
+	if c&decided == 0 {
+		return nil
+	}
+	var b strings.Builder
+	for _, passed := range []bool{c&authorised != 0, e.related(), c&consented != 0, e.breakGlass()} {
+		if passed {
+			b.WriteByte('T')
+			continue
+		}
+		b.WriteByte('F')
+	}
+	return new(b.String())
+}
+
+// related reports whether one of the treatment relations was asserted that count (decision.md, rule 8).
+func (e Event) related() bool {
+	switch e.Actor.Relationship {
+	case policy.RelationTreating, policy.RelationDirectlyInvolved, policy.RelationSubstitute:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,70 @@
+package audit
+
+import "zorgsluis/policy"
+
+// reason is what a reason code means to a reader of events.
+type reason struct {
+	text   string // in plain words: it is shown to the patient
+	checks checks
+}
+
+// checks are the controls of NEN 7513 that a reason tells about. Zero: no decision was taken.
+type checks int
+
+const (
+	decided    checks = 1 << iota // a decision was taken
+	authorised                    // the caller was found fit to ask
+	consented                     // a permit that rests on consent, given or assumed by law
+
+	permitted = decided | authorised
+)
+
+// reasons are the codes of decision.md, and those of the gate that a patient meets. A code that is not here is shown as it is.
+var reasons = map[policy.Reason]reason{
+	"ok-consent":             {"made available, because the patient gave consent", permitted | consented},
+	"ok-implied":             {"made available for a referral, for which consent is assumed", permitted | consented},
+	"ok-self":                {"made available to the patient", permitted},
+	"ok-representative":      {"made available to the representative of the patient", permitted},
+	"ok-emergency-unknown":   {"made available in an emergency; the patient had not chosen yet", permitted},
+	"ok-emergency-exception": {"made available in an emergency, which the patient allows", permitted | consented},
+
+	"blocked-insurer":               {"refused: a health insurer may never see this", decided},
+	"blocked-company-doctor":        {"refused: a company doctor may never see this", decided},
+	"blocked-insurance-doctor":      {"refused: an insurance doctor may never see this", decided},
+	"blocked-medical-examiner":      {"refused: this may never be seen for a medical examination", decided},
+	"insufficient-assurance":        {"refused: it was not certain enough who asked", decided},
+	"purpose-not-allowed":           {"refused: the purpose is not allowed", decided},
+	"patient-mismatch":              {"refused: somebody asked for the record of another person", decided},
+	"age-not-allowed":               {"refused because of the age of the patient", decided},
+	"withheld-from-patient":         {"refused: a care provider keeps this back for now", decided},
+	"representative-blocked":        {"refused: this representative may not see the record", decided},
+	"representative-not-authorised": {"refused: this person does not represent the patient", decided},
+	"unknown-category":              {"refused: it is not known what kind of care provider asked", decided},
+	"ambiguous-category":            {"refused: it is not clear what kind of care provider asked", decided},
+	"not-shareable":                 {"refused: this is never shared with care providers", decided},
+	"emergency-not-justified":       {"refused: the conditions of emergency access were not met", decided},
+
+	"no-treatment-relation": {"refused: there is no treatment relation", decided | authorised},
+	"deceased":              {"refused: the patient has died", decided | authorised},
+	"emergency-refused":     {"refused, in an emergency too, because of what the patient chose", decided | authorised},
+	"consent-refused":       {"refused, because the patient refused", decided | authorised},
+	"consent-withdrawn":     {"refused, because the patient withdrew the consent", decided | authorised},
+	"no-consent":            {"refused: the patient did not give consent", decided | authorised},
+
+	ReasonDeclared:         {"an emergency was declared", permitted},
+	ReasonDeclarationEnded: {"the emergency access ended", 0},
+}
+
+// The reasons that this package knows beside those of a decision.
+const (
+	ReasonDeclared         policy.Reason = "declared"          // a break-glass declaration was made
+	ReasonDeclarationEnded policy.Reason = "declaration-ended" // it ended
+)
+
+// describe is AuditEvent.outcomeDesc: the stable code, and in words what it means.
+func (e Event) describe() string {
+	if r, known := reasons[e.Reason]; known {
+		return string(e.Reason) + ": " + r.text
+	}
+	return string(e.Reason)
+}
