@@ -54,7 +54,7 @@ func (e Event) Marshal() []byte {
 func (e Event) bounded() Event {
 	e.ID = cut(e.ID, maxCode)
 	e.Time = e.Time.UTC().Truncate(time.Microsecond)
-	if e.Time.Year() < 1 || e.Time.Year() > 9999 {
+	if !isInstant(e.Time) {
 		e.Time = time.Time{}
 	}
 	e.Kind, e.Outcome, e.Reason = cut(e.Kind, maxCode), cut(e.Outcome, maxCode), cut(e.Reason, maxCode)
@@ -103,6 +103,7 @@ func cutAll[S ~string](list []S, most, length int) []S {
 
 // cut bounds a text to length bytes of JSON, the mark included.
 func cut[S ~string](s S, length int) S {
+	s = S(strings.ToValidUTF8(string(s), "\uFFFD"))
 	size, end := 0, 0 // end: where to cut so that the mark still fits
 	for i, r := range string(s) {
 		if size+len(cutMark) <= length {
@@ -189,6 +190,7 @@ func (e Event) Validate() error {
 	check(e.Interaction == "" || isCode(string(e.Interaction)), "interaction", "not a code")
 	check(e.Reason != "" && isCode(string(e.Reason)), "reason", "not a code")
 	check(e.ID == "" || isCode(string(e.ID)), "id", "not an id")
+	check(e.Time.IsZero() || isInstant(e.Time), "time", "not a time at which there was a gateway")
 	check(e.Person == "" || isKey(string(e.Person)), "person", "not a person key")
 	check(e.Count >= 0, "count", "negative")
 	check(e.DisclosedTotal == 0 || e.DisclosedTotal > len(e.Disclosed), "disclosed_total", "not more than are listed")
@@ -208,6 +210,12 @@ func equalBounded(e Event) bool {
 	x, errX := json.Marshal(e)
 	y, errY := json.Marshal(b)
 	return errX == nil && errY == nil && bytes.Equal(x, y)
+}
+
+// isInstant reports whether a time can be that of an event.
+func isInstant(t time.Time) bool {
+	year := t.UTC().Year()
+	return year >= 2000 && year <= 9999
 }
 
 // isCode reports whether s is a short code or id of ours: it is also a FHIR id (R4 §2.24.0.1), and safe to print anywhere.
