@@ -25,7 +25,7 @@ func CapabilityStatement(v Version, o Capability) []byte {
 	}
 	rest := model.CapabilityStatementRest{
 		Mode: model.RestfulCapabilityModeServer,
-		Documentation: ptr("Every search is bound to one patient: named by the patient's id, or by one identifier (patient.identifier=system|value " +
+		Documentation: new("Every search is bound to one patient: named by the patient's id, or by one identifier (patient.identifier=system|value " +
 			"and the same for the other names of the patient). What is not listed is refused."),
 	}
 	for _, typ := range t.served {
@@ -59,7 +59,7 @@ func (t *table) capabilityOf(typ string) model.CapabilityStatementRestResource {
 		Interaction: []model.CapabilityStatementRestResourceInteraction{
 			{Code: model.TypeRestfulInteractionRead}, {Code: model.TypeRestfulInteractionSearchType},
 		},
-		Versioning: ptr(model.ResourceVersionPolicyNoVersion),
+		Versioning: new(model.ResourceVersionPolicyNoVersion),
 	}
 	for _, name := range slices.Sorted(maps.Keys(rule.params)) {
 		param := rule.params[name]
@@ -111,5 +111,3 @@ func (k paramKind) searchType() model.SearchParamType {
 	}
 	return model.SearchParamTypeToken
 }
-
-func ptr[T any](v T) *T { return &v }

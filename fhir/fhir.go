@@ -103,14 +103,14 @@ type Kind int
 
 // The kinds of refused requests. The zero value is Malformed: 400.
 const (
-	Malformed    Kind = iota // 400 invalid: the grammar is broken, or a value has a wrong form
-	NotSupported             // 400 not-supported: a parameter, modifier or value form that is not in the grammar
-	NotFound                 // 404 not-found: the path is no FHIR path of ours
-	NoMethod                 // 405 not-supported: method not allowed on this path
-	MediaType                // 415: content type of the request body
-	NoOperation              // 501 not-supported: an interaction, operation or type that the gateway does not serve
-	TooLong                  // 414: query or body over the limit
-	NotAcceptable            // 406 not-supported: _format asks for something else than JSON
+	Malformed     Kind = iota // 400 invalid: the grammar is broken, or a value has a wrong form
+	NotSupported              // 400 not-supported: a parameter, modifier or value form that is not in the grammar
+	NotFound                  // 404 not-found: the path is no FHIR path of ours
+	NoMethod                  // 405 not-supported: method not allowed on this path
+	MediaType                 // 415: content type of the request body
+	NoOperation               // 501 not-supported: an interaction, operation or type that the gateway does not serve
+	TooLong                   // 414: query or body over the limit
+	NotAcceptable             // 406 not-supported: _format asks for something else than JSON
 )
 
 // RequestError is why a request was not understood. Element names the parameter or path element as the grammar knows it, never

@@ -209,7 +209,13 @@ func (t *table) checkRevInclude(typ string, p Param) *RequestError {
 
 // canInclude reports whether what a parameter refers to may come along with the resource that refers to it.
 func (t *table) canInclude(param paramRule) bool {
-	return param.kind == kindPatient || param.kind == kindReference && (param.targetsType(anyType) || slices.ContainsFunc(param.targets, t.canBeIncluded))
+	switch param.kind {
+	case kindPatient:
+		return true
+	case kindReference:
+		return param.targetsType(anyType) || slices.ContainsFunc(param.targets, t.canBeIncluded)
+	}
+	return false
 }
 
 // canRevInclude reports whether resources may come along that refer by the parameter to one of the type.

@@ -5,8 +5,7 @@ const r4Shared = "HealthcareService Location Medication Organization Practitione
 
 // r4Refused are the types that are not served, by the reason. In brackets: the cases of the leak catalogue.
 var r4Refused = byReason{
-	"a definition or a conformance statement, no patient's data":
-		"ActivityDefinition CapabilityStatement ChargeItemDefinition CodeSystem CompartmentDefinition ConceptMap " +
+	"a definition or a conformance statement, no patient's data": "ActivityDefinition CapabilityStatement ChargeItemDefinition CodeSystem CompartmentDefinition ConceptMap " +
 		"DeviceDefinition EventDefinition ExampleScenario GraphDefinition ImplementationGuide Library Measure " +
 		"MessageDefinition NamingSystem ObservationDefinition OperationDefinition PlanDefinition ResearchDefinition " +
 		"ResearchElementDefinition SearchParameter SpecimenDefinition StructureDefinition StructureMap " +
@@ -18,8 +17,7 @@ var r4Refused = byReason{
 	"a stored Bundle hides entries of anybody (BA-8)":                                 "Bundle",
 	"a directory entry that no served type refers to":                                 "CatalogEntry InsurancePlan OrganizationAffiliation",
 	"names parties and topics of any kind; not in the Patient compartment (RM-17)":    "Contract",
-	"not in the Patient compartment (RM-17)":
-		"Device DeviceMetric EnrollmentResponse GuidanceResponse PaymentNotice PaymentReconciliation Task " +
+	"not in the Patient compartment (RM-17)": "Device DeviceMetric EnrollmentResponse GuidanceResponse PaymentNotice PaymentReconciliation Task " +
 		"VerificationResult",
 	"evidence about populations, no patient's data":             "EffectEvidenceSynthesis Evidence EvidenceVariable RiskEvidenceSynthesis",
 	"addresses and headers of another door to the data (BI-13)": "Endpoint",
@@ -28,8 +26,7 @@ var r4Refused = byReason{
 	"says that two records are one person (RM-10)":              "Linkage",
 	"items of anybody, with or without a subject (RM-2)":        "List",
 	"small-cell counts (RM-12)":                                 "MeasureReport ResearchStudy ResearchSubject",
-	"product knowledge, no patient's data":
-		"MedicationKnowledge MedicinalProduct MedicinalProductAuthorization MedicinalProductContraindication " +
+	"product knowledge, no patient's data": "MedicationKnowledge MedicinalProduct MedicinalProductAuthorization MedicinalProductContraindication " +
 		"MedicinalProductIndication MedicinalProductIngredient MedicinalProductInteraction MedicinalProductManufactured " +
 		"MedicinalProductPackaged MedicinalProductPharmaceutical MedicinalProductUndesirableEffect Substance " +
 		"SubstanceNucleicAcid SubstancePolymer SubstanceProtein SubstanceReferenceInformation SubstanceSourceMaterial " +

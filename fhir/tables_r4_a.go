@@ -1,8 +1,8 @@
 package fhir
 
-// The names, kinds and reference targets of the R4 tables come from the HL7 package hl7.fhir.r4.core 4.0.1 (search-parameters bundle,
-// CompartmentDefinition/patient, OperationDefinitions), published under CC0-1.0. FHIR is a registered trademark of HL7. The
-// classification is our own. A test walks the standard lists and fails on what has no class.
+// The names, kinds and reference targets of the R4 tables come from the HL7 package hl7.fhir.r4.core 4.0.1 (search-parameters
+// bundle, CompartmentDefinition/patient, OperationDefinitions), published under CC0-1.0. FHIR is a registered trademark of HL7.
+// The classification is our own. A test walks the standard lists and fails on what has no class.
 
 // r4BoundAToE are the served types of R4, Account to EpisodeOfCare.
 var r4BoundAToE = map[string]boundType{

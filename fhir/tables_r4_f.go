@@ -108,8 +108,8 @@ var r4BoundFToZ = map[string]boundType{
 	"MolecularSequence": {
 		member: "patient", bind: "patient", names: "patient",
 		tokens: "chromosome identifier referenceseqid type", numbers: "variant-end variant-start window-end window-start",
-		composites: "chromosome-variant-coordinate chromosome-window-coordinate referenceseqid-variant-coordinate referenceseqid- " +
-			"window-coordinate",
+		composites: "chromosome-variant-coordinate chromosome-window-coordinate referenceseqid-variant-coordinate " +
+			"referenceseqid-window-coordinate",
 	},
 	"NutritionOrder": {
 		member: "patient", bind: "patient", names: "patient",
@@ -125,8 +125,8 @@ var r4BoundFToZ = map[string]boundType{
 			"component-value-concept data-absent-reason identifier method status value-concept",
 		dates: "date value-date", strings: "value-string",
 		quantities: "combo-value-quantity component-value-quantity value-quantity",
-		composites: "code-value-concept code-value-date code-value-quantity code-value-string combo-code-value-concept combo-code- " +
-			"value-quantity component-code-value-concept component-code-value-quantity",
+		composites: "code-value-concept code-value-date code-value-quantity code-value-string combo-code-value-concept " +
+			"combo-code-value-quantity component-code-value-concept component-code-value-quantity",
 		refs: refs{
 			"based-on":     "CarePlan DeviceRequest ImmunizationRecommendation MedicationRequest NutritionOrder ServiceRequest",
 			"derived-from": "DocumentReference ImagingStudy Media MolecularSequence Observation QuestionnaireResponse",
@@ -139,7 +139,8 @@ var r4BoundFToZ = map[string]boundType{
 	"Patient": {
 		bind: "_id",
 		refused: byReason{
-			"finds patients across the population (SE-13)": "active address address-city address-country address-postalcode address-state address-use birthdate death-date " +
+			"finds patients across the population (SE-13)": "" +
+				"active address address-city address-country address-postalcode address-state address-use birthdate death-date " +
 				"deceased email family gender general-practitioner given language link name organization phone phonetic telecom",
 		},
 	},
