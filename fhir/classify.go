@@ -1,0 +1,238 @@
+package fhir
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"math/bits"
+	"slices"
+)
+
+// CategoryRule puts resources of a type into a data category: all of them (Element empty), or those with a coding in their
+// top-level category or code. A matching rule by coding replaces the rules by bare type; several matching ones add up.
+type CategoryRule struct {
+	Category DataCategory
+	Type     string
+	Element  string // "", "category" or "code"
+	Code     Coding // Element != "": the coding; an empty Code is any code of System
+}
+
+// SensitiveCode adds Category to every resource that holds the code, wherever it stands: in a reason, a component, a contained
+// medication. With Prefix every code that begins with Code counts (a chapter of ICD-10, a group of ATC).
+type SensitiveCode struct {
+	Coding
+	Prefix   bool
+	Category DataCategory
+}
+
+// maxCategories bounds the data categories of one configuration.
+const maxCategories = 256
+
+// categorySet is a set of data categories, by their place in the sorted list of all.
+type categorySet [maxCategories / 64]uint64
+
+func (s *categorySet) add(i uint8) { s[i/64] |= 1 << (i % 64) }
+
+func (s *categorySet) union(o *categorySet) {
+	for i := range s {
+		s[i] |= o[i]
+	}
+}
+
+func (s categorySet) empty() bool { return s == categorySet{} }
+
+// Classifier says in which data categories a resource falls. It is immutable.
+type Classifier struct {
+	version      Version
+	categories   []DataCategory // all, sorted
+	unclassified categorySet
+	restricted   categorySet
+	types        map[string]*typeCategories
+	sensitive    map[string]*sensitiveSystem
+}
+
+// typeCategories are the rules of one type.
+type typeCategories struct {
+	bare  categorySet
+	coded map[elementCode]categorySet
+	// byCategory and byCode say whether any rule reads that element: then its shape has to be right.
+	byCategory, byCode bool
+}
+
+// elementCode is a coding in one of the two elements that classify; an empty code is any code of the system.
+type elementCode struct {
+	element, system, code string
+}
+
+// sensitiveSystem are the sensitive codes of one code system.
+type sensitiveSystem struct {
+	exact    map[string]categorySet
+	prefixes []sensitivePrefix
+}
+
+type sensitivePrefix struct {
+	prefix     string
+	categories categorySet
+}
+
+// NewClassifier checks the rules and makes a Classifier of them. It refuses types that the version does not have, elements other
+// than category and code, and rules without a category or a code system; all defects are in the error.
+func NewClassifier(v Version, rules []CategoryRule, sensitive []SensitiveCode) (*Classifier, error) {
+	c := &Classifier{version: v, types: map[string]*typeCategories{}, sensitive: map[string]*sensitiveSystem{}}
+	distinct := map[DataCategory]bool{Unclassified: true, Restricted: true}
+	var errs []error
+	for i, r := range rules {
+		if err := r.check(v); err != nil {
+			errs = append(errs, fmt.Errorf("category rule %d: %w", i+1, err))
+		}
+		distinct[r.Category] = true
+	}
+	for i, s := range sensitive {
+		if s.Category == "" || s.System == "" || s.Code == "" {
+			errs = append(errs, fmt.Errorf("sensitive code %d: category, system or code is missing", i+1))
+		}
+		distinct[s.Category] = true
+	}
+	if len(distinct) > maxCategories {
+		errs = append(errs, fmt.Errorf("more than %d data categories", maxCategories))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	c.categories = slices.Sorted(maps.Keys(distinct))
+	c.unclassified, c.restricted = c.only(Unclassified), c.only(Restricted)
+	for _, r := range rules {
+		c.addRule(r)
+	}
+	for _, s := range sensitive {
+		c.addSensitive(s)
+	}
+	return c, nil
+}
+
+func (r CategoryRule) check(v Version) error {
+	switch {
+	case r.Category == "":
+		return errors.New("category is missing")
+	case !isType(v, r.Type):
+		return fmt.Errorf("no resource type of this version: %q", r.Type)
+	case r.Element == "" && r.Code != Coding{}:
+		return errors.New("a code without an element")
+	case r.Element == "":
+		return nil
+	case r.Element != "category" && r.Element != "code":
+		return fmt.Errorf("no element to classify by: %q", r.Element)
+	case r.Code.System == "":
+		return errors.New("code system is missing")
+	}
+	return nil
+}
+
+func (c *Classifier) only(category DataCategory) categorySet {
+	var s categorySet
+	i, _ := slices.BinarySearch(c.categories, category)
+	s.add(uint8(i))
+	return s
+}
+
+func (c *Classifier) addRule(r CategoryRule) {
+	t := c.types[r.Type]
+	if t == nil {
+		t = &typeCategories{coded: map[elementCode]categorySet{}}
+		c.types[r.Type] = t
+	}
+	one := c.only(r.Category)
+	if r.Element == "" {
+		t.bare.union(&one)
+		return
+	}
+	t.byCategory = t.byCategory || r.Element == "category"
+	t.byCode = t.byCode || r.Element == "code"
+	key := elementCode{r.Element, r.Code.System, r.Code.Code}
+	known := t.coded[key]
+	one.union(&known)
+	t.coded[key] = one
+}
+
+func (c *Classifier) addSensitive(s SensitiveCode) {
+	system := c.sensitive[s.System]
+	if system == nil {
+		system = &sensitiveSystem{exact: map[string]categorySet{}}
+		c.sensitive[s.System] = system
+	}
+	one := c.only(s.Category)
+	if s.Prefix {
+		system.prefixes = append(system.prefixes, sensitivePrefix{s.Code, one})
+		return
+	}
+	known := system.exact[s.Code]
+	one.union(&known)
+	system.exact[s.Code] = one
+}
+
+// TypeCategories lists the data categories that a resource of the type can fall in by its type, category and code, sorted.
+// Sensitive codes and labels can add others to any resource.
+func (c *Classifier) TypeCategories(typ string) []DataCategory {
+	t := c.types[typ]
+	if t == nil {
+		return []DataCategory{Unclassified}
+	}
+	all := t.bare
+	if all.empty() {
+		all = c.unclassified
+	}
+	for _, s := range t.coded {
+		all.union(&s)
+	}
+	return c.appendNames(nil, all)
+}
+
+// appendNames appends the categories of a set in order.
+func (c *Classifier) appendNames(dst []DataCategory, s categorySet) []DataCategory {
+	for i, word := range s {
+		for ; word != 0; word &= word - 1 {
+			dst = append(dst, c.categories[i*64+bits.TrailingZeros64(word)])
+		}
+	}
+	return dst
+}
+
+// addCode adds the categories of a code that is sensitive wherever it stands.
+func (c *Classifier) addCode(to *categorySet, system, code []byte) {
+	s := c.sensitive[string(system)]
+	if s == nil {
+		return
+	}
+	if one, ok := s.exact[string(code)]; ok {
+		to.union(&one)
+	}
+	for _, p := range s.prefixes {
+		if len(code) >= len(p.prefix) && string(code[:len(p.prefix)]) == p.prefix {
+			to.union(&p.categories)
+		}
+	}
+}
+
+// match adds the categories that the rules of the type give to a coding; false if none knows it.
+func (t *typeCategories) match(to *categorySet, element string, system, code []byte) bool {
+	exact, ok := t.coded[elementCode{element, string(system), string(code)}]
+	to.union(&exact)
+	whole, all := t.coded[elementCode{element, string(system), ""}]
+	to.union(&whole)
+	return ok || all
+}
+
+// conclude is what a resource of the type falls in. Matched are the categories of its codings; stray says that a coding of its
+// category is in no rule. Such a coding can mean anything: where no rule by bare type stands behind it, the resource is
+// Unclassified as well (CA-2, CA-3).
+func (c *Classifier) conclude(t *typeCategories, matched categorySet, stray bool) categorySet {
+	switch {
+	case t == nil || matched.empty() && t.bare.empty():
+		return c.unclassified
+	case matched.empty():
+		return t.bare
+	case stray && t.bare.empty():
+		matched.union(&c.unclassified)
+	}
+	return matched
+}

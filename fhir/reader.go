@@ -1,0 +1,185 @@
+package fhir
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// The limits of a Reader that sets none.
+const (
+	defaultMaxDepth   = 64
+	defaultMaxEntries = 5000
+)
+
+// ReaderOptions says what responses a Reader reads.
+type ReaderOptions struct {
+	Version Version
+	// Base is the source's FHIR base URL, exactly as the source writes it, without a trailing slash.
+	Base string
+	// PersonSystems are the identifier systems that tell persons (the BSN).
+	PersonSystems []string
+	Classifier    *Classifier
+	// MaxDepth bounds the nesting of objects and arrays, MaxEntries the entries of a searchset; 0 is 64 and 5000.
+	MaxDepth, MaxEntries int
+}
+
+// Reader reads what the responses of one source disclose. It is immutable and may be used by several goroutines.
+type Reader struct {
+	base       string
+	host       sourceHost
+	persons    []string
+	classifier *Classifier
+	maxDepth   int
+	maxEntries int
+
+	lexicon   *lexicon
+	decides   [256]bool // keywords of elements that decide membership
+	types     map[string]*readType
+	typeNames []string // by readType.number
+}
+
+// readType is what a Reader knows of a resource type.
+type readType struct {
+	name    string
+	number  uint16
+	class   Class
+	patient bool
+	member  [][]keyword // paths of the references that decide membership
+	rules   *typeCategories
+}
+
+// NewReader checks the options and makes a Reader of them.
+func NewReader(o ReaderOptions) (*Reader, error) {
+	table := tableOf(o.Version)
+	switch {
+	case table == nil:
+		return nil, errors.New("reader: no such FHIR version")
+	case o.Classifier == nil || o.Classifier.version != o.Version:
+		return nil, errors.New("reader: no classifier of this FHIR version")
+	case o.MaxDepth < 0 || o.MaxDepth > 1000 || o.MaxEntries < 0:
+		return nil, errors.New("reader: limits out of range")
+	}
+	host, err := parseSourceHost(o.Base)
+	if err != nil {
+		return nil, fmt.Errorf("reader: %w", err)
+	}
+	r := &Reader{
+		base: o.Base, host: host, persons: slices.Clone(o.PersonSystems), classifier: o.Classifier,
+		maxDepth: o.MaxDepth, maxEntries: o.MaxEntries,
+		lexicon: newLexicon(), types: make(map[string]*readType, len(table.types)), typeNames: []string{""},
+	}
+	if r.maxDepth == 0 {
+		r.maxDepth = defaultMaxDepth
+	}
+	if r.maxEntries == 0 {
+		r.maxEntries = defaultMaxEntries
+	}
+	for name, rule := range table.types {
+		t := &readType{
+			name: name, number: uint16(len(r.typeNames)), class: rule.class, patient: name == typePatient, rules: o.Classifier.types[name],
+		}
+		r.typeNames = append(r.typeNames, name)
+		for _, path := range rule.member {
+			t.member = append(t.member, r.memberPath(path))
+		}
+		r.types[name] = t
+	}
+	return r, nil
+}
+
+// memberPath turns a dotted path of the table into keywords.
+func (r *Reader) memberPath(path string) []keyword {
+	var kws []keyword
+	for name := range strings.SplitSeq(path, ".") {
+		kws = append(kws, r.lexicon.member(name))
+	}
+	r.decides[kws[len(kws)-1]] = true
+	return kws
+}
+
+// Resource reads the answer to a read: the resource of exactly this type and id. Everything else is an ErrContent.
+func (r *Reader) Resource(body []byte, want LocalReference, dst *Contents) error {
+	err := r.read(body, dst, dst.resource)
+	if err != nil {
+		return err
+	}
+	if got := dst.Resources[0]; (LocalReference{got.Type, got.ID}) != want {
+		dst.forget()
+		return contentError("another resource than was asked")
+	}
+	return nil
+}
+
+// Searchset reads the answer to a search: a Bundle of type searchset. Entries without a resource, and those whose search mode is
+// neither match nor include, are not among the contents.
+func (r *Reader) Searchset(body []byte, dst *Contents) error {
+	return r.read(body, dst, dst.searchset)
+}
+
+// read makes one pass over the body. Parse reads the value that it begins with.
+func (r *Reader) read(body []byte, dst *Contents, parse func(i int) int) error {
+	dst.reset(r, body)
+	w := &dst.walk
+	switch {
+	case len(body) >= 1<<31:
+		w.fail(errTooLarge)
+	case !utf8.Valid(body):
+		w.fail(errUTF8)
+	default:
+		w.mentions = r.host.appendMentions(w.mentions[:0], body)
+		i := w.space(0)
+		if w.at(i) != '{' {
+			w.fail(errSyntax)
+			break
+		}
+		if i = parse(i); i >= 0 && w.space(i) != len(body) {
+			w.fail(errTrailing)
+		}
+	}
+	if w.err != nil {
+		err := w.err
+		dst.forget()
+		return err
+	}
+	return nil
+}
+
+// resource reads a resource that stands alone.
+func (c *Contents) resource(i int) int {
+	if i = c.entryResource(i, ModeMatch); i < 0 {
+		return -1
+	}
+	c.settle(textSpan{}, textSpan{})
+	return i
+}
+
+// entryResource reads one resource and judges it.
+func (c *Contents) entryResource(i int, mode Mode) int {
+	w := &c.walk
+	w.facts.reset()
+	edits := len(w.edits)
+	end, _ := w.object(i, 0)
+	if end < 0 {
+		return -1
+	}
+	if broken := c.judge(span{uint32(i), uint32(end)}, edits, mode); broken != "" {
+		return w.fail(broken)
+	}
+	return end
+}
+
+// reset takes the next body.
+func (w *walk) reset(r *Reader, body []byte) {
+	w.scanner = scanner{body: body}
+	w.r, w.depth = r, 0
+	w.names.stack, w.names.lexicon = w.names.stack[:0], r.lexicon
+	w.scratch, w.edits = w.scratch[:0], w.edits[:0]
+	w.mentions, w.mention = w.mentions[:0], 0
+	if len(w.path) < r.maxDepth+2 {
+		w.path = make([]keyword, r.maxDepth+2)
+	}
+	w.facts.reset()
+}

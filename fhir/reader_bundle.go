@@ -1,0 +1,240 @@
+package fhir
+
+import "slices"
+
+// The rules of a searchset (R4 §3.1.1.1, leaks.md JS-12 to JS-16).
+const (
+	errNoSearchset contentError = "no Bundle of type searchset"
+	errEntry       contentError = "an entry that is no object, or has a part of another shape"
+	errLink        contentError = "a link of another shape, or next or self twice"
+	errEntries     contentError = "too many entries"
+)
+
+// bundle is what is kept of a searchset's own members.
+type bundle struct {
+	typ, kind  string
+	next, self textSpan
+	entries    int
+	restricted bool // by a label of the Bundle, which holds for all that is in it
+}
+
+// searchset reads a Bundle.
+func (c *Contents) searchset(i int) int {
+	w := &c.walk
+	var b bundle
+	i = w.eachMember(i, func(kw keyword, i int) int {
+		switch kw {
+		case kwResourceType:
+			return w.word(i, &b.typ)
+		case kwType:
+			return w.word(i, &b.kind)
+		case kwLink:
+			return w.eachElement(i, errLink, func(i int) int { return c.bundleLink(i, &b) })
+		case kwEntry:
+			return w.eachElement(i, errEntry, func(i int) int { return c.entry(i, &b) })
+		case kwMeta:
+			w.facts.reset()
+			w.path[0] = kwMeta
+			i, _ = w.value(i, 1)
+			b.restricted = b.restricted || w.odd || !w.added.empty()
+			return i
+		}
+		return w.skip(i)
+	})
+	switch {
+	case i < 0:
+		return -1
+	case b.typ != "Bundle" || b.kind != "searchset":
+		return w.fail(errNoSearchset)
+	}
+	c.settle(b.next, b.self)
+	c.dropTwins()
+	if b.restricted {
+		c.restrictAll()
+	}
+	return i
+}
+
+// restrictAll adds what a label of the Bundle adds to all that is in it.
+func (c *Contents) restrictAll() {
+	for i := range c.Resources {
+		r := &c.Resources[i]
+		if (r.Attributed || r.Shared) && !slices.Contains(r.Categories, Restricted) {
+			r.Categories = slices.Sorted(slices.Values(append(slices.Clip(r.Categories), Restricted)))
+		}
+	}
+}
+
+// entry reads one entry. Its wrapper is written anew, so that only fullUrl, resource and search.mode are looked at (JS-14).
+func (c *Contents) entry(i int, b *bundle) int {
+	w := &c.walk
+	if b.entries++; b.entries > w.r.maxEntries {
+		return w.fail(errEntries)
+	}
+	count := len(c.Resources)
+	mode, fullURL, members := "", token{}, 0
+	i = w.eachMember(i, func(kw keyword, i int) int {
+		members++
+		switch kw {
+		case kwResource:
+			if w.at(i) != '{' {
+				return w.fail(errEntry)
+			}
+			return c.entryResource(i, "")
+		case kwFullURL:
+			i, v := w.value(i, 1)
+			if i >= 0 && v.kind != stringValue {
+				return w.fail(errEntry)
+			}
+			fullURL = v.text
+			return i
+		case kwSearch:
+			return w.search(i, &mode)
+		}
+		return w.skip(i)
+	})
+	switch {
+	case i < 0:
+		return -1
+	case members == 0:
+		return w.fail(errEntry)
+	case len(c.Resources) == count:
+		return i
+	}
+	res := &c.Resources[count]
+	switch Mode(mode) {
+	case ModeMatch, ModeInclude:
+		res.Mode = Mode(mode)
+	default:
+		c.Resources, c.places = c.Resources[:count], c.places[:count]
+		return i
+	}
+	if fullURL.present && !c.isFullURL(fullURL, count) {
+		c.drop(count)
+	}
+	return i
+}
+
+// isFullURL reports whether the fullUrl of an entry is that of its resource at this source. Otherwise the references in it are
+// relative to something else (RF-12, R4 §2.36.4.1).
+func (c *Contents) isFullURL(t token, i int) bool {
+	w := &c.walk
+	text := w.bytes(t)
+	id := c.places[i].id
+	if len(text) <= len(w.r.base) || string(text[:len(w.r.base)]) != w.r.base {
+		return false
+	}
+	target := w.r.target(text)
+	return target.kind == localTarget && target.typ.name == c.Resources[i].Type && string(target.id) == string(c.texts[id.start:id.end])
+}
+
+// search reads Bundle.entry.search.
+func (w *walk) search(i int, mode *string) int {
+	if w.at(i) != '{' {
+		return w.fail(errEntry)
+	}
+	return w.eachMember(i, func(kw keyword, i int) int {
+		if kw == kwMode {
+			return w.word(i, mode)
+		}
+		return w.skip(i)
+	})
+}
+
+// bundleLink reads one link of the Bundle; only next and self are kept.
+func (c *Contents) bundleLink(i int, b *bundle) int {
+	w := &c.walk
+	relation, url := "", token{}
+	i = w.eachMember(i, func(kw keyword, i int) int {
+		switch kw {
+		case kwRelation:
+			return w.word(i, &relation)
+		case kwURL:
+			i, v := w.value(i, 1)
+			url = v.text
+			return i
+		}
+		return w.skip(i)
+	})
+	if i < 0 {
+		return -1
+	}
+	to := &b.next
+	switch relation {
+	case "next":
+	case "self":
+		to = &b.self
+	default:
+		return i
+	}
+	if !url.present || url.start == url.end || *to != (textSpan{}) {
+		return w.fail(errLink)
+	}
+	*to = c.keepText(w.bytes(url))
+	return i
+}
+
+// words are the values of a wrapper that have a meaning.
+var words = map[string]string{
+	"Bundle": "Bundle", "searchset": "searchset", "match": "match", "include": "include", "next": "next", "self": "self",
+}
+
+// word reads a value that is one of words; any other is "".
+func (w *walk) word(i int, to *string) int {
+	i, v := w.value(i, 1)
+	if i >= 0 && v.kind == stringValue {
+		*to = words[string(w.bytes(v.text))]
+	}
+	return i
+}
+
+// skip reads a value that has no meaning.
+func (w *walk) skip(i int) int {
+	w.path[0] = kwNone
+	i, _ = w.value(i, 1)
+	return i
+}
+
+// eachMember calls f with each member of the object at i.
+func (w *walk) eachMember(i int, f func(kw keyword, i int) int) int {
+	base := len(w.names.stack)
+	if i = w.enter(i); i < 0 {
+		return -1
+	}
+	for more := w.at(i) != '}'; more; {
+		var kw keyword
+		if i, kw = w.name(i, base); i < 0 {
+			return -1
+		}
+		if i = f(kw, i); i < 0 {
+			return -1
+		}
+		if i, more = w.next(i, '}'); i < 0 {
+			return -1
+		}
+	}
+	w.names.stack = w.names.stack[:base]
+	return w.leave(i)
+}
+
+// eachElement calls f with each element of the array at i; a value that is not an array of objects breaks the rule.
+func (w *walk) eachElement(i int, rule contentError, f func(i int) int) int {
+	if w.at(i) != '[' {
+		return w.fail(rule)
+	}
+	if i = w.enter(i); i < 0 {
+		return -1
+	}
+	for more := w.at(i) != ']'; more; {
+		if w.at(i) != '{' {
+			return w.fail(rule)
+		}
+		if i = f(i); i < 0 {
+			return -1
+		}
+		if i, more = w.next(i, ']'); i < 0 {
+			return -1
+		}
+	}
+	return w.leave(i)
+}

@@ -1,0 +1,299 @@
+package fhir
+
+// facts are what the walk finds in one resource, contained ones included. They are judged when all of it has been read, because
+// the resource type, which says what they mean, can stand last.
+type facts struct {
+	parts      []part // the resource, then its contained resources
+	current    int    // the part that is read
+	odd        bool   // something has a shape that FHIR does not have: the resource is not released
+	references []reference
+	codings    []classifying
+	persons    []person
+	added      categorySet // by sensitive codes and labels
+}
+
+// part is the resource itself or one of its contained resources.
+type part struct {
+	typ, id                 token
+	typeOdd, idOdd          bool
+	categoryOdd, codeOdd    bool
+	text, link, linkTwin span // members; zero when absent
+}
+
+// referenceKind says how an object refers.
+type referenceKind uint8
+
+const (
+	literalReference referenceKind = iota // by its member reference
+	logicalReference                      // by identifier, of a type that is not Patient or not told
+	unknownPatient                        // to a patient, but not by an id of the source
+	unreadable                            // reference is neither a string nor an object
+	unnamed                               // refers to nothing, at a place that can decide membership
+	plainURL                              // no Reference: a uri, url or canonical, which counts if it names a patient
+)
+
+// reference is a reference found in the resource.
+type reference struct {
+	kind           referenceKind
+	text, typ      token
+	typeOdd        bool
+	contained      bool
+	path           [3]keyword
+	names          uint8 // of path; more than its length where it does not fit
+	display, twin  span  // members; zero when absent
+}
+
+// classifying is a coding in the top-level category or code of a part. Without system and code it stands for text alone.
+type classifying struct {
+	part         int
+	element      keyword
+	system, code token
+}
+
+// person is a person identifier.
+type person struct {
+	system int // of ReaderOptions.PersonSystems
+	value  token
+	linked bool // stands in the top-level link
+}
+
+// reset forgets the resource before.
+func (f *facts) reset() {
+	*f = facts{parts: append(f.parts[:0], part{}), references: f.references[:0], codings: f.codings[:0], persons: f.persons[:0]}
+}
+
+// note takes a member whose name has a meaning.
+func (w *walk) note(o *object, kw keyword, d int, at span, v value) {
+	switch kw {
+	case kwReference:
+		o.reference, o.referenceOdd = v.text, v.kind != stringValue && v.kind != objectValue
+	case kwType:
+		o.typ, o.typeOdd = v.text, v.kind != stringValue
+	case kwSystem:
+		o.system, o.codingOdd = v.text, o.codingOdd || v.kind != stringValue
+	case kwCode:
+		o.code, o.codingOdd = v.text, o.codingOdd || v.kind != stringValue
+	case kwValue:
+		o.value, o.valueOdd = v.text, v.kind != stringValue
+	case kwIdentifier:
+		o.identifier, o.person = v.kind == objectValue, v.person
+	case kwCoding:
+		o.coding, o.codings = true, v.objects
+	case kwDisplay:
+		o.displayAt = at
+	case kwDisplayTwin:
+		o.displayTwinAt = at
+	case kwURL:
+		o.url, o.urlAt = v.text, at
+	case kwURLTwin:
+		o.urlTwinAt = at
+	case kwAttachmentPart:
+		o.attachmentPart = true
+	case kwValueURL:
+		if v.kind == stringValue {
+			w.refer(reference{kind: plainURL, text: v.text}, d+1)
+		}
+	case kwResourceType:
+		w.odd = w.odd || d > 0 // a resource where only contained may hold one (JS-15)
+	}
+	switch {
+	case d == 0:
+		w.noteTop(kw, at, v)
+	case d == 1 && w.path[0] == kwMeta:
+		w.noteMeta(o, kw, at, v)
+	}
+	if w.r.decides[kw] && (v.kind != objectValue && v.kind != arrayValue || v.kind == arrayValue && !v.objects) {
+		w.refer(reference{kind: unnamed}, d+1)
+	}
+}
+
+// noteTop takes a member of the resource, or of a contained one.
+func (w *walk) noteTop(kw keyword, at span, v value) {
+	p := &w.parts[w.current]
+	switch kw {
+	case kwResourceType:
+		p.typ, p.typeOdd = v.text, v.kind != stringValue
+	case kwID:
+		p.id, p.idOdd = v.text, v.kind != stringValue
+	case kwMeta:
+		w.odd = w.odd || v.kind != objectValue
+	case kwExtension:
+		w.odd = w.odd || !v.objects
+	case kwText:
+		p.text = at
+	case kwLink:
+		p.link = at
+	case kwLinkTwin:
+		p.linkTwin = at
+	case kwCategory:
+		p.categoryOdd = p.categoryOdd || v.kind != objectValue && !v.objects
+	case kwCode:
+		p.codeOdd = p.codeOdd || v.kind != objectValue
+	case kwSecurityLabel:
+		if v.kind != objectValue && !v.objects {
+			w.restrict()
+		}
+	case kwConfidentiality:
+		if v.kind != stringValue || !isOpenLabel(w.bytes(v.text)) {
+			w.restrict()
+		}
+	}
+}
+
+// noteMeta takes a member of meta.
+func (w *walk) noteMeta(o *object, kw keyword, at span, v value) {
+	switch kw {
+	case kwSecurity:
+		if !v.objects {
+			w.restrict()
+		}
+	case kwSecurityTwin:
+		w.restrict()
+	case kwHousekeeping:
+		if v.removal == keep {
+			w.editMember(o, at, removed)
+		}
+	}
+}
+
+// close takes the object that ends. Its type is told by its shape, wherever it stands: extensions and unknown elements can hold
+// anything (RF-15).
+func (w *walk) close(o *object, d int, at span) value {
+	v := value{kind: objectValue}
+	if d > 0 {
+		w.closeReference(o, d)
+		v.person = w.closeIdentifier(o)
+		w.closeAttachment(o, d)
+	}
+	if o.system.present && o.code.present && len(w.r.classifier.sensitive) > 0 {
+		w.r.classifier.addCode(&w.added, w.bytes(o.system), w.bytes(o.code))
+	}
+	switch {
+	case d == 1:
+		w.closeConcept(o, w.path[0])
+	case d == 2:
+		w.closeCoding(o, w.path[0], w.path[1])
+	}
+	switch gone := o.removed + o.stripped; {
+	case o.members == 0 || d == 0:
+	case o.removed == o.members:
+		v.removal = removed
+	case v.person || gone == o.members:
+		v.removal = stripped
+	}
+	return v
+}
+
+// closeReference takes an object that refers to a resource, or that ought to.
+func (w *walk) closeReference(o *object, d int) {
+	ref := reference{text: o.reference, typ: o.typ, typeOdd: o.typeOdd}
+	switch {
+	case o.reference.present:
+		ref.kind = literalReference
+	case o.referenceOdd:
+		ref.kind = unreadable
+	case o.identifier && o.person, o.typ.present && isPatientType(w.bytes(o.typ)):
+		ref.kind = unknownPatient
+	case w.r.decides[w.path[d-1]]:
+		ref.kind = unnamed
+	case o.identifier:
+		ref.kind = logicalReference
+	default:
+		return
+	}
+	ref.display, ref.twin = o.displayAt, o.displayTwinAt
+	w.refer(ref, d)
+}
+
+// refer records a reference whose names are path[:d].
+func (w *walk) refer(ref reference, d int) {
+	ref.contained = w.current > 0
+	copy(ref.path[:], w.path[:d])
+	ref.names = uint8(min(d, 255))
+	w.references = append(w.references, ref)
+}
+
+// closeIdentifier reports whether the object is an Identifier of a person.
+func (w *walk) closeIdentifier(o *object) bool {
+	if !o.system.present {
+		return false
+	}
+	system := w.bytes(o.system)
+	for i, s := range w.r.persons {
+		if s == string(system) {
+			w.odd = w.odd || o.valueOdd
+			if o.value.present {
+				w.persons = append(w.persons, person{i, o.value, w.current == 0 && w.path[0] == kwLink})
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// closeAttachment takes the links of an Attachment away, whatever they point at: to the source they are a second door, to
+// elsewhere a capability (BI-1, BI-5, BI-6). An Attachment is told by its element or by what stands beside the link; an
+// Extension has a url as well, which is its name.
+func (w *walk) closeAttachment(o *object, d int) {
+	name := w.path[d-1]
+	if name == kwExtension || name != kwAttachment && !o.attachmentPart {
+		return
+	}
+	for _, at := range [...]span{o.urlAt, o.urlTwinAt} {
+		if at != (span{}) {
+			w.editMember(o, at, removed)
+		}
+	}
+}
+
+// closeConcept takes a CodeableConcept in an element of the resource.
+func (w *walk) closeConcept(o *object, element keyword) {
+	p := &w.parts[w.current]
+	broken := o.coding && !o.codings || o.members == 0
+	switch element {
+	case kwCategory:
+		p.categoryOdd = p.categoryOdd || broken
+	case kwCode:
+		p.codeOdd = p.codeOdd || broken
+	case kwSecurityLabel:
+		if broken || !o.coding {
+			w.restrict()
+		}
+		return
+	default:
+		return
+	}
+	if !o.coding {
+		w.codings = append(w.codings, classifying{part: w.current, element: element})
+	}
+}
+
+// closeCoding takes a Coding that classifies or labels the resource.
+func (w *walk) closeCoding(o *object, element, name keyword) {
+	switch {
+	case name == kwCoding && (element == kwCategory || element == kwCode):
+		p := &w.parts[w.current]
+		p.categoryOdd = p.categoryOdd || element == kwCategory && o.codingOdd
+		p.codeOdd = p.codeOdd || element == kwCode && o.codingOdd
+		w.codings = append(w.codings, classifying{w.current, element, o.system, o.code})
+	case name == kwCoding && element == kwSecurityLabel, name == kwSecurity && element == kwMeta:
+		if string(w.bytes(o.system)) != systemConfidentiality || !isOpenLabel(w.bytes(o.code)) {
+			w.restrict()
+		}
+	}
+}
+
+// restrict adds the category that a label gives: labels can only tighten (CA-11).
+func (w *walk) restrict() { w.added.union(&w.r.classifier.restricted) }
+
+// systemConfidentiality is v3-Confidentiality, the only label system that can say that a resource is not restricted.
+const systemConfidentiality = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+
+// isOpenLabel reports whether a code of v3-Confidentiality adds no restriction: unrestricted, low, moderate, normal.
+func isOpenLabel(code []byte) bool {
+	switch string(code) {
+	case "U", "L", "M", "N":
+		return true
+	}
+	return false
+}

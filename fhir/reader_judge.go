@@ -1,0 +1,319 @@
+package fhir
+
+import (
+	"bytes"
+	"slices"
+)
+
+// judge says what the resource that was read discloses. Everything that is not understood leaves it neither attributed nor
+// shared; only a resource type that is not in the tables breaks the whole response (JS-11).
+func (c *Contents) judge(at span, edits int, mode Mode) contentError {
+	w := &c.walk
+	p := &w.parts[0]
+	t := w.r.types[string(w.bytes(p.typ))]
+	if !p.typ.present || t == nil {
+		return "no resource type of this version"
+	}
+	id := w.bytes(p.id)
+	v := verdict{typ: t, odd: w.odd || p.idOdd || !isID(id)}
+	if p.idOdd || !isID(id) {
+		id = nil
+	}
+	v.categories = w.added
+	for i := range w.parts {
+		w.judgePart(&v, i)
+	}
+	if t.patient {
+		v.patient, v.member = id, true
+		w.addRemoval(p.link)
+		w.addRemoval(p.linkTwin)
+	}
+	place := place{at: at, id: c.keepText(id)}
+	place.references[0], place.identifiers[0], place.categories[0] =
+		len(c.found.references), len(c.found.identifiers), len(c.results.categories)
+	for i := range w.references {
+		c.judgeReference(&v, &w.references[i])
+	}
+	res := Resource{Type: t.name, Mode: mode}
+	switch {
+	case v.odd:
+	case t.class == ClassPatient:
+		res.Attributed = v.patient != nil && v.member && !v.several
+	case t.class == ClassShared:
+		res.Shared = v.patient == nil && !v.several
+	}
+	if res.Attributed || res.Shared {
+		if res.Attributed {
+			place.patient = c.keepText(v.patient)
+		}
+		c.results.categories = w.r.classifier.appendNames(c.results.categories, v.categories)
+		c.keepPersons(t.patient)
+	} else {
+		c.found.references = c.found.references[:place.references[0]]
+	}
+	place.references[1], place.identifiers[1], place.categories[1] =
+		len(c.found.references), len(c.found.identifiers), len(c.results.categories)
+	place.edits = [2]int{edits, len(w.edits)}
+	slices.SortFunc(w.edits[edits:], edit.compare)
+	c.Resources, c.places = append(c.Resources, res), append(c.places, place)
+	return ""
+}
+
+// verdict is what the judgement of a resource comes to.
+type verdict struct {
+	typ        *readType
+	odd        bool   // not understood: not released
+	patient    []byte // the one that is named
+	several    bool   // more than one is
+	member     bool   // by a reference that decides membership
+	categories categorySet
+}
+
+// judgePart classifies the resource itself or a contained one. Contained resources have the patient of the outer one, and add
+// their categories (CA-13); one that could not be released by itself is not released inside another.
+func (w *walk) judgePart(v *verdict, i int) {
+	p := &w.parts[i]
+	t := v.typ
+	if i > 0 {
+		t = w.r.types[string(w.bytes(p.typ))]
+		if !p.typ.present || t == nil || t.class == ClassRefused || t.patient || p.idOdd {
+			v.odd = true
+			return
+		}
+	}
+	if t.class != ClassPatient {
+		return
+	}
+	if r := t.rules; r != nil {
+		v.odd = v.odd || r.byCategory && p.categoryOdd || r.byCode && p.codeOdd
+	}
+	one := w.classify(t.rules, i)
+	v.categories.union(&one)
+}
+
+// classify is what a part falls in by its type, category and code.
+func (w *walk) classify(rules *typeCategories, i int) categorySet {
+	var matched categorySet
+	stray := false
+	if rules != nil && len(rules.coded) > 0 {
+		for _, c := range w.codings {
+			if c.part != i {
+				continue
+			}
+			element := "category"
+			if c.element == kwCode {
+				element = "code"
+			}
+			known := rules.match(&matched, element, w.bytes(c.system), w.bytes(c.code))
+			stray = stray || !known && c.element == kwCategory
+		}
+	}
+	return w.r.classifier.conclude(rules, matched, stray)
+}
+
+// judgeReference takes a reference into account: does it name a patient, does it decide, may its display stay.
+func (c *Contents) judgeReference(v *verdict, ref *reference) {
+	w := &c.walk
+	if v.typ.patient && !ref.contained && ref.path[0] == kwLink {
+		return // goes with the element (RM-10)
+	}
+	target := targetRef{typ: w.declared(ref)}
+	switch ref.kind {
+	case unknownPatient, unreadable:
+		v.odd = true
+		return
+	case unnamed:
+		v.odd = v.odd || v.typ.decides(ref)
+		return
+	case plainURL:
+		if target = w.r.target(w.bytes(ref.text)); target.typ != nil && target.typ.patient {
+			c.namePatient(v, ref, target)
+		}
+		return
+	case literalReference:
+		target = w.resolve(v, ref)
+		switch {
+		case target.kind == unresolved, ref.typeOdd, ref.typ.present && w.declared(ref) != target.typ:
+			v.odd = true
+			return
+		case target.typ.patient:
+			c.namePatient(v, ref, target)
+		case target.kind == localTarget:
+			c.found.references = append(c.found.references, foundText{target.typ.name, c.keepText(target.id)})
+		}
+	}
+	number := uint16(0)
+	if target.typ != nil {
+		number = target.typ.number
+	}
+	for _, at := range [...]span{ref.display, ref.twin} {
+		if at != (span{}) {
+			w.edits = append(w.edits, edit{at, withDisplay, number})
+		}
+	}
+}
+
+// namePatient takes a patient that is named.
+func (c *Contents) namePatient(v *verdict, ref *reference, target targetRef) {
+	switch {
+	case target.kind != localTarget:
+		v.odd = true
+	case v.patient == nil:
+		v.patient = target.id
+	case !bytes.Equal(v.patient, target.id):
+		v.several = true
+	}
+	v.member = v.member || ref.kind == literalReference && v.typ.decides(ref)
+}
+
+// decides reports whether a reference stands where membership is decided.
+func (t *readType) decides(ref *reference) bool {
+	if ref.contained || int(ref.names) > len(ref.path) {
+		return false
+	}
+	for _, path := range t.member {
+		if slices.Equal(path, ref.path[:ref.names]) {
+			return true
+		}
+	}
+	return false
+}
+
+// resolve is what a literal reference points at.
+func (w *walk) resolve(v *verdict, ref *reference) targetRef {
+	text := w.bytes(ref.text)
+	fragment, ok := bytes.CutPrefix(text, []byte("#"))
+	if !ok {
+		return w.r.target(text)
+	}
+	if len(fragment) == 0 {
+		return targetRef{kind: containedTarget, typ: v.typ}
+	}
+	for _, p := range w.parts[1:] {
+		if t := w.r.types[string(w.bytes(p.typ))]; t != nil && bytes.Equal(w.bytes(p.id), fragment) {
+			return targetRef{kind: containedTarget, typ: t}
+		}
+	}
+	return targetRef{}
+}
+
+// declared is the type that a reference says its target has; nil where it says none that is known.
+func (w *walk) declared(ref *reference) *readType {
+	name := bytes.TrimPrefix(w.bytes(ref.typ), []byte(structureDefinition))
+	return w.r.types[string(name)]
+}
+
+// structureDefinition is what Reference.type is relative to (R4 §2.3.0).
+const structureDefinition = "http://hl7.org/fhir/StructureDefinition/"
+
+// isPatientType reports whether Reference.type says Patient.
+func isPatientType(b []byte) bool {
+	return string(bytes.TrimPrefix(b, []byte(structureDefinition))) == typePatient
+}
+
+// keepPersons keeps the person identifiers, and marks the narratives for removal where they are stripped: the narrative repeats
+// what the elements say (CA-7).
+func (c *Contents) keepPersons(patient bool) {
+	w := &c.walk
+	found := false
+	for _, p := range w.persons {
+		if !patient || !p.linked {
+			c.found.identifiers = append(c.found.identifiers, foundText{w.r.persons[p.system], c.keepText(w.bytes(p.value))})
+			found = true
+		}
+	}
+	for _, p := range w.parts {
+		if found && p.text != (span{}) {
+			w.edits = append(w.edits, edit{p.text, stripped, 0})
+		}
+	}
+}
+
+// addRemoval removes a member, if it is there.
+func (w *walk) addRemoval(at span) {
+	if at != (span{}) {
+		w.edits = append(w.edits, edit{at, removed, 0})
+	}
+}
+
+// targetKind says where a reference points.
+type targetKind uint8
+
+const (
+	unresolved      targetKind = iota // nobody can tell what it means
+	localTarget                       // a resource of the source
+	containedTarget                   // inside the same resource
+	elsewhere                         // of a type that is known, but not by an id of the source
+)
+
+// targetRef is what a literal reference points at. Typ is nil only where kind is unresolved.
+type targetRef struct {
+	kind targetKind
+	typ  *readType
+	id   []byte
+}
+
+// target reads a literal reference (R4 §2.3.0.1), as ParseReference does; and of one that is not local, the type.
+func (r *Reader) target(ref []byte) targetRef {
+	if rest, ok := bytes.CutPrefix(ref, []byte(r.base)); ok && len(rest) > 0 && rest[0] == '/' {
+		return r.local(rest[1:], localTarget)
+	}
+	if bytes.HasPrefix(ref, []byte("http://")) || bytes.HasPrefix(ref, []byte("https://")) {
+		return r.foreign(ref)
+	}
+	if typ, _, ok := bytes.Cut(ref, []byte("?")); ok {
+		return r.ofType(typ, elsewhere)
+	}
+	return r.local(ref, localTarget)
+}
+
+// local reads "Type/id" or "Type/id/_history/version".
+func (r *Reader) local(ref []byte, kind targetKind) targetRef {
+	typ, rest, _ := bytes.Cut(ref, []byte("/"))
+	id, history, versioned := bytes.Cut(rest, []byte("/"))
+	if versioned {
+		version, ok := bytes.CutPrefix(history, []byte("_history/"))
+		if !ok || !isID(version) {
+			return targetRef{}
+		}
+	}
+	if !isID(id) {
+		return targetRef{}
+	}
+	t := r.ofType(typ, kind)
+	t.id = id
+	return t
+}
+
+// foreign reads a reference to another base: its type is in the last two segments before the version.
+func (r *Reader) foreign(ref []byte) targetRef {
+	if base, version, ok := bytes.Cut(ref, []byte("/_history/")); ok {
+		if !isID(version) {
+			return targetRef{}
+		}
+		ref = base
+	}
+	last := bytes.LastIndexByte(ref, '/')
+	typ := bytes.LastIndexByte(ref[:last], '/')
+	return r.local(ref[typ+1:], elsewhere)
+}
+
+func (r *Reader) ofType(name []byte, kind targetKind) targetRef {
+	if t := r.types[string(name)]; t != nil {
+		return targetRef{kind: kind, typ: t}
+	}
+	return targetRef{}
+}
+
+// isID is validID for bytes.
+func isID(b []byte) bool {
+	if len(b) == 0 || len(b) > maxIDLength || string(b) == "." || string(b) == ".." {
+		return false
+	}
+	for _, c := range b {
+		if !isAlphanumeric(c) && c != '-' && c != '.' {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,130 @@
+package fhir
+
+import (
+	"bytes"
+	"cmp"
+)
+
+// Edits say what is changed in the resources that are released. Everything else is copied byte for byte, so that unknown
+// elements, extensions and decimals survive.
+type Edits struct {
+	// Base is the FHIR base of the gateway for this source, an absolute URL without a trailing slash.
+	Base string
+	// Self and Next are absolute links of the gateway's own; "" is none.
+	Self, Next string
+	// StripIdentifiers removes the identifiers of the person systems, and the narratives of resources that hold one.
+	StripIdentifiers bool
+	// KeepDisplay says whether the display of references to a type may stay; the type is "" where the reference tells none. Nil
+	// keeps none.
+	KeepDisplay func(typ string) bool
+}
+
+// edit is a place in the body that is not copied as it is: a member or element that goes, or a string that is rewritten.
+type edit struct {
+	at   span
+	kind removal
+	typ  uint16 // withDisplay: the number of the type that the reference points at
+}
+
+// compare orders edits by place, the outer ones first.
+func (a edit) compare(b edit) int {
+	return cmp.Or(cmp.Compare(a.at.start, b.at.start), cmp.Compare(b.at.end, a.at.end))
+}
+
+// AppendResource appends resource i of the contents. A resource that is neither attributed nor shared is never written: it appends
+// nothing.
+func (c *Contents) AppendResource(dst []byte, i int, e Edits) []byte {
+	if r := &c.Resources[i]; !r.Attributed && !r.Shared {
+		return dst
+	}
+	body, p := c.walk.body, &c.places[i]
+	done := p.at.start
+	for _, ed := range c.walk.edits[p.edits[0]:p.edits[1]] {
+		if ed.at.start < done || !c.applies(ed, &e) {
+			continue
+		}
+		dst = append(dst, body[done:ed.at.start]...)
+		if ed.kind == rewritten {
+			dst, done = c.appendRewritten(dst, ed.at, &e), ed.at.end
+			continue
+		}
+		dst, done = cutMember(dst, body, ed.at.end)
+	}
+	return append(dst, body[done:p.at.end]...)
+}
+
+// applies reports whether an edit is due.
+func (c *Contents) applies(ed edit, e *Edits) bool {
+	switch ed.kind {
+	case stripped:
+		return e.StripIdentifiers
+	case withDisplay:
+		return e.KeepDisplay == nil || !e.KeepDisplay(c.walk.r.typeNames[ed.typ])
+	}
+	return true
+}
+
+// cutMember leaves out a member or element that ends at end: it takes the comma after it, or else the one before it, which
+// stands at the end of dst already.
+func cutMember(dst, body []byte, end uint32) ([]byte, uint32) {
+	const white = " \t\r\n"
+	rest := bytes.TrimLeft(body[end:], white)
+	if rest[0] == ',' {
+		rest = bytes.TrimLeft(rest[1:], white)
+		return dst, uint32(len(body) - len(rest))
+	}
+	if before, ok := bytes.CutSuffix(bytes.TrimRight(dst, white), []byte(",")); ok {
+		dst = before
+	}
+	return dst, end
+}
+
+// appendRewritten appends a string in which URLs of the source are turned into ours.
+func (c *Contents) appendRewritten(dst []byte, at span, e *Edits) []byte {
+	text := appendDecoded(nil, c.walk.body[at.start+1:at.end-1])
+	return appendString(dst, c.walk.r.host.appendRewritten(nil, text, e.Base))
+}
+
+// AppendSearchset appends a Bundle of type searchset with the resources that are kept, in their order, under a wrapper of our own:
+// no total, no links but ours, of the entries nothing but fullUrl, resource and search mode (R4 §3.1.1.1).
+func (c *Contents) AppendSearchset(dst []byte, keep []bool, e Edits) []byte {
+	dst = append(dst, `{"resourceType":"Bundle","type":"searchset"`...)
+	dst = appendLinks(dst, e)
+	opening := `,"entry":[{"fullUrl":`
+	for i, r := range c.Resources {
+		if !keep[i] || !r.Attributed && !r.Shared {
+			continue
+		}
+		dst = append(dst, opening...)
+		opening = `,{"fullUrl":`
+		dst = appendString(dst, e.Base)
+		dst = append(dst[:len(dst)-1], '/')
+		dst = append(append(append(dst, r.Type...), '/'), r.ID...)
+		dst = append(dst, `","resource":`...)
+		dst = c.AppendResource(dst, i, e)
+		dst = append(dst, `,"search":{"mode":"`...)
+		dst = append(dst, r.Mode...)
+		dst = append(dst, `"}}`...)
+	}
+	if opening[1] == '{' {
+		dst = append(dst, ']')
+	}
+	return append(dst, '}')
+}
+
+// appendLinks appends the links of the Bundle.
+func appendLinks(dst []byte, e Edits) []byte {
+	opening := `,"link":[{"relation":"`
+	for _, link := range [...]struct{ relation, url string }{{"self", e.Self}, {"next", e.Next}} {
+		if link.url == "" {
+			continue
+		}
+		dst = append(append(append(dst, opening...), link.relation...), `","url":`...)
+		dst = append(appendString(dst, link.url), '}')
+		opening = `,{"relation":"`
+	}
+	if opening[1] == '{' {
+		dst = append(dst, ']')
+	}
+	return dst
+}
