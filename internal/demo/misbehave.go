@@ -127,6 +127,7 @@ func (s *Source) Truncated() Interceptor {
 		w.Header().Set("Content-Length", header.Get("Content-Length"))
 		w.WriteHeader(status)
 		_, _ = w.Write(body[:len(body)/2])
+		_ = http.NewResponseController(w).Flush() // or nothing of it would be sent
 		panic(http.ErrAbortHandler)
 	}
 }

@@ -34,9 +34,14 @@ var (
 		"was never asked; her record is the Dutch nl-core example"}
 	gerardo = Person{"Gerardo Botello", "999990019", "8de3051f-6298-43e6-9b7f-2aa6443ee760",
 		"sixteen years old, nothing on file"}
+	denis = Person{"Denis Schmitt", "999996538", "63ee2253-bdd5-da55-2ad2-b4984d0ad700",
+		"fifteen years old, nothing on file"}
 	gilberto = Person{"Gilberto Orosco", "900029365", "d92a3a52-50c3-446f-a3f9-7d34f7680bcb",
 		"deceased, nothing on file"}
 )
+
+// People are all patients of the source, those of the story first. The slice is the caller's own.
+func People() []Person { return []Person{karena, milan, johanna, gerardo, denis, gilberto} }
 
 // Karena is the patient around whom the story turns: GP everything, pharmacies medication, hospitals unknown.
 func Karena() Person { return karena }

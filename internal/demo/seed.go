@@ -15,7 +15,8 @@ import (
 // leaflet is what the demo's patients were shown before they chose.
 const leaflet = "U bepaalt wie uw gegevens mag zien. U kunt uw keuze altijd wijzigen of intrekken."
 
-// Put stores one consent record of a person. The record has no id, and no RecordedAt: both are the store's to give.
+// Put stores one consent record of a person. The record has no ID and no RecordedAt: both are for Put to give, since stamps are
+// the store's time; with them, consent.Catalogue.CheckWrite accepts it.
 type Put func(record consent.Record, person fhir.Identifier) error
 
 // Seed stores what the patients of the story decided.

@@ -1,0 +1,109 @@
+//go:build !release
+
+package demo
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+)
+
+// maxAnswer bounds what the tour reads of an answer, in bytes.
+const maxAnswer = 32 << 20
+
+// question is a request of the tour, and how it is shown: without what identifies a patient.
+type question struct {
+	method, path string
+	contentType  string
+	body         string
+	shown        string
+}
+
+// search asks for resources of a person by the BSN, which goes in a form body: URLs are logged.
+func (t Tour) search(typ string, person Person) question {
+	path := "/fhir/" + t.Source + "/" + typ + "/_search"
+	form := url.Values{"patient.identifier": {SystemBSN + "|" + person.BSN}}
+	return question{
+		http.MethodPost, path, "application/x-www-form-urlencoded", form.Encode(),
+		"POST " + path + "  patient.identifier=" + SystemBSN + "|***",
+	}
+}
+
+// own asks for resources and names nobody: a patient's token says whose.
+func (t Tour) own(typ string) question {
+	path := "/fhir/" + t.Source + "/" + typ
+	return question{method: http.MethodGet, path: path, shown: "GET " + path}
+}
+
+// declare is a break-glass declaration.
+func (t Tour) declare(person Person) question {
+	type parameter map[string]any
+	body, err := json.Marshal(map[string]any{
+		"resourceType": "Parameters",
+		"parameter": []parameter{
+			{"name": "patient", "valueIdentifier": person.Identifier()},
+			{"name": "reason", "valueString": "Brought in unconscious after an accident"},
+			{"name": "consent-impossible", "valueBoolean": true},
+		},
+	})
+	if err != nil { // strings and a bool always marshal
+		body = nil
+	}
+	const path = "/gateway/$break-glass"
+	return question{
+		http.MethodPost, path, "application/fhir+json", string(body),
+		"POST " + path + "  patient=***, reason=Brought in unconscious after an accident, consent-impossible=true",
+	}
+}
+
+// answer is what the gateway said.
+type answer struct {
+	status    int
+	requestID string
+	body      []byte
+}
+
+// send makes a request as this caller, with a request id by which its event is found.
+func (t Tour) send(ctx context.Context, by Caller, q question) (answer, error) {
+	token, err := t.Token(by.Claims)
+	if err != nil {
+		return answer{}, fmt.Errorf("token of %s: %w", by.ClientID, err)
+	}
+	r, err := http.NewRequestWithContext(ctx, q.method, t.Base+q.path, bytes.NewReader([]byte(q.body)))
+	if err != nil {
+		return answer{}, fmt.Errorf("request: %w", err)
+	}
+	if q.body == "" {
+		r.Body, r.ContentLength = http.NoBody, 0
+	}
+	id := uuid()
+	r.Header.Set("Authorization", "Bearer "+token)
+	r.Header.Set("Accept", "application/fhir+json")
+	r.Header.Set("X-Request-Id", id)
+	if q.contentType != "" {
+		r.Header.Set("Content-Type", q.contentType)
+	}
+	resp, err := t.Client.Do(r)
+	if err != nil {
+		return answer{}, fmt.Errorf("request: %w", err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return answer{}, fmt.Errorf("answer: %w", err)
+	}
+	return answer{resp.StatusCode, id, body}, nil
+}
+
+// uuid is a random UUID (RFC 9562 §5.4).
+func uuid() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails
+	b[6], b[8] = b[6]&0x0f|0x40, b[8]&0x3f|0x80
+	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
+}
