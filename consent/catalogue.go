@@ -88,7 +88,7 @@ func (w *write) sayers(field string, by []string) {
 func (w *write) list(field string, names, known []string) {
 	w.refuse(len(names) > maxNames, field, "has too many names")
 	unknown := func(name string) bool { return !slices.Contains(known, name) }
-	w.refuse(slices.ContainsFunc(names, unknown), field, "names something that is not configured")
+	w.refuse(slices.ContainsFunc(names, unknown), field, "names something unknown")
 }
 
 // moments checks the instants against each other and against now.

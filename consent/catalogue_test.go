@@ -1,0 +1,133 @@
+package consent_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+)
+
+var catalogue = consent.Catalogue{
+	ProviderCategories: []string{"gp", "hospital"},
+	DataCategories:     []fhir.DataCategory{"Condition", "Imaging"},
+	Groups:             []string{"GGC002", "GGC012"},
+	Channels:           []string{"regional", "lsp"},
+}
+
+// proper is a permit as it may be written.
+func proper(changes ...func(*consent.Record)) consent.Record {
+	r := consent.Record{
+		ID: "s01-a", Status: "active", Decision: "permit", Party: consent.Side{Category: "gp"}, Data: []string{"GGC002"},
+		Channel: "regional", Purposes: []string{"TREAT"}, RecordedAt: at("2026-06-01T11:00:00Z"), GivenBy: []string{"patient"},
+		Method: "portal",
+		Information: consent.Information{
+			ID: "leaflet", Version: "3", Language: "nl", SHA256: "9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08",
+		},
+	}
+	for _, change := range changes {
+		change(&r)
+	}
+	return r
+}
+
+func TestCheckWrite(t *testing.T) {
+	objection := func(r *consent.Record) { r.Decision, r.Method, r.Information = "deny", "", consent.Information{} }
+	many := slices.Repeat([]string{"Condition"}, 101)
+	tests := []struct {
+		name   string
+		record consent.Record
+		want   []string
+	}{
+		{"a permit", proper(), nil},
+		{"an objection to everything, without information", proper(objection, party(consent.Side{}), data(), purposes(), channel("")), nil},
+		{"an objection with exception", proper(objection, exceptEmergency), nil},
+		{"all that can be named", proper(
+			party(consent.Side{Practitioner: "uzi:3"}), holder(consent.Side{Organization: "ura:1"}), data("GGC012", "Imaging", "Restricted", "Unclassified"),
+			purposes("TREAT", "ETREAT", "HRESCH"), channel("lsp"), givenBy("patient", "representative"),
+			from("2026-07-01T00:00:00Z"), until("2026-07-01T00:00:01Z")), nil},
+		{"a permit that is withdrawn", proper(withdrawn("2026-06-01T11:00:00Z", "patient")), nil},
+		{"a permit that was withdrawn, in error", proper(withdrawn("2026-06-01T11:00:00Z", "patient"), func(r *consent.Record) { r.Status = "entered-in-error" }), nil},
+		{"an end without a beginning", proper(until("2027-01-01T00:00:00Z")), nil},
+		{"recorded this instant", proper(recorded("2026-06-01T12:00:00Z")), nil},
+
+		{"a permit for every party", proper(party(consent.Side{})), []string{"party: must be named: consent to every party at once is not specific"}},
+		{"a permit for every party, of a named holder", proper(party(consent.Side{}), hospital), []string{"party: must be named: consent to every party at once is not specific"}},
+		{"a permit without information", proper(func(r *consent.Record) { r.Information = consent.Information{} }), []string{
+			"information.id: is missing, or has the wrong form", "information.version: is missing, or has the wrong form",
+			"information.language: is missing, or has the wrong form", "information.sha256: is not a SHA-256 in hex"}},
+		{"a permit with a short digest", proper(func(r *consent.Record) { r.Information.SHA256 = "9f86" }), []string{"information.sha256: is not a SHA-256 in hex"}},
+		{"a permit with a digest that is not hex", proper(func(r *consent.Record) { r.Information.SHA256 = strings.Repeat("xy", 32) }), []string{"information.sha256: is not a SHA-256 in hex"}},
+		{"a permit without a method", proper(func(r *consent.Record) { r.Method = "" }), []string{"method: is missing, or has the wrong form"}},
+		{"a permit without a moment", proper(func(r *consent.Record) { r.RecordedAt = consent.Time{} }), []string{"recorded_at: is missing"}},
+		{"recorded in the future", proper(recorded("2026-06-01T12:00:01Z")), []string{"recorded_at: is in the future"}},
+		{"a channel that is not configured", proper(channel("s3cret")), []string{"channel: is not configured"}},
+		{"a party category that is not configured", proper(party(consent.Side{Category: "insurer"})), []string{"party.category: is not configured"}},
+		{"a holder category that is not configured", proper(holder(consent.Side{Category: "s3cret"})), []string{"holder.category: is not configured"}},
+		{"a data category that is not configured", proper(data("Condition", "s3cret")), []string{"data: names a data category or group that is not configured"}},
+		{"an empty data category", proper(data("")), []string{"data: names a data category or group that is not configured"}},
+		{"too many data categories", proper(data(many...)), []string{"data: has too many names"}},
+		{"too many purposes", proper(purposes(slices.Repeat([]string{"TREAT"}, 101)...)), []string{"purposes: has too many names"}},
+		{"an end that is the beginning", proper(from("2027-01-01T00:00:00Z"), until("2027-01-01T00:00:00Z")), []string{"valid_to: is not after valid_from"}},
+		{"an end before the beginning", proper(from("2027-01-01T00:00:00Z"), until("2026-12-01T00:00:00Z")), []string{"valid_to: is not after valid_from"}},
+		{"an exception on a permit", proper(exceptEmergency), []string{"emergency_exception: is for a deny only"}},
+		{"a party with two fields", proper(party(consent.Side{Category: "gp", Organization: "ura:2"})), []string{"party: names more than one of category, organization and practitioner"}},
+		{"a party with two other fields", proper(party(consent.Side{Practitioner: "uzi:3", Organization: "ura:2"})), []string{"party: names more than one of category, organization and practitioner"}},
+		{"a holder with two fields", proper(holder(consent.Side{Category: "gp", Organization: "ura:2"})), []string{"holder: names more than one of category, organization and practitioner"}},
+		{"a practitioner as the holder", proper(holder(consent.Side{Practitioner: "uzi:3"})), []string{"holder.practitioner: cannot hold data: name an organization or a category"}},
+		{"an organization of the wrong form", proper(party(consent.Side{Organization: "ura:\n2"})), []string{"party.organization: has the wrong form"}},
+		{"a practitioner of the wrong form", proper(party(consent.Side{Practitioner: " uzi:2"})), []string{"party.practitioner: has the wrong form"}},
+		{"withdrawn, without when and by whom", proper(func(r *consent.Record) { r.Status = "withdrawn" }), []string{"withdrawn_by: is missing", "withdrawn_at: is missing"}},
+		{"withdrawn in the future", proper(withdrawn("2026-06-01T12:00:01Z", "patient")), []string{"withdrawn_at: is in the future"}},
+		{"withdrawn before it was given", proper(withdrawn("2026-06-01T10:59:59Z", "patient")), []string{"withdrawn_at: is before recorded_at"}},
+		{"withdrawn by somebody else", proper(withdrawn("2026-06-01T11:30:00Z", "s3cret")), []string{"withdrawn_by: names something unknown"}},
+		{"active, and withdrawn", proper(withdrawn("2026-06-01T11:30:00Z", "patient"), func(r *consent.Record) { r.Status = "active" }), []string{
+			"withdrawn_by: is for a withdrawn record only", "withdrawn_at: is for a withdrawn record only"}},
+		{"in error, withdrawn by somebody else", proper(withdrawn("2026-06-01T11:30:00Z", "s3cret"), func(r *consent.Record) { r.Status = "entered-in-error" }), []string{
+			"withdrawn_by: names something unknown"}},
+		{"a status that does not exist", proper(func(r *consent.Record) { r.Status = "s3cret" }), []string{"status: is not active, withdrawn or entered-in-error"}},
+		{"a decision that does not exist", proper(func(r *consent.Record) { r.Decision, r.EmergencyException = "s3cret", true }), []string{
+			"decision: is not permit or deny", "emergency_exception: is for a deny only"}},
+		{"a purpose that does not exist", proper(purposes("TREAT", "treat")), []string{"purposes: names something unknown"}},
+		{"given by nobody", proper(givenBy()), []string{"given_by: is missing"}},
+		{"given by somebody else", proper(givenBy("patient", "s3cret")), []string{"given_by: names something unknown"}},
+		{"an objection of the future is refused like a permit", proper(objection, recorded("2027-01-01T00:00:00Z")), []string{"recorded_at: is in the future"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := catalogue.CheckWrite(tt.record, now)
+			if lines := errorLines(t, err); !slices.Equal(lines, tt.want) {
+				t.Errorf("got errors %q, want %q", lines, tt.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "s3cret") {
+				t.Errorf("the error holds a value: %v", err)
+			}
+		})
+	}
+}
+
+func TestCheckFlags(t *testing.T) {
+	good := consent.Flags{Incapacitated: true, RepresentativesBlocked: []string{"rep2"}, WithheldFromPatient: []fhir.DataCategory{"Imaging", "Restricted"}}
+	if err := catalogue.CheckFlags(good); err != nil {
+		t.Errorf("got %v, want nil", err)
+	}
+	bad := consent.Flags{RepresentativesBlocked: []string{""}, WithheldFromPatient: []fhir.DataCategory{"GGC002"}}
+	want := []string{"withheld_from_patient: names a data category that is not configured", "representatives_blocked: has an identifier of the wrong form"}
+	if got := errorLines(t, catalogue.CheckFlags(bad)); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestTimeIsOpenWhenEmpty(t *testing.T) {
+	for _, in := range []string{`""`, `"2026-01-01T00:00:00Z"`} {
+		var v consent.Time
+		if err := v.UnmarshalJSON([]byte(in)); err != nil {
+			t.Fatal(err)
+		}
+		out, err := v.MarshalJSON()
+		if err != nil || string(out) != in || v.IsZero() != (in == `""`) {
+			t.Errorf("%s: got %s, %v", in, out, err)
+		}
+	}
+}

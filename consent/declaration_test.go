@@ -1,0 +1,68 @@
+package consent_test
+
+import (
+	"testing"
+
+	"zorgsluis/consent"
+)
+
+func TestDeclaration(t *testing.T) {
+	base := consent.Declaration{
+		ID: "a", Issuer: "https://issuer", Client: "app", Practitioner: "uzi:3", Organization: "ura:2",
+		DeclaredAt: instant("2026-06-01T11:30:00Z"), Expires: instant("2026-06-01T12:30:00Z"),
+	}
+	with := func(change func(*consent.Declaration)) consent.Declaration {
+		d := base
+		change(&d)
+		return d
+	}
+	review := func(justified bool) *consent.Review { return &consent.Review{Justified: justified, At: now} }
+	tests := []struct {
+		name         string
+		declarations []consent.Declaration
+		at           string
+		want         consent.DeclarationID // "" for none
+	}{
+		{"none was made", nil, "2026-06-01T12:00:00Z", ""},
+		{"it holds", []consent.Declaration{base}, "2026-06-01T12:00:00Z", "a"},
+		{"it holds from the instant that it was made", []consent.Declaration{base}, "2026-06-01T11:30:00Z", "a"},
+		{"it does not hold before", []consent.Declaration{base}, "2026-06-01T11:29:59Z", ""},
+		{"it holds until it expires", []consent.Declaration{base}, "2026-06-01T12:29:59Z", "a"},
+		{"it has expired at its end", []consent.Declaration{base}, "2026-06-01T12:30:00Z", ""},
+		{"another issuer", []consent.Declaration{with(func(d *consent.Declaration) { d.Issuer = "https://other" })}, "2026-06-01T12:00:00Z", ""},
+		{"another client", []consent.Declaration{with(func(d *consent.Declaration) { d.Client = "other" })}, "2026-06-01T12:00:00Z", ""},
+		{"another practitioner", []consent.Declaration{with(func(d *consent.Declaration) { d.Practitioner = "uzi:9" })}, "2026-06-01T12:00:00Z", ""},
+		{"another organization", []consent.Declaration{with(func(d *consent.Declaration) { d.Organization = "ura:9" })}, "2026-06-01T12:00:00Z", ""},
+		{"a review found it justified", []consent.Declaration{with(func(d *consent.Declaration) { d.Review = review(true) })}, "2026-06-01T12:00:00Z", "a"},
+		{"a review found it unjustified", []consent.Declaration{with(func(d *consent.Declaration) { d.Review = review(false) })}, "2026-06-01T12:00:00Z", ""},
+		{"of two the one that lasts longest", []consent.Declaration{
+			base, with(func(d *consent.Declaration) { d.ID, d.Expires = "b", instant("2026-06-01T12:45:00Z") }),
+			with(func(d *consent.Declaration) { d.ID, d.Expires = "c", instant("2026-06-01T12:40:00Z") }),
+		}, "2026-06-01T12:00:00Z", "b"},
+		{"one that has expired hides no other", []consent.Declaration{
+			with(func(d *consent.Declaration) { d.ID, d.Expires = "b", instant("2026-06-01T11:45:00Z") }), base,
+		}, "2026-06-01T12:00:00Z", "a"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := consent.Standing{Declarations: tt.declarations}
+			got, ok := s.Declaration("https://issuer", "app", "uzi:3", "ura:2", instant(tt.at))
+			if got.ID != tt.want || ok != (tt.want != "") {
+				t.Errorf("got %q, %t, want %q", got.ID, ok, tt.want)
+			}
+		})
+	}
+}
+
+func TestDeclarationNeedsAllFourNames(t *testing.T) {
+	d := consent.Declaration{ID: "a", DeclaredAt: instant("2026-06-01T11:30:00Z"), Expires: instant("2026-06-01T12:30:00Z")}
+	for missing := range 4 {
+		names := [4]string{"issuer", "client", "practitioner", "organization"}
+		names[missing] = ""
+		d.Issuer, d.Client, d.Practitioner, d.Organization = names[0], names[1], names[2], names[3]
+		s := consent.Standing{Declarations: []consent.Declaration{d}}
+		if _, ok := s.Declaration(names[0], names[1], names[2], names[3], now); ok {
+			t.Errorf("name %d is missing on both sides: got a declaration", missing)
+		}
+	}
+}
