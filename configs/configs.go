@@ -1,0 +1,117 @@
+// Package configs holds the tables that operators edit: which codes make which provider category, who is blocked, which data
+// category a resource falls in, how sure a login is. It reads them strictly and reports every mistake with file, line and key; it
+// decides nothing. The files beside this one are the defaults, and their own documentation.
+package configs
+
+import (
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+//go:embed *.yaml
+var files embed.FS
+
+// Files are the defaults: the tables, and gateway.yaml.
+func Files() fs.FS { return files }
+
+// Default loads the defaults.
+func Default() (*Tables, error) { return Load(files) }
+
+// Tables are all tables, checked against each other. They must not be changed.
+type Tables struct {
+	ProviderCategories []ProviderCategory // in the order of their names
+	Providers          *policy.Tables
+
+	Assurance        policy.AssuranceMap
+	MinimumAssurance policy.AssuranceLevel // the default; gateway.yaml may ask for another
+
+	DataCategories []fhir.DataCategory            // all, sorted; Unclassified and Restricted are among them
+	Groups         map[string][]fhir.DataCategory // direct members, sorted
+	GroupIncludes  map[string][]string
+	GroupLabels    map[string]string // in Dutch
+	CategoryRules  []fhir.CategoryRule
+	Sensitive      []fhir.SensitiveCode
+
+	Hash string // SHA-256 over the files, in hex: two instances with the same hash decide alike
+}
+
+// ProviderCategory is a category of providers and what patients call it.
+type ProviderCategory struct {
+	Name  policy.ProviderCategory
+	Label string // in Dutch
+}
+
+// The files, in the order in which they are read: the first names what the others refer to.
+const (
+	providerCategoriesFile = "provider-categories.yaml"
+	dataCategoriesFile     = "data-categories.yaml"
+	blockedFile            = "blocked.yaml"
+	organisationTypesFile  = "organisation-types.yaml"
+	agbFile                = "agb-prefixes.yaml"
+	rolesFile              = "uzi-roles.yaml"
+	assuranceFile          = "assurance.yaml"
+	sensitiveFile          = "sensitive-codes.yaml"
+)
+
+// Load reads the tables of a folder and checks them. All mistakes are reported at once, each a *Problem.
+func Load(fsys fs.FS) (*Tables, error) {
+	l := &loader{fsys: fsys, hash: sha256.New()}
+	t := &Tables{}
+	l.providerCategories(t)
+	l.dataCategories(t)
+	l.sensitiveCodes(t)
+	l.assurance(t)
+	codes := l.codeTables(t)
+	if err := errors.Join(l.problems...); err != nil {
+		return nil, err
+	}
+	providers, err := policy.NewTables(t.CategoryNames(), codes)
+	if err != nil {
+		return nil, fmt.Errorf("load tables: %w", err)
+	}
+	if _, err := fhir.NewClassifier(fhir.R4, t.CategoryRules, t.Sensitive); err != nil {
+		return nil, fmt.Errorf("load tables: %w", err)
+	}
+	t.Providers = providers
+	t.Hash = hex.EncodeToString(l.hash.Sum(nil))
+	return t, nil
+}
+
+// CategoryNames are the provider categories without their labels.
+func (t *Tables) CategoryNames() []policy.ProviderCategory {
+	names := make([]policy.ProviderCategory, len(t.ProviderCategories))
+	for i, c := range t.ProviderCategories {
+		names[i] = c.Name
+	}
+	return names
+}
+
+// PolicyConfig is what the tables give of the policy. Emergency categories, channels and ages are for gateway.yaml to add.
+func (t *Tables) PolicyConfig() policy.Config {
+	return policy.Config{
+		Categories:       t.CategoryNames(),
+		MinimumAssurance: t.MinimumAssurance,
+		Groups:           t.Groups,
+		GroupIncludes:    t.GroupIncludes,
+	}
+}
+
+// Catalogue is what a consent record may name.
+func (t *Tables) Catalogue(channels []string) consent.Catalogue {
+	c := consent.Catalogue{DataCategories: t.DataCategories, Channels: channels}
+	for _, category := range t.ProviderCategories {
+		c.ProviderCategories = append(c.ProviderCategories, string(category.Name))
+	}
+	for group := range t.Groups {
+		c.Groups = append(c.Groups, group)
+	}
+	return c
+}

@@ -1,0 +1,218 @@
+package configs
+
+import (
+	"hash"
+	"io/fs"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// loader reads the files one by one and gathers what is wrong with them.
+type loader struct {
+	fsys     fs.FS
+	hash     hash.Hash
+	problems []error
+}
+
+// open decodes one file into a struct. It returns nil when the file cannot be used.
+func (l *loader) open(name string, into any) *table {
+	data, err := fs.ReadFile(l.fsys, name)
+	if err != nil {
+		l.problems = append(l.problems, &Problem{File: name, What: "cannot be read"})
+		return nil
+	}
+	l.hash.Write([]byte(name + "\n" + strconv.Itoa(len(data)) + "\n"))
+	l.hash.Write(data)
+	lines, err := decode(name, data, into)
+	if err != nil {
+		l.problems = append(l.problems, err)
+		return nil
+	}
+	return &table{l, name, lines}
+}
+
+// table is one file that was decoded; its keys still have lines to complain about.
+type table struct {
+	loader *loader
+	file   string
+	lines  map[string]int
+}
+
+// refuse notes a problem with a key where wrong is true.
+func (t *table) refuse(wrong bool, key, what string) {
+	if wrong {
+		t.loader.problems = append(t.loader.problems, &Problem{t.file, t.lines[key], key, what})
+	}
+}
+
+// The forms of codes. A code of another form would never be found, and nobody would notice.
+var (
+	namePattern         = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,63}$`)
+	organisationPattern = regexp.MustCompile(`^[A-Z]{1,3}[0-9]{0,3}$`)
+	rolePattern         = regexp.MustCompile(`^[0-9]{2}\.[0-9]{3}$`)
+	agbPattern          = regexp.MustCompile(`^[0-9]{4}$`)
+	agbPrefixPattern    = regexp.MustCompile(`^[0-9]{2}$`)
+	wordPattern         = regexp.MustCompile(`^[!-~]{1,128}$`)                     // visible ASCII without spaces
+	uriPattern          = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:[!-{}~]+$`) // absolute, without a bar
+	searchPattern       = regexp.MustCompile(`^([A-Z][A-Za-z]+)(?:\?(category|code)=([^|]+)\|([!-~]*))?$`)
+)
+
+func (l *loader) providerCategories(t *Tables) {
+	var file struct {
+		Categories map[policy.ProviderCategory]struct {
+			Label string `yaml:"label"`
+		} `yaml:"provider_categories"`
+	}
+	tab := l.open(providerCategoriesFile, &file)
+	if tab == nil {
+		return
+	}
+	tab.refuse(len(file.Categories) == 0, "provider_categories", "has no categories")
+	for _, name := range slices.Sorted(maps.Keys(file.Categories)) {
+		key := join("provider_categories", string(name))
+		tab.refuse(!namePattern.MatchString(string(name)), key, "is not a name of letters, digits and hyphens")
+		tab.refuse(name.IsBlocked(), key, "is blocked by law and cannot be a category that may ask")
+		tab.refuse(file.Categories[name].Label == "", key, "has no label")
+		t.ProviderCategories = append(t.ProviderCategories, ProviderCategory{name, file.Categories[name].Label})
+	}
+}
+
+// dataCategoryEntry is one entry of data-categories.yaml.
+type dataCategoryEntry struct {
+	FHIR      []string `yaml:"fhir"`
+	NL        []string `yaml:"nl"`
+	Group     string   `yaml:"mitz"`
+	Note      string   `yaml:"note"`
+	Sensitive bool     `yaml:"sensitive"`
+}
+
+// groupEntry is one group of data categories.
+type groupEntry struct {
+	Label    string   `yaml:"label"`
+	Includes []string `yaml:"includes"`
+}
+
+func (l *loader) dataCategories(t *Tables) {
+	var file struct {
+		Categories map[fhir.DataCategory]dataCategoryEntry `yaml:"data_categories"`
+		Groups     map[string]groupEntry                   `yaml:"groups"`
+	}
+	tab := l.open(dataCategoriesFile, &file)
+	if tab == nil {
+		return
+	}
+	t.Groups, t.GroupIncludes, t.GroupLabels = map[string][]fhir.DataCategory{}, map[string][]string{}, map[string]string{}
+	for _, name := range slices.Sorted(maps.Keys(file.Groups)) {
+		group := file.Groups[name]
+		t.Groups[name], t.GroupIncludes[name], t.GroupLabels[name] = []fhir.DataCategory{}, group.Includes, group.Label
+		tab.group(join("groups", name), name, file.Groups)
+	}
+	for _, name := range slices.Sorted(maps.Keys(file.Categories)) {
+		key, entry := join("data_categories", string(name)), file.Categories[name]
+		t.DataCategories = append(t.DataCategories, name)
+		tab.refuse(!namePattern.MatchString(string(name)), key, "is not a name of letters, digits and hyphens")
+		_, isGroup := file.Groups[string(name)]
+		tab.refuse(isGroup, key, "is a group as well")
+		if tab.groupOf(key, name, entry, file.Groups) {
+			t.Groups[entry.Group] = append(t.Groups[entry.Group], name)
+		}
+		t.CategoryRules = append(t.CategoryRules, tab.searches(key+".fhir", name, entry.FHIR)...)
+		t.CategoryRules = append(t.CategoryRules, tab.searches(key+".nl", name, entry.NL)...)
+	}
+	for _, name := range []fhir.DataCategory{fhir.Unclassified, fhir.Restricted, fhir.CategoryConsent, fhir.CategoryLogging, fhir.CategoryPatient} {
+		_, there := file.Categories[name]
+		tab.refuse(!there, join("data_categories", string(name)), "is missing: the gateway itself gives it a meaning")
+	}
+}
+
+// group checks one group: what it includes is a group that includes no other.
+func (t *table) group(key, name string, groups map[string]groupEntry) {
+	t.refuse(!namePattern.MatchString(name), key, "is not a name of letters, digits and hyphens")
+	t.refuse(groups[name].Label == "", key, "has no label")
+	for i, included := range groups[name].Includes {
+		at := key + ".includes[" + strconv.Itoa(i) + "]"
+		other, known := groups[included]
+		t.refuse(!known, at, "is not a group")
+		t.refuse(len(other.Includes) > 0, at, "includes other groups itself: one level is allowed")
+	}
+}
+
+// groupOf checks the group of a category, and reports whether it is in one.
+func (t *table) groupOf(key string, name fhir.DataCategory, entry dataCategoryEntry, groups map[string]groupEntry) bool {
+	_, known := groups[entry.Group]
+	switch name {
+	case fhir.Restricted, fhir.CategoryConsent, fhir.CategoryLogging:
+		t.refuse(entry.Group != "none", key, "must be in no group (mitz: none)")
+	case fhir.Unclassified:
+		t.refuse(!known, key, "must be in a group")
+	}
+	t.refuse(entry.Group == "", key, "has no mitz: name a group, or none")
+	t.refuse(entry.Group != "" && entry.Group != "none" && !known, key+".mitz", "is not a group")
+	return known
+}
+
+// searches reads the searches that make up a data category.
+func (t *table) searches(key string, category fhir.DataCategory, searches []string) (rules []fhir.CategoryRule) {
+	for i, search := range searches {
+		at := key + "[" + strconv.Itoa(i) + "]"
+		m := searchPattern.FindStringSubmatch(search)
+		if m == nil || m[2] != "" && !uriPattern.MatchString(m[3]) {
+			t.refuse(true, at, "is not Type, Type?category=system|code or Type?code=system|code")
+			continue
+		}
+		t.refuse(fhir.ClassOf(fhir.R4, m[1]) == fhir.ClassUnknown, at, "names a resource type that FHIR R4 does not have")
+		rules = append(rules, fhir.CategoryRule{Category: category, Type: m[1], Element: m[2], Code: fhir.Coding{System: m[3], Code: m[4]}})
+	}
+	return rules
+}
+
+func (l *loader) sensitiveCodes(t *Tables) {
+	var file struct {
+		Codes []struct {
+			System   string            `yaml:"system"`
+			Code     string            `yaml:"code"`
+			Prefix   string            `yaml:"prefix"`
+			Category fhir.DataCategory `yaml:"category"`
+		} `yaml:"sensitive_codes"`
+	}
+	tab := l.open(sensitiveFile, &file)
+	if tab == nil {
+		return
+	}
+	for i, c := range file.Codes {
+		key := "sensitive_codes[" + strconv.Itoa(i) + "]"
+		tab.refuse(!uriPattern.MatchString(c.System), key, "has no system, or one that is not an absolute URI")
+		tab.refuse((c.Code == "") == (c.Prefix == ""), key, "must have either a code or a prefix")
+		tab.refuse(!wordPattern.MatchString(c.Code+c.Prefix), key, "has a code or prefix of the wrong form")
+		tab.refuse(!slices.Contains(t.DataCategories, c.Category), key, "names a category that is not in "+dataCategoriesFile)
+		coding := fhir.Coding{System: c.System, Code: c.Code + c.Prefix}
+		t.Sensitive = append(t.Sensitive, fhir.SensitiveCode{Coding: coding, Prefix: c.Prefix != "", Category: c.Category})
+	}
+}
+
+func (l *loader) assurance(t *Tables) {
+	var file struct {
+		Assurance struct {
+			Order          []string              `yaml:"order"`
+			MinimumDefault policy.AssuranceLevel `yaml:"minimum_default"`
+			Map            policy.AssuranceMap   `yaml:"map"`
+		} `yaml:"assurance"`
+	}
+	tab := l.open(assuranceFile, &file)
+	if tab == nil {
+		return
+	}
+	a := file.Assurance
+	tab.refuse(!slices.Equal(a.Order, []string{"low", "substantial", "high"}), "assurance.order", "must be low, substantial, high")
+	tab.refuse(a.MinimumDefault == policy.AssuranceNone, "assurance.minimum_default", "must be low, substantial or high")
+	for _, value := range slices.Sorted(maps.Keys(a.Map)) {
+		tab.refuse(strings.TrimSpace(value) != value || value == "", join("assurance.map", value), "is not a claim value")
+	}
+	t.Assurance, t.MinimumAssurance = a.Map, a.MinimumDefault
+}
