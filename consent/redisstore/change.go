@@ -1,0 +1,229 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+)
+
+// Change changes what is on file for a person and records its event, both or neither, and returns the new standing. When it
+// returns nil the change is durable: fsynced, and on all replicas that can be promoted.
+//
+// Apply gets the standing with Newest set to the store's clock. It leaves to the store what only the store may set: RecordedAt,
+// WithdrawnAt, DeclaredAt and Review.At stay zero (or equal to Newest); a declaration's Expires is DeclaredAt plus its lifetime; to
+// end one, Expires is set to Newest. Ids are made by NewRecordID and NewDeclarationID, or left empty. What Apply returns as an
+// error is returned as it is.
+//
+// The same request id changes once, and gives the same answer again. audit.ErrConflict: IfGeneration is not the present one.
+// ErrOutcomeUnknown: ask again with the same request id.
+func (s *Store) Change(ctx context.Context, c audit.Change) (consent.Standing, error) {
+	if c.Event == nil || c.Apply == nil || c.Person.System == "" || c.Person.Value == "" {
+		return consent.Standing{}, fmt.Errorf("change: %w: person, event and edit are needed", ErrInvalid)
+	}
+	if c.Request == "" {
+		c.Request = newID(0)
+	}
+	e := s.newEdit(c)
+	if c.Event.Person != "" && c.Event.Person != e.person {
+		return consent.Standing{}, fmt.Errorf("change: %w: event about another person", ErrInvalid)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
+	defer cancel()
+	unlock, err := s.lock(ctx, e.shard, e.person)
+	if err != nil {
+		return consent.Standing{}, fmt.Errorf("change: %w", err)
+	}
+	defer unlock()
+	return e.run(ctx)
+}
+
+// edit is one change under way.
+type edit struct {
+	store  *Store
+	change audit.Change
+	person consent.PersonKey
+	shard  int
+	keys   keys
+	hash   string // of the request id
+	sent   bool   // the script was sent at least once: the outcome may be unknown
+}
+
+func (s *Store) newEdit(c audit.Change) *edit {
+	person := s.Key(c.Person)
+	shard := s.shardOf(person)
+	sum := sha256.Sum256([]byte(string(person) + " " + c.Request)) // a request id of one person says nothing about another
+	return &edit{store: s, change: c, person: person, shard: shard, keys: keysOf(shard), hash: hex.EncodeToString(sum[:])}
+}
+
+// run tries until the change is made, was made before, is refused, or time is up. Others may win in between; a lost reply is
+// settled by the request key.
+func (e *edit) run(ctx context.Context) (consent.Standing, error) {
+	var err error
+	for attempt, repeats := 0, 0; attempt < maxAttempts; attempt++ {
+		var st consent.Standing
+		st, err = e.try(ctx)
+		switch {
+		case err == nil:
+			return st, nil
+		case errors.Is(err, audit.ErrMoved):
+			if pause(ctx, rand.N(time.Duration(attempt+1)*time.Millisecond)) != nil {
+				return consent.Standing{}, e.failed(unavailable(ctx.Err()))
+			}
+		case worthRepeating(err) && repeats == 0 && ctx.Err() == nil:
+			repeats++
+			e.store.counters.repeats.Add(1)
+		default:
+			return consent.Standing{}, e.failed(err)
+		}
+	}
+	return consent.Standing{}, e.failed(fmt.Errorf("%w: too many changes of one person at once", audit.ErrUnavailable))
+}
+
+// failed says of a store that did not answer whether the change may be there.
+func (e *edit) failed(err error) error {
+	if e.sent && errors.Is(err, audit.ErrUnavailable) {
+		return fmt.Errorf("change: %w: %w", ErrOutcomeUnknown, err)
+	}
+	if errors.Is(err, audit.ErrUnavailable) || errors.Is(err, audit.ErrConflict) {
+		return fmt.Errorf("change: %w", err)
+	}
+	return err
+}
+
+// try reads, edits and writes once.
+func (e *edit) try(ctx context.Context) (consent.Standing, error) {
+	s := e.store
+	seen := s.generations.seen(e.person)
+	// The replicas must confirm here as well: a request that was done before counts only when it is on them, and where they are
+	// away nothing should be written at all.
+	r, err := s.direct(ctx, call{
+		script: &loadScript, shard: e.shard, keys: []string{e.keys.person(e.person), e.keys.history(e.person), e.keys.request(e.hash)},
+		args: []any{int(requestLife.Seconds())}, replicas: s.o.Replicas,
+	})
+	if err != nil {
+		return consent.Standing{}, err
+	}
+	if r.status == statusKnown {
+		return e.known(r)
+	}
+	v := stored{r.number(1), int64(r.number(2)), r.text(3)}
+	st, err := s.take(e.person, r.sequence, seen, v)
+	if err != nil {
+		return consent.Standing{}, err
+	}
+	if want := e.change.IfGeneration; want != nil && *want != v.generation {
+		return consent.Standing{}, audit.ErrConflict
+	}
+	// Later than every stamp on file, so that none can be taken for one that is to be set.
+	now := r.instant(0)
+	if earliest := instant(v.at + 1); now.Before(earliest) {
+		now = earliest
+	}
+	d, err := e.draft(&st, now, r.text(4))
+	if err != nil {
+		return consent.Standing{}, err
+	}
+	return e.write(ctx, st, d)
+}
+
+// known answers a request that was done before: with the version that it made.
+func (e *edit) known(r reply) (consent.Standing, error) {
+	var generation uint64
+	var at int64
+	var id string
+	if _, err := fmt.Sscanf(r.text(0), "%d %d %s", &generation, &at, &id); err != nil {
+		return consent.Standing{}, fmt.Errorf("%w: request key", ErrSealed)
+	}
+	v, err := e.store.openVersion(e.person, generation, r.text(1))
+	if err != nil {
+		return consent.Standing{}, err
+	}
+	e.finish(audit.EventID(id), generation, at)
+	return v.Standing, nil
+}
+
+// finish tells the caller's event what became of it.
+func (e *edit) finish(id audit.EventID, generation uint64, at int64) {
+	ev := e.change.Event
+	ev.ID, ev.Person, ev.Generation, ev.Time = id, e.person, generation, instant(at)
+}
+
+// write runs the script on what was drafted.
+func (e *edit) write(ctx context.Context, st consent.Standing, d draft) (consent.Standing, error) {
+	s := e.store
+	e.sent = true
+	r, err := s.direct(ctx, e.call(d))
+	if err != nil {
+		return consent.Standing{}, err
+	}
+	switch r.status {
+	case statusOK:
+	case statusMoved:
+		return consent.Standing{}, audit.ErrMoved // by another change, or by an attempt of this one whose reply was lost
+	case statusTaken:
+		return consent.Standing{}, fmt.Errorf("%w: an id exists already", ErrInvalid)
+	default:
+		return consent.Standing{}, fmt.Errorf("%w: generation and history do not agree", ErrDataLost)
+	}
+	at := int64(r.number(0))
+	fill(&st, d.stamps, at)
+	st.Generation, st.Newest = d.generation, instant(at)
+	s.generations.note(e.person, version{era(r.sequence), d.generation})
+	e.finish(d.event.ID, d.generation, at)
+	return st, nil
+}
+
+// call puts a draft into the script's terms.
+func (e *edit) call(d draft) call {
+	k, s := e.keys, e.store
+	c := call{script: &changeScript, shard: e.shard, replicas: s.o.Replicas}
+	c.keys = []string{
+		k.person(e.person), k.history(e.person), k.request(e.hash), k.outbox(), k.personEvents(e.person), k.event(d.event.ID), k.reviews(),
+	}
+	for _, id := range d.ids {
+		c.keys = append(c.keys, k.index(id))
+	}
+	c.args = []any{
+		strconv.FormatUint(d.generation-1, 10), d.value, d.version, string(d.event.ID), timeless(d.event), s.o.EventsPerPerson,
+		int(eventIndexLife.Seconds()), int(requestLife.Seconds()), string(e.person), len(d.opened),
+	}
+	for _, id := range append(d.opened, d.closed...) {
+		c.args = append(c.args, reviewMember(id, e.person))
+	}
+	return c
+}
+
+// lock makes changes of one person on this instance queue up instead of failing each other.
+func (s *Store) lock(ctx context.Context, shard int, person consent.PersonKey) (unlock func(), err error) {
+	n, err := strconv.ParseUint(string(person[8:10]), 16, 8)
+	if err != nil {
+		return nil, fmt.Errorf("%w: person key", ErrInvalid)
+	}
+	slot := s.locks[int(n)%len(s.locks)]
+	select {
+	case slot <- struct{}{}:
+		return func() { <-slot }, nil
+	case <-ctx.Done():
+		return nil, unavailable(ctx.Err())
+	}
+}
+
+// pause waits, unless the context ends before.
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

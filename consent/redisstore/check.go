@@ -1,0 +1,129 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// ErrServer is a setting or state of the server under which the promises cannot be kept. The text names the setting to change.
+var ErrServer = errors.New("redis server")
+
+// wanted are the settings without which an acknowledged write can be lost or evicted, and why.
+var wanted = []struct{ setting, value, why string }{
+	{"appendonly", "yes", "without it a restart loses consents and events"},
+	{"appendfsync", "always", "otherwise a crash loses what was acknowledged"},
+	{"no-appendfsync-on-rewrite", "no", "otherwise nothing is synced while the log is rewritten"},
+	{"maxmemory-policy", "noeviction", "otherwise a patient's refusal can be evicted"},
+}
+
+// Check looks at every shard's meta key and at every master: that it is one, that what it acknowledges is kept, that nothing is
+// evicted, and that the replicas are there. All problems are told at once; each names the setting to change.
+func (s *Store) Check(ctx context.Context) error {
+	problems := []error{s.verify(ctx)}
+	err := s.forEachMaster(ctx, func(ctx context.Context, client *redis.Client) error {
+		return s.checkServer(ctx, client)
+	})
+	if err := errors.Join(append(problems, err)...); err != nil {
+		return fmt.Errorf("check store: %w", err)
+	}
+	return nil
+}
+
+// forEachMaster calls f for every server that holds shards.
+func (s *Store) forEachMaster(ctx context.Context, f func(context.Context, *redis.Client) error) error {
+	if cluster, ok := s.o.Changes.(*redis.ClusterClient); ok {
+		return cluster.ForEachMaster(ctx, f)
+	}
+	return f(ctx, s.o.Changes.(*redis.Client))
+}
+
+func (s *Store) checkServer(ctx context.Context, client *redis.Client) error {
+	problems := []error{s.checkRole(ctx, client)}
+	for _, w := range wanted {
+		problems = append(problems, s.checkSetting(ctx, client, w.setting, w.why, func(v string) bool { return v == w.value }, w.value))
+	}
+	atLeast1 := func(v string) bool { n, err := strconv.ParseUint(v, 10, 64); return err == nil && n > 0 }
+	problems = append(problems, s.checkSetting(ctx, client, "maxmemory", "otherwise the machine's memory runs out", atLeast1, "a number of bytes"))
+	return errors.Join(problems...)
+}
+
+// checkRole wants a master with as many replicas connected as are configured.
+func (s *Store) checkRole(ctx context.Context, client *redis.Client) error {
+	role, err := client.Do(ctx, "role").Slice()
+	if err != nil {
+		return fmt.Errorf("%w: role: %w", ErrServer, err)
+	}
+	r := reply{values: role}
+	if r.text(0) != "master" {
+		return fmt.Errorf("%w: role: not a master: the address must lead to the master", ErrServer)
+	}
+	if n := len(r.list(2)); n < s.o.Replicas {
+		return fmt.Errorf("%w: replicaof: %d replicas are connected, %d are configured", ErrServer, n, s.o.Replicas)
+	}
+	return nil
+}
+
+// checkSetting wants a good value; where the server refuses CONFIG the operator's word counts.
+func (s *Store) checkSetting(
+	ctx context.Context, client *redis.Client, setting, why string, good func(string) bool, want string,
+) error {
+	values, err := client.ConfigGet(ctx, setting).Result()
+	value, known := values[setting]
+	if err != nil {
+		if value, known = s.o.Declared[setting]; !known {
+			return fmt.Errorf("%w: %s: the server does not tell, and it is not declared: %w", ErrServer, setting, err)
+		}
+	}
+	if !good(value) {
+		return fmt.Errorf("%w: %s: set it to %s: %s", ErrServer, setting, want, why)
+	}
+	return nil
+}
+
+// Memory is how full the fullest server is.
+type Memory struct{ Used, Max uint64 }
+
+// Alarm reports whether 70 % is reached: the archiver does not keep up, or the server is too small. At 100 % every write is
+// refused, and so every request.
+func (m Memory) Alarm() bool { return m.Max > 0 && m.Used >= m.Max/10*7 }
+
+// Memory asks every master how full it is.
+func (s *Store) Memory(ctx context.Context) (Memory, error) {
+	found := make(chan Memory, 1)
+	found <- Memory{}
+	err := s.forEachMaster(ctx, func(ctx context.Context, client *redis.Client) error {
+		info, err := client.Info(ctx, "memory").Result()
+		if err != nil {
+			return unavailable(err)
+		}
+		m := Memory{field(info, "used_memory"), field(info, "maxmemory")}
+		fullest := <-found
+		if m.Max > 0 && float64(m.Used)*float64(max(fullest.Max, 1)) >= float64(fullest.Used)*float64(m.Max) {
+			fullest = m
+		}
+		found <- fullest
+		return nil
+	})
+	if err != nil {
+		return Memory{}, fmt.Errorf("memory of the store: %w", err)
+	}
+	return <-found, nil
+}
+
+// field reads a number from an INFO answer.
+func field(info, name string) uint64 {
+	for line := range strings.Lines(info) {
+		if value, ok := strings.CutPrefix(line, name+":"); ok {
+			n, err := strconv.ParseUint(strings.TrimSpace(value), 10, 64)
+			if err == nil {
+				return n
+			}
+		}
+	}
+	return 0
+}

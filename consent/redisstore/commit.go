@@ -1,0 +1,110 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+)
+
+// Commit is the instant of release: in one atomic script the generation is still the one decided on, the store's clock is before
+// NotAfter, and the event is appended to the outbox and to the person's own list. When it returns nil the event is durable.
+//
+// A lost reply is settled by one repeat with the same event id, which finds the event and checks the conditions again. After
+// audit.ErrUnavailable the event may be there all the same: over-reporting can happen, under-reporting never. After
+// audit.ErrMoved and audit.ErrTooLate Event.ID is cleared, since the next attempt tells something else.
+func (s *Store) Commit(ctx context.Context, r audit.Release) error {
+	c, err := s.commitCall(r)
+	if err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	reply, err := s.do(ctx, c)
+	if err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	switch reply.status {
+	case statusOK:
+		r.Event.Time = reply.instant(0)
+		return nil
+	case statusMoved:
+		r.Event.ID = ""
+		return fmt.Errorf("commit: %w", audit.ErrMoved)
+	case statusLate:
+		r.Event.ID = ""
+		return fmt.Errorf("commit: %w", audit.ErrTooLate)
+	}
+	return fmt.Errorf("commit: %w: unknown status", audit.ErrUnavailable)
+}
+
+// commitCall checks a release and gives its event an id.
+func (s *Store) commitCall(r audit.Release) (call, error) {
+	e := r.Event
+	switch {
+	case e == nil:
+		return call{}, fmt.Errorf("%w: no event", ErrInvalid)
+	case e.Person == "" && r.Conditional:
+		return call{}, fmt.Errorf("%w: a condition about nobody", ErrInvalid)
+	}
+	if e.Person != "" {
+		if err := checkKey(e.Person); err != nil {
+			return call{}, err
+		}
+	}
+	shard, err := s.identify(e)
+	if err != nil {
+		return call{}, err
+	}
+	k := keysOf(shard)
+	c := call{script: &commitScript, shard: shard, keys: []string{k.outbox(), k.event(e.ID)}, replicas: min(s.o.Replicas, 1)}
+	if e.Person != "" {
+		c.keys = append(c.keys, k.person(e.Person), k.personEvents(e.Person))
+	}
+	c.args = []any{
+		flag(r.Conditional), r.Generation, micros(r.NotAfter), timeless(*e), s.o.EventsPerPerson, int(eventIndexLife.Seconds()),
+	}
+	return c, nil
+}
+
+// identify gives an event an id, unless it has one from an attempt before, and says in which shard it belongs: its person's, or
+// any where it is about nobody.
+func (s *Store) identify(e *audit.Event) (int, error) {
+	shard := -1
+	if e.Person != "" {
+		shard = s.shardOf(e.Person)
+	}
+	if e.ID != "" {
+		named, err := s.shardOfID(string(e.ID))
+		if err != nil || shard >= 0 && named != shard {
+			return 0, fmt.Errorf("%w: event id", ErrInvalid)
+		}
+		return named, nil
+	}
+	if shard < 0 {
+		shard = s.anyShard()
+	}
+	e.ID = audit.EventID(newID(shard))
+	return shard, nil
+}
+
+// anyShard spreads events about nobody over the shards.
+func (s *Store) anyShard() int {
+	return s.shardOf(consent.PersonKey(keyed(s.o.PersonSecret, "any shard", newID(0))))
+}
+
+func flag(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
+}
+
+// micros is an instant in microseconds, or "" for none. It is rounded down: a bound may come sooner, never later.
+func micros(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return strconv.FormatInt(t.UnixMicro(), 10)
+}

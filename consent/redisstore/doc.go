@@ -1,0 +1,29 @@
+// Package redisstore keeps what patients decided, and the access events, in Redis: standings with their history, break-glass
+// declarations, and the outbox from which the archive is filled. It is the place where promises 2 and 3 of the design are kept: an
+// event is durable before anything leaves, and no release passes under a standing that has changed.
+//
+// It decides nothing and logs nothing. It caches nothing either: what it remembers (the highest sequence of each shard, the
+// highest generation of each person) only ever makes it refuse.
+//
+// # Layout
+//
+// Persons are spread over a fixed number of shards; {sNN} is a hash tag, so that all keys of a shard live in one slot of a cluster
+// and one script can touch them.
+//
+//	zs:{sNN}:meta                 hash: store, shards, check, seq. Every script checks it first
+//	zs:{sNN}:p:<person>           hash: gen, at (stamp of the latest write, µs), val (sealed standing)
+//	zs:{sNN}:p:<person>:history   list: one sealed version per generation, each with the hash of the one before
+//	zs:{sNN}:p:<person>:events    list: the person's newest access events
+//	zs:{sNN}:events               stream: the outbox; the archiver reads and trims it
+//	zs:{sNN}:i:<id>               index: of a consent or declaration the person, of an event (one minute) its time
+//	zs:{sNN}:r:<hash>             a request that changed something (seven days): generation, stamp, event id
+//	zs:{sNN}:reviews              sorted set: declarations that nobody reviewed yet
+//	zs:{sNN}:b:<hash>             list: when one professional declared emergencies
+//
+// <person> is a pseudonym ([Store.Key]); values are sealed with a key that Redis does not have.
+//
+// # Topologies
+//
+// Any that go-redis' UniversalClient speaks: one server, Sentinel, Cluster. Reads go to masters only. Clients come from
+// [NewClient], which turns off what would repeat a write or outlive a deadline.
+package redisstore

@@ -1,0 +1,151 @@
+package redisstore
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+)
+
+// draft is a change that is ready to be written.
+type draft struct {
+	generation     uint64 // that it makes
+	value, version string // sealed
+	stamps         []stamp
+	event          audit.Event
+	ids            []string // of records and declarations that were not there before
+	opened, closed []consent.DeclarationID
+}
+
+// draft applies the edit to st, checks what came of it, and seals it. last is the latest version on file, as stored.
+func (e *edit) draft(st *consent.Standing, now time.Time, last string) (draft, error) {
+	s := e.store
+	before := inventory(st)
+	d := draft{generation: st.Generation + 1, event: *e.change.Event}
+	st.Person, st.Newest = e.change.Person, now
+	if err := e.change.Apply(st); err != nil {
+		return draft{}, err
+	}
+	st.Person = e.change.Person // whose key this is: not for Apply to change
+	if err := s.name(e.shard, st, before, &d); err != nil {
+		return draft{}, fmt.Errorf("change: %w", err)
+	}
+	plain, stamps, err := encode(st, before.stamps, now)
+	if err != nil {
+		return draft{}, fmt.Errorf("change: %w", err)
+	}
+	if len(plain) > s.o.StandingBytes {
+		return draft{}, fmt.Errorf("change: %w: %d bytes", ErrTooLarge, s.o.StandingBytes)
+	}
+	d.stamps = stamps
+	d.value = s.sealer.seal(kindStanding, e.person, d.generation, plain)
+	if d.version, err = s.sealVersion(e.person, d.generation, last, plain); err != nil {
+		return draft{}, fmt.Errorf("change: %w", err)
+	}
+	d.event.Person, d.event.Generation = e.person, d.generation
+	if _, err := s.identify(&d.event); err != nil {
+		return draft{}, fmt.Errorf("change: %w", err)
+	}
+	return d, nil
+}
+
+// inventory is what was on file before an edit, as far as an edit may not touch it.
+type onFile struct {
+	stamps map[stampKey]time.Time
+	ids    map[string]bool
+	open   map[consent.DeclarationID]bool
+}
+
+func inventory(st *consent.Standing) onFile {
+	f := onFile{map[stampKey]time.Time{}, map[string]bool{}, map[consent.DeclarationID]bool{}}
+	for key, t := range stampsOf(st) {
+		f.stamps[key] = *t
+		f.ids[key.ID] = true
+	}
+	for _, d := range st.Declarations {
+		f.open[d.ID] = d.Review == nil
+	}
+	return f
+}
+
+// name gives ids to what has none, and finds out which ids are new and which reviews were opened and closed. An id is of the
+// person's own shard, so that it leads there, and unique.
+func (s *Store) name(shard int, st *consent.Standing, before onFile, d *draft) error {
+	if len(st.Records) > MaxRecords || len(st.Declarations) > MaxRecords {
+		return fmt.Errorf("%w: %d records", ErrTooLarge, MaxRecords)
+	}
+	seen := map[string]bool{}
+	check := func(id string) (string, error) {
+		if id == "" {
+			id = newID(shard)
+		}
+		named, err := s.shardOfID(id)
+		if err != nil || named != shard || seen[id] {
+			return "", fmt.Errorf("%w: id of a record or declaration", ErrInvalid)
+		}
+		seen[id] = true
+		if !before.ids[id] {
+			d.ids = append(d.ids, id)
+		}
+		return id, nil
+	}
+	for i := range st.Records {
+		id, err := check(string(st.Records[i].ID))
+		if err != nil {
+			return err
+		}
+		st.Records[i].ID = consent.RecordID(id)
+	}
+	open := map[consent.DeclarationID]bool{}
+	for i := range st.Declarations {
+		id, err := check(string(st.Declarations[i].ID))
+		if err != nil {
+			return err
+		}
+		decl := &st.Declarations[i]
+		decl.ID = consent.DeclarationID(id)
+		open[decl.ID] = decl.Review == nil
+		if open[decl.ID] && !before.open[decl.ID] {
+			d.opened = append(d.opened, decl.ID)
+		}
+	}
+	for id, was := range before.open {
+		if was && !open[id] {
+			d.closed = append(d.closed, id)
+		}
+	}
+	slices.Sort(d.closed)
+	return nil
+}
+
+// versionEntry is what a version holds: the standing, and the hash of the version before, as that one is stored with its stamp.
+type versionEntry struct {
+	Previous string          `json:"previous"`
+	State    json.RawMessage `json:"state"`
+}
+
+func (s *Store) sealVersion(person consent.PersonKey, generation uint64, last string, plain []byte) (string, error) {
+	entry, err := json.Marshal(versionEntry{Previous: hashOf(last), State: plain})
+	if err != nil {
+		return "", err
+	}
+	small, err := deflate(entry)
+	if err != nil {
+		return "", err
+	}
+	return s.sealer.seal(kindVersion, person, generation, small), nil
+}
+
+// hashOf is the link of the chain. Before the first version there is nothing.
+func hashOf(entry string) string {
+	if entry == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(entry))
+	return hex.EncodeToString(sum[:])
+}

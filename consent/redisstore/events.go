@@ -1,0 +1,73 @@
+package redisstore
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+)
+
+// noTime is how an event's time is stored: only the script knows it, and writes it beside the event. Inside a JSON text the
+// quotes would be escaped, so no content can look like it.
+var noTime = []byte(`"time":"0001-01-01T00:00:00Z"`)
+
+// timeless renders an event without its time.
+func timeless(e audit.Event) []byte {
+	e.Time = time.Time{}
+	return e.Marshal()
+}
+
+// timed fills in the time of a stored event.
+func timed(stored string, at time.Time) ([]byte, error) {
+	head, tail, found := bytes.Cut([]byte(stored), noTime)
+	if !found {
+		return nil, fmt.Errorf("%w: an event without a place for its time", ErrSealed)
+	}
+	b := make([]byte, 0, len(stored)+8)
+	b = append(append(b, head...), `"time":"`...)
+	b = append(at.AppendFormat(b, time.RFC3339Nano), '"')
+	return append(b, tail...), nil
+}
+
+// Events gives a person's newest access events, newest first, at most limit. Older ones are in the archive.
+func (s *Store) Events(ctx context.Context, person consent.PersonKey, limit int) ([]audit.Event, error) {
+	if err := checkKey(person); err != nil || limit < 1 {
+		return nil, fmt.Errorf("events: %w", ErrInvalid)
+	}
+	shard := s.shardOf(person)
+	r, err := s.settled(ctx, call{
+		script: &eventsScript, shard: shard, keys: []string{keysOf(shard).personEvents(person)}, args: []any{limit},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("events: %w", err)
+	}
+	events := make([]audit.Event, 0, len(r.list(0)))
+	for _, item := range r.list(0) {
+		e, err := parseEvent(item)
+		if err != nil {
+			return nil, fmt.Errorf("events: %w", err)
+		}
+		events = append(events, e)
+	}
+	return events, nil
+}
+
+// parseEvent reads an element of a person's list: "<stamp> <event>".
+func parseEvent(item any) (audit.Event, error) {
+	text, _ := item.(string)
+	at, stored, _ := strings.Cut(text, " ")
+	n, err := strconv.ParseInt(at, 10, 64)
+	if err != nil {
+		return audit.Event{}, fmt.Errorf("%w: an event without a stamp", ErrSealed)
+	}
+	b, err := timed(stored, instant(n))
+	if err != nil {
+		return audit.Event{}, err
+	}
+	return audit.ParseEvent(b)
+}

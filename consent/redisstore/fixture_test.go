@@ -1,0 +1,153 @@
+package redisstore_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+	"zorgsluis/consent/redisstore"
+	"zorgsluis/consent/redisstore/redistest"
+	"zorgsluis/fhir"
+)
+
+// bsn is the canary: a valid test BSN that must not be found outside of sealed values.
+const bsn = "999990019"
+
+var (
+	alice = fhir.Identifier{System: "http://fhir.nl/fhir/NamingSystem/bsn", Value: bsn}
+	bob   = fhir.Identifier{System: "http://fhir.nl/fhir/NamingSystem/bsn", Value: "999990020"}
+)
+
+// options are those of all tests; address is a socket or host:port.
+func options(t testing.TB, address string) redisstore.Options {
+	t.Helper()
+	return redisstore.Options{
+		Client: redistest.Client(t, address), Changes: redistest.Client(t, address), Shards: 4,
+		PersonSecret: slices.Repeat([]byte("p"), 32), SealingKey: slices.Repeat([]byte("s"), 32), StoreID: "test",
+	}
+}
+
+// open initialises a store and opens it.
+func open(t testing.TB, o redisstore.Options) *redisstore.Store {
+	t.Helper()
+	if err := redisstore.Initialise(t.Context(), o); err != nil {
+		t.Fatalf("initialise: %v", err)
+	}
+	return reopen(t, o)
+}
+
+// reopen opens a store that is there.
+func reopen(t testing.TB, o redisstore.Options) *redisstore.Store {
+	t.Helper()
+	s, err := redisstore.Open(t.Context(), o)
+	if err != nil {
+		t.Fatalf("open: %v", err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// real opens a store on a redis-server of its own.
+func real(t testing.TB) (*redisstore.Store, *redistest.Server) {
+	t.Helper()
+	server := redistest.Start(t)
+	return open(t, options(t, server.Socket())), server
+}
+
+// permit adds a consent record that is valid at once.
+func permit(st *consent.Standing) error {
+	st.Records = append(st.Records, consent.Record{
+		Status: "active", Decision: "permit", GivenBy: []string{"patient"}, Party: consent.Side{Category: "gp"},
+	})
+	return nil
+}
+
+// withdraw withdraws every permit.
+func withdraw(st *consent.Standing) error {
+	for i := range st.Records {
+		st.Records[i].Status, st.Records[i].WithdrawnBy = "withdrawn", []string{"patient"}
+	}
+	return nil
+}
+
+// change changes what is on file and fails the test where that fails.
+func change(t testing.TB, s *redisstore.Store, person fhir.Identifier, apply func(*consent.Standing) error) consent.Standing {
+	t.Helper()
+	st, err := s.Change(t.Context(), audit.Change{Person: person, Apply: apply, Event: consentEvent()})
+	if err != nil {
+		t.Fatalf("change: %v", err)
+	}
+	return st
+}
+
+// standing reads what is on file and fails the test where that fails.
+func standing(t testing.TB, s *redisstore.Store, person fhir.Identifier) (consent.Standing, time.Time) {
+	t.Helper()
+	st, now, err := s.Standing(t.Context(), s.Key(person))
+	if err != nil {
+		t.Fatalf("standing: %v", err)
+	}
+	return st, now
+}
+
+// release is the commit of an access event about a person, decided on a generation.
+func release(s *redisstore.Store, person fhir.Identifier, generation uint64) audit.Release {
+	e := accessEvent()
+	e.Person = s.Key(person)
+	return audit.Release{Event: e, Conditional: true, Generation: generation}
+}
+
+func accessEvent() *audit.Event {
+	return &audit.Event{Version: 1, Kind: audit.KindAccess, Request: "r", Outcome: audit.OutcomePermit, Reason: "ok-consent"}
+}
+
+func consentEvent() *audit.Event {
+	return &audit.Event{Version: 1, Kind: audit.KindConsent, Request: "r", Outcome: audit.OutcomePermit, Reason: "ok-self"}
+}
+
+// entries are all events of all outboxes.
+func entries(t testing.TB, s *redisstore.Store) []audit.Event {
+	t.Helper()
+	var events []audit.Event
+	for shard := range s.Shards() {
+		list, err := s.Read(t.Context(), shard, "", 10_000)
+		if err != nil {
+			t.Fatalf("read outbox: %v", err)
+		}
+		for _, entry := range list {
+			e, err := audit.ParseEvent(entry.Payload)
+			if err != nil {
+				t.Fatalf("parse entry: %v", err)
+			}
+			events = append(events, e)
+		}
+	}
+	return events
+}
+
+// wantErr fails the test unless err is want and tells nothing of a patient.
+func wantErr(t testing.TB, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("got error %v, want %v", err, want)
+	}
+	if err != nil && strings.Contains(err.Error(), bsn) {
+		t.Errorf("error tells the identifier: %v", err)
+	}
+}
+
+// within fails the test when f takes longer: what is slow must end in an error, not in a wait.
+func within(t testing.TB, limit time.Duration, f func(ctx context.Context) error) error {
+	t.Helper()
+	start := time.Now()
+	err := f(t.Context())
+	if took := time.Since(start); took > limit {
+		t.Errorf("took %v, want at most %v", took, limit)
+	}
+	return err
+}

@@ -1,0 +1,97 @@
+package redisstore
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"zorgsluis/consent"
+)
+
+// Version is what was on file for a person from one change to the next: Standing.Generation says which, Standing.Newest since when.
+type Version struct {
+	consent.Standing
+
+	previous string // hash of the version before
+	state    []byte // the sealed form
+}
+
+// History gives all versions of a person's standing, oldest first. The chain is verified: every version opens, names the one
+// before, none is missing, and the last one is the standing that is decided on. Otherwise the answer is ErrSealed.
+func (s *Store) History(ctx context.Context, person consent.PersonKey) ([]Version, error) {
+	if err := checkKey(person); err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	shard := s.shardOf(person)
+	k := keysOf(shard)
+	r, err := s.settled(ctx, call{script: &historyScript, shard: shard, keys: []string{k.person(person), k.history(person)}})
+	if err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	versions, err := s.chain(person, stored{r.number(0), int64(r.number(1)), r.text(2)}, reply{values: r.list(3)})
+	if err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	return versions, nil
+}
+
+// chain verifies the entries against each other and against what is stored as the present standing.
+func (s *Store) chain(person consent.PersonKey, present stored, entries reply) ([]Version, error) {
+	if uint64(len(entries.values)) != present.generation {
+		return nil, fmt.Errorf("%w: versions are missing", ErrSealed)
+	}
+	versions := make([]Version, 0, len(entries.values))
+	last := ""
+	for i := range entries.values {
+		v, err := s.openVersion(person, uint64(i+1), entries.text(i))
+		if err != nil {
+			return nil, err
+		}
+		if v.previous != hashOf(last) {
+			return nil, fmt.Errorf("%w: version %d does not continue the one before", ErrSealed, i+1)
+		}
+		last = entries.text(i)
+		versions = append(versions, v)
+	}
+	if present.generation == 0 {
+		return versions, nil
+	}
+	plain, err := s.sealer.open(kindStanding, person, present.generation, present.value)
+	if err != nil {
+		return nil, err
+	}
+	newest := versions[len(versions)-1]
+	if !bytes.Equal(plain, newest.state) || newest.Newest != instant(present.at) {
+		return nil, fmt.Errorf("%w: the last version is not the standing", ErrSealed)
+	}
+	return versions, nil
+}
+
+// openVersion reads a stored version: "<stamp> <sealed>".
+func (s *Store) openVersion(person consent.PersonKey, generation uint64, entry string) (Version, error) {
+	text, sealed, _ := strings.Cut(entry, " ")
+	at, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return Version{}, fmt.Errorf("%w: version %d has no stamp", ErrSealed, generation)
+	}
+	small, err := s.sealer.open(kindVersion, person, generation, sealed)
+	if err != nil {
+		return Version{}, err
+	}
+	plain, err := inflate(small, 2*s.o.StandingBytes)
+	if err != nil {
+		return Version{}, fmt.Errorf("%w: version %d", ErrSealed, generation)
+	}
+	var v versionEntry
+	if err := json.Unmarshal(plain, &v); err != nil {
+		return Version{}, fmt.Errorf("%w: version %d", ErrSealed, generation) // err may quote it
+	}
+	st, err := s.decode(person, v.State, generation, at)
+	if err != nil {
+		return Version{}, err
+	}
+	return Version{Standing: st, previous: v.Previous, state: v.State}, nil
+}

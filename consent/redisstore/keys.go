@@ -1,0 +1,119 @@
+package redisstore
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+)
+
+const (
+	personKeyLength = 2 * sha256.Size
+	randomBytes     = 16 // of an id: 128 bits
+)
+
+// Key is the pseudonym of a person: HMAC-SHA-256, under the secret, over the length-prefixed system and value. The person must be
+// normalised (consent.NormalizePerson): another spelling is another person.
+func (s *Store) Key(person fhir.Identifier) consent.PersonKey {
+	return consent.PersonKey(keyed(s.o.PersonSecret, "", person.System, person.Value))
+}
+
+// NewRecordID makes an id for a consent record of this person.
+func (s *Store) NewRecordID(person fhir.Identifier) consent.RecordID {
+	return consent.RecordID(newID(s.shardOf(s.Key(person))))
+}
+
+// NewDeclarationID makes an id for a break-glass declaration about this person.
+func (s *Store) NewDeclarationID(person fhir.Identifier) consent.DeclarationID {
+	return consent.DeclarationID(newID(s.shardOf(s.Key(person))))
+}
+
+// keyed is the hex of HMAC-SHA-256 over the length-prefixed parts. A purpose other than "" stands in front in a form that no
+// length can have, so that the purposes cannot be confused with persons or each other.
+func keyed(secret []byte, purpose string, parts ...string) string {
+	mac := hmac.New(sha256.New, secret)
+	if purpose != "" {
+		mac.Write([]byte("\xff\xff\xff\xff\xff\xff\xff\xff" + purpose + "\x00"))
+	}
+	var length [8]byte
+	for _, p := range parts {
+		binary.BigEndian.PutUint64(length[:], uint64(len(p)))
+		mac.Write(length[:])
+		mac.Write([]byte(p))
+	}
+	return hex.EncodeToString(mac.Sum(nil))
+}
+
+// checkValue tells whether two instances have the same secrets, without telling the secrets.
+func checkValue(o Options) string {
+	return keyed(o.PersonSecret, "check of the secrets, version 1", keyed(o.SealingKey, "check of the sealing key"))[:32]
+}
+
+// shardOf gives the shard of a person key that has the right form: its first four bytes, modulo the number of shards.
+func (s *Store) shardOf(key consent.PersonKey) int {
+	n, err := strconv.ParseUint(string(key[:8]), 16, 32)
+	if err != nil {
+		return 0 // not reached: callers check the form
+	}
+	return int(n % uint64(s.o.Shards))
+}
+
+// checkKey refuses a person key of another form: it becomes part of a Redis key (leaks.md CN-17).
+func checkKey(key consent.PersonKey) error {
+	if len(key) != personKeyLength || !isHex(string(key)) {
+		return fmt.Errorf("%w: person key", ErrInvalid)
+	}
+	return nil
+}
+
+// isHex reports whether s has only lower-case hexadecimal digits.
+func isHex(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}
+
+// newID makes an id of the form <shard>-<random>.
+func newID(shard int) string {
+	var random [randomBytes]byte
+	rand.Read(random[:]) // never fails (crypto/rand)
+	return fmt.Sprintf("%02d-%x", shard, random)
+}
+
+// shardOfID gives the shard that an id of ours names. The form must be exactly ours: the id becomes part of a Redis key.
+func (s *Store) shardOfID(id string) (int, error) {
+	number, random, _ := strings.Cut(id, "-")
+	shard, err := strconv.Atoi(number)
+	if err != nil || shard < 0 || shard >= s.o.Shards || fmt.Sprintf("%02d", shard) != number ||
+		len(random) != 2*randomBytes || !isHex(random) {
+		return 0, fmt.Errorf("%w: id", ErrInvalid)
+	}
+	return shard, nil
+}
+
+// keys are the names of one shard's keys.
+type keys string // "zs:{sNN}:"
+
+func keysOf(shard int) keys { return keys(fmt.Sprintf("zs:{s%02d}:", shard)) }
+
+func (k keys) meta() string                            { return string(k) + "meta" }
+func (k keys) outbox() string                          { return string(k) + "events" }
+func (k keys) reviews() string                         { return string(k) + "reviews" }
+func (k keys) person(p consent.PersonKey) string       { return string(k) + "p:" + string(p) }
+func (k keys) history(p consent.PersonKey) string      { return k.person(p) + ":history" }
+func (k keys) personEvents(p consent.PersonKey) string { return k.person(p) + ":events" }
+func (k keys) index(id string) string                  { return string(k) + "i:" + id }
+func (k keys) event(id audit.EventID) string           { return k.index(string(id)) }
+func (k keys) request(hash string) string              { return string(k) + "r:" + hash }
+func (k keys) declarations(hash string) string         { return string(k) + "b:" + hash }

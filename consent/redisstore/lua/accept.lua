@@ -1,0 +1,6 @@
+-- KEYS: meta. ARGV: store id, shard count, check value, sequence. What is there is of the same store, or nothing is there.
+local meta = redis.call('HMGET', KEYS[1], 'store', 'shards', 'check', 'seq')
+if meta[1] and (meta[1] ~= ARGV[1] or meta[2] ~= ARGV[2] or meta[3] ~= ARGV[3]) then return {'OTHER', '0'} end
+if meta[4] and tonumber(meta[4]) >= tonumber(ARGV[4]) then return {'OTHER', '0'} end
+redis.call('HSET', KEYS[1], 'store', ARGV[1], 'shards', ARGV[2], 'check', ARGV[3], 'seq', ARGV[4])
+return {'OK', ARGV[4]}

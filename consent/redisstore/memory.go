@@ -1,0 +1,24 @@
+package redisstore
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/alicebob/miniredis/v2"
+)
+
+// StartMemory runs a Redis in process that keeps nothing (miniredis), for a demo where no redis-server is installed. It cannot be
+// checked (Store.Check fails), and production refuses it: Kept is false.
+func StartMemory() (*Embedded, error) {
+	m, err := miniredis.Run()
+	if err != nil {
+		return nil, fmt.Errorf("start redis in memory: %w", err)
+	}
+	exited := make(chan struct{})
+	stop := sync.OnceValue(func() error {
+		m.Close()
+		close(exited)
+		return nil
+	})
+	return &Embedded{address: m.Addr(), exited: exited, stop: stop}, nil
+}

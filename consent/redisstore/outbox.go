@@ -1,0 +1,112 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"zorgsluis/audit"
+)
+
+// maxRead bounds one read of the outbox.
+const maxRead = 10_000
+
+var _ audit.Outbox = (*Store)(nil)
+
+// Shards is how many outboxes there are.
+func (s *Store) Shards() int { return s.o.Shards }
+
+// Read gives the oldest entries of a shard's outbox after a position ("": from the beginning), at most limit.
+func (s *Store) Read(ctx context.Context, shard int, after string, limit int64) ([]audit.Entry, error) {
+	from := "-"
+	if after != "" {
+		if _, err := parsePosition(after); err != nil {
+			return nil, fmt.Errorf("read outbox: %w", err)
+		}
+		from = "(" + after
+	}
+	if shard < 0 || shard >= s.o.Shards || limit < 1 {
+		return nil, fmt.Errorf("read outbox: %w", ErrInvalid)
+	}
+	r, err := s.settled(ctx, call{
+		script: &outboxScript, shard: shard, keys: []string{keysOf(shard).outbox()}, args: []any{from, min(limit, maxRead)},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read outbox: %w", err)
+	}
+	entries := make([]audit.Entry, 0, len(r.list(0)))
+	for _, item := range r.list(0) {
+		e, err := parseEntry(item)
+		if err != nil {
+			return nil, fmt.Errorf("read outbox: %w", err)
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// Trim removes the entries of a shard's outbox up to and including a position: they are in the archive.
+func (s *Store) Trim(ctx context.Context, shard int, through string) error {
+	p, err := parsePosition(through)
+	if err != nil || shard < 0 || shard >= s.o.Shards {
+		return fmt.Errorf("trim outbox: %w", ErrInvalid)
+	}
+	_, err = s.settled(ctx, call{
+		script: &trimScript, shard: shard, keys: []string{keysOf(shard).outbox()}, args: []any{p.next().String()},
+	})
+	if err != nil {
+		return fmt.Errorf("trim outbox: %w", err)
+	}
+	return nil
+}
+
+// parseEntry reads an entry of the stream: [position, [name, value, …]].
+func parseEntry(item any) (audit.Entry, error) {
+	pair := reply{}
+	pair.values, _ = item.([]any)
+	fields := map[string]string{}
+	list := reply{values: pair.list(1)}
+	for i := 0; i+1 < len(list.values); i += 2 {
+		fields[list.text(i)] = list.text(i + 1)
+	}
+	at, err := strconv.ParseInt(fields["t"], 10, 64)
+	if err != nil {
+		return audit.Entry{}, fmt.Errorf("%w: an entry without a stamp", ErrSealed)
+	}
+	sequence, err := strconv.ParseUint(fields["q"], 10, 64)
+	if err != nil {
+		return audit.Entry{}, fmt.Errorf("%w: an entry without a sequence", ErrSealed)
+	}
+	payload, err := timed(fields["e"], instant(at))
+	if err != nil {
+		return audit.Entry{}, err
+	}
+	return audit.Entry{Position: pair.text(0), Payload: payload, Sequence: sequence}, nil
+}
+
+// position is the id of a stream entry.
+type position struct{ millis, number uint64 }
+
+func parsePosition(text string) (position, error) {
+	millis, number, _ := strings.Cut(text, "-")
+	m, err1 := strconv.ParseUint(millis, 10, 64)
+	n, err2 := strconv.ParseUint(number, 10, 64)
+	if p := (position{m, n}); err1 == nil && err2 == nil && p.String() == text {
+		return p, nil
+	}
+	return position{}, fmt.Errorf("%w: position", ErrInvalid)
+}
+
+// next is the smallest id after p.
+func (p position) next() position {
+	if p.number == math.MaxUint64 {
+		return position{p.millis + 1, 0}
+	}
+	return position{p.millis, p.number + 1}
+}
+
+func (p position) String() string {
+	return strconv.FormatUint(p.millis, 10) + "-" + strconv.FormatUint(p.number, 10)
+}

@@ -1,0 +1,178 @@
+// Package redistest runs real redis-server processes for tests: they can be killed, frozen, restarted and looked into, and a
+// relay in front of them can lose replies. It is imported by tests only.
+package redistest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"zorgsluis/consent/redisstore"
+)
+
+// startWithin is how long a server may take to answer.
+const startWithin = 20 * time.Second
+
+// Server is one redis-server process.
+type Server struct {
+	t      testing.TB
+	folder string
+	port   int
+	extra  []string
+	cmd    *exec.Cmd
+	said   bytes.Buffer
+	done   chan struct{}
+}
+
+// Start runs a redis-server until the test ends, set up as the store wants it; settings ("--name", "value", …) add to that or
+// override it. Where no redis-server is installed the test fails and says what to install: promises that are not tested are not
+// kept.
+func Start(t testing.TB, settings ...string) *Server {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "zs") // t.TempDir is too long for the path of a socket
+	if err != nil {
+		t.Fatalf("folder for redis: %v", err)
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	s := &Server{t: t, folder: folder, port: freePort(t), extra: settings}
+	t.Cleanup(s.Kill)
+	s.Run()
+	return s
+}
+
+// Run starts the process, also again after Kill: on the same folder and port.
+func (s *Server) Run() {
+	s.t.Helper()
+	binary, err := exec.LookPath("redis-server")
+	if err != nil {
+		s.t.Fatal("redis-server is not installed; run: apt-get install -y redis-server")
+	}
+	args := append([]string{
+		"--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--unixsocket", s.Socket(), "--dir", s.folder, "--save", "",
+		"--appendonly", "yes", "--appendfsync", "always", "--no-appendfsync-on-rewrite", "no",
+		"--maxmemory", "256mb", "--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0",
+	}, s.extra...)
+	s.cmd, s.done = exec.Command(binary, args...), make(chan struct{})
+	s.cmd.Stdout, s.cmd.Stderr = &s.said, &s.said
+	s.cmd.SysProcAttr = attributes()
+	started := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // the child dies with the thread that started it
+		defer runtime.UnlockOSThread()
+		err := s.cmd.Start()
+		started <- err
+		if err == nil {
+			s.cmd.Wait()
+		}
+		close(s.done)
+	}()
+	if err := <-started; err != nil {
+		s.t.Fatalf("start redis-server: %v", err)
+	}
+	s.await()
+}
+
+// await returns when the server answers.
+func (s *Server) await() {
+	s.t.Helper()
+	client := s.Client()
+	ctx, cancel := context.WithTimeout(s.t.Context(), startWithin)
+	defer cancel()
+	for client.Ping(ctx).Err() != nil {
+		select {
+		case <-s.done:
+			s.t.Fatalf("redis-server ended: %s", s.said.String())
+		case <-ctx.Done():
+			s.t.Fatal("redis-server does not answer")
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// Socket is the path of the server's Unix socket, Address its TCP address, Folder where its log is.
+func (s *Server) Socket() string  { return filepath.Join(s.folder, "s") }
+func (s *Server) Address() string { return "127.0.0.1:" + strconv.Itoa(s.port) }
+func (s *Server) Folder() string  { return s.folder }
+
+// Client is a client of the store's kind, over the Unix socket.
+func (s *Server) Client() *redis.Client { return Client(s.t, s.Socket()) }
+
+// Client is a client of the store's kind, until the test ends.
+func Client(t testing.TB, address string) *redis.Client {
+	t.Helper()
+	c := redisstore.NewClient(redisstore.ClientOptions{Addresses: []string{address}})
+	t.Cleanup(func() { c.Close() })
+	return c.(*redis.Client)
+}
+
+// Kill ends the process at once (kill -9), also while it is frozen.
+func (s *Server) Kill() {
+	if s.cmd == nil || s.cmd.Process == nil {
+		return
+	}
+	s.cmd.Process.Kill()
+	<-s.done
+}
+
+// Freeze stops the process without ending it: connections stay open and nothing answers. Thaw lets it go on.
+func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
+
+// Thaw lets a frozen process go on.
+func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
+
+func (s *Server) signal(sig syscall.Signal) {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(sig); err != nil {
+		s.t.Fatalf("signal redis-server: %v", err)
+	}
+}
+
+// Do runs one command and fails the test where that fails.
+func (s *Server) Do(args ...any) any {
+	s.t.Helper()
+	v, err := s.Client().Do(s.t.Context(), args...).Result()
+	if err != nil {
+		s.t.Fatalf("redis %v: %v", args[0], err)
+	}
+	return v
+}
+
+// Replica starts a replica and returns when it is in step.
+func (s *Server) Replica(settings ...string) *Server {
+	s.t.Helper()
+	r := Start(s.t, append([]string{"--replicaof", fmt.Sprintf("127.0.0.1 %d", s.port)}, settings...)...)
+	client := r.Client()
+	for range 4000 {
+		role, err := client.Do(s.t.Context(), "role").Slice()
+		if err == nil && len(role) > 3 && role[3] == "connected" {
+			return r
+		}
+		select {
+		case <-s.t.Context().Done():
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	s.t.Fatal("the replica does not follow")
+	return nil
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatalf("free port: %v", err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}

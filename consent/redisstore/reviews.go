@@ -1,0 +1,82 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"zorgsluis/consent"
+)
+
+// ReviewItem is a break-glass declaration that nobody has reviewed yet.
+type ReviewItem struct {
+	Declaration consent.DeclarationID
+	Person      consent.PersonKey
+	DeclaredAt  time.Time
+}
+
+// OpenReviews lists the declarations that wait for a review, per shard the oldest first, at most 1,000 of each.
+func (s *Store) OpenReviews(ctx context.Context) ([]ReviewItem, error) {
+	var items []ReviewItem
+	for shard := range s.o.Shards {
+		r, err := s.settled(ctx, call{
+			script: &reviewsScript, shard: shard, keys: []string{keysOf(shard).reviews()}, args: []any{maxReviews},
+		})
+		if err != nil {
+			return nil, fmt.Errorf("open reviews: %w", err)
+		}
+		list := reply{values: r.list(0)}
+		for i := 0; i+1 < len(list.values); i += 2 {
+			id, person, _ := strings.Cut(list.text(i), " ")
+			at, err := strconv.ParseFloat(list.text(i+1), 64)
+			if err != nil || checkKey(consent.PersonKey(person)) != nil {
+				return nil, fmt.Errorf("open reviews: %w: damaged entry", ErrSealed)
+			}
+			items = append(items, ReviewItem{consent.DeclarationID(id), consent.PersonKey(person), instant(int64(at))})
+		}
+	}
+	return items, nil
+}
+
+// reviewMember is how the index of open reviews names a declaration.
+func reviewMember(id consent.DeclarationID, person consent.PersonKey) string {
+	return string(id) + " " + string(person)
+}
+
+// Lookup gives the person to whom a consent record or a declaration belongs, by its id: ErrNotFound where there is none.
+func (s *Store) Lookup(ctx context.Context, id string) (consent.PersonKey, error) {
+	shard, err := s.shardOfID(id)
+	if err != nil {
+		return "", fmt.Errorf("lookup: %w", ErrNotFound) // no id of ours: it cannot exist
+	}
+	r, err := s.settled(ctx, call{script: &lookupScript, shard: shard, keys: []string{keysOf(shard).index(id)}})
+	if err != nil {
+		return "", fmt.Errorf("lookup: %w", err)
+	}
+	person := consent.PersonKey(r.text(0))
+	if checkKey(person) != nil {
+		return "", fmt.Errorf("lookup: %w", ErrNotFound) // absent, or the id of an event
+	}
+	return person, nil
+}
+
+// CountDeclaration counts one more break-glass declaration of a professional, for all instances together, and reports whether it
+// is within the limit: in no window, wherever it begins, are there more. One that is over the limit is not counted.
+func (s *Store) CountDeclaration(ctx context.Context, professional string, window time.Duration, limit int) (bool, error) {
+	if professional == "" || window < time.Millisecond || limit < 1 {
+		return false, fmt.Errorf("count declaration: %w", ErrInvalid)
+	}
+	hash := consent.PersonKey(keyed(s.o.PersonSecret, "professional", professional))
+	shard := s.shardOf(hash)
+	// Not repeated when the reply is lost: counted twice would be too strict, and not at all is for the caller to ask again.
+	r, err := s.direct(ctx, call{
+		script: &countScript, shard: shard, keys: []string{keysOf(shard).declarations(string(hash))},
+		args: []any{window.Microseconds(), limit},
+	})
+	if err != nil {
+		return false, fmt.Errorf("count declaration: %w", err)
+	}
+	return r.status == statusOK, nil
+}

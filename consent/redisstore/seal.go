@@ -1,0 +1,91 @@
+package redisstore
+
+import (
+	"bytes"
+	"compress/flate"
+	"crypto/aes"
+	"crypto/cipher"
+	"fmt"
+	"io"
+	"strconv"
+
+	"zorgsluis/consent"
+)
+
+// sealVersion is the first byte of every sealed value: AES-256-GCM with a random nonce in front.
+const sealVersion = 1
+
+// The kinds of sealed values. The kind is part of the associated data: a version cannot be put in place of a standing.
+const (
+	kindStanding = "standing"
+	kindVersion  = "version"
+)
+
+// sealer seals values of one person at one generation: what is moved to another person or generation does not open.
+type sealer struct{ aead cipher.AEAD }
+
+func newSealer(key []byte) (sealer, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return sealer{}, fmt.Errorf("%w: sealing key: %w", ErrInvalid, err)
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return sealer{}, fmt.Errorf("%w: sealing key: %w", ErrInvalid, err)
+	}
+	return sealer{aead}, nil
+}
+
+func (s sealer) seal(kind string, person consent.PersonKey, generation uint64, plain []byte) string {
+	sealed := make([]byte, 1, 1+len(plain)+s.aead.Overhead())
+	sealed[0] = sealVersion
+	return string(s.aead.Seal(sealed, nil, plain, associated(kind, person, generation)))
+}
+
+func (s sealer) open(kind string, person consent.PersonKey, generation uint64, sealed string) ([]byte, error) {
+	if len(sealed) == 0 || sealed[0] != sealVersion {
+		return nil, fmt.Errorf("%w: %s: unknown format", ErrSealed, kind)
+	}
+	plain, err := s.aead.Open(nil, nil, []byte(sealed[1:]), associated(kind, person, generation))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s does not open", ErrSealed, kind)
+	}
+	return plain, nil
+}
+
+func associated(kind string, person consent.PersonKey, generation uint64) []byte {
+	ad := make([]byte, 0, len(kind)+len(person)+22)
+	ad = append(append(ad, kind...), 0)
+	ad = append(append(ad, person...), 0)
+	return strconv.AppendUint(ad, generation, 10)
+}
+
+// deflate makes a version small: all versions of a person are kept, and they are much alike inside.
+func deflate(plain []byte) ([]byte, error) {
+	var b bytes.Buffer
+	w, err := flate.NewWriter(&b, flate.DefaultCompression)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.Write(plain); err != nil {
+		return nil, err
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// inflate undoes deflate, up to a limit.
+func inflate(small []byte, limit int) ([]byte, error) {
+	r := flate.NewReader(bytes.NewReader(small))
+	defer r.Close()
+	plain, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(plain) > limit {
+		return nil, fmt.Errorf("%w: larger than a version can be", ErrSealed)
+	}
+	return plain, nil
+}

@@ -1,0 +1,189 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/redis/go-redis/v9"
+
+	"zorgsluis/audit"
+)
+
+// Store is one store in Redis. It is safe for concurrent use; several instances of the gateway, each with a Store of its own, may
+// share one Redis.
+type Store struct {
+	o           Options
+	id          string
+	check       string
+	sealer      sealer
+	sequences   sequences
+	generations *generations
+	locks       [64]chan struct{} // of changes, by person: this instance does not compete with itself
+	batchers    []*batcher
+	counters    counters
+	closed      chan struct{}
+	closing     sync.Once
+	running     sync.WaitGroup
+}
+
+type counters struct{ calls, batches, repeats, shed, lost atomic.Uint64 }
+
+// Counters are numbers since the store was opened.
+type Counters struct {
+	Calls   uint64 // standings read and events committed
+	Batches uint64 // pipelines that carried them
+	Repeats uint64 // calls that were sent once more, because their fate was unknown
+	Shed    uint64 // calls that were refused because the queue was full
+	Lost    uint64 // standings that were older than what was seen before: an alarm
+}
+
+// Counters tells how the store is doing.
+func (s *Store) Counters() Counters {
+	c := &s.counters
+	return Counters{c.calls.Load(), c.batches.Load(), c.repeats.Load(), c.shed.Load(), c.lost.Load()}
+}
+
+// Open opens a store that Initialise made. It refuses one that is not the configured one (ErrStoreMismatch), or that is behind
+// what the archive has seen (ErrDataLost). The clients stay the caller's.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	s, err := newStore(o)
+	if err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	for shard, sequence := range s.o.Watermarks {
+		if shard >= 0 && shard < s.o.Shards {
+			s.sequences.note(shard, sequence)
+		}
+	}
+	if err := s.verify(ctx); err != nil {
+		return nil, fmt.Errorf("open store: %w", err)
+	}
+	s.startBatchers()
+	return s, nil
+}
+
+// newStore makes a store that has not looked at Redis yet.
+func newStore(o Options) (*Store, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	sealer, err := newSealer(o.SealingKey)
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		o: o, id: o.StoreID, check: checkValue(o), sealer: sealer,
+		sequences: make(sequences, o.Shards), generations: newGenerations(o.Remembered), closed: make(chan struct{}),
+	}
+	for i := range s.locks {
+		s.locks[i] = make(chan struct{}, 1)
+	}
+	return s, nil
+}
+
+// Close ends the store. Calls in flight get an error; the clients stay open.
+func (s *Store) Close() {
+	s.closing.Do(func() { close(s.closed) })
+	s.running.Wait()
+}
+
+// StoreID is the identity of the store, from its first shard's meta key.
+func (s *Store) StoreID() string { return s.id }
+
+// Sequences are the highest sequences seen, by shard.
+func (s *Store) Sequences() map[int]uint64 {
+	m := make(map[int]uint64, len(s.sequences))
+	for shard := range s.sequences {
+		m[shard] = s.sequences.seen(shard)
+	}
+	return m
+}
+
+// meta is what one shard says of itself.
+type meta struct {
+	present              bool
+	store, shards, check string
+	sequence             uint64
+}
+
+// verify compares every shard with what is configured and remembered.
+func (s *Store) verify(ctx context.Context) error {
+	seen := s.Sequences() // before asking: others go on meanwhile
+	metas, err := s.metas(ctx)
+	if err != nil {
+		return err
+	}
+	known, missing := s.id != "", 0
+	for shard, m := range metas {
+		known = known || seen[shard] > 0
+		if !m.present {
+			missing++
+		}
+	}
+	if missing == len(metas) && !known {
+		return ErrNotInitialised
+	}
+	if missing > 0 {
+		return fmt.Errorf("%w: %d of %d shards have no meta key", ErrDataLost, missing, len(metas))
+	}
+	if s.id == "" {
+		s.id = metas[0].store
+	}
+	for shard, m := range metas {
+		if err := s.accepts(m); err != nil {
+			return fmt.Errorf("%w (shard %d)", err, shard)
+		}
+		if m.sequence < seen[shard] {
+			return fmt.Errorf("%w: shard %d is behind", ErrDataLost, shard)
+		}
+		s.sequences.note(shard, m.sequence)
+	}
+	return nil
+}
+
+// accepts reports what is wrong with the identity of a shard.
+func (s *Store) accepts(m meta) error {
+	switch {
+	case m.store != s.id:
+		return fmt.Errorf("%w: store id", ErrStoreMismatch)
+	case m.shards != strconv.Itoa(s.o.Shards):
+		return fmt.Errorf("%w: shards", ErrStoreMismatch)
+	case m.check != s.check:
+		return fmt.Errorf("%w: secrets", ErrStoreMismatch)
+	}
+	return nil
+}
+
+// metas reads the meta key of every shard.
+func (s *Store) metas(ctx context.Context) ([]meta, error) {
+	metas := make([]meta, s.o.Shards)
+	for shard := range metas {
+		key := keysOf(shard).meta()
+		client, err := master(ctx, s.o.Changes, key)
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		m, err := readMeta(ctx, client, key)
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		metas[shard] = m
+	}
+	return metas, nil
+}
+
+func readMeta(ctx context.Context, client *redis.Client, key string) (meta, error) {
+	values, err := client.HGetAll(ctx, key).Result()
+	if err != nil || len(values) == 0 {
+		return meta{}, err
+	}
+	m := meta{present: true, store: values["store"], shards: values["shards"], check: values["check"]}
+	if m.sequence, err = strconv.ParseUint(values["seq"], 10, 64); err != nil || m.store == "" {
+		return meta{}, fmt.Errorf("%w: meta key is damaged", audit.ErrUnavailable)
+	}
+	return m, nil
+}
