@@ -63,7 +63,7 @@ func (t *table) capabilityOf(typ string) model.CapabilityStatementRestResource {
 	}
 	for _, name := range slices.Sorted(maps.Keys(rule.params)) {
 		param := rule.params[name]
-		if param.kind != kindRefused {
+		if param.kind != kindRefused && param.kind != kindIncludeOnly {
 			r.SearchParam = append(r.SearchParam, model.CapabilityStatementRestResourceSearchParam{Name: name, Type: param.kind.searchType()})
 		}
 		if t.canInclude(param) {

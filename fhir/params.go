@@ -82,7 +82,7 @@ func (t *table) lookup(rule *typeRule, name string) (paramRule, nameForm, *Reque
 	switch {
 	case !ok:
 		return paramRule{}, 0, notSupported(name, "unknown parameter")
-	case param.kind == kindRefused:
+	case param.kind == kindRefused, param.kind == kindIncludeOnly:
 		return paramRule{}, 0, notSupported(name, param.reason)
 	case !modified:
 		return param, formReference, nil
@@ -186,7 +186,8 @@ func isSortKey(rule *typeRule, key string) bool {
 }
 
 // checkInclude checks _include=[type]:[param] or [type]:[param]:[target] (R4 §3.1.1.5.4). What it includes is released by its own
-// right only; the grammar keeps out wildcards and other types (IN-5, IN-6).
+// right only; the grammar keeps out wildcards and types that are not served (IN-5, IN-6). The reference that names the patient takes
+// no target: it has none but him.
 func (t *table) checkInclude(typ string, rule *typeRule, p Param) *RequestError {
 	source, name, into, narrowed, ok := cutInclude(p.Value)
 	param := rule.params[name]
@@ -212,7 +213,7 @@ func (t *table) canInclude(param paramRule) bool {
 	switch param.kind {
 	case kindPatient:
 		return true
-	case kindReference:
+	case kindReference, kindIncludeOnly:
 		return param.targetsType(anyType) || slices.ContainsFunc(param.targets, t.canBeIncluded)
 	}
 	return false
@@ -226,11 +227,10 @@ func (t *table) canRevInclude(typ string, param paramRule) bool {
 	return param.kind == kindReference && param.targetsType(typ)
 }
 
-// canBeIncluded reports whether a type may be named as the target of an include. Patient may not (IN-6): the patient of a record
-// comes along by the reference that names him.
+// canBeIncluded reports whether resources of a type may come along at all.
 func (t *table) canBeIncluded(typ string) bool {
 	rule, ok := t.types[typ]
-	return ok && typ != typePatient && (rule.class == ClassPatient || rule.class == ClassShared)
+	return ok && (rule.class == ClassPatient || rule.class == ClassShared)
 }
 
 // cutInclude takes an include apart; narrowed says that a target is given.

@@ -132,7 +132,9 @@ func TestGrammarIsClosed(t *testing.T) {
 		{"IN-6 all references of a type", bound("_include=Observation:*"), notSupported, "_include"},
 		{"IN-6 all references to a type", bound("_revinclude=Observation:*"), notSupported, "_revinclude"},
 		{"IN-6 a Patient as target", bound("_include=Observation:subject:Patient"), notSupported, "_include"},
-		{"IN-6 a Patient as target of another reference", bound("_include=Observation:performer:Patient"), notSupported, "_include"},
+		{"IN-6 a Patient as target on patient", bound("_include=Observation:patient:Patient"), notSupported, "_include"},
+		{"RM-20 other records of a patient", get("Patient?_id=A&_include=Patient:link"), notSupported, "_include"},
+		{"SE-13 the patients of a practitioner", get("Patient?general-practitioner=Practitioner/p"), notSupported, "general-practitioner"},
 		{"an include without a parameter", bound("_include=Observation"), notSupported, "_include"},
 		{"an include of another type", bound("_include=Condition:encounter"), notSupported, "_include"},
 		{"an include of what is no reference", bound("_include=Observation:code"), notSupported, "_include"},
@@ -255,6 +257,8 @@ func TestValuesOfEachKind(t *testing.T) {
 		"Observation?_revinclude":       {[]string{"DiagnosticReport:result", "DiagnosticReport:result:Observation", "Observation:has-member", "Observation:focus"}, []string{"DiagnosticReport", "Observation:patient", "DiagnosticReport:subject", "Group:member"}},
 		"Patient?_revinclude":           {[]string{"Observation:patient", "Condition:subject", "Coverage:beneficiary"}, []string{"Observation:performer", "Patient:link", "RelatedPerson:patient"}},
 		"MedicationRequest?_include":    {[]string{"MedicationRequest:medication", "MedicationRequest:medication:Medication", "MedicationRequest:requester:PractitionerRole"}, []string{"MedicationRequest:medication:Substance", "MedicationRequest:instantiates-canonical"}},
+		"Patient?_include":              {[]string{"Patient:general-practitioner", "Patient:general-practitioner:Practitioner", "Patient:organization"}, []string{"Patient:link", "Patient:name"}},
+		"Coverage?_include":             {[]string{"Coverage:payor", "Coverage:payor:Patient", "Coverage:payor:Organization"}, []string{"Coverage:beneficiary:Patient"}},
 		"CarePlan?_include":             {[]string{"CarePlan:care-team"}, []string{"CarePlan:instantiates-canonical"}},
 		"AppointmentResponse?actor":     {[]string{"Practitioner/p"}, []string{"Patient/A", "p"}},
 		"QuestionnaireResponse?subject": {[]string{"Patient/A"}, []string{"Device/d"}},
@@ -276,5 +280,39 @@ func TestValuesOfEachKind(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestDutchQueriesAreUnderstood asks what MedMij services and professional systems ask, as far as R4 and this release have it.
+func TestDutchQueriesAreUnderstood(t *testing.T) {
+	t.Parallel()
+	const snomed = "http://snomed.info/sct"
+	for _, query := range []string{
+		"Patient?_include=Patient:general-practitioner",
+		"Patient?identifier=" + bsnToken + "&_include=Patient:general-practitioner",
+		"Coverage?_include=Coverage:payor:Patient&_include=Coverage:payor:Organization",
+		"Coverage?beneficiary.identifier=" + bsnToken + "&_include=Coverage:payor",
+		"Consent?category=" + snomed + "|11291000146105",
+		"Condition?patient.identifier=" + bsnToken,
+		"Observation?category=" + snomed + "|118228005," + snomed + "|384821006",
+		"Observation?code=https://referentiemodel.nhg.org/tabellen/nhg-tabel-45-diagnostische-bepalingen|&_include=Observation:specimen&date=ge2024-01-01",
+		"NutritionOrder", "Flag", "AllergyIntolerance?category=medication", "EpisodeOfCare", "ImmunizationRecommendation", "DiagnosticReport",
+		"MedicationRequest?category=" + snomed + "|16076005&_include=MedicationRequest:medication",
+		"MedicationDispense?status=completed&_include=MedicationDispense:medication",
+		"MedicationStatement?category=urn:oid:2.16.840.1.113883.2.4.3.11.60.20.77.5.3|6&_include=MedicationStatement:medication",
+		"Immunization?_include=Immunization:patient&_include=Immunization:performer&_include=Immunization:location",
+		"Encounter?class=http://terminology.hl7.org/CodeSystem/v3-ActCode|IMP,http://terminology.hl7.org/CodeSystem/v3-ActCode|ACUTE",
+		"DocumentReference?status=current&date=ge2024-01-01&date=le2024-12-31",
+		"DocumentManifest?status=current&created=ge2024-01-01",
+		"Composition?type=http://loinc.org|67781-5",
+		"CarePlan?category=" + snomed + "|243114000",
+		"CareTeam?patient.identifier=" + bsnToken + "&status=active&_include=CareTeam:participant",
+		"Procedure?patient.identifier=" + bsnToken + "&category=" + snomed + "|387713003&_include=Procedure:based-on",
+		"Appointment?status=booked,pending,proposed&date=ge2024-01-01&date=le2024-12-31",
+		"Observation?patient.identifier=" + bsnToken + "&_sort=-date&_count=1",
+	} {
+		if _, err := fhir.ParseInteraction(fhir.R4, get(query)); err != nil {
+			t.Errorf("%s: %v", query, err)
+		}
 	}
 }

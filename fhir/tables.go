@@ -48,7 +48,8 @@ const (
 	kindQuantity
 	kindNumber
 	kindURI
-	kindID // _id: logical ids
+	kindID          // _id: logical ids
+	kindIncludeOnly // a reference that may be included and not asked for
 
 	// Parameters that name the patient.
 	kindPatient           // a reference to the patient, with its :Patient, :identifier and .identifier forms
@@ -106,6 +107,7 @@ type boundType struct {
 	tokens, dates, strings, quantities, numbers, uris string
 
 	refs       refs
+	includes   refs // included only
 	composites string
 	refused    byReason
 }
@@ -210,6 +212,9 @@ func (b boundType) rule() *typeRule {
 	}
 	for name, targets := range b.refs {
 		r.params[name] = paramRule{kind: kindReference, targets: strings.Fields(targets)}
+	}
+	for name, targets := range b.includes {
+		r.params[name] = paramRule{kind: kindIncludeOnly, targets: strings.Fields(targets), reason: "included only"}
 	}
 	refuse(r.params, b.refused)
 	refuse(r.params, byReason{"composite values are not in the grammar": b.composites})

@@ -2,6 +2,7 @@ package fhir
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -66,9 +67,8 @@ func TestTablesSayEverythingOnce(t *testing.T) {
 			params := strings.Fields(strings.Join([]string{
 				typ.names, typ.tokens, typ.dates, typ.strings, typ.quantities, typ.numbers, typ.uris, typ.composites,
 			}, " "))
-			for param := range typ.refs {
-				params = append(params, param)
-			}
+			params = slices.AppendSeq(params, maps.Keys(typ.refs))
+			params = slices.AppendSeq(params, maps.Keys(typ.includes))
 			for _, names := range typ.refused {
 				params = append(params, strings.Fields(names)...)
 			}

@@ -137,11 +137,12 @@ var r4BoundFToZ = map[string]boundType{
 		},
 	},
 	"Patient": {
-		bind: "_id",
+		bind:     "_id",
+		includes: refs{"general-practitioner": "Organization Practitioner PractitionerRole", "organization": "Organization"},
 		refused: byReason{
 			"finds patients across the population (SE-13)": "" +
 				"active address address-city address-country address-postalcode address-state address-use birthdate death-date " +
-				"deceased email family gender general-practitioner given language link name organization phone phonetic telecom",
+				"deceased email family gender given language link name phone phonetic telecom",
 		},
 	},
 	"Procedure": {
