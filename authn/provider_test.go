@@ -99,7 +99,7 @@ func newProvider(t testing.TB) *provider {
 func (p *provider) setKeys(keys ...any) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.keys = keys
+	p.keys = append([]any{}, keys...)
 }
 
 // setAnswer replaces the answer to requests for the key set; nil restores it.
