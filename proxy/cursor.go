@@ -1,0 +1,169 @@
+package proxy
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// cursorLasts is how long a page link works.
+const cursorLasts = 10 * time.Minute
+
+// maxCursor bounds a sealed cursor before it is opened, in characters.
+const maxCursor = 4096
+
+// cursor is what a page link of ours holds, sealed: where the source goes on, and everything that the link is bound to. It is
+// opened only for the same caller, asking about the same person for the same purpose; the page is then decided anew.
+type cursor struct {
+	Source  string              `json:"s"`
+	Type    string              `json:"t"`
+	Next    string              `json:"n"` // relative to the source's base, with query
+	Patient fhir.ID             `json:"i"`
+	Person  consent.PersonKey   `json:"p"`
+	Caller  []byte              `json:"c"`
+	Purpose policy.PurposeOfUse `json:"u"`
+	Query   string              `json:"q"` // redacted, for the event
+	Expires int64               `json:"e"` // Unix seconds
+}
+
+var errCursor = errors.New("page link not valid")
+
+// sealer seals and opens cursors. All instances hold the same keys; the first seals, all open (rotation).
+type sealer struct{ aeads []cipher.AEAD }
+
+func newSealer(keys [][]byte) (*sealer, error) {
+	s := &sealer{}
+	for _, key := range keys {
+		if len(key) != 32 {
+			return nil, fmt.Errorf("cursor key: %d bytes instead of 32", len(key))
+		}
+		block, err := aes.NewCipher(key)
+		if err != nil {
+			return nil, fmt.Errorf("cursor key: %w", err)
+		}
+		aead, err := cipher.NewGCM(block)
+		if err != nil {
+			return nil, fmt.Errorf("cursor key: %w", err)
+		}
+		s.aeads = append(s.aeads, aead)
+	}
+	return s, nil
+}
+
+// seal gives the cursor in the form of a query value.
+func (s *sealer) seal(c cursor) (string, error) {
+	plain, err := json.Marshal(c)
+	if err != nil {
+		return "", err
+	}
+	aead := s.aeads[0]
+	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(plain)+aead.Overhead())
+	_, _ = rand.Read(nonce)
+	sealed := base64.RawURLEncoding.EncodeToString(aead.Seal(nonce, nonce, plain, nil))
+	if len(sealed) > maxCursor {
+		return "", errCursor
+	}
+	return sealed, nil
+}
+
+// open gives back what was sealed, or errCursor: one error for damaged, foreign and expired links (leaks.md PG-2 … PG-4).
+func (s *sealer) open(value string, now time.Time) (cursor, error) {
+	if len(value) > maxCursor {
+		return cursor{}, errCursor
+	}
+	raw, err := base64.RawURLEncoding.Strict().DecodeString(value)
+	if err != nil {
+		return cursor{}, errCursor
+	}
+	for _, aead := range s.aeads {
+		if len(raw) < aead.NonceSize() {
+			return cursor{}, errCursor
+		}
+		plain, err := aead.Open(nil, raw[:aead.NonceSize()], raw[aead.NonceSize():], nil)
+		if err != nil {
+			continue
+		}
+		var c cursor
+		if json.Unmarshal(plain, &c) != nil || now.Unix() >= c.Expires {
+			return cursor{}, errCursor
+		}
+		return c, nil
+	}
+	return cursor{}, errCursor
+}
+
+// callerDigest binds a cursor to the caller without holding who it is.
+func (x *exchange) callerDigest() []byte {
+	sum := sha256.Sum256([]byte(x.caller()))
+	return sum[:]
+}
+
+// nextLink turns the source's next link into a sealed one of ours; "" when there is none.
+func (g *Gate) nextLink(x *exchange, j *judge, next string) (string, *refusal) {
+	if next == "" {
+		return "", nil
+	}
+	relative, ok := below(x.source.Base, next)
+	if !ok {
+		return "", refuse(causeBadSource, "source-next-origin")
+	}
+	sealed, err := g.cursors.seal(cursor{
+		Source: x.source.ID, Type: x.interaction.Type, Next: relative, Patient: j.person.id, Person: j.person.key,
+		Caller: x.callerDigest(), Purpose: x.purpose, Query: x.query, Expires: g.parts.Now().Add(cursorLasts).Unix(),
+	})
+	if err != nil {
+		return "", refuse(causeBadSource, "source-next-too-long")
+	}
+	return g.base(x.source) + "/" + x.interaction.Type + "?_cursor=" + sealed, nil
+}
+
+// openCursor checks a page link for this caller. Every failure is a resource that does not exist.
+func (g *Gate) openCursor(x *exchange) (cursor, *refusal) {
+	c, err := g.cursors.open(x.interaction.Cursor, g.parts.Now())
+	if err != nil || c.Source != x.source.ID || c.Type != x.interaction.Type || c.Purpose != x.purpose ||
+		string(c.Caller) != string(x.callerDigest()) {
+		return cursor{}, refuse(causeNotFound, "cursor-invalid")
+	}
+	x.query = c.Query
+	return c, nil
+}
+
+// below gives the part of link under base, if link is an absolute URL on exactly that origin and path (leaks.md PG-5: compared
+// part by part, never as a prefix of the text).
+func below(base, link string) (string, bool) {
+	b, err := url.Parse(base)
+	if err != nil {
+		return "", false
+	}
+	l, err := url.Parse(link)
+	if err != nil || l.Scheme != b.Scheme || !strings.EqualFold(l.Host, b.Host) || l.User != nil || l.Opaque != "" ||
+		l.Fragment != "" || strings.Contains(link, "#") {
+		return "", false
+	}
+	path := l.EscapedPath()
+	for _, segment := range strings.Split(path, "/") {
+		if s := strings.ToLower(segment); s == "." || s == ".." || strings.Contains(s, "%2e") || strings.Contains(s, "%2f") || strings.ContainsAny(s, `\;`) {
+			return "", false
+		}
+	}
+	rest, ok := strings.CutPrefix(path, b.EscapedPath())
+	if !ok || rest != "" && rest[0] != '/' {
+		return "", false
+	}
+	if l.RawQuery != "" {
+		rest += "?" + l.RawQuery
+	}
+	return rest, rest != ""
+}

@@ -1,0 +1,351 @@
+// Package proxy is the policy enforcement point. A Gate takes one request through parsing, authentication, decision, fetching,
+// filtering and recording, in this order and in straight-line code, and writes either what was decided and recorded or a refusal.
+// It knows neither Redis nor OpenID Connect: what it needs of them it asks of its Parts.
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"zorgsluis/audit"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// Gate is the enforcement point for all sources. Its zero value has no parts and is not usable; NewGate makes it whole.
+type Gate struct {
+	parts    Parts
+	sources  map[string]*Source
+	memory   budget
+	people   *people
+	lookups  *counter
+	unknown  *counter
+	cursors  *sealer
+	inFlight atomic.Int64
+	metadata map[string][]byte // capability statement by source id
+	own      []byte            // capability statement of /gateway
+}
+
+// NewGate makes a gate, or says which parts are missing (ErrMissingPart): there is no gate without one of its protections.
+func NewGate(p Parts) (*Gate, error) {
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	cursors, err := newSealer(p.CursorKeys)
+	if err != nil {
+		return nil, err
+	}
+	g := &Gate{
+		parts: p, sources: map[string]*Source{}, memory: budget{free: p.Limits.Memory},
+		people: newPeople(p.Limits.PersonMapping), lookups: newCounter(time.Minute), unknown: newCounter(time.Minute),
+		cursors: cursors, metadata: map[string][]byte{},
+	}
+	for _, s := range p.Sources {
+		if g.sources[s.ID] != nil {
+			return nil, fmt.Errorf("proxy: two sources %q", s.ID)
+		}
+		g.sources[s.ID] = s
+		g.metadata[s.ID] = g.capability(s)
+	}
+	if g.own, err = g.ownCapability(); err != nil {
+		return nil, fmt.Errorf("proxy: capability statement: %w", err)
+	}
+	return g, nil
+}
+
+// ServeHTTP handles one exchange. Nothing is written before everything is decided and recorded; the write is the last step and
+// cannot fail in a way that matters.
+func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := g.begin(r)
+	ctx, cancel := context.WithTimeout(r.Context(), g.parts.Limits.Request)
+	defer cancel()
+	a := g.pass(ctx, x, r)
+	defer a.done()
+	for range attempts {
+		if !a.stale(g.parts.Now()) {
+			break
+		}
+		a = g.again(ctx, x, a)
+	}
+	if a.stale(g.parts.Now()) {
+		a = a.instead(refuse(causeUnavailable, "release-too-slow").answer())
+	}
+	a.write(w, x.id)
+	g.observe(x, a)
+}
+
+// again repeats the commit of a release whose first byte would come too late (promise 3): the same event, the condition checked
+// once more.
+func (g *Gate) again(ctx context.Context, x *exchange, a answer) answer {
+	sent := g.parts.Now()
+	if err := g.commit(context.WithoutCancel(ctx), *a.release); err != nil {
+		x.reason = "release-too-slow"
+		return a.instead(refuse(causeUnavailable, x.reason).answer())
+	}
+	a.committed = sent
+	return a
+}
+
+// pass runs the exchange and turns every refusal, and a panic, into an answer whose event is on record.
+func (g *Gate) pass(ctx context.Context, x *exchange, r *http.Request) (a answer) {
+	defer func() {
+		if p := recover(); p != nil {
+			// The value of a panic can hold anything of a request or an answer: only where it happened is logged.
+			g.parts.Log.Error("panic", "exchange", x.id, "stack", string(debug.Stack()))
+			a = g.refused(ctx, x, refuse(causeInternal, "panic"))
+		}
+	}()
+	if n := g.inFlight.Add(1); n > int64(g.parts.Limits.InFlight) {
+		g.inFlight.Add(-1)
+		return g.refused(ctx, x, refuse(causeOverloaded, "in-flight"))
+	}
+	defer g.inFlight.Add(-1)
+	a, ref := g.route(ctx, x, r)
+	if ref != nil {
+		return g.refused(ctx, x, ref)
+	}
+	return a
+}
+
+// route finds the handler. The target is read as it was sent: no cleaning, no redirect, no absolute form (leaks.md HT-1 … HT-3).
+func (g *Gate) route(ctx context.Context, x *exchange, r *http.Request) (answer, *refusal) {
+	path, query, _ := strings.Cut(r.RequestURI, "?")
+	if !strings.HasPrefix(path, "/") || strings.Contains(r.RequestURI, "#") {
+		return answer{}, refuse(causeMalformed, "request-target")
+	}
+	if name, below, ok := cutSource(path); ok {
+		if x.source = g.sources[name]; x.source == nil {
+			return answer{}, g.nowhere(ctx, x, r, query)
+		}
+		if below == "metadata" && r.Method == http.MethodGet {
+			return g.open(x, g.metadata[name])
+		}
+		return g.serveFHIR(ctx, x, r, fhir.Request{Method: r.Method, Path: below, RawQuery: query})
+	}
+	switch path {
+	case "/gateway/metadata":
+		if r.Method == http.MethodGet {
+			return g.open(x, g.own)
+		}
+	case "/gateway/AuditEvent":
+		return g.serveEvents(ctx, x, r, query)
+	case "/gateway/$break-glass":
+		return g.serveBreakGlass(ctx, x, r, query)
+	}
+	return answer{}, g.nowhere(ctx, x, r, query)
+}
+
+// cutSource takes "/fhir/{source}/{below}" apart.
+func cutSource(path string) (name, below string, ok bool) {
+	rest, ok := strings.CutPrefix(path, "/fhir/")
+	if !ok {
+		return "", "", false
+	}
+	name, below, _ = strings.Cut(rest, "/")
+	return name, below, true
+}
+
+// nowhere refuses a path that leads to nothing. The caller is still looked at, so that the event can name who tried.
+func (g *Gate) nowhere(ctx context.Context, x *exchange, r *http.Request, query string) *refusal {
+	_ = g.authenticate(ctx, x, r, query) // only the event is better for it; the answer is the same
+	return refuse(causeNotFound, "path-unknown")
+}
+
+// open answers what anybody may know. It cannot reach a source.
+func (g *Gate) open(x *exchange, body []byte) (answer, *refusal) {
+	x.name, x.reason = "capabilities", "open"
+	return answer{status: http.StatusOK, body: body}, nil
+}
+
+// serveFHIR is the way of a request to a source: parse, authenticate, admit, and then by interaction.
+func (g *Gate) serveFHIR(ctx context.Context, x *exchange, r *http.Request, req fhir.Request) (answer, *refusal) {
+	misread := g.parse(x, r, req)
+	unknown := g.authenticate(ctx, x, r, req.RawQuery)
+	if misread != nil {
+		return answer{}, misread
+	}
+	if unknown != nil {
+		return answer{}, unknown
+	}
+	// A person who is named by an identifier is known without a lookup: the patient sees also who was turned away at once.
+	if person, known := g.normalise(x.source, x.interaction.Patient.Identifier); known {
+		x.person = g.parts.Standings.Key(person)
+	}
+	request, ref := g.admit(x)
+	if ref != nil {
+		return answer{}, ref
+	}
+	if x.interaction.Code == fhir.CodeRead {
+		return g.serveRead(ctx, x, request)
+	}
+	return g.serveSearch(ctx, x, request)
+}
+
+// parse is step 1: everything that the request says, understood or refused.
+func (g *Gate) parse(x *exchange, r *http.Request, req fhir.Request) *refusal {
+	if ref := protocol(r); ref != nil {
+		return ref
+	}
+	body, ref := g.requestBody(r)
+	if ref != nil {
+		return ref
+	}
+	req.Body, req.ContentType = body, r.Header.Get("Content-Type")
+	interaction, err := fhir.ParseInteraction(x.source.Version, req)
+	var wrong *fhir.RequestError
+	switch {
+	case errors.As(err, &wrong):
+		return &refusal{cause: requestCauses[wrong.Kind], reason: "request-refused", element: wrong.Element}
+	case err != nil:
+		return refuse(causeInternal, "request-refused")
+	}
+	x.interaction, x.name, x.query = interaction, string(interaction.Code), interaction.Redacted()
+	return nil
+}
+
+// authenticate is step 2.
+func (g *Gate) authenticate(ctx context.Context, x *exchange, r *http.Request, query string) *refusal {
+	subject, err := g.parts.Authenticator.Authenticate(ctx, r.Header, query)
+	var unknown *Unauthenticated
+	switch {
+	case errors.As(err, &unknown):
+		c := causeUnauthenticated
+		if unknown.Malformed {
+			c = causeInvalidCredentials
+		}
+		return &refusal{cause: c, reason: unknown.Reason, challenge: unknown.Challenge}
+	case err != nil:
+		return &refusal{cause: causeUnavailable, reason: "keys-unavailable", err: err}
+	}
+	x.subject, x.authenticated = subject, true
+	return nil
+}
+
+// admit is the part of step 3 that needs no lookup: rules 1, 2 and 5 to 8 of decision.md. A caller whom they refuse causes no
+// request to a source or to the standing.
+func (g *Gate) admit(x *exchange) (policy.Request, *refusal) {
+	request := g.request(x)
+	d, admitted := g.parts.Policy.Admit(request)
+	if !admitted && !(d.Reason == policy.ReasonNoTreatmentRelation && g.mayHaveDeclared(request)) {
+		x.obligations = d.Obligations
+		return request, g.denied(d.Reason)
+	}
+	return request, nil
+}
+
+// request is what the decision is told of the caller and of the source, without patient and data category.
+func (g *Gate) request(x *exchange) policy.Request {
+	s := x.subject
+	x.purpose, _ = g.parts.Policy.Purpose(s.Purposes) // none, or several: the zero purpose, which no rule allows
+	request := policy.Request{
+		Actor: policy.Actor{
+			Kind: s.Kind, Assurance: s.Assurance, Categories: s.Categories, Organization: s.Organization,
+			Practitioner: s.Practitioner, Relationship: s.Relationship, Representative: s.Representative, Authority: s.Authority,
+		},
+		Purpose: x.purpose, Channel: s.Channel,
+	}
+	if x.source != nil {
+		request.Holder = x.source.Holder
+	}
+	if s.Kind == policy.KindPatient || s.Kind == policy.KindRepresentative {
+		request.Actor.PatientKey = g.parts.Standings.Key(s.Person)
+	}
+	return request
+}
+
+// mayHaveDeclared reports whether a declaration of this caller could exist: only then is the standing looked at in spite of the
+// missing treatment relation.
+func (g *Gate) mayHaveDeclared(r policy.Request) bool {
+	if !mayUseDeclaration(r) {
+		return false
+	}
+	r.Purpose = policy.PurposeEmergency
+	r.Emergency = &policy.Emergency{Reason: "declared", ConsentImpossible: true}
+	_, admitted := g.parts.Policy.Admit(r)
+	return admitted
+}
+
+// denied is the one outward answer to a denial; only a missing level of assurance says what to do (RFC 9470 §3).
+func (g *Gate) denied(reason policy.Reason) *refusal {
+	if reason == policy.ReasonInsufficientAssurance {
+		challenge := `Bearer error="insufficient_user_authentication", error_description="A higher level of assurance is required", acr_values="` + g.parts.StepUp + `"`
+		return refuse(causeStepUp, reason).challenged(challenge)
+	}
+	return refuse(causeForbidden, reason)
+}
+
+// refused records a refusal and gives its answer. A refusal that cannot be recorded becomes 503: nothing of its own is told.
+func (g *Gate) refused(ctx context.Context, x *exchange, ref *refusal) answer {
+	x.reason = ref.reason
+	if ref.err != nil {
+		g.parts.Log.Warn("refused", "exchange", x.id, "reason", string(ref.reason), "error", ref.err.Error())
+	}
+	if !ref.recorded() {
+		return ref.answer()
+	}
+	ctx = context.WithoutCancel(ctx)
+	if err := g.recordRefusal(ctx, x, ref); err != nil {
+		g.parts.Log.Warn("refusal not recorded", "exchange", x.id, "error", err.Error())
+		return refuse(causeUnavailable, "event-not-recorded").answer()
+	}
+	return ref.answer()
+}
+
+// recordRefusal appends the event of a refusal. Callers who are not authenticated are single events up to a rate per address, then
+// counted in one (promise 2).
+func (g *Gate) recordRefusal(ctx context.Context, x *exchange, ref *refusal) error {
+	x.categories, x.disclosed = nil, nil
+	outcome := audit.OutcomeDeny
+	switch ref.cause {
+	case causeInternal, causeBadSource, causeSlowSource, causeTooLarge:
+		outcome = audit.OutcomeError
+	}
+	if !x.authenticated {
+		x.kind, x.person = audit.KindUnauthenticated, ""
+		n, closed := g.unknown.add(x.address, g.parts.Now())
+		g.recordCounts(ctx, closed)
+		if n > g.parts.Limits.Unrecognised {
+			return nil
+		}
+	}
+	x.sorted()
+	return g.commit(ctx, audit.Release{Event: x.event(outcome, ref.reason, g.parts.PolicyHash)})
+}
+
+// recordCounts records what a closed window had counted beyond its single events.
+func (g *Gate) recordCounts(ctx context.Context, closed map[string]int) {
+	for address, n := range closed {
+		over := n - g.parts.Limits.Unrecognised
+		if over <= 0 {
+			continue
+		}
+		e := &audit.Event{
+			Version: 1, Kind: audit.KindUnauthenticated, Request: newUUID(), Outcome: audit.OutcomeDeny,
+			Reason: "unauthenticated-counted", Address: address, Count: over, Policy: g.parts.PolicyHash,
+		}
+		if err := g.commit(ctx, audit.Release{Event: e}); err != nil {
+			g.parts.Log.Warn("count of refusals not recorded", "count", over, "error", err.Error())
+		}
+	}
+}
+
+// Run closes counting windows in time, until ctx ends; then it records what is still counted.
+func (g *Gate) Run(ctx context.Context) {
+	tick := time.NewTicker(10 * time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			g.recordCounts(ctx, g.unknown.close(g.parts.Now()))
+		case <-ctx.Done():
+			g.recordCounts(context.WithoutCancel(ctx), g.unknown.close(time.Time{}))
+			return
+		}
+	}
+}

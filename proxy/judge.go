@@ -1,0 +1,148 @@
+package proxy
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// verdict is a decision for one data category, and whether it was taken under a break-glass declaration.
+type verdict struct {
+	policy.Decision
+	emergency bool
+}
+
+// judge decides for one exchange about one person at one generation. Verdicts are memoised for this exchange only: no decision
+// outlives the standing that it was taken on.
+type judge struct {
+	policy      Decider
+	request     policy.Request // without data category
+	person      *mapped
+	flags       consent.Flags
+	records     []consent.Record
+	generation  uint64
+	at          time.Time
+	declaration *consent.Declaration // the caller's own, in force at `at`; nil when there is none
+	expires     time.Time            // of the token
+	verdicts    map[fhir.DataCategory]verdict
+}
+
+// judge reads the standing and prepares the decision on it.
+func (g *Gate) judge(ctx context.Context, x *exchange, req policy.Request, m *mapped) (*judge, *refusal) {
+	ctx, cancel := context.WithTimeout(ctx, g.parts.Limits.Store)
+	defer cancel()
+	standing, now, err := g.parts.Standings.Standing(ctx, m.key)
+	if err != nil {
+		return nil, &refusal{cause: causeUnavailable, reason: "store-unavailable", err: err}
+	}
+	if standing.Generation > 0 && standing.Person != m.person {
+		return nil, refuse(causeUnavailable, "store-other-person")
+	}
+	j := &judge{
+		policy: g.parts.Policy, request: req, person: m, flags: standing.Flags, records: standing.Records,
+		generation: standing.Generation, at: now, expires: x.subject.Expires, verdicts: map[fhir.DataCategory]verdict{},
+	}
+	if standing.Newest.After(j.at) {
+		j.at = standing.Newest // what is on file has happened, whatever the store's clock says
+	}
+	if mayUseDeclaration(req) {
+		s := x.subject
+		if d, found := standing.Declaration(s.Issuer, s.ClientID, s.Practitioner, s.Organization, j.at); found {
+			j.declaration = &d
+		}
+	}
+	return j, nil
+}
+
+// mayUseDeclaration says whose requests a declaration can open: of a professional, for treatment (design.md, "Break-glass").
+func mayUseDeclaration(r policy.Request) bool {
+	return r.Actor.Kind == policy.KindProvider && r.Actor.Practitioner != "" && r.Purpose == policy.PurposeTreatment
+}
+
+// liftable are the only denials that a declaration may lift. It never lifts a block, nor a refusal without exception: the second
+// decision says so.
+var liftable = []policy.Reason{policy.ReasonNoConsent, policy.ReasonConsentRefused, policy.ReasonNoTreatmentRelation}
+
+// decide gives the verdict for one data category: the normal decision first, and under a declaration once more as ETREAT.
+func (j *judge) decide(category fhir.DataCategory) verdict {
+	if v, known := j.verdicts[category]; known {
+		return v
+	}
+	v := verdict{Decision: j.ask(category, j.request.Purpose, nil)}
+	if !v.Permit && j.declaration != nil && slices.Contains(liftable, v.Reason) {
+		emergency := &policy.Emergency{Reason: j.declaration.Reason, ConsentImpossible: j.declaration.ConsentImpossible}
+		v = verdict{Decision: j.ask(category, policy.PurposeEmergency, emergency), emergency: true}
+	}
+	j.verdicts[category] = v
+	return v
+}
+
+// ask puts the question for every birth date that the source's record may mean; all must permit.
+func (j *judge) ask(category fhir.DataCategory, purpose policy.PurposeOfUse, emergency *policy.Emergency) policy.Decision {
+	var d policy.Decision
+	for _, in := range j.inputs(category, purpose, emergency) {
+		if d = j.policy.Decide(in); !d.Permit {
+			return d
+		}
+	}
+	return d
+}
+
+func (j *judge) inputs(category fhir.DataCategory, purpose policy.PurposeOfUse, emergency *policy.Emergency) []policy.Input {
+	inputs := make([]policy.Input, 0, 2)
+	for _, birth := range j.person.births {
+		request := j.request
+		request.Category, request.Purpose, request.Emergency = category, purpose, emergency
+		inputs = append(inputs, policy.Input{
+			At: j.at, Request: request, Records: j.records,
+			Patient: policy.Patient{Key: j.person.key, BirthDate: birth, Deceased: j.person.deceased, Flags: j.flags},
+		})
+	}
+	return inputs
+}
+
+// all gives the verdicts for categories, and whether each of them permits. Nothing classified is nothing permitted.
+func (j *judge) all(categories []fhir.DataCategory) bool {
+	for _, category := range categories {
+		if !j.decide(category).Permit {
+			return false
+		}
+	}
+	return len(categories) > 0
+}
+
+// first gives a permitting verdict among categories, else the first denial.
+func (j *judge) first(categories []fhir.DataCategory) verdict {
+	var denial verdict
+	for i, category := range categories {
+		v := j.decide(category)
+		if v.Permit {
+			return v
+		}
+		if i == 0 {
+			denial = v
+		}
+	}
+	return denial
+}
+
+// notAfter is the instant from which the decision might be another one (design.md, step 8).
+func (j *judge) notAfter() time.Time {
+	earliest := j.expires
+	sooner := func(t time.Time) {
+		if !t.IsZero() && t.Before(earliest) {
+			earliest = t
+		}
+	}
+	for _, in := range j.inputs("", j.request.Purpose, nil) {
+		sooner(j.policy.NotAfter(in))
+	}
+	if j.declaration != nil {
+		sooner(j.declaration.Expires)
+	}
+	return earliest
+}

@@ -1,0 +1,81 @@
+package proxy
+
+import (
+	"sync"
+	"time"
+)
+
+// maxCounted bounds how many keys a counter remembers in one window; beyond it all further keys share one counter, so that an
+// attacker who changes addresses gets no fresh allowance and no memory.
+const maxCounted = 10_000
+
+// counter counts per key in fixed windows.
+type counter struct {
+	mu     sync.Mutex
+	window time.Duration
+	start  time.Time
+	counts map[string]int
+}
+
+func newCounter(window time.Duration) *counter {
+	return &counter{window: window, counts: map[string]int{}}
+}
+
+// add counts one for key at now and returns the count within the running window, and what the previous window had counted when
+// this call closed it (nil otherwise).
+func (c *counter) add(key string, now time.Time) (n int, closed map[string]int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	closed = c.roll(now)
+	if _, known := c.counts[key]; !known && len(c.counts) >= maxCounted {
+		key = ""
+	}
+	c.counts[key]++
+	return c.counts[key], closed
+}
+
+// close ends the running window when it is over at now, or anyway with a zero now.
+func (c *counter) close(now time.Time) map[string]int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now.IsZero() {
+		now = c.start.Add(c.window)
+	}
+	return c.roll(now)
+}
+
+func (c *counter) roll(now time.Time) map[string]int {
+	if elapsed := now.Sub(c.start); elapsed >= 0 && elapsed < c.window {
+		return nil
+	}
+	closed := c.counts
+	c.start, c.counts = now, map[string]int{}
+	if len(closed) == 0 {
+		return nil
+	}
+	return closed
+}
+
+// budget bounds the memory of all bodies in flight. It never waits: a gateway at its limit says so at once.
+type budget struct {
+	mu   sync.Mutex
+	free int64
+}
+
+// take reserves n bytes, or nothing.
+func (b *budget) take(n int64) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if n < 0 || n > b.free {
+		return false
+	}
+	b.free -= n
+	return true
+}
+
+// give returns n bytes.
+func (b *budget) give(n int64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.free += n
+}

@@ -1,0 +1,174 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// Authenticator verifies a bearer token. Its errors are *Unauthenticated or wrap ErrKeysUnavailable; anything else is taken for
+// the latter.
+type Authenticator interface {
+	Authenticate(ctx context.Context, header http.Header, rawQuery string) (policy.Subject, error)
+}
+
+// Unauthenticated is why a caller is not known.
+type Unauthenticated struct {
+	Reason    policy.Reason // for the event: token-expired, token-signature, …
+	Challenge string        // value of WWW-Authenticate (RFC 6750 §3)
+	Malformed bool          // invalid_request: 400 instead of 401
+}
+
+// Error implements error.
+func (u *Unauthenticated) Error() string { return "authenticate: " + string(u.Reason) }
+
+// Standings gives what is on file for a person.
+type Standings interface {
+	Key(person fhir.Identifier) consent.PersonKey
+	// Standing reads at the master, in one round trip, together with the store's own time.
+	Standing(ctx context.Context, key consent.PersonKey) (consent.Standing, time.Time, error)
+}
+
+// Recorder makes access events durable (audit.Release).
+type Recorder interface {
+	Commit(ctx context.Context, r audit.Release) error
+}
+
+// Declarations records break-glass declarations.
+type Declarations interface {
+	// CountDeclaration counts one more declaration of this professional and reports whether it is within limit per window.
+	CountDeclaration(ctx context.Context, professional string, window time.Duration, limit int) (bool, error)
+	Change(ctx context.Context, c audit.Change) (consent.Standing, error)
+	NewDeclarationID(person fhir.Identifier) consent.DeclarationID
+}
+
+// Events gives a person's own access events, newest first.
+type Events interface {
+	Events(ctx context.Context, key consent.PersonKey, limit int) ([]audit.Event, error)
+}
+
+// Decider is the policy decision point (policy.Policy).
+type Decider interface {
+	Decide(policy.Input) policy.Decision
+	Admit(policy.Request) (policy.Decision, bool)
+	Purpose([]policy.PurposeOfUse) (policy.PurposeOfUse, bool)
+	NotAfter(policy.Input) time.Time
+}
+
+// Source is one FHIR server behind the gateway.
+type Source struct {
+	ID            string
+	Version       fhir.Version
+	Base          string // FHIR base URL without trailing slash
+	Holder        policy.Holder
+	Header, Value string // static credential, both empty when the source needs none
+	Timeout       time.Duration
+	PersonSystems []string // identifier systems that name persons here
+	Reader        *fhir.Reader
+	Classifier    *fhir.Classifier
+	Transport     http.RoundTripper
+}
+
+// Limits bound what one request and all requests together may use.
+type Limits struct {
+	RequestBody   int64         // bytes of a request's body
+	ResponseBody  int64         // bytes of a source's answer
+	Memory        int64         // bytes of all bodies in flight
+	InFlight      int           // requests in flight
+	Request       time.Duration // one exchange, from the first byte read to the answer
+	Store         time.Duration // one call of the store
+	Lookups       int           // uncached patient lookups per caller and minute
+	Unrecognised  int           // events per address and minute for callers that are not authenticated
+	PersonMapping time.Duration // how long Patient/x ↔ person is remembered
+}
+
+// BreakGlass bounds emergency declarations.
+type BreakGlass struct {
+	Lasts   time.Duration
+	PerHour int
+}
+
+// Summary is what is known of a finished exchange without naming anyone: for metrics and the log.
+type Summary struct {
+	Exchange    string
+	Interaction string // read, search-type, break-glass, …; "unknown" where nothing was understood
+	Type        string // resource type from the closed list, or empty
+	Source      string
+	Status      int
+	Reason      policy.Reason
+	Duration    time.Duration
+	Alert       bool // an emergency access or a report to the authority is due
+}
+
+// Parts is everything that a Gate is made of. All are required.
+type Parts struct {
+	PublicURL     string // scheme, host and optional path, without trailing slash
+	StepUp        string // acr_values of the RFC 9470 challenge
+	PolicyHash    string
+	Sources       []*Source
+	Authenticator Authenticator
+	Policy        Decider
+	Categories    []fhir.DataCategory // all that are configured
+	Standings     Standings
+	Recorder      Recorder
+	Declarations  Declarations
+	Events        Events
+	CursorKeys    [][]byte // 32 bytes each; the first seals, all open
+	Limits        Limits
+	BreakGlass    BreakGlass
+	Now           func() time.Time
+	Log           *slog.Logger
+	Observe       func(Summary)
+	Software      string // version, for the capability statement
+	Started       time.Time
+}
+
+// ErrMissingPart is what NewGate answers when a part is missing: a gate without one of its protections does not exist.
+var ErrMissingPart = errors.New("proxy: missing part")
+
+// check names every missing part.
+func (p *Parts) check() error {
+	var missing []error
+	need := func(present bool, name string) {
+		if !present {
+			missing = append(missing, fmt.Errorf("%w: %s", ErrMissingPart, name))
+		}
+	}
+	need(p.PublicURL != "", "PublicURL")
+	need(p.StepUp != "", "StepUp")
+	need(p.PolicyHash != "", "PolicyHash")
+	need(len(p.Sources) > 0, "Sources")
+	need(p.Authenticator != nil, "Authenticator")
+	need(p.Policy != nil, "Policy")
+	need(len(p.Categories) > 0, "Categories")
+	need(p.Standings != nil, "Standings")
+	need(p.Recorder != nil, "Recorder")
+	need(p.Declarations != nil, "Declarations")
+	need(p.Events != nil, "Events")
+	need(len(p.CursorKeys) > 0, "CursorKeys")
+	need(p.Now != nil, "Now")
+	need(p.Log != nil, "Log")
+	need(p.Observe != nil, "Observe")
+	need(p.Software != "", "Software")
+	need(!p.Started.IsZero(), "Started")
+	l, b := p.Limits, p.BreakGlass
+	need(l.RequestBody > 0 && l.ResponseBody > 0 && l.Memory >= 2*l.ResponseBody, "Limits: bodies and memory")
+	need(l.InFlight > 0 && l.Lookups > 0 && l.Unrecognised > 0, "Limits: counts")
+	need(l.Request > 0 && l.Store > 0 && l.PersonMapping > 0, "Limits: times")
+	need(b.Lasts > 0 && b.PerHour > 0, "BreakGlass")
+	for _, s := range p.Sources {
+		need(s.ID != "" && s.Base != "" && s.Version != 0, "Source: id, base, version")
+		need(s.Holder.Organization != "" && s.Holder.Category != "", "Source: holder")
+		need(s.Timeout > 0 && len(s.PersonSystems) > 0, "Source: timeout, person systems")
+		need(s.Reader != nil && s.Classifier != nil && s.Transport != nil, "Source: reader, classifier, transport")
+	}
+	return errors.Join(missing...)
+}

@@ -1,0 +1,209 @@
+package proxy
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// mapped is what the gate learned from a source about one person: the source's id, the person, and what the decision needs to
+// know of the patient.
+type mapped struct {
+	id       fhir.ID
+	person   fhir.Identifier
+	key      consent.PersonKey
+	births   []string // the days that the birth date may mean: one, or the first and the last
+	deceased bool
+	learned  time.Time
+}
+
+// people remembers mappings by (source, id) and by (source, person), bounded and for a short time (design.md, "Persons"). What it
+// holds is never consent.
+type people struct {
+	mu    sync.Mutex
+	lasts time.Duration
+	byID  map[sourceID]*mapped
+	byKey map[sourceKey]*mapped
+}
+
+type sourceID struct {
+	source string
+	id     fhir.ID
+}
+
+type sourceKey struct {
+	source string
+	key    consent.PersonKey
+}
+
+const maxPeople = 20_000
+
+func newPeople(lasts time.Duration) *people {
+	return &people{lasts: lasts, byID: map[sourceID]*mapped{}, byKey: map[sourceKey]*mapped{}}
+}
+
+func (p *people) find(source string, id fhir.ID, key consent.PersonKey, now time.Time) *mapped {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := p.byID[sourceID{source, id}]
+	if id == "" {
+		m = p.byKey[sourceKey{source, key}]
+	}
+	if m == nil || now.Sub(m.learned) >= p.lasts || now.Before(m.learned) {
+		return nil
+	}
+	return m
+}
+
+func (p *people) keep(source string, m *mapped, byKey bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.byID) >= maxPeople || len(p.byKey) >= maxPeople {
+		clear(p.byID)
+		clear(p.byKey)
+	}
+	p.byID[sourceID{source, m.id}] = m
+	if byKey { // only a search by identifier has shown that no second record claims the person
+		p.byKey[sourceKey{source, m.key}] = m
+	}
+}
+
+// unresolved is the one refusal for a patient who is unknown, ambiguous or unusable at the source: outwardly the same as a denial.
+func unresolved(reason policy.Reason) *refusal { return refuse(causeForbidden, reason) }
+
+// resolve finds the person whom the interaction names, asking the source where the mapping is not remembered.
+func (g *Gate) resolve(ctx context.Context, x *exchange, name fhir.PatientName) (*mapped, *refusal) {
+	if name.ID != "" {
+		return g.resolveID(ctx, x, name.ID)
+	}
+	return g.resolveIdentifier(ctx, x, name.Identifier)
+}
+
+// resolveID learns who Patient/id is by reading it.
+func (g *Gate) resolveID(ctx context.Context, x *exchange, id fhir.ID) (*mapped, *refusal) {
+	if m := g.people.find(x.source.ID, id, "", g.parts.Now()); m != nil {
+		return m, nil
+	}
+	if ref := g.allowLookup(x); ref != nil {
+		return nil, ref
+	}
+	f, ref := g.fetch(ctx, x, ask{path: "/Patient/" + string(id)})
+	if ref != nil {
+		return nil, ref
+	}
+	defer f.release()
+	if !f.found {
+		return nil, unresolved("patient-unresolved")
+	}
+	return g.learn(x, f.body, id)
+}
+
+// learn reads a Patient that was asked by id.
+func (g *Gate) learn(x *exchange, body []byte, id fhir.ID) (*mapped, *refusal) {
+	m, ref := g.mapping(x.source, body)
+	if ref != nil {
+		return nil, ref
+	}
+	if m.id != id {
+		return nil, refuse(causeBadSource, "source-other-resource")
+	}
+	g.people.keep(x.source.ID, m, false)
+	return m, nil
+}
+
+// resolveIdentifier learns at which id the source keeps a person. The identifier goes in a form body, never in a URL.
+func (g *Gate) resolveIdentifier(ctx context.Context, x *exchange, identifier fhir.Identifier) (*mapped, *refusal) {
+	person, known := g.normalise(x.source, identifier)
+	if !known {
+		return nil, unresolved("patient-unresolved")
+	}
+	key := g.parts.Standings.Key(person)
+	x.person = key
+	if m := g.people.find(x.source.ID, "", key, g.parts.Now()); m != nil {
+		return m, nil
+	}
+	if ref := g.allowLookup(x); ref != nil {
+		return nil, ref
+	}
+	path, form := fhir.PatientSearch(person)
+	f, ref := g.fetch(ctx, x, ask{path: "/" + path, form: form})
+	if ref != nil {
+		return nil, ref
+	}
+	defer f.release()
+	if !f.found {
+		return nil, unresolved("patient-unresolved")
+	}
+	m, ref := g.mapping(x.source, f.body)
+	if ref != nil {
+		return nil, ref
+	}
+	if m.person != person {
+		return nil, refuse(causeBadSource, "source-other-person")
+	}
+	g.people.keep(x.source.ID, m, true)
+	return m, nil
+}
+
+// normalise gives the canonical form of an identifier, if its system names persons at the source.
+func (g *Gate) normalise(s *Source, identifier fhir.Identifier) (fhir.Identifier, bool) {
+	for _, system := range s.PersonSystems {
+		if identifier.System == system {
+			person, err := consent.NormalizePerson(identifier)
+			return person, err == nil
+		}
+	}
+	return fhir.Identifier{}, false
+}
+
+// mapping reads exactly one usable Patient, with exactly one person. Duplicates, replaced records, two identifiers and a birth
+// date that is absent are refused: a mapping that could mean two people must not be made.
+func (g *Gate) mapping(s *Source, body []byte) (*mapped, *refusal) {
+	now := g.parts.Now()
+	records, err := s.Reader.Patients(body, now.Format(time.DateOnly))
+	if err != nil {
+		return nil, &refusal{cause: causeBadSource, reason: "source-content", err: err}
+	}
+	if len(records) == 0 {
+		return nil, unresolved("patient-unresolved")
+	}
+	if len(records) > 1 {
+		return nil, unresolved("patient-ambiguous")
+	}
+	r := records[0]
+	if r.Replaced || r.BirthEarliest == "" {
+		return nil, unresolved("patient-unusable")
+	}
+	m := &mapped{id: r.ID, births: []string{r.BirthEarliest}, deceased: r.Deceased, learned: now}
+	if r.BirthLatest != r.BirthEarliest {
+		m.births = append(m.births, r.BirthLatest)
+	}
+	for _, identifier := range r.Identifiers {
+		person, known := g.normalise(s, identifier)
+		if !known {
+			return nil, unresolved("patient-unusable")
+		}
+		if m.person != (fhir.Identifier{}) && m.person != person {
+			return nil, unresolved("patient-ambiguous")
+		}
+		m.person = person
+	}
+	if m.person == (fhir.Identifier{}) {
+		return nil, unresolved("patient-unresolved")
+	}
+	m.key = g.parts.Standings.Key(m.person)
+	return m, nil
+}
+
+// allowLookup limits how many patients a caller can make the gate look up at sources (leaks.md OR-12).
+func (g *Gate) allowLookup(x *exchange) *refusal {
+	n, _ := g.lookups.add(x.caller(), g.parts.Now())
+	if n > g.parts.Limits.Lookups {
+		return refuse(causeThrottled, "lookup-limit")
+	}
+	return nil
+}

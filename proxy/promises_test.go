@@ -1,0 +1,338 @@
+package proxy_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"zorgsluis/audit"
+	"zorgsluis/proxy"
+)
+
+// TestNoRecordNoByte is promise 2: with the event made impossible, nothing of the source leaves, whatever the source said.
+func TestNoRecordNoByte(t *testing.T) {
+	for _, target := range []string{searchA, "/fhir/demo/Observation/lab-A", "/fhir/demo/Patient/A", "/fhir/demo/Observation/nothing", "/gateway/AuditEvent"} {
+		t.Run(target, func(t *testing.T) {
+			w := newWorld(t)
+			w.story()
+			w.store.onCommit = func(audit.Release) error { return audit.ErrUnavailable }
+			caller := "gp"
+			if target == "/gateway/AuditEvent" {
+				caller = "patient-a"
+			}
+			got := w.get(caller, target)
+			if got.status != http.StatusServiceUnavailable || got.header.Get("Retry-After") == "" || got.issue() != "transient" {
+				t.Errorf("got %d %s", got.status, got.body)
+			}
+			if strings.Contains(got.body, "lab-A") || strings.Contains(got.body, canary) {
+				t.Errorf("a byte left without a record: %s", got.body)
+			}
+		})
+	}
+}
+
+// TestTheEventComesFirst is promise 2 in time: when the event is committed, no byte has been written.
+func TestTheEventComesFirst(t *testing.T) {
+	w := newWorld(t)
+	w.story()
+	rec := &firstByte{}
+	w.store.onCommit = func(audit.Release) error {
+		if rec.written {
+			t.Error("a byte was written before the event was committed")
+		}
+		return nil
+	}
+	r, _ := http.NewRequest("GET", "http://gw.example/fhir/demo/Observation/lab-A", nil)
+	r.RequestURI = "/fhir/demo/Observation/lab-A"
+	r.Header.Set("Authorization", "Bearer gp")
+	w.gate.ServeHTTP(rec, r)
+	if !rec.written || w.store.count() != 1 {
+		t.Errorf("written %v, %d events", rec.written, w.store.count())
+	}
+}
+
+type firstByte struct {
+	header  http.Header
+	written bool
+}
+
+func (f *firstByte) Header() http.Header {
+	if f.header == nil {
+		f.header = http.Header{}
+	}
+	return f.header
+}
+func (f *firstByte) Write(b []byte) (int, error) { f.written = true; return len(b), nil }
+func (f *firstByte) WriteHeader(int)             { f.written = true }
+
+// TestStoreAway is promise 7 for the standing.
+func TestStoreAway(t *testing.T) {
+	w := newWorld(t)
+	w.story()
+	w.store.onRead = func() error { return audit.ErrUnavailable }
+	got := w.get("gp", searchA)
+	if got.status != 503 || len(w.source.requests()) != 0 || w.store.count() != 0 {
+		t.Errorf("got %d, source asked %v, %d events", got.status, w.source.requests(), w.store.count())
+	}
+}
+
+// TestWithdrawnInFlight is promise 3: a withdrawal that is acknowledged while the source answers is honoured.
+func TestWithdrawnInFlight(t *testing.T) {
+	for _, target := range []string{searchA, "/fhir/demo/Observation/lab-A", "/fhir/demo/Patient/A"} {
+		t.Run(target, func(t *testing.T) {
+			w := newWorld(t)
+			w.story()
+			once := false
+			w.source.intercept = func(_ http.ResponseWriter, r *http.Request) bool {
+				if !once && !strings.HasSuffix(r.URL.Path, "_search") {
+					once = true
+					w.store.withdrawAll(bsnA)
+				}
+				return false
+			}
+			got := w.get("gp", target)
+			if got.status == 200 || strings.Contains(got.body, "lab-A") {
+				t.Fatalf("released after the withdrawal: %d %s", got.status, got.body)
+			}
+			if e := w.store.last(t); w.store.count() != 1 || e.Outcome != audit.OutcomeDeny || e.Reason != "consent-withdrawn" {
+				t.Errorf("%d events, the last %s %s", w.store.count(), e.Outcome, e.Reason)
+			}
+		})
+	}
+}
+
+// TestTheStandingNeverSettles: a standing that moves again and again ends in a refusal, not in a release.
+func TestTheStandingNeverSettles(t *testing.T) {
+	w := newWorld(t)
+	w.story()
+	commits := 0
+	w.store.onCommit = func(audit.Release) error { commits++; return audit.ErrMoved }
+	got := w.get("gp", searchA)
+	if got.status != 503 || commits != 3 {
+		t.Errorf("got %d after %d commits, want 503 after 3", got.status, commits)
+	}
+}
+
+// TestALateFirstByteIsCommittedAgain is promise 3: the first byte follows the commit within a second, or the commit is repeated
+// and checks the generation once more.
+func TestALateFirstByteIsCommittedAgain(t *testing.T) {
+	w := newWorld(t)
+	w.story()
+	commits := 0
+	w.store.onCommit = func(r audit.Release) error {
+		if commits++; commits == 1 {
+			w.clock = w.clock.Add(1500 * time.Millisecond) // the answer of the store took its time
+		}
+		return nil
+	}
+	if got := w.get("gp", searchA); got.status != 200 || commits != 2 || w.store.count() != 1 {
+		t.Errorf("got %d after %d commits and %d events, want 200, 2, 1", got.status, commits, w.store.count())
+	}
+
+	commits = 0
+	w.store.onCommit = func(r audit.Release) error {
+		if commits++; commits == 1 {
+			w.clock = w.clock.Add(1500 * time.Millisecond)
+		} else {
+			w.store.withdrawAll(bsnA)
+		}
+		return nil
+	}
+	if got := w.get("gp", searchA); got.status != 503 || strings.Contains(got.body, "lab-A") {
+		t.Errorf("released although the repeated commit failed: %d %s", got.status, got.body)
+	}
+}
+
+// TestTheTokenEndsInFlight is TK-19.
+func TestTheTokenEndsInFlight(t *testing.T) {
+	w := newWorld(t)
+	w.story()
+	w.source.intercept = func(_ http.ResponseWriter, r *http.Request) bool {
+		w.clock = epoch.Add(2 * time.Hour)
+		return false
+	}
+	if got := w.get("gp", searchA); got.status != 401 || strings.Contains(got.body, "lab-A") {
+		t.Errorf("released after the token ended: %d %s", got.status, got.body)
+	}
+}
+
+// TestMisbehavingSources is promise 6 and 7 for what comes back: nothing of an answer that is not what was asked leaves.
+func TestMisbehavingSources(t *testing.T) {
+	answer := func(contentType, body string) func(http.ResponseWriter, *http.Request) {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", contentType)
+			io.WriteString(w, body)
+		}
+	}
+	status := func(code int) func(http.ResponseWriter, *http.Request) {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/fhir+json")
+			w.Header().Set("Location", "http://evil.example/"+canary)
+			w.Header().Set("WWW-Authenticate", canary)
+			w.WriteHeader(code)
+			io.WriteString(w, `{"resourceType":"Patient","id":"A","x":"`+canary+`"}`)
+		}
+	}
+	labA := fixtures()["Observation/lab-A"]
+	tests := []struct {
+		name   string
+		answer func(http.ResponseWriter, *http.Request)
+		status int
+	}{
+		{"RD-6 gone", status(410), 404},
+		{"RD-7 another id", answer("application/fhir+json", strings.Replace(labA, `"id":"lab-A"`, `"id":"lab-X"`, 1)), 502},
+		{"RD-7 another type", answer("application/fhir+json", fixtures()["Patient/A"]), 502},
+		{"MT-10 a redirect", status(302), 502},
+		{"AS-1 accepted for later", status(202), 502},
+		{"MT-9 partial content", status(206), 502},
+		{"HD-5 the source does not know us", status(401), 502},
+		{"MT-11 an error with a resource", status(500), 502},
+		{"MT-3 another media type", answer("text/html", labA), 502},
+		{"MT-2 another FHIR version", answer("application/fhir+json; fhirVersion=3.0", labA), 502},
+		{"MT-3 another charset", answer("application/fhir+json; charset=utf-16", labA), 502},
+		{"JS-1 a duplicate member", answer("application/fhir+json", strings.Replace(labA, `"subject"`, `"subject":{"reference":"Patient/B"},"subject"`, 1)), 502},
+		{"JS-7 something after the end", answer("application/fhir+json", labA+"{}"), 502},
+		{"JS-12 nothing", answer("application/fhir+json", ""), 502},
+		{"OP-6 no resource", answer("application/fhir+json", `{"data":{"name":"`+canary+`"}}`), 502},
+		{"OP-19 Parameters", answer("application/fhir+json", `{"resourceType":"Parameters","parameter":[{"name":"`+canary+`"}]}`), 502},
+		{"JS-22 too much", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/fhir+json")
+			for range 40 {
+				io.WriteString(w, strings.Repeat(" ", 64<<10))
+			}
+		}, 502},
+		{"JS-23 cut in the middle", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/fhir+json")
+			w.Header().Set("Content-Length", fmt.Sprint(len(labA)))
+			io.WriteString(w, labA[:len(labA)/2])
+			panic(http.ErrAbortHandler)
+		}, 502},
+		{"MT-5 compressed", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/fhir+json")
+			w.Header().Set("Content-Encoding", "gzip")
+			io.WriteString(w, labA)
+		}, 502},
+		{"HD-7 early hints and trailers are dropped", func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Link", canary)
+			w.WriteHeader(http.StatusEarlyHints)
+			w.Header().Set("Trailer", "X-Late")
+			w.Header().Set("Content-Type", "application/fhir+json")
+			io.WriteString(w, labA)
+			w.Header().Set("X-Late", canary)
+		}, 200},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.story()
+			w.source.intercept = func(rw http.ResponseWriter, r *http.Request) bool {
+				if strings.Contains(r.URL.Path, "/Patient") {
+					return false
+				}
+				tt.answer(rw, r)
+				return true
+			}
+			got := w.get("gp", "/fhir/demo/Observation/lab-A")
+			if got.status != tt.status || w.store.count() != 1 {
+				t.Errorf("got %d and %d events, want %d and one\n%s", got.status, w.store.count(), tt.status, got.body)
+			}
+			var head strings.Builder
+			_ = got.header.Write(&head)
+			if strings.Contains(got.body+head.String(), canary) || got.status != 200 && strings.Contains(got.body, "lab-A") {
+				t.Errorf("something of it left: %s %s", head.String(), got.body)
+			}
+		})
+	}
+}
+
+// TestASlowSource is promise 7: 504 in bounded time.
+func TestASlowSource(t *testing.T) {
+	block := make(chan struct{})
+	w := newWorld(t, func(p *proxy.Parts) { p.Sources[0].Timeout = 50 * time.Millisecond })
+	t.Cleanup(func() { close(block) })
+	w.story()
+	w.source.intercept = func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.Contains(r.URL.Path, "/Observation") {
+			<-block
+		}
+		return false
+	}
+	got := w.get("gp", searchA)
+	if got.status != http.StatusGatewayTimeout || w.store.last(t).Reason != "source-timeout" {
+		t.Errorf("got %d %s", got.status, w.store.last(t).Reason)
+	}
+}
+
+// TestAPanicIsRecorded: the outermost recovery answers 500, records it, and tells nothing of the value.
+func TestAPanicIsRecorded(t *testing.T) {
+	w := newWorld(t)
+	w.story()
+	w.store.onRead = func() error { panic(errors.New(canary)) }
+	got := w.get("gp", searchA)
+	if got.status != 500 || got.issue() != "exception" || w.store.last(t).Reason != "panic" {
+		t.Errorf("got %d %s", got.status, got.body)
+	}
+	w.checkNothingLeaks(got, "")
+}
+
+// TestUnknownCallersAreCounted is promise 2: single events up to a rate per address, then one that counts.
+func TestUnknownCallersAreCounted(t *testing.T) {
+	w := newWorld(t)
+	for range 10 {
+		if got := w.get("forged", searchA); got.status != 401 {
+			t.Fatalf("got %d", got.status)
+		}
+	}
+	if n := w.store.count(); n != 3 {
+		t.Fatalf("%d events, want 3 single ones", n)
+	}
+	w.clock = w.clock.Add(2 * time.Minute)
+	w.get("forged", searchA)
+	var counted int
+	for _, e := range w.store.events {
+		counted += e.Count
+	}
+	if w.store.count() != 5 || counted != 7 {
+		t.Errorf("%d events counting %d, want 5 counting 7", w.store.count(), counted)
+	}
+}
+
+// TestLookupsAreLimited is OR-12: a caller cannot walk through the numbers.
+func TestLookupsAreLimited(t *testing.T) {
+	w := newWorld(t, func(p *proxy.Parts) { p.Limits.Lookups = 2 })
+	w.story()
+	for i, want := range []int{403, 403, 429} {
+		target := fmt.Sprintf("/fhir/demo/Observation?patient=nobody%d", i)
+		if got := w.get("gp", target); got.status != want {
+			t.Errorf("lookup %d: got %d, want %d", i, got.status, want)
+		}
+	}
+}
+
+// TestShedding: a gateway at its limit says so at once and records nothing.
+func TestShedding(t *testing.T) {
+	w := newWorld(t, func(p *proxy.Parts) { p.Limits.InFlight = 1 })
+	w.story()
+	block, inside := make(chan struct{}), make(chan struct{})
+	w.source.intercept = func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/Observation") {
+			close(inside)
+			<-block
+		}
+		return false
+	}
+	first := make(chan reply)
+	go func() { first <- w.get("gp", searchA) }()
+	<-inside
+	if got := w.get("gp", "/fhir/demo/Patient/A"); got.status != 503 || w.store.count() != 0 {
+		t.Errorf("got %d and %d events", got.status, w.store.count())
+	}
+	close(block)
+	if got := <-first; got.status != 200 {
+		t.Errorf("the request in flight got %d", got.status)
+	}
+}

@@ -1,0 +1,113 @@
+package proxy
+
+import (
+	"io"
+	"net/http"
+	"strings"
+)
+
+// protocol refuses what HTTP offers and the gateway does not speak: tunnels, compressed requests, other representations, and
+// header names that other servers would fold into ours (leaks.md HT-7, HT-8, HT-14, MT-1, MT-6).
+func protocol(r *http.Request) *refusal {
+	h := r.Header
+	if h.Get("Upgrade") != "" || h.Get("Http2-Settings") != "" {
+		return refuse(causeMalformed, "upgrade")
+	}
+	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
+		return refuse(causeMediaType, "content-encoding")
+	}
+	for name := range h {
+		if strings.Contains(name, "_") {
+			return refuse(causeMalformed, "header-name")
+		}
+	}
+	if len(r.TransferEncoding) > 0 && r.Method != http.MethodPost {
+		return refuse(causeMalformed, "request-body")
+	}
+	if !acceptsJSON(h.Values("Accept")) {
+		return refuse(causeNotAcceptable, "accept")
+	}
+	return nil
+}
+
+// acceptsJSON reports whether any media range of Accept admits FHIR JSON 4.0 with a quality above zero (RFC 9110 §12.5.1). No
+// Accept admits everything.
+func acceptsJSON(values []string) bool {
+	all := strings.Join(values, ",")
+	if strings.TrimSpace(all) == "" {
+		return true
+	}
+	best := 0 // how specific the best matching range is
+	admitted := false
+	for _, part := range strings.Split(all, ",") {
+		media, params, _ := strings.Cut(part, ";")
+		specific := 0
+		switch strings.ToLower(strings.TrimSpace(media)) {
+		case "application/fhir+json", "application/json":
+			specific = 3
+		case "application/*":
+			specific = 2
+		case "*/*":
+			specific = 1
+		}
+		if specific == 0 || specific < best {
+			continue
+		}
+		ok := acceptable(params)
+		if specific > best {
+			best, admitted = specific, ok
+		} else {
+			admitted = admitted || ok
+		}
+	}
+	return admitted
+}
+
+// acceptable judges the parameters of one media range.
+func acceptable(params string) bool {
+	for _, p := range strings.Split(params, ";") {
+		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
+		value = strings.Trim(strings.TrimSpace(value), `"`)
+		switch strings.ToLower(strings.TrimSpace(name)) {
+		case "q":
+			if strings.Trim(value, "0.") == "" {
+				return false
+			}
+		case "fhirversion":
+			if value != "4.0" {
+				return false
+			}
+		case "charset":
+			if !strings.EqualFold(value, "utf-8") {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// requestBody reads the body of a POST within the limit; no other method may have one.
+func (g *Gate) requestBody(r *http.Request) ([]byte, *refusal) {
+	if r.Method != http.MethodPost {
+		if r.ContentLength > 0 {
+			return nil, refuse(causeMalformed, "request-body")
+		}
+		return nil, nil
+	}
+	limit := g.parts.Limits.RequestBody
+	if r.ContentLength > limit {
+		return nil, refuse(causeTooLong, "request-too-long")
+	}
+	if !g.memory.take(limit) {
+		return nil, refuse(causeOverloaded, "memory")
+	}
+	defer g.memory.give(limit)
+	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
+	if err != nil {
+		return nil, refuse(causeMalformed, "request-body")
+	}
+	if int64(len(body)) > limit {
+		return nil, refuse(causeTooLong, "request-too-long")
+	}
+	return body, nil
+}

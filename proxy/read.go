@@ -1,0 +1,100 @@
+package proxy
+
+import (
+	"context"
+
+	"zorgsluis/audit"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// serveRead answers a read by id. Whose record it is, and of which category, is known only from the resource itself: it is fetched
+// first and decided on before anything of it leaves. Absent, hidden and unattributable give the same 404 (leaks.md RD-3 … RD-6).
+func (g *Gate) serveRead(ctx context.Context, x *exchange, request policy.Request) (answer, *refusal) {
+	want := fhir.LocalReference{Type: x.interaction.Type, ID: x.interaction.ID}
+	if fhir.ClassOf(x.source.Version, want.Type) != fhir.ClassPatient {
+		return answer{}, refuse(causeNotFound, "type-shared") // only seen where a permitted resource refers to it
+	}
+	f, ref := g.fetch(ctx, x, ask{path: "/" + want.String()})
+	if ref != nil {
+		return answer{}, ref
+	}
+	defer f.release()
+	if !f.found {
+		return answer{}, refuse(causeNotFound, "absent")
+	}
+	c := contents.Get().(*fhir.Contents)
+	defer contents.Put(c)
+	if err := x.source.Reader.Resource(f.body, want, c); err != nil {
+		return answer{}, &refusal{cause: causeBadSource, reason: "source-content", err: err}
+	}
+	r := &c.Resources[0]
+	if !r.Attributed {
+		return answer{}, refuse(causeNotFound, "unattributable")
+	}
+	m, ref := g.owner(ctx, x, r, f.body)
+	if ref != nil {
+		return answer{}, hidden(ref)
+	}
+	x.person = m.key
+	j, ref := g.judge(ctx, x, request, m)
+	if ref != nil {
+		return answer{}, ref
+	}
+	a, ref := g.settle(ctx, x, j, func(j *judge) (draft, *refusal) { return g.draftRead(x, j, c) })
+	return a, hidden(ref)
+}
+
+// owner maps the patient of a fetched resource to the person; a Patient resource is its own proof.
+func (g *Gate) owner(ctx context.Context, x *exchange, r *fhir.Resource, body []byte) (*mapped, *refusal) {
+	if r.Type == "Patient" {
+		return g.learn(x, body, r.ID)
+	}
+	return g.resolveID(ctx, x, r.Patient)
+}
+
+// hidden gives a denied read the form of an absent resource. Facts about the caller were answered before.
+func hidden(ref *refusal) *refusal {
+	if ref != nil && ref.cause == causeForbidden {
+		ref.cause, ref.challenge = causeNotFound, ""
+	}
+	return ref
+}
+
+// draftRead decides on the one resource and renders it.
+func (g *Gate) draftRead(x *exchange, j *judge, c *fhir.Contents) (draft, *refusal) {
+	r := &c.Resources[0]
+	if !j.permits(r) {
+		return draft{}, g.deniedResource(x, j, r)
+	}
+	x.disclose(j, r)
+	x.sorted()
+	body := c.AppendResource(nil, 0, g.edits(x, j))
+	return draft{body: body, outcome: audit.OutcomePermit, reason: j.reason(x.categories)}, nil
+}
+
+// deniedResource says in the event why a resource stays hidden.
+func (g *Gate) deniedResource(x *exchange, j *judge, r *fhir.Resource) *refusal {
+	for _, category := range r.Categories {
+		if v := j.decide(category); !v.Permit {
+			x.use(j, v)
+			return refuse(causeForbidden, v.Reason)
+		}
+	}
+	return refuse(causeForbidden, "unattributable")
+}
+
+// reason is why a disclosure was permitted: the emergency, where one category needed it; else the first category's reason.
+func (j *judge) reason(categories []fhir.DataCategory) policy.Reason {
+	var reason policy.Reason
+	for _, category := range categories {
+		v := j.decide(category)
+		if v.emergency {
+			return v.Reason
+		}
+		if reason == "" {
+			reason = v.Reason
+		}
+	}
+	return reason
+}

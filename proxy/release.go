@@ -1,0 +1,214 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// attempts is how often a disclosure is decided: once, and twice more when the standing moved in between (design.md, step 8).
+const attempts = 3
+
+// contents pools the scanner's working memory.
+var contents = sync.Pool{New: func() any { return new(fhir.Contents) }}
+
+// draft is an answer that was decided on one standing and is not yet on record.
+type draft struct {
+	body    []byte
+	outcome audit.Outcome
+	reason  policy.Reason
+}
+
+// settle decides, records and hands out: drafts are made on the standing of j; the one whose event is durable under that very
+// generation is the answer. When the standing moved, everything is decided again.
+func (g *Gate) settle(ctx context.Context, x *exchange, j *judge, make func(*judge) (draft, *refusal)) (answer, *refusal) {
+	// The caller may hang up; what is being recorded is recorded.
+	ctx = context.WithoutCancel(ctx)
+	for range attempts {
+		x.forget()
+		d, ref := make(j)
+		if ref != nil {
+			return answer{}, ref
+		}
+		release := audit.Release{
+			Event: x.event(d.outcome, d.reason, g.parts.PolicyHash), Conditional: true,
+			Generation: j.generation, NotAfter: j.notAfter(),
+		}
+		sent := g.parts.Now()
+		err := g.commit(ctx, release)
+		switch {
+		case err == nil:
+			x.reason = d.reason
+			return answer{status: 200, body: d.body, release: &release, committed: sent}, nil
+		case errors.Is(err, audit.ErrMoved), errors.Is(err, audit.ErrTooLate):
+			if j, ref = g.judge(ctx, x, j.request, j.person); ref != nil {
+				return answer{}, ref
+			}
+			if !j.expires.After(j.at) {
+				return answer{}, refuse(causeUnauthenticated, "token-expired").challenged(`Bearer error="invalid_token"`)
+			}
+		default:
+			return answer{}, &refusal{cause: causeUnavailable, reason: "event-not-recorded", err: err}
+		}
+	}
+	return answer{}, refuse(causeUnavailable, "standing-unsettled")
+}
+
+// commit makes one event durable within the store's deadline.
+func (g *Gate) commit(ctx context.Context, r audit.Release) error {
+	ctx, cancel := context.WithTimeout(ctx, g.parts.Limits.Store)
+	defer cancel()
+	return g.parts.Recorder.Commit(ctx, r)
+}
+
+// forget drops what an earlier draft put into the exchange.
+func (x *exchange) forget() {
+	x.records, x.obligations, x.categories, x.disclosed, x.emergency = nil, nil, nil, nil, nil
+}
+
+// use notes a verdict that the answer rests on.
+func (x *exchange) use(j *judge, v verdict) {
+	x.records = append(x.records, v.Records...)
+	x.obligations = append(x.obligations, v.Obligations...)
+	if v.emergency {
+		x.emergency = j.declaration
+	}
+}
+
+// sorted puts what was noted in the form of the event: sorted, distinct.
+func (x *exchange) sorted() {
+	slices.Sort(x.records)
+	x.records = slices.Compact(x.records)
+	slices.Sort(x.obligations)
+	x.obligations = slices.Compact(x.obligations)
+	slices.Sort(x.categories)
+	x.categories = slices.Compact(x.categories)
+}
+
+// disclose notes that a resource is made ready for release.
+func (x *exchange) disclose(j *judge, r *fhir.Resource) {
+	x.disclosed = append(x.disclosed, r.Type+"/"+string(r.ID))
+	for _, category := range r.Categories {
+		if !slices.Contains(x.categories, category) {
+			x.categories = append(x.categories, category)
+			x.use(j, j.decide(category))
+		}
+	}
+}
+
+// permits asserts for one resource what must hold for it to leave: it is this person's and nobody else's, and each of its data
+// categories is permitted. It is asked where resources are kept, and again where they are noted for the event.
+func (j *judge) permits(r *fhir.Resource) bool {
+	if r.Shared || !r.Attributed || r.Patient != j.person.id {
+		return false
+	}
+	return j.onlyPerson(r) && j.all(r.Categories)
+}
+
+// onlyPerson reports that no other person's identifier stands in the resource (leaks.md RF-5, RM-8, RM-23).
+func (j *judge) onlyPerson(r *fhir.Resource) bool {
+	for _, identifier := range r.Identifiers {
+		person, err := consent.NormalizePerson(identifier)
+		if err != nil || person != j.person.person {
+			return false
+		}
+	}
+	return true
+}
+
+// permitsShared is the same for a resource that belongs to nobody: whatever adds a category to it must be permitted, and no
+// person's identifier may stand in it.
+func (j *judge) permitsShared(r *fhir.Resource) bool {
+	return r.Shared && len(r.Identifiers) == 0 && (len(r.Categories) == 0 || j.all(r.Categories))
+}
+
+// keep says which resources of a searchset leave: the person's permitted ones, then those of shared types that a kept one refers
+// to, directly or through another kept one.
+func (j *judge) keep(resources []fhir.Resource) []bool {
+	keep := make([]bool, len(resources))
+	referred := map[fhir.LocalReference]bool{}
+	shared := 0
+	for i := range resources {
+		r := &resources[i]
+		if keep[i] = j.permits(r); keep[i] {
+			refer(referred, r)
+		} else if r.Shared {
+			shared++
+		}
+	}
+	for again := shared > 0; again; {
+		again = false
+		for i := range resources {
+			r := &resources[i]
+			if keep[i] || !referred[fhir.LocalReference{Type: r.Type, ID: r.ID}] || !j.permitsShared(r) {
+				continue
+			}
+			keep[i], again = true, true
+			refer(referred, r)
+		}
+	}
+	return keep
+}
+
+func refer(referred map[fhir.LocalReference]bool, r *fhir.Resource) {
+	for _, ref := range r.References {
+		referred[ref] = true
+	}
+}
+
+// display reports whether the display text of a reference into a type may stay: only where everything that the type can hold is
+// permitted (leaks.md RF-13, RF-14).
+func (g *Gate) display(x *exchange, j *judge) func(string) bool {
+	return func(typ string) bool {
+		return fhir.ClassOf(x.source.Version, typ) == fhir.ClassShared || j.all(x.source.Classifier.TypeCategories(typ))
+	}
+}
+
+// edits are the changes that every released resource undergoes (design.md, "What a response may contain").
+func (g *Gate) edits(x *exchange, j *judge) fhir.Edits {
+	kind := j.request.Actor.Kind
+	return fhir.Edits{
+		Base: g.base(x.source), KeepDisplay: g.display(x, j),
+		// The law keeps the BSN out of the personal domain (domain.md §3.5).
+		StripIdentifiers: kind == policy.KindPatient || kind == policy.KindRepresentative,
+	}
+}
+
+func (g *Gate) base(s *Source) string { return g.parts.PublicURL + "/fhir/" + s.ID }
+
+// buffer takes memory for a rendered body under the budget; give returns it.
+func (g *Gate) buffer(size int) (buf []byte, give func(), ref *refusal) {
+	n := int64(size)
+	if !g.memory.take(n) {
+		return nil, nil, refuse(causeOverloaded, "memory")
+	}
+	return takeBuffer(), func() { g.memory.give(n) }, nil
+}
+
+// stale reports whether the first byte would follow the commit too late: then the commit is repeated (promise 3).
+func (a *answer) stale(now time.Time) bool {
+	return a.release != nil && now.Sub(a.committed) >= time.Second
+}
+
+// challenged adds a WWW-Authenticate value.
+func (r *refusal) challenged(value string) *refusal {
+	r.challenge = value
+	return r
+}
+
+// trimType gives the redacted query without the leading type, for self links.
+func trimType(query string) string {
+	_, q, found := strings.Cut(query, "?")
+	if !found {
+		return ""
+	}
+	return "?" + q
+}

@@ -1,0 +1,162 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"sync"
+
+	"zorgsluis/fhir"
+)
+
+// fetched is a source's answer, read whole. Its body is pooled memory under the budget: release gives both back, after which
+// nothing that refers to the body may be used.
+type fetched struct {
+	body  []byte
+	taken int64
+	found bool // false: the source says that there is no such resource (404, 410)
+	gate  *Gate
+}
+
+// bodies pools response buffers. Larger ones than keptBuffer are left to the garbage collector, so that one large answer does not
+// stay in memory for ever.
+var bodies = sync.Pool{New: func() any { b := make([]byte, 0, 32<<10); return &b }}
+
+const keptBuffer = 1 << 20
+
+func (f *fetched) release() {
+	if f == nil || f.gate == nil {
+		return
+	}
+	f.gate.memory.give(f.taken)
+	putBuffer(f.body)
+	f.body, f.gate = nil, nil
+}
+
+func takeBuffer() []byte { return (*bodies.Get().(*[]byte))[:0] }
+
+func putBuffer(b []byte) {
+	if cap(b) <= keptBuffer {
+		bodies.Put(&b)
+	}
+}
+
+// ask is one request to a source, rendered by the gate. Only what stands here leaves: no header, path or query of the caller.
+type ask struct {
+	path string // relative to the source's base, with query
+	form string // set: POST with this urlencoded body
+}
+
+// fetch asks the source and reads its answer whole, within the size, memory and time limits. Redirects are not followed: the
+// transport is asked for one round trip. Its refusals are causeBadSource, causeSlowSource, causeTooLarge, causeOverloaded.
+func (g *Gate) fetch(ctx context.Context, x *exchange, a ask) (*fetched, *refusal) {
+	ctx, cancel := context.WithTimeout(ctx, x.source.Timeout)
+	defer cancel()
+	req, err := outbound(ctx, x, a)
+	if err != nil {
+		return nil, &refusal{cause: causeInternal, reason: "source-request", err: errors.New("source request could not be built")}
+	}
+	resp, err := x.source.Transport.RoundTrip(req)
+	if err != nil {
+		return nil, sourceError(ctx, "source-unavailable")
+	}
+	defer resp.Body.Close()
+	switch {
+	case resp.StatusCode == http.StatusNotFound, resp.StatusCode == http.StatusGone:
+		// The text of the answer may tell what is hidden (leaks.md RD-6, DE-4): it is not even read.
+		return &fetched{}, nil
+	case resp.StatusCode != http.StatusOK:
+		return nil, refuse(causeBadSource, "source-status")
+	case !fhirJSON(resp.Header, x.source.Version):
+		return nil, refuse(causeBadSource, "source-media-type")
+	}
+	return g.read(ctx, resp)
+}
+
+// outbound builds the request with our own headers only.
+func outbound(ctx context.Context, x *exchange, a ask) (*http.Request, error) {
+	method, body := http.MethodGet, io.Reader(nil)
+	if a.form != "" {
+		method, body = http.MethodPost, strings.NewReader(a.form)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, x.source.Base+a.path, body)
+	if err != nil {
+		return nil, err
+	}
+	req.Header = http.Header{
+		"Accept":       {"application/fhir+json"},
+		"Prefer":       {"handling=strict"}, // a parameter that the source ignored would widen the answer (leaks.md SE-12)
+		"User-Agent":   {"zorgsluis"},
+		"X-Request-Id": {x.id},
+	}
+	if a.form != "" {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	if x.source.Header != "" {
+		req.Header.Set(x.source.Header, x.source.Value)
+	}
+	return req, nil
+}
+
+func sourceError(ctx context.Context, otherwise string) *refusal {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return refuse(causeSlowSource, "source-timeout")
+	}
+	return &refusal{cause: causeBadSource, reason: "source-unavailable", err: errors.New(otherwise)}
+}
+
+// fhirJSON reports whether the headers announce plain FHIR JSON of the source's version in UTF-8, uncompressed (leaks.md MT-2,
+// MT-3, MT-5).
+func fhirJSON(h http.Header, v fhir.Version) bool {
+	if len(h.Values("Content-Type")) != 1 || len(h.Values("Content-Encoding")) > 1 {
+		return false
+	}
+	if e := h.Get("Content-Encoding"); e != "" && e != "identity" {
+		return false
+	}
+	media, params, err := mime.ParseMediaType(h.Get("Content-Type"))
+	if err != nil || (media != "application/fhir+json" && media != "application/json") {
+		return false
+	}
+	if charset, given := params["charset"]; given && !strings.EqualFold(charset, "utf-8") {
+		return false
+	}
+	version, given := params["fhirversion"]
+	return !given || v == fhir.R4 && version == "4.0"
+}
+
+// read takes the body whole: a cut or overlong body releases nothing (leaks.md JS-22, JS-23).
+func (g *Gate) read(ctx context.Context, resp *http.Response) (*fetched, *refusal) {
+	limit := g.parts.Limits.ResponseBody
+	if resp.ContentLength > limit {
+		return nil, refuse(causeTooLarge, "source-too-large")
+	}
+	f := &fetched{body: takeBuffer(), found: true, gate: g}
+	for {
+		if len(f.body) == cap(f.body) {
+			f.body = append(f.body, 0)[:len(f.body)]
+		}
+		if need := int64(cap(f.body)); need > f.taken {
+			if !g.memory.take(need - f.taken) {
+				f.release()
+				return nil, refuse(causeOverloaded, "memory")
+			}
+			f.taken = need
+		}
+		n, err := resp.Body.Read(f.body[len(f.body):cap(f.body)])
+		f.body = f.body[:len(f.body)+n]
+		switch {
+		case int64(len(f.body)) > limit:
+			f.release()
+			return nil, refuse(causeTooLarge, "source-too-large")
+		case err == io.EOF:
+			return f, nil
+		case err != nil:
+			f.release()
+			return nil, sourceError(ctx, "source-cut")
+		}
+	}
+}
