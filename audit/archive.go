@@ -156,21 +156,24 @@ func (a *Archive) Adopt(store string) error {
 // Run archives until ctx ends, and then returns nil. A round that fails is reported and tried again: nothing is trimmed that is
 // not safely on disk, and nothing is archived twice.
 func (a *Archive) Run(ctx context.Context, outbox Outbox) error {
+	var reported time.Time
 	for {
-		seen, err := a.round(ctx, outbox)
-		wait := a.Idle
+		moved, err := a.round(ctx, outbox)
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case errors.Is(err, ErrClosed):
 			return err
-		case err != nil:
-			if a.OnError != nil {
-				a.OnError(err)
-			}
-			wait = max(a.Idle, waitAfterError)
-		case seen > 0:
+		case err != nil && a.OnError != nil && time.Since(reported) >= waitAfterError:
+			a.OnError(err)
+			reported = time.Now()
+		}
+		if moved > 0 {
 			continue
+		}
+		wait := a.Idle
+		if err != nil {
+			wait = max(wait, waitAfterError)
 		}
 		timer := time.NewTimer(wait)
 		select {
@@ -182,24 +185,23 @@ func (a *Archive) Run(ctx context.Context, outbox Outbox) error {
 	}
 }
 
-// Drain archives until the outbox is empty, for a graceful stop.
+// Drain archives until the outbox is empty, for a graceful stop, or until nothing moves any more: then it returns why.
 func (a *Archive) Drain(ctx context.Context, outbox Outbox) error {
 	for {
-		seen, err := a.round(ctx, outbox)
-		if err != nil || seen == 0 {
+		if moved, err := a.round(ctx, outbox); moved == 0 {
 			return err
 		}
 	}
 }
 
-// round reads every shard once and archives what is new. It returns how many entries the outbox held; several errors are joined,
-// one shard that fails does not hold up the others.
-func (a *Archive) round(ctx context.Context, outbox Outbox) (seen int, err error) {
+// round reads every shard once and archives what is new. It returns how many entries left the outbox. Errors are joined: one shard
+// that fails does not hold up the others.
+func (a *Archive) round(ctx context.Context, outbox Outbox) (moved int, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	defer func() {
 		a.lag.Err, a.lag.Archived = err, a.chain.n
-		if seen == 0 && err == nil {
+		if moved == 0 && err == nil {
 			a.lag.CaughtUp = time.Now()
 		}
 	}()
@@ -215,7 +217,6 @@ func (a *Archive) round(ctx context.Context, outbox Outbox) (seen int, err error
 		// From the start, not from the cursor: an entry below the cursor that is not in the archive would never be seen again.
 		entries, err := outbox.Read(ctx, shard, "", a.Batch)
 		if err == nil && len(entries) > 0 {
-			seen += len(entries)
 			err = w.add(ctx, shard, entries)
 		}
 		if err != nil {
@@ -223,7 +224,7 @@ func (a *Archive) round(ctx context.Context, outbox Outbox) (seen int, err error
 		}
 	}
 	errs = append(errs, w.flush(ctx))
-	return seen, errors.Join(errs...)
+	return w.moved, errors.Join(errs...)
 }
 
 // checkStore refuses the outbox of another store, and learns which store it is when that is not known yet.
@@ -291,7 +292,14 @@ type writer struct {
 	lines   []byte
 	chain   chain // after lines
 	recent  map[int]map[string]digest
-	trim    map[int]string
+	trim    map[int]batch
+	moved   int // entries that were trimmed
+}
+
+// batch is what one shard's outbox is trimmed of: so many entries, through a position.
+type batch struct {
+	entries int
+	through string
 }
 
 // add takes the entries of one shard.
@@ -305,7 +313,7 @@ func (w *writer) add(ctx context.Context, shard int, entries []Entry) error {
 			return err
 		}
 		w.chain = w.archive.chain.clone()
-		w.recent, w.trim = map[int]map[string]digest{}, map[int]string{}
+		w.recent, w.trim = map[int]map[string]digest{}, map[int]batch{}
 	}
 	if len(fresh) > 0 {
 		w.recent[shard] = make(map[string]digest, len(fresh))
@@ -314,7 +322,7 @@ func (w *writer) add(ctx context.Context, shard int, entries []Entry) error {
 		w.lines = w.chain.appendEntry(w.lines, shard, e)
 		w.recent[shard][e.Position] = sha256.Sum256(e.Payload)
 	}
-	w.trim[shard] = entries[len(entries)-1].Position
+	w.trim[shard] = batch{entries: len(entries), through: entries[len(entries)-1].Position}
 	if len(w.lines) > flushBytes {
 		return w.flush(ctx)
 	}
@@ -334,10 +342,12 @@ func (w *writer) flush(ctx context.Context) error {
 		maps.Copy(a.recent, w.recent)
 	}
 	var errs []error
-	for shard, through := range trim {
-		if err := w.outbox.Trim(ctx, shard, through); err != nil {
+	for shard, b := range trim {
+		if err := w.outbox.Trim(ctx, shard, b.through); err != nil {
 			errs = append(errs, fmt.Errorf("trim shard %d: %w", shard, err))
+			continue
 		}
+		w.moved += b.entries
 	}
 	return errors.Join(errs...)
 }

@@ -47,6 +47,9 @@ func Verify(folder string) (Summary, error) {
 			return Summary{}, fmt.Errorf("verify archive: %w",
 				&DamageError{File: segmentName(number), Line: r.lines + 1, Reason: "the last line is incomplete"})
 		}
+		if err := checkTail(r.tail, c.clone(), number, r.lines == 0); err != nil {
+			return Summary{}, fmt.Errorf("verify archive: %w", &DamageError{File: segmentName(number), Line: r.lines + 1, Reason: err.Error()})
+		}
 		s.Unfinished = len(r.tail)
 	}
 	s.Last, s.Head, s.Store = c.n, c.prev, c.store
