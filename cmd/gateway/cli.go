@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/alecthomas/kong"
+)
+
+// The exit codes: what went wrong while running, and what cannot be run as it was asked or configured.
+const (
+	exitOK      = 0
+	exitRuntime = 1
+	exitUsage   = 2
+)
+
+// errUsage marks errors that another command line or another configuration would cure.
+var errUsage = errors.New("usage")
+
+// usage marks err as one of the caller's making.
+func usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &usageError{err}
+}
+
+type usageError struct{ error }
+
+func (e *usageError) Unwrap() []error { return []error{errUsage, e.error} }
+
+// environment is what a command has of the world around it.
+type environment struct {
+	ctx    context.Context
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+}
+
+// configured is the flag that all commands on one gateway have.
+type configured struct {
+	Config string `required:"" placeholder:"FILE" help:"The configuration file (YAML)."`
+}
+
+// commands is the command line. Identifiers of persons are read from standard input, never from an argument: those are in the
+// process list and in the shell's history.
+type commands struct {
+	Serve   serveCommand   `cmd:"" help:"Run the gateway."`
+	Check   checkCommand   `cmd:"" help:"Validate a configuration as serve does, and print what its policy amounts to."`
+	Consent consentCommand `cmd:"" help:"Put, withdraw, list consents of a person and show their history. Reads the person (BSN, or system|value) from standard input."`
+	Person  personCommand  `cmd:"" help:"Set what a provider decides about a person. Reads the person from standard input."`
+	Review  reviewCommand  `cmd:"" help:"List and close reviews of emergency declarations."`
+	Store   storeCommand   `cmd:"" help:"Prepare, accept and check the store in Redis."`
+	Keys    keysCommand    `cmd:"" help:"Make secret files."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+	demoCommands
+}
+
+// run is the whole program: it parses args, runs the command until it is done or ctx ends, and returns the exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	var cli commands
+	helped := false
+	parser, err := kong.New(&cli,
+		kong.Name("gateway"),
+		kong.Description("Zorgsluis: a consent-gated gateway in front of FHIR sources."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(int) { helped = true }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+	)
+	if err != nil {
+		fmt.Fprintln(stderr, "gateway:", err)
+		return exitUsage
+	}
+	command, err := parser.Parse(args)
+	if helped {
+		return exitOK
+	}
+	if err == nil {
+		err = command.Run(&environment{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr})
+	} else {
+		err = usage(fmt.Errorf("%w (gateway --help shows the commands)", err))
+	}
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, errUsage):
+		fmt.Fprintln(stderr, "gateway:", err)
+		return exitUsage
+	default:
+		fmt.Fprintln(stderr, "gateway:", err)
+		return exitRuntime
+	}
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+)
+
+// archiveBehind is how long the outbox may be without having been found empty before readiness says so.
+const archiveBehind = time.Minute
+
+var errStarting = errors.New("starting")
+
+// components are what readiness looks at. Before a part is there, it says that it is starting.
+func (g *running) components() []component {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	redis, store, archive, authenticator := g.redis, g.store, g.archive, g.authenticator
+	if store == nil {
+		starting := func(context.Context) error { return errStarting }
+		return []component{{"redis", starting}, {"store", starting}, {"archive", starting}}
+	}
+	list := []component{
+		{"redis", func(ctx context.Context) error { return redis.client.Ping(ctx).Err() }},
+		{"store", func(ctx context.Context) error {
+			if g.settings.inMemory {
+				return nil // cannot be checked, and is not kept anyway
+			}
+			return store.Check(ctx)
+		}},
+	}
+	list = append(list, component{"archive", func(context.Context) error {
+		if archive == nil {
+			return nil // another instance archives
+		}
+		lag := archive.Lag()
+		if lag.Err != nil {
+			return lag.Err
+		}
+		if !lag.CaughtUp.IsZero() && time.Since(lag.CaughtUp) > archiveBehind {
+			return fmt.Errorf("behind since %s", lag.CaughtUp.UTC().Format(time.RFC3339))
+		}
+		return nil
+	}})
+	issuers := authenticator.Ready()
+	for _, url := range slices.Sorted(maps.Keys(issuers)) {
+		list = append(list, component{"issuer:" + url, func(context.Context) error { return issuers[url] }})
+	}
+	return list
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"time"
+)
+
+// Config is the configuration file as it is written (configs/gateway.yaml explains every key). It holds no run-time state:
+// what it amounts to is in settings.
+type Config struct {
+	PublicURL string `yaml:"public_url"`
+	Listen    string `yaml:"listen"`
+	TLS       struct {
+		CertificateFile   string `yaml:"certificate_file"`
+		KeyFile           string `yaml:"key_file"`
+		TerminatedInFront bool   `yaml:"terminated_in_front"`
+	} `yaml:"tls"`
+	Admin struct {
+		Listen string `yaml:"listen"`
+	} `yaml:"admin"`
+	Redis   Redis `yaml:"redis"`
+	Store   Store `yaml:"store"`
+	Archive struct {
+		Folder string `yaml:"folder"`
+	} `yaml:"archive"`
+	CursorKeyFiles []string          `yaml:"cursor_key_files"`
+	ClockSkew      time.Duration     `yaml:"clock_skew"`
+	Issuers        []Issuer          `yaml:"issuers"`
+	Clients        map[string]Client `yaml:"clients"`
+	Sources        []Source          `yaml:"sources"`
+	Policy         Policy            `yaml:"policy"`
+	BreakGlass     struct {
+		Lasts   time.Duration `yaml:"lasts"`
+		PerHour int           `yaml:"per_hour"`
+	} `yaml:"break_glass"`
+	Limits          Limits `yaml:"limits"`
+	Unauthenticated struct {
+		EventsPerMinute int `yaml:"events_per_minute"`
+	} `yaml:"unauthenticated"`
+}
+
+// Redis says where consents and access events are kept.
+type Redis struct {
+	Mode              string            `yaml:"mode"` // embedded or external
+	Folder            string            `yaml:"folder"`
+	Addresses         []string          `yaml:"addresses"`
+	SentinelMaster    string            `yaml:"sentinel_master"`
+	Username          string            `yaml:"username"`
+	PasswordFile      string            `yaml:"password_file"`
+	TLSCAFile         string            `yaml:"tls_ca_file"`
+	InsecurePlaintext bool              `yaml:"insecure_plaintext"`
+	Replicas          int               `yaml:"replicas"`
+	Declared          map[string]string `yaml:"declared"`
+}
+
+// Store is how persons are spread over Redis and what protects them there.
+type Store struct {
+	Shards           int    `yaml:"shards"`
+	PersonSecretFile string `yaml:"person_secret_file"`
+	SealingKeyFile   string `yaml:"sealing_key_file"`
+}
+
+// Source is one FHIR server behind the gateway.
+type Source struct {
+	ID          string `yaml:"id"`
+	FHIRVersion string `yaml:"fhir_version"`
+	BaseURL     string `yaml:"base_url"`
+	Holder      struct {
+		Organization string `yaml:"organization"`
+		Category     string `yaml:"category"`
+	} `yaml:"holder"`
+	CredentialFile    string        `yaml:"credential_file"`
+	Timeout           time.Duration `yaml:"timeout"`
+	PersonSystems     []string      `yaml:"person_systems"`
+	InsecurePlaintext bool          `yaml:"insecure_plaintext"`
+}
+
+// Policy is what operators decide about decisions; the code tables are files of their own.
+type Policy struct {
+	TablesFolder        string             `yaml:"tables_folder"`
+	MinimumAssurance    string             `yaml:"minimum_assurance"`
+	EmergencyCategories []string           `yaml:"emergency_categories"`
+	Channels            map[string]Channel `yaml:"channels"`
+	DefaultMinimumAge   int                `yaml:"default_minimum_age"`
+}
+
+// Channel is an exchange system or route.
+type Channel struct {
+	Consent    string `yaml:"consent"` // explicit or implied
+	MinimumAge int    `yaml:"minimum_age"`
+}
+
+// Limits bound what requests may use, in bytes, counts and time.
+type Limits struct {
+	RequestBody      size `yaml:"request_body"`
+	ResponseBody     size `yaml:"response_body"`
+	Memory           size `yaml:"memory"`
+	InFlight         int  `yaml:"in_flight"`
+	LookupsPerMinute int  `yaml:"lookups_per_minute"`
+	Timeouts         struct {
+		Header   time.Duration `yaml:"header"`
+		Request  time.Duration `yaml:"request"`
+		Store    time.Duration `yaml:"store"`
+		Idle     time.Duration `yaml:"idle"`
+		Announce time.Duration `yaml:"announce"`
+		Stop     time.Duration `yaml:"stop"`
+	} `yaml:"timeouts"`
+}

@@ -1,0 +1,213 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+	"zorgsluis/consent/redisstore"
+	"zorgsluis/fhir"
+)
+
+type consentCommand struct {
+	Put      putCommand      `cmd:"" help:"Record one consent or refusal; prints its id."`
+	Withdraw withdrawCommand `cmd:"" help:"Withdraw one record."`
+	List     listCommand     `cmd:"" help:"Print what is on file for the person."`
+	History  historyCommand  `cmd:"" help:"Print every version of what was on file, proven by its chain."`
+}
+
+type putCommand struct {
+	configured
+	changing
+	Record string `required:"" placeholder:"FILE" help:"The record as a JSON file (docs/operating.md). Its id and recorded_at are given by the store."`
+}
+
+// Run records one consent record.
+func (p *putCommand) Run(env *environment) error {
+	text, err := os.ReadFile(p.Record)
+	if err != nil {
+		return usage(fmt.Errorf("consent put: %w", err))
+	}
+	record, err := consent.ParseRecord(bytes.TrimSpace(text))
+	if err != nil {
+		return usage(err)
+	}
+	person, err := readPerson(lines(env))
+	if err != nil {
+		return err
+	}
+	return withStore(env, p.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+		id, err := putRecord(ctx, s, store, newRecord{record, person, p.request(env), p.IfGeneration})
+		if err != nil {
+			return fmt.Errorf("consent put: %w", err)
+		}
+		_, err = fmt.Fprintln(env.stdout, id)
+		return err
+	})
+}
+
+// newRecord is one record to be recorded about a person.
+type newRecord struct {
+	record       consent.Record
+	person       fhir.Identifier
+	request      string
+	ifGeneration *uint64
+}
+
+// putRecord checks a record (decision.md, What a write must refuse) and records it. The store gives the id and the instant: what
+// the file says of them is checked and not kept.
+func putRecord(ctx context.Context, s *settings, store *redisstore.Store, p newRecord) (consent.RecordID, error) {
+	id := store.NewRecordID(p.person)
+	event := operatorEvent(s, audit.KindConsent, reasonRecorded, p.request)
+	event.Interaction, event.Consent = audit.CodeCreate, id
+	standing, err := store.Change(ctx, audit.Change{
+		Request: p.request, Person: p.person, IfGeneration: p.ifGeneration, Event: event,
+		Apply: func(st *consent.Standing) error {
+			record := p.record
+			if record.RecordedAt.IsZero() {
+				record.RecordedAt.Time = st.Newest // the store's clock
+			}
+			if err := s.checkNew(record, st.Newest); err != nil {
+				return err
+			}
+			record.ID, record.RecordedAt = id, consent.Time{}
+			st.Records = append(st.Records, record)
+			return nil
+		},
+	})
+	if err != nil {
+		return "", err
+	}
+	return recordedBy(standing, id)
+}
+
+// checkNew says what is wrong with a record that is to be put on file.
+func (s *settings) checkNew(r consent.Record, now time.Time) error {
+	err := s.catalogue.CheckWrite(r, now)
+	if r.Status != consent.StatusActive {
+		err = errors.Join(err, &consent.FieldError{Field: "status", Reason: "must be active: withdraw a record that is on file"})
+	}
+	return usage(err)
+}
+
+// recordedBy is the id under which a change recorded its record: ours, or, where the request was known already, that of the first
+// time: the one whose stamp is that of the change.
+func recordedBy(standing consent.Standing, id consent.RecordID) (consent.RecordID, error) {
+	at := slices.IndexFunc(standing.Records, func(r consent.Record) bool { return r.ID == id })
+	if at < 0 {
+		at = slices.IndexFunc(standing.Records, func(r consent.Record) bool { return r.RecordedAt.Equal(standing.Newest) })
+	}
+	if at < 0 {
+		return "", errors.New("the request id was used for another change")
+	}
+	return standing.Records[at].ID, nil
+}
+
+type withdrawCommand struct {
+	configured
+	changing
+	ID string   `arg:"" help:"The record's id."`
+	By []string `required:"" enum:"patient,representative" placeholder:"WHO" help:"Who withdraws: patient, representative, or both."`
+}
+
+// Run withdraws one record. From the moment that it returns, no release happens under that consent.
+func (w *withdrawCommand) Run(env *environment) error {
+	person, err := readPerson(lines(env))
+	if err != nil {
+		return err
+	}
+	return withStore(env, w.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+		request := w.request(env)
+		event := operatorEvent(s, audit.KindConsent, reasonWithdrawn, request)
+		event.Interaction, event.Consent = audit.CodeUpdate, consent.RecordID(w.ID)
+		_, err := store.Change(ctx, audit.Change{
+			Request: request, Person: person, IfGeneration: w.IfGeneration, Event: event,
+			Apply: func(st *consent.Standing) error { return withdraw(st, consent.RecordID(w.ID), w.By) },
+		})
+		if err != nil {
+			return fmt.Errorf("consent withdraw: %w", err)
+		}
+		_, err = fmt.Fprintln(env.stdout, w.ID)
+		return err
+	})
+}
+
+var (
+	errNoRecord  = errors.New("the person has no record with this id")
+	errWithdrawn = errors.New("the record is not active")
+)
+
+// withdraw marks a record as withdrawn; the store gives the instant.
+func withdraw(st *consent.Standing, id consent.RecordID, by []string) error {
+	for i := range st.Records {
+		r := &st.Records[i]
+		if r.ID != id {
+			continue
+		}
+		if r.Status != consent.StatusActive {
+			return errWithdrawn
+		}
+		r.Status, r.WithdrawnBy = consent.StatusWithdrawn, by
+		return nil
+	}
+	return errNoRecord
+}
+
+type listCommand struct{ configured }
+
+// standingView is what an operator sees of a standing: everything but who it is about, which the operator knows.
+type standingView struct {
+	Generation   uint64                `json:"generation"`
+	Records      []consent.Record      `json:"records"`
+	Declarations []consent.Declaration `json:"declarations"`
+	Flags        consent.Flags         `json:"flags"`
+}
+
+func viewOf(st consent.Standing) standingView {
+	v := standingView{Generation: st.Generation, Records: st.Records, Declarations: st.Declarations, Flags: st.Flags}
+	if v.Records == nil {
+		v.Records = []consent.Record{}
+	}
+	if v.Declarations == nil {
+		v.Declarations = []consent.Declaration{}
+	}
+	return v
+}
+
+// Run prints what is on file.
+func (l *listCommand) Run(env *environment) error {
+	person, err := readPerson(lines(env))
+	if err != nil {
+		return err
+	}
+	return withStore(env, l.Config, func(ctx context.Context, _ *settings, store *redisstore.Store) error {
+		standing, _, err := store.Standing(ctx, store.Key(person))
+		if err != nil {
+			return fmt.Errorf("consent list: %w", err)
+		}
+		return printJSON(env.stdout, viewOf(standing))
+	})
+}
+
+type historyCommand struct{ configured }
+
+// Run prints every version.
+func (h *historyCommand) Run(env *environment) error {
+	person, err := readPerson(lines(env))
+	if err != nil {
+		return err
+	}
+	return withStore(env, h.Config, func(ctx context.Context, _ *settings, store *redisstore.Store) error {
+		versions, err := store.History(ctx, store.Key(person))
+		if err != nil {
+			return fmt.Errorf("consent history: %w", err)
+		}
+		return printJSON(env.stdout, versions)
+	})
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+
+	"zorgsluis/configs"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// loadTables reads the code tables: those of the program, or an operator's own. What is wrong with them is told by their own file
+// and line.
+func (s *settings) loadTables(c *checker) {
+	folder := configs.Files()
+	if name := s.config.Policy.TablesFolder; name != "" {
+		full := c.path(name)
+		if info, err := os.Stat(full); err != nil || !info.IsDir() {
+			c.add("policy.tables_folder", "%s: not a folder", name)
+			return
+		}
+		folder = os.DirFS(full)
+	}
+	s.readTables(c, folder)
+}
+
+func (s *settings) readTables(c *checker, folder fs.FS) {
+	tables, err := configs.Load(folder)
+	if err != nil {
+		c.problems = append(c.problems, unjoin(err)...)
+		return
+	}
+	classifier, err := fhir.NewClassifier(fhir.R4, tables.CategoryRules, tables.Sensitive)
+	if err != nil {
+		c.add("policy.tables_folder", "%v", err)
+		return
+	}
+	s.tables, s.classifier = tables, classifier
+}
+
+// decisions checks what operators decide about decisions, and makes the policy of it.
+func (s *settings) decisions(c *checker) {
+	p := s.config.Policy
+	if len(p.Channels) == 0 {
+		c.add("policy.channels", "missing: at least one channel")
+	}
+	level, ok := policy.ParseAssurance(p.MinimumAssurance)
+	if !ok || level == policy.AssuranceNone {
+		c.add("policy.minimum_assurance", "is %q, must be low, substantial or high", p.MinimumAssurance)
+	}
+	c.atLeast("policy.default_minimum_age", p.DefaultMinimumAge, 12)
+	channels := map[policy.Channel]policy.ChannelRule{}
+	for _, name := range slices.Sorted(maps.Keys(p.Channels)) {
+		key, channel := configs.Join("policy.channels", name), p.Channels[name]
+		if channel.Consent != "explicit" && channel.Consent != "implied" {
+			c.add(key+".consent", "is %q, must be explicit or implied", channel.Consent)
+		}
+		if channel.MinimumAge != 0 {
+			c.atLeast(key+".minimum_age", channel.MinimumAge, 12)
+		}
+		channels[policy.Channel(name)] = policy.ChannelRule{Implied: channel.Consent == "implied", MinimumAge: channel.MinimumAge}
+	}
+	if !c.written("policy.emergency_categories") {
+		c.add("policy.emergency_categories", "missing: the categories that may declare an emergency; [] for none")
+	}
+	for i, category := range p.EmergencyCategories {
+		s.category(c, fmt.Sprintf("policy.emergency_categories[%d]", i), category)
+	}
+	if s.tables == nil || len(c.problems) > 0 {
+		return // the policy of a configuration that is not used
+	}
+	config := s.tables.PolicyConfig()
+	config.MinimumAssurance, config.Channels, config.DefaultMinimumAge = level, channels, p.DefaultMinimumAge
+	for _, category := range p.EmergencyCategories {
+		config.EmergencyCategories = append(config.EmergencyCategories, policy.ProviderCategory(category))
+	}
+	var err error
+	if s.policy, err = policy.New(config); err != nil {
+		c.add("policy", "%v", err)
+		return
+	}
+	s.catalogue = s.tables.Catalogue(slices.Sorted(maps.Keys(p.Channels)))
+	if s.policyHash, err = s.hash(); err != nil {
+		c.add("policy", "%v", err)
+	}
+}
+
+// category notes a provider category that the tables do not have.
+func (s *settings) category(c *checker, key, category string) {
+	if !c.need(key, category) || s.tables == nil {
+		return
+	}
+	if names := s.tables.CategoryNames(); !slices.Contains(names, policy.ProviderCategory(category)) {
+		c.add(key, "%s is not a provider category; there are %s", category, names)
+	}
+}
+
+// channel notes a channel that is not configured; none is for others to judge.
+func (s *settings) channel(c *checker, key, channel string) {
+	if _, ok := s.config.Policy.Channels[channel]; !ok && channel != "" {
+		c.add(key, "%s is not one of policy.channels", channel)
+	}
+}
+
+// hash names everything in the configuration on which a decision depends, so that an event tells under which policy it was taken:
+// the tables, the policy, who is taken for whom, and who holds what. Keys, addresses and limits are no part of it.
+func (s *settings) hash() (string, error) {
+	type holder struct{ ID, Organization, Category string }
+	var holders []holder
+	for _, src := range s.config.Sources {
+		holders = append(holders, holder{src.ID, src.Holder.Organization, src.Holder.Category})
+	}
+	p := s.config.Policy
+	p.TablesFolder = ""
+	text, err := json.Marshal(struct {
+		Tables  string
+		Policy  Policy
+		Issuers []Issuer
+		Clients map[string]Client
+		Holders []holder
+	}{s.tables.Hash, p, s.config.Issuers, s.config.Clients, holders})
+	if err != nil {
+		return "", fmt.Errorf("hash: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:]), nil
+}

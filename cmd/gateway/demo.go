@@ -1,0 +1,283 @@
+//go:build !release
+
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+	"zorgsluis/internal/demo"
+)
+
+// demoCommands are the commands that release builds do not have.
+type demoCommands struct {
+	Demo demoCommand `cmd:"" help:"Start a gateway with an issuer, a source, patients and consents to try it with."`
+}
+
+type demoCommand struct {
+	Tour   bool   `help:"Play the story of the demo, check every answer, and end."`
+	Listen string `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where the gateway listens (loopback only); the tour takes a free port by default."`
+}
+
+// Run starts the demo's world and the gateway in it, with the code of serve.
+func (d *demoCommand) Run(env *environment) error {
+	w, err := newWorld(d.address())
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	s, err := w.configure(env.stdout)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(env.ctx)
+	defer cancel()
+	log := newLog(env.stderr)
+	if d.Tour {
+		log = slog.New(slog.DiscardHandler)
+	}
+	told := make(chan error, 1)
+	served := serve(ctx, s, log, func(g *running, _ addresses) {
+		go func() {
+			err := w.show(ctx, d.Tour, s, g, env.stdout)
+			told <- err
+			if err != nil || d.Tour {
+				cancel()
+			}
+		}()
+	})
+	cancel() // what is being told ends with the gateway
+	select {
+	case err = <-told:
+	default:
+	}
+	return errors.Join(err, served)
+}
+
+// address is where to listen. The tour needs no address that a person could remember.
+func (d *demoCommand) address() string {
+	if d.Tour && d.Listen == "127.0.0.1:8080" {
+		return "127.0.0.1:0"
+	}
+	return d.Listen
+}
+
+// world is what stands around the demo's gateway. All of it is gone when the demo ends.
+type world struct {
+	folder string
+	listen string
+	issuer *demo.Issuer
+	source *demo.Source
+}
+
+func newWorld(listen string) (w *world, err error) {
+	w = &world{}
+	defer func() {
+		if err != nil {
+			w.close()
+		}
+	}()
+	if w.listen, err = freeAddress(listen); err != nil {
+		return nil, err
+	}
+	if w.folder, err = os.MkdirTemp("", "zorgsluis-demo-"); err != nil {
+		return nil, err
+	}
+	data, err := demo.Load()
+	if err != nil {
+		return nil, err
+	}
+	if w.source, err = demo.NewSource(data, demo.SourceOptions{}); err != nil {
+		return nil, err
+	}
+	w.issuer, err = demo.NewIssuer(demo.IssuerOptions{})
+	return w, err
+}
+
+// freeAddress gives port 0 a number: the public URL, which is part of the configuration, names it.
+func freeAddress(listen string) (string, error) {
+	l, err := net.Listen("tcp", listen)
+	if err != nil {
+		return "", fmt.Errorf("demo: %w", err)
+	}
+	return l.Addr().String(), l.Close()
+}
+
+func (w *world) close() {
+	if w.issuer != nil {
+		_ = w.issuer.Close()
+	}
+	if w.source != nil {
+		_ = w.source.Close()
+	}
+	if w.folder != "" {
+		_ = os.RemoveAll(w.folder)
+	}
+}
+
+// configure writes a configuration file and loads it as serve does.
+func (w *world) configure(out io.Writer) (*settings, error) {
+	if _, err := generateKeys(w.folder); err != nil {
+		return nil, err
+	}
+	clients := ""
+	for _, caller := range demo.Callers() {
+		clients += fmt.Sprintf("  %s: {}\n", caller.ClientID)
+	}
+	text := fmt.Sprintf(demoConfiguration, w.listen, w.issuer.URL(), w.issuer.Audience(), w.issuer.Algorithm(), clients,
+		w.source.URL(), demo.OrganizationSourceHolder, demo.CategoryOfTheSourceHolder)
+	file := filepath.Join(w.folder, "gateway.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		return nil, err
+	}
+	s, err := loadSettings(file)
+	if err != nil {
+		return nil, err
+	}
+	s.initialise = true
+	if _, err := exec.LookPath("redis-server"); err != nil {
+		s.inMemory = true
+		fmt.Fprintln(out, "There is no redis-server here, so Redis is simulated in memory: nothing is kept, and nothing is safe from a crash.")
+	}
+	return s, nil
+}
+
+// demoConfiguration is the demo's gateway. configs/gateway.yaml explains the keys.
+const demoConfiguration = `public_url: "http://%[1]s"
+listen: "%[1]s"
+admin: { listen: "127.0.0.1:0" }
+redis: { mode: embedded, folder: redis }
+store: { shards: 4, person_secret_file: person-secret, sealing_key_file: sealing-key }
+archive: { folder: archive }
+cursor_key_files: [cursor-key]
+issuers:
+  - url: "%[2]s"
+    audience: "%[3]s"
+    algorithms: [%[4]s]
+    kind: { claim: kind, values: { provider: provider, patient: patient } }
+    channel: regional
+    claims:
+      assurance: acr
+      person: { path: bsn, system: "http://fhir.nl/fhir/NamingSystem/bsn" }
+      organization: { path: organization_ura, prefix: "ura:" }
+      organization_type: organization_type
+      agb: agb
+      roles: "uzi_roles[]"
+      identifiers: [{ path: organization_uzovi, system: "http://fhir.nl/fhir/NamingSystem/uzovi" }]
+      practitioner: { path: uzi, prefix: "uzi:" }
+      relationship: relationship
+      purpose: "purpose_of_use[]"
+      name: name
+clients:
+%[5]ssources:
+  - id: demo
+    fhir_version: R4
+    base_url: "%[6]s"
+    holder: { organization: "%[7]s", category: %[8]s }
+    timeout: 5s
+    person_systems: ["http://fhir.nl/fhir/NamingSystem/bsn"]
+policy:
+  emergency_categories: [gp, hospital]
+  channels: { regional: { consent: explicit } }
+`
+
+// show seeds the consents, and tells what to try, or plays the tour.
+func (w *world) show(ctx context.Context, tour bool, s *settings, g *running, out io.Writer) error {
+	put := func(record consent.Record, person fhir.Identifier) error {
+		_, err := putRecord(ctx, s, g.store, newRecord{record: record, person: person, request: rand.Text()})
+		return err
+	}
+	if err := demo.Seed(ctx, put); err != nil {
+		return err
+	}
+	if tour {
+		return demo.Tour{
+			Base: s.config.PublicURL, Source: "demo", Token: w.issuer.Token, Put: put, Out: out,
+			Withdraw: func(ctx context.Context, person fhir.Identifier, party consent.Side) error {
+				return withdrawParty(ctx, s, g, person, party)
+			},
+		}.Run(ctx)
+	}
+	return w.tell(s, out)
+}
+
+// withdrawParty withdraws, as the patient, every active permit that names exactly this party.
+func withdrawParty(ctx context.Context, s *settings, g *running, person fhir.Identifier, party consent.Side) error {
+	request := rand.Text()
+	event := operatorEvent(s, audit.KindConsent, reasonWithdrawn, request)
+	event.Interaction = audit.CodeUpdate
+	_, err := g.store.Change(ctx, audit.Change{
+		Request: request, Person: person, Event: event,
+		Apply: func(st *consent.Standing) error {
+			var errs []error
+			for _, r := range slices.Clone(st.Records) {
+				if r.Decision == consent.DecisionPermit && r.Status == consent.StatusActive && r.Party == party {
+					errs = append(errs, withdraw(st, r.ID, []string{consent.ByPatient}))
+				}
+			}
+			return errors.Join(errs...)
+		},
+	})
+	return err
+}
+
+// tell writes a token for each caller into a file that curl can read, and lines to try.
+func (w *world) tell(s *settings, out io.Writer) error {
+	for _, caller := range demo.Callers() {
+		token, err := w.issuer.Token(caller.Claims)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(w.folder, caller.ClientID), []byte("Authorization: Bearer "+token+"\n"), 0o600); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(out, "\nThe gateway is at %s, in front of a source with real FHIR records.\n", s.config.PublicURL)
+	for _, p := range demo.People()[:3] {
+		fmt.Fprintf(out, "  %s, BSN %s: %s\n", p.Name, p.BSN, p.Story)
+	}
+	fmt.Fprintf(out, "\nTry (each file holds the token of one caller):\n")
+	karena := demo.Karena()
+	base := s.config.PublicURL + "/fhir/demo/"
+	for _, try := range []struct{ caller, target, why string }{
+		{"gp", "Condition?patient=" + string(karena.PatientID), "200: she gave her GP everything"},
+		{"pharmacist", "MedicationRequest?patient=" + string(karena.PatientID), "200: she gave pharmacies her medication"},
+		{"pharmacist", "Condition?patient=" + string(karena.PatientID), "403: but not her conditions"},
+		{"company-doctor", "Condition?patient=" + string(karena.PatientID), "403: the law shuts company doctors out, although she gave consent"},
+		{"insurer", "Condition?patient=" + string(karena.PatientID), "403: and health insurers"},
+		{"emergency-doctor", "AllergyIntolerance?patient=" + string(karena.PatientID), "403: nobody asked her about hospitals yet; declare an emergency:"},
+	} {
+		fmt.Fprintf(out, "  # %s\n  curl -H @%s \"%s%s\"\n", try.why, filepath.Join(w.folder, try.caller), base, try.target)
+	}
+	fmt.Fprintf(out, "%s", w.emergency(s, karena))
+	fmt.Fprintf(out, "  # 200: her own record, and who asked for it\n  curl -H @%[1]s \"%[2]sCondition\"\n  curl -H @%[1]s \"%[3]s/gateway/AuditEvent\"\n",
+		filepath.Join(w.folder, "patient"), base, s.config.PublicURL)
+	fmt.Fprintf(out, "\nConsents, with the program itself (the BSN comes from standard input):\n  echo %s | gateway consent list --config %s\n",
+		karena.BSN, filepath.Join(w.folder, "gateway.yaml"))
+	fmt.Fprintf(out, "\nThe whole story by itself: gateway demo --tour. Stop with Ctrl-C; nothing is kept.\n")
+	return nil
+}
+
+// emergency is how to declare one, and what it opens.
+func (w *world) emergency(s *settings, p demo.Person) string {
+	doctor := filepath.Join(w.folder, "emergency-doctor")
+	return fmt.Sprintf(`  curl -H @%[1]s -H "Content-Type: application/fhir+json" "%[2]s/gateway/\$break-glass" -d '{"resourceType":"Parameters","parameter":[
+    {"name":"patient","valueIdentifier":{"system":"%[3]s","value":"%[4]s"}},
+    {"name":"reason","valueString":"Brought in unconscious after an accident"},
+    {"name":"consent-impossible","valueBoolean":true}]}'
+  # 200 now: it is marked, and somebody will review it
+  curl -H @%[1]s "%[2]s/fhir/demo/AllergyIntolerance?patient=%[5]s"
+`, doctor, s.config.PublicURL, demo.SystemBSN, p.BSN, p.PatientID)
+}

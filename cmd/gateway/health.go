@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// How long one look at all components may take, and how long its result is given to others who ask: whoever polls readiness must
+// not be able to load Redis.
+const (
+	healthTimeout = 2 * time.Second
+	healthFresh   = time.Second
+)
+
+// component is one part that a ready gateway needs. A nil check is a part that is not there yet.
+type component struct {
+	name  string
+	check func(context.Context) error
+}
+
+// health answers whether the process lives and whether it can serve. Not ready is the first sign of a stop, so that nobody sends
+// new requests while the last ones are answered.
+type health struct {
+	draining   atomic.Bool
+	components func() []component
+
+	mu    sync.Mutex
+	state map[string]string
+	ready bool
+	at    time.Time
+}
+
+// register adds the two endpoints.
+func (h *health) register(mux *http.ServeMux) {
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
+		// Nothing is asked here: restarting the gateway heals neither Redis nor an identity provider.
+		_, _ = w.Write([]byte("ok\n"))
+	})
+	mux.HandleFunc("GET /readyz", h.readyz)
+}
+
+func (h *health) readyz(w http.ResponseWriter, r *http.Request) {
+	state, ready := h.look(r.Context())
+	answer := struct {
+		Status     string            `json:"status"`
+		Components map[string]string `json:"components"`
+	}{"ready", state}
+	status := http.StatusOK
+	switch {
+	case h.draining.Load():
+		answer.Status, status = "draining", http.StatusServiceUnavailable
+	case !ready:
+		answer.Status, status = "not ready", http.StatusServiceUnavailable
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(answer)
+}
+
+// look asks every component at the same time, once per healthFresh whoever asks.
+func (h *health) look(ctx context.Context) (state map[string]string, ready bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.state != nil && time.Since(h.at) < healthFresh {
+		return h.state, h.ready
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), healthTimeout)
+	defer cancel()
+	components := h.components()
+	results := make([]error, len(components))
+	var wg sync.WaitGroup
+	for i, c := range components {
+		wg.Go(func() { results[i] = c.check(ctx) })
+	}
+	wg.Wait()
+	h.state, h.ready, h.at = make(map[string]string, len(components)), true, time.Now()
+	for i, c := range components {
+		h.state[c.name] = "ok"
+		if results[i] != nil {
+			h.state[c.name], h.ready = results[i].Error(), false
+		}
+	}
+	return h.state, h.ready
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	"zorgsluis/authn"
+	"zorgsluis/configs"
+	"zorgsluis/policy"
+)
+
+// Issuer is one identity provider (authn.Issuer explains the fields; configs/gateway.yaml the keys).
+type Issuer struct {
+	URL            string            `yaml:"url"`
+	JWKSURL        string            `yaml:"jwks_url"`
+	Audience       string            `yaml:"audience"`
+	TokenType      string            `yaml:"token_type"`
+	Algorithms     []string          `yaml:"algorithms"`
+	Kind           Kind              `yaml:"kind"`
+	Channel        string            `yaml:"channel"`
+	RequiredClaims map[string]string `yaml:"required_claims"`
+	RequiredScope  string            `yaml:"required_scope"`
+	RequireTokenID bool              `yaml:"require_token_id"`
+	MaxLifetime    time.Duration     `yaml:"max_lifetime"`
+	Claims         Claims            `yaml:"claims"`
+}
+
+// Kind says in which capacity an issuer's callers ask: always the same, or by a claim.
+type Kind struct {
+	Fixed  string            `yaml:"fixed"`
+	Claim  string            `yaml:"claim"`
+	Values map[string]string `yaml:"values"`
+}
+
+// Claims says where in a token the facts are.
+type Claims struct {
+	Assurance        string            `yaml:"assurance"`
+	Person           IdentifierClaim   `yaml:"person"`
+	Organization     PrefixedClaim     `yaml:"organization"`
+	OrganizationType string            `yaml:"organization_type"`
+	AGB              string            `yaml:"agb"`
+	Roles            string            `yaml:"roles"`
+	Identifiers      []IdentifierClaim `yaml:"identifiers"`
+	Practitioner     PrefixedClaim     `yaml:"practitioner"`
+	Relationship     string            `yaml:"relationship"`
+	Purpose          string            `yaml:"purpose"`
+	Name             string            `yaml:"name"`
+	Client           string            `yaml:"client"`
+	Representative   IdentifierClaim   `yaml:"representative"`
+	Authority        string            `yaml:"authority"`
+	AuthTime         string            `yaml:"auth_time"`
+}
+
+// IdentifierClaim is a claim that holds an identifier of one system.
+type IdentifierClaim struct {
+	Path   string `yaml:"path"`
+	System string `yaml:"system"`
+}
+
+// PrefixedClaim is a claim whose value we write with a prefix, such as "ura:".
+type PrefixedClaim struct {
+	Path   string `yaml:"path"`
+	Prefix string `yaml:"prefix"`
+}
+
+// Client is the registration of a client: what holds where its tokens do not say.
+type Client struct {
+	Issuer       string `yaml:"issuer"`
+	Relationship string `yaml:"relationship"`
+	Purpose      string `yaml:"purpose"`
+	Channel      string `yaml:"channel"`
+}
+
+// kinds are the capacities as they are written.
+var kinds = map[string]policy.SubjectKind{
+	"other":          policy.KindOther,
+	"patient":        policy.KindPatient,
+	"representative": policy.KindRepresentative,
+	"provider":       policy.KindProvider,
+}
+
+// authentication checks issuers and clients, with the code that uses them later, and keeps what they amount to.
+func (s *settings) authentication(c *checker) {
+	a := authn.Config{Clients: map[string]authn.Client{}, Skew: s.config.ClockSkew}
+	if s.tables != nil {
+		a.Tables, a.Assurance = s.tables.Providers, s.tables.Assurance
+	}
+	for i, issuer := range s.config.Issuers {
+		key := fmt.Sprintf("issuers[%d].", i)
+		s.channel(c, key+"channel", issuer.Channel)
+		a.Issuers = append(a.Issuers, issuer.resolve(c, key))
+	}
+	for _, id := range slices.Sorted(maps.Keys(s.config.Clients)) {
+		client := s.config.Clients[id]
+		s.channel(c, configs.Join("clients", id)+".channel", client.Channel)
+		a.Clients[id] = authn.Client{
+			Issuer:       client.Issuer,
+			Relationship: policy.Relationship(client.Relationship),
+			Purpose:      policy.PurposeOfUse(client.Purpose),
+			Channel:      policy.Channel(client.Channel),
+		}
+	}
+	_, err := authn.New(a)
+	c.addAll(err)
+	s.authn = a
+}
+
+// resolve gives the issuer in the vocabulary of authn.
+func (i Issuer) resolve(c *checker, key string) authn.Issuer {
+	kind := authn.KindRule{Claim: i.Kind.Claim}
+	if fixed, ok := kinds[i.Kind.Fixed]; ok {
+		kind.Fixed = fixed
+	} else if i.Kind.Fixed != "" {
+		c.add(key+"kind.fixed", "is %q, must be patient or provider", i.Kind.Fixed)
+	}
+	for value, name := range i.Kind.Values {
+		resolved, ok := kinds[name]
+		if !ok {
+			c.add(configs.Join(key+"kind.values", value), "is %q, must be patient, representative, provider or other", name)
+			continue
+		}
+		if kind.Values == nil {
+			kind.Values = map[string]policy.SubjectKind{}
+		}
+		kind.Values[value] = resolved
+	}
+	return authn.Issuer{
+		URL:            i.URL,
+		JWKSURL:        i.JWKSURL,
+		Audience:       i.Audience,
+		TokenType:      i.TokenType,
+		Algorithms:     i.Algorithms,
+		Kind:           kind,
+		Channel:        policy.Channel(i.Channel),
+		RequiredClaims: i.RequiredClaims,
+		RequiredScope:  i.RequiredScope,
+		RequireTokenID: i.RequireTokenID,
+		MaxLifetime:    i.MaxLifetime,
+		Claims:         i.Claims.resolve(),
+	}
+}
+
+func (m Claims) resolve() authn.ClaimMap {
+	resolved := authn.ClaimMap{
+		Assurance:        m.Assurance,
+		Person:           authn.IdentifierClaim(m.Person),
+		Organization:     authn.PrefixedClaim(m.Organization),
+		OrganizationType: m.OrganizationType,
+		AGB:              m.AGB,
+		Roles:            m.Roles,
+		Practitioner:     authn.PrefixedClaim(m.Practitioner),
+		Relationship:     m.Relationship,
+		Purpose:          m.Purpose,
+		Name:             m.Name,
+		Client:           m.Client,
+		Representative:   authn.IdentifierClaim(m.Representative),
+		Authority:        m.Authority,
+		AuthTime:         m.AuthTime,
+	}
+	for _, identifier := range m.Identifiers {
+		resolved.Identifiers = append(resolved.Identifiers, authn.IdentifierClaim(identifier))
+	}
+	return resolved
+}
+
+// addAll notes the faults that authn found, which it names by the keys of the configuration file.
+func (c *checker) addAll(err error) {
+	for _, e := range unjoin(err) {
+		var fault *authn.ConfigError
+		if !errors.As(e, &fault) {
+			c.add("issuers", "%v", e)
+			continue
+		}
+		c.add(clientKey.ReplaceAllStringFunc(fault.Key, func(key string) string {
+			id, _ := strconv.Unquote(clientKey.FindStringSubmatch(key)[1])
+			return configs.Join("clients", id)
+		}), "%s", fault.Problem)
+	}
+}
+
+// clientKey is how authn writes the key of a client.
+var clientKey = regexp.MustCompile(`^clients\[("(?:[^"\\]|\\.)*")\]`)

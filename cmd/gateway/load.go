@@ -1,0 +1,130 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"zorgsluis/authn"
+	"zorgsluis/configs"
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// settings are what a configuration amounts to: everything that it names was read and checked, and nothing was started or
+// connected to yet.
+type settings struct {
+	config *Config
+
+	certificate   *tls.Certificate // nil: plain HTTP
+	redisFolder   string
+	redisPassword string
+	redisCA       *x509.CertPool
+	personSecret  []byte
+	sealingKey    []byte
+	cursorKeys    [][]byte
+	archiveFolder string
+	credentials   []credential // one for each source, in the same order
+
+	tables     *configs.Tables
+	policy     *policy.Policy
+	policyHash string
+	catalogue  consent.Catalogue
+	classifier *fhir.Classifier
+	authn      authn.Config
+
+	// What only the demo sets, and no key of a configuration can: a Redis in memory, and a store that is made when it is missing.
+	inMemory   bool
+	initialise bool
+}
+
+// defaults are the keys that may be left out. None of them opens anything.
+func defaults() *Config {
+	c := &Config{ClockSkew: 30 * time.Second}
+	c.Admin.Listen = "127.0.0.1:9464"
+	c.Store.Shards = 16
+	c.Policy.MinimumAssurance = "substantial"
+	c.Policy.DefaultMinimumAge = 12
+	c.BreakGlass.Lasts = time.Hour
+	c.BreakGlass.PerHour = 5
+	c.Unauthenticated.EventsPerMinute = 60
+	c.Limits = Limits{RequestBody: 64 << 10, ResponseBody: 16 << 20, Memory: 256 << 20, InFlight: 512, LookupsPerMinute: 120}
+	t := &c.Limits.Timeouts
+	t.Header, t.Request, t.Store, t.Idle = 10*time.Second, 30*time.Second, 800*time.Millisecond, 2*time.Minute
+	t.Announce, t.Stop = 0, 40*time.Second
+	return c
+}
+
+// loadSettings reads a configuration file and checks everything in it. serve and check use it alike, so that what check accepts,
+// serve starts with. The error is one of usage and joins every problem, each a *configs.Problem with file, line and key.
+func loadSettings(file string) (*settings, error) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, usage(fmt.Errorf("configuration: %w", err))
+	}
+	s := &settings{config: defaults()}
+	lines, err := configs.DecodeLines(file, data, s.config)
+	c := &checker{file: file, lines: lines}
+	c.take(err)
+	if lines != nil {
+		s.check(c)
+	}
+	if len(c.problems) > 0 {
+		return nil, usage(errors.Join(c.problems...))
+	}
+	return s, nil
+}
+
+// check runs every check, whatever the others found.
+func (s *settings) check(c *checker) {
+	s.loadTables(c)
+	s.server(c)
+	s.redis(c)
+	s.store(c)
+	s.sources(c)
+	s.decisions(c)
+	s.authentication(c)
+	s.limits(c)
+}
+
+// take notes the problems that the decoder found. About those keys nothing more is said: what could not be read is not missing.
+func (c *checker) take(err error) {
+	for _, e := range unjoin(err) {
+		var p *configs.Problem
+		if errors.As(e, &p) && p.Key != "" {
+			c.unread = append(c.unread, p.Key)
+		}
+		c.problems = append(c.problems, e)
+	}
+}
+
+// isUnread reports whether a key, or one around it, could not be read.
+func (c *checker) isUnread(key string) bool {
+	for _, u := range c.unread {
+		if rest, ok := strings.CutPrefix(key, u); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
+			return true
+		}
+	}
+	return false
+}
+
+// unjoin takes an error of errors.Join apart.
+func unjoin(err error) []error {
+	if err == nil {
+		return nil
+	}
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		return []error{err}
+	}
+	var all []error
+	for _, e := range joined.Unwrap() {
+		all = append(all, unjoin(e)...)
+	}
+	return all
+}

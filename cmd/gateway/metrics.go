@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+	"zorgsluis/proxy"
+)
+
+// interactions are the only values that the label of that name takes. Labels come from closed lists: a label that follows a
+// request's text could hold an identifier, and would let callers fill the memory.
+var interactions = []string{"read", "search-type", "capabilities", "break-glass", "access-events"}
+
+// The steps that are measured one by one (design.md, "One request").
+const (
+	stepAuthenticate = "authenticate"
+	stepStanding     = "standing"
+	stepSource       = "source"
+	stepCommit       = "commit"
+)
+
+// metrics are what /metrics shows. They are their own registry: nothing is registered by being imported.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	steps    *prometheus.HistogramVec
+	failures *prometheus.CounterVec
+	alerts   prometheus.Counter
+	inFlight prometheus.Gauge
+}
+
+func newMetrics(version string) *metrics {
+	seconds := []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30}
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "zorgsluis_requests_total", Help: "Answered requests by interaction and HTTP status.",
+		}, []string{"interaction", "status"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "zorgsluis_request_seconds", Help: "Time from the first byte read to the answer.", Buckets: seconds,
+		}, []string{"interaction"}),
+		steps: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "zorgsluis_step_seconds", Help: "Time of one step of a request.", Buckets: seconds,
+		}, []string{"step"}),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "zorgsluis_step_failures_total", Help: "Steps that ended in an error, refusals of callers not counted.",
+		}, []string{"step"}),
+		alerts: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "zorgsluis_alerts_total", Help: "Emergency accesses and refusals that must be reported.",
+		}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "zorgsluis_requests_in_flight", Help: "Requests that are being answered.",
+		}),
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "zorgsluis_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version},
+	})
+	build.Set(1)
+	m.registry.MustRegister(m.requests, m.duration, m.steps, m.failures, m.alerts, m.inFlight, build,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+// archiveLag shows how far the archive is behind the outbox.
+func (m *metrics) archiveLag(lag func() time.Duration) {
+	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "zorgsluis_archive_lag_seconds", Help: "Age of the oldest access event that is not in the archive yet.",
+	}, func() float64 { return lag().Seconds() }))
+}
+
+func (m *metrics) register(mux *http.ServeMux) {
+	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{}))
+}
+
+// observe counts a finished exchange.
+func (m *metrics) observe(s proxy.Summary) {
+	interaction := s.Interaction
+	if !slices.Contains(interactions, interaction) {
+		interaction = "other"
+	}
+	m.requests.WithLabelValues(interaction, strconv.Itoa(s.Status)).Inc()
+	m.duration.WithLabelValues(interaction).Observe(s.Duration.Seconds())
+	if s.Alert {
+		m.alerts.Inc()
+	}
+}
+
+// step notes how long a step took, and whether it failed.
+func (m *metrics) step(name string, since time.Time, failed bool) {
+	m.steps.WithLabelValues(name).Observe(time.Since(since).Seconds())
+	if failed {
+		m.failures.WithLabelValues(name).Inc()
+	}
+}
+
+// counted keeps the number of requests in flight.
+func (m *metrics) counted(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		m.inFlight.Inc()
+		defer m.inFlight.Dec()
+		next.ServeHTTP(w, r)
+	})
+}
+
+// timedStandings measures the read of the standing.
+type timedStandings struct {
+	proxy.Standings
+	m *metrics
+}
+
+func (t timedStandings) Standing(ctx context.Context, key consent.PersonKey) (consent.Standing, time.Time, error) {
+	start := time.Now()
+	standing, now, err := t.Standings.Standing(ctx, key)
+	t.m.step(stepStanding, start, err != nil)
+	return standing, now, err
+}
+
+// timedRecorder measures the commit.
+type timedRecorder struct {
+	proxy.Recorder
+	m *metrics
+}
+
+func (t timedRecorder) Commit(ctx context.Context, r audit.Release) error {
+	start := time.Now()
+	err := t.Recorder.Commit(ctx, r)
+	t.m.step(stepCommit, start, err != nil)
+	return err
+}
+
+// timedTransport measures the source's answer up to its headers.
+type timedTransport struct {
+	http.RoundTripper
+	m *metrics
+}
+
+func (t timedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	start := time.Now()
+	response, err := t.RoundTripper.RoundTrip(r)
+	t.m.step(stepSource, start, err != nil)
+	return response, err
+}
+
+// Interface checks: the decorators stand where the parts stood.
+var (
+	_ proxy.Standings   = timedStandings{}
+	_ proxy.Recorder    = timedRecorder{}
+	_ http.RoundTripper = timedTransport{}
+)

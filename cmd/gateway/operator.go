@@ -1,0 +1,130 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/user"
+	"strings"
+	"time"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+	"zorgsluis/consent/redisstore"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// operatorTimeout bounds one command on the store, starting an embedded Redis included.
+const operatorTimeout = 30 * time.Second
+
+// maxPersonLine bounds a line of standard input: an identifier system, a bar and a value.
+const maxPersonLine = 1024
+
+// The reasons of an operator's events.
+const (
+	reasonRecorded  = "recorded"
+	reasonWithdrawn = "withdrawn"
+	reasonFlagged   = "flagged"
+	reasonReviewed  = "reviewed"
+)
+
+// changing are the flags of commands that change what is on file.
+type changing struct {
+	RequestID    string  `placeholder:"ID" help:"Makes the command repeatable: the same id changes once. Give it again after an unknown outcome."`
+	IfGeneration *uint64 `placeholder:"N" help:"Change only if what is on file for the person is still at this generation (consent list shows it)."`
+}
+
+// request is the id under which the change is idempotent. One that we made is told before the change, so that an unknown outcome
+// can be asked about.
+func (c changing) request(env *environment) string {
+	if c.RequestID != "" {
+		return c.RequestID
+	}
+	id := rand.Text()
+	fmt.Fprintln(env.stderr, "request id:", id)
+	return id
+}
+
+// withStore opens the configured store for one command.
+func withStore(env *environment, file string, do func(context.Context, *settings, *redisstore.Store) error) error {
+	s, err := loadSettings(file)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(env.ctx, operatorTimeout)
+	defer cancel()
+	b, err := openBackend(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	return do(ctx, s, b.store)
+}
+
+// operatorEvent is the access event of a command: consent changes are access events as well.
+func operatorEvent(s *settings, kind audit.Kind, reason, request string) *audit.Event {
+	name := "unknown"
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	return &audit.Event{
+		Version: 1,
+		Kind:    kind,
+		Request: request,
+		Outcome: audit.OutcomePermit,
+		Reason:  policy.Reason(reason),
+		Actor:   audit.Actor{Kind: "other", Name: name, Roles: []string{"operator"}},
+		Policy:  s.policyHash,
+	}
+}
+
+// readPerson reads who it is about from the first line of standard input: a BSN, or "system|value". Errors never repeat it.
+func readPerson(in *bufio.Reader) (fhir.Identifier, error) {
+	line, err := readLine(in)
+	if err != nil {
+		return fhir.Identifier{}, usage(fmt.Errorf("person: %w", err))
+	}
+	id := fhir.Identifier{System: consent.SystemBSN, Value: line}
+	if system, value, ok := strings.Cut(line, "|"); ok {
+		id = fhir.Identifier{System: system, Value: value}
+	}
+	person, err := consent.NormalizePerson(id)
+	if err != nil {
+		return fhir.Identifier{}, usage(fmt.Errorf("person: %w", err))
+	}
+	return person, nil
+}
+
+var errNoLine = errors.New("standard input must name one, as a BSN or as system|value")
+
+// readLine reads one line that is not empty.
+func readLine(in *bufio.Reader) (string, error) {
+	line, err := in.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		return "", errors.New("the line is too long")
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", err
+	}
+	text := strings.TrimSpace(string(line))
+	if text == "" {
+		return "", errNoLine
+	}
+	return text, nil
+}
+
+// lines gives standard input in lines of bounded length.
+func lines(env *environment) *bufio.Reader { return bufio.NewReaderSize(env.stdin, maxPersonLine) }
+
+// printJSON prints a value for people and for jq.
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+	"zorgsluis/consent/redisstore"
+	"zorgsluis/fhir"
+)
+
+type personCommand struct {
+	Set personSetCommand `cmd:"" help:"Set flags of a person; those that are not named stay as they are."`
+}
+
+type personSetCommand struct {
+	configured
+	changing
+	Incapacitated         *bool    `negatable:"" help:"The person cannot decide about consent; --no-incapacitated takes it back."`
+	BlockRepresentative   bool     `xor:"representative" help:"Access by the representative whose id is on the second line of standard input is not good care (WGBO 457)."`
+	UnblockRepresentative bool     `xor:"representative" help:"Takes that back."`
+	Withhold              []string `placeholder:"CATEGORY" help:"Data categories that are kept from the patient for now (therapeutic exception, WGBO 448)."`
+	NoLongerWithhold      []string `placeholder:"CATEGORY" help:"Takes that back."`
+}
+
+// Run sets the flags. Each change raises the generation, so that no decision taken before it is carried out.
+func (p *personSetCommand) Run(env *environment) error {
+	in := lines(env)
+	person, err := readPerson(in)
+	if err != nil {
+		return err
+	}
+	representative, err := p.representative(in)
+	if err != nil {
+		return err
+	}
+	if p.Incapacitated == nil && representative == "" && len(p.Withhold)+len(p.NoLongerWithhold) == 0 {
+		return usage(errors.New("person set: name at least one flag"))
+	}
+	return withStore(env, p.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+		request := p.request(env)
+		standing, err := store.Change(ctx, audit.Change{
+			Request: request, Person: person, IfGeneration: p.IfGeneration,
+			Event: operatorEvent(s, audit.KindPerson, reasonFlagged, request),
+			Apply: func(st *consent.Standing) error {
+				p.apply(&st.Flags, representative)
+				return usage(s.catalogue.CheckFlags(st.Flags))
+			},
+		})
+		if err != nil {
+			return fmt.Errorf("person set: %w", err)
+		}
+		return printJSON(env.stdout, viewOf(standing).Flags)
+	})
+}
+
+// representative reads the second line of standard input, where a flag asks for it.
+func (p *personSetCommand) representative(in *bufio.Reader) (string, error) {
+	if !p.BlockRepresentative && !p.UnblockRepresentative {
+		return "", nil
+	}
+	id, err := readLine(in)
+	if err != nil {
+		return "", usage(fmt.Errorf("representative: %w", err))
+	}
+	return id, nil
+}
+
+// apply edits the flags. It may run more than once.
+func (p *personSetCommand) apply(f *consent.Flags, representative string) {
+	if p.Incapacitated != nil {
+		f.Incapacitated = *p.Incapacitated
+	}
+	switch {
+	case p.BlockRepresentative:
+		f.RepresentativesBlocked = with(f.RepresentativesBlocked, representative)
+	case p.UnblockRepresentative:
+		f.RepresentativesBlocked = without(f.RepresentativesBlocked, representative)
+	}
+	for _, category := range p.Withhold {
+		f.WithheldFromPatient = with(f.WithheldFromPatient, fhir.DataCategory(category))
+	}
+	for _, category := range p.NoLongerWithhold {
+		f.WithheldFromPatient = without(f.WithheldFromPatient, fhir.DataCategory(category))
+	}
+}
+
+// with is list and value, which is in it once.
+func with[T comparable](list []T, value T) []T {
+	if slices.Contains(list, value) {
+		return list
+	}
+	return append(slices.Clone(list), value)
+}
+
+// without is list but for value.
+func without[T comparable](list []T, value T) []T {
+	return slices.DeleteFunc(slices.Clone(list), func(v T) bool { return v == value })
+}

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"zorgsluis/audit"
+	"zorgsluis/authn"
+	"zorgsluis/consent/redisstore"
+)
+
+// Waits between tries: to reach Redis at the start, and to take over the archive from another instance.
+const (
+	storeRetry   = time.Second
+	archiveRetry = 5 * time.Second
+)
+
+type serveCommand struct{ configured }
+
+// Run serves until it is told to stop.
+func (c *serveCommand) Run(env *environment) error {
+	s, err := loadSettings(c.Config)
+	if err != nil {
+		return err
+	}
+	return serve(env.ctx, s, newLog(env.stderr), nil)
+}
+
+// newLog makes the structured log, one JSON object a line.
+func newLog(w io.Writer) *slog.Logger { return slog.New(slog.NewJSONHandler(w, nil)) }
+
+// running is a gateway that was started. Its parts are stopped in the order in which they depend on each other: callers first, the
+// store last.
+type running struct {
+	settings *settings
+	log      *slog.Logger
+	metrics  *metrics
+	health   *health
+
+	mu            sync.Mutex // of the parts that readiness looks at while they are being started
+	redis         *server
+	store         *redisstore.Store
+	archive       *audit.Archive
+	authenticator *authn.Authenticator
+
+	failed chan error // what ended although nobody asked it to
+	work   sync.WaitGroup
+}
+
+// addresses are where a gateway listens in the end: a test, and the demo, ask for port 0.
+type addresses struct{ public, admin string }
+
+// serve runs a gateway until ctx ends or a part of it fails, and stops it so that no request in flight is lost. started, which may
+// be nil, is called once it answers callers.
+func serve(ctx context.Context, s *settings, log *slog.Logger, started func(*running, addresses)) error {
+	g := &running{settings: s, log: log, metrics: newMetrics(softwareVersion()), failed: make(chan error, 8)}
+	g.health = &health{components: g.components}
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBackground()
+
+	admin := adminServer(g.health, g.metrics, log)
+	adminAddress, err := g.listen(admin, s.config.Admin.Listen)
+	if err != nil {
+		return err
+	}
+	defer admin.Close() // last of all: until then it tells how far the stop is
+	public, err := g.start(ctx, background)
+	if err != nil {
+		stopBackground()
+		g.work.Wait()
+		return errors.Join(err, g.closeStore())
+	}
+	publicAddress, err := g.listen(public, s.config.Listen)
+	if err != nil {
+		return errors.Join(err, g.stop(public, stopBackground))
+	}
+	log.Info("started", "version", softwareVersion(), "listen", publicAddress, "admin", adminAddress, "policy", s.policyHash)
+	if started != nil {
+		started(g, addresses{publicAddress, adminAddress})
+	}
+	select {
+	case <-ctx.Done():
+		err = nil
+	case err = <-g.failed:
+		log.Error("failed", "error", err.Error())
+	}
+	return errors.Join(err, g.stop(public, stopBackground))
+}
+
+// listen starts a server. TLS is on where it has a certificate.
+func (g *running) listen(server *http.Server, address string) (string, error) {
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		return "", fmt.Errorf("listen: %w", err)
+	}
+	go func() {
+		serve := server.Serve
+		if server.TLSConfig != nil {
+			serve = func(l net.Listener) error { return server.ServeTLS(l, "", "") }
+		}
+		if err := serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			g.failed <- fmt.Errorf("serve %s: %w", address, err)
+		}
+	}()
+	return listener.Addr().String(), nil
+}
+
+// start brings up the gate and what it stands on: archive, store, keys of the issuers. A Redis that is away is waited for, a store
+// that an operator must look at is not; an identity provider that is away is not waited for.
+func (g *running) start(ctx, background context.Context) (*http.Server, error) {
+	archive, err := audit.OpenArchive(g.settings.archiveFolder)
+	if err != nil && !errors.Is(err, audit.ErrLocked) {
+		return nil, err
+	}
+	g.set(func() { g.archive = archive })
+	redis, err := connect(ctx, g.settings)
+	if err != nil {
+		return nil, err
+	}
+	g.set(func() { g.redis = redis })
+	store, err := g.openStore(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a, err := authn.New(g.settings.authn)
+	if err != nil {
+		return nil, err
+	}
+	g.set(func() { g.store, g.authenticator = store, a })
+	gate, err := g.settings.gate(store, a, g.metrics, g.log)
+	if err != nil {
+		return nil, err
+	}
+	a.Start(background)
+	g.work.Go(func() { gate.Run(background) })
+	g.work.Go(func() { g.runArchive(background) })
+	if redis.embedded != nil {
+		go func() {
+			<-redis.embedded.Exited()
+			g.failed <- errors.New("the embedded redis-server ended")
+		}()
+	}
+	handler := announced(g.health, g.metrics.counted(gate))
+	return publicServer(handler, g.settings.config.Limits, g.settings.certificate, g.log), nil
+}
+
+func (g *running) set(change func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	change()
+}
+
+// openStore opens the store and checks its server. Outside of the demo a server that could lose what it acknowledged is refused.
+func (g *running) openStore(ctx context.Context) (*redisstore.Store, error) {
+	for {
+		o := g.redis.storeOptions(g.settings, g.archive)
+		store, err := redisstore.Open(ctx, o)
+		if g.settings.initialise && errors.Is(err, redisstore.ErrNotInitialised) {
+			if err = redisstore.Initialise(ctx, o); err == nil {
+				continue
+			}
+		}
+		if err == nil && !g.settings.inMemory {
+			if err = store.Check(ctx); err != nil {
+				store.Close()
+			}
+		}
+		if err == nil {
+			return store, nil
+		}
+		if isFinal(err) || ctx.Err() != nil {
+			return nil, advise(err)
+		}
+		g.log.Warn("store is not available yet", "error", err.Error())
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(storeRetry):
+		}
+	}
+}
+
+// runArchive archives until ctx ends. Where another instance has the archive, it waits to take over.
+func (g *running) runArchive(ctx context.Context) {
+	for g.archive == nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(archiveRetry):
+		}
+		archive, err := audit.OpenArchive(g.settings.archiveFolder)
+		switch {
+		case err == nil:
+			g.set(func() { g.archive = archive })
+		case !errors.Is(err, audit.ErrLocked):
+			g.log.Error("archive", "error", err.Error())
+		}
+	}
+	g.archive.OnError = func(err error) { g.log.Error("archive", "error", err.Error()) }
+	if err := g.archive.Run(ctx, g.store); err != nil {
+		g.failed <- err
+	}
+}
+
+// stop ends a gateway: it is not ready any more, then callers are answered and no new ones are taken, then what they left in the
+// outbox is archived, then the store is closed.
+func (g *running) stop(public *http.Server, stopBackground context.CancelFunc) error {
+	t := g.settings.config.Limits.Timeouts
+	g.health.draining.Store(true)
+	g.log.Info("stopping", "announce", t.Announce.String(), "deadline", t.Stop.String())
+	time.Sleep(t.Announce) // whoever sends requests looks at readiness from time to time only
+	ctx, cancel := context.WithTimeout(context.Background(), t.Stop)
+	defer cancel()
+	err := public.Shutdown(ctx)
+	if err != nil {
+		err = errors.Join(fmt.Errorf("stop: requests were cut off: %w", err), public.Close())
+	}
+	stopBackground()
+	g.work.Wait()
+	if g.archive != nil {
+		err = errors.Join(err, g.archive.Drain(ctx, g.store))
+	}
+	err = errors.Join(err, g.closeStore())
+	g.log.Info("stopped")
+	return err
+}
+
+// closeStore closes what start opened, as far as it came.
+func (g *running) closeStore() error {
+	var errs []error
+	if g.store != nil {
+		g.store.Close()
+	}
+	if g.archive != nil {
+		errs = append(errs, g.archive.Close())
+	}
+	if g.redis != nil {
+		errs = append(errs, g.redis.close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"crypto/tls"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// maxHeaderBytes bounds a request's line and headers: a token may have 16 KiB, and the rest of a FHIR request is short.
+const maxHeaderBytes = 32 << 10
+
+// maxStreams bounds the requests in flight on one HTTP/2 connection, so that one caller cannot take all that there are.
+const maxStreams = 100
+
+// publicServer makes the server that callers reach. Each timeout prevents one way of being held up.
+func publicServer(handler http.Handler, l Limits, certificate *tls.Certificate, log *slog.Logger) *http.Server {
+	var protocols http.Protocols
+	protocols.SetHTTP1(true)
+	protocols.SetHTTP2(certificate != nil) // without TLS, HTTP/2 has had ways around the header timeout (CVE-2026-56853)
+	server := &http.Server{
+		Handler:           handler,
+		ReadHeaderTimeout: l.Timeouts.Header,      // slowloris: headers that never end
+		ReadTimeout:       l.Timeouts.Request,     // a body that never ends
+		WriteTimeout:      2 * l.Timeouts.Request, // a caller that does not read its answer; the exchange itself has at most half of it
+		IdleTimeout:       l.Timeouts.Idle,        // connections that are kept and not used
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // net/http's words; addresses of scanners, mostly
+		Protocols:         &protocols,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
+
+		// "OPTIONS *" is the gate's to refuse, as everything else.
+		DisableGeneralOptionsHandler: true,
+	}
+	if certificate != nil {
+		server.TLSConfig = &tls.Config{
+			MinVersion:   tls.VersionTLS12, // NCSC: older versions are insufficient
+			Certificates: []tls.Certificate{*certificate},
+		}
+	}
+	return server
+}
+
+// adminServer makes the server for health and metrics. It is a mux of its own, on a listener of its own: nothing on it can reach
+// a source, and nothing of it is open to callers.
+func adminServer(h *health, m *metrics, log *slog.Logger) *http.Server {
+	mux := http.NewServeMux()
+	h.register(mux)
+	m.register(mux)
+	return &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: 5 * time.Second,  // slowloris
+		ReadTimeout:       5 * time.Second,  // a body that nobody asked for
+		WriteTimeout:      10 * time.Second, // a scraper that does not read
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    8 << 10,
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// announced tells callers to open a new connection once the gateway is about to stop, so that Shutdown finds few idle ones.
+func announced(h *health, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h.draining.Load() {
+			w.Header().Set("Connection", "close") // HTTP/2: net/http sends GOAWAY
+		}
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// sourceID is the form of a source's id: it is a path element of public URLs.
+var sourceID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
+
+// sources checks the FHIR servers behind the gateway. What they are asked with is made by wire.
+func (s *settings) sources(c *checker) {
+	if len(s.config.Sources) == 0 {
+		c.add("sources", "missing: at least one source")
+	}
+	var ids []string
+	for i, src := range s.config.Sources {
+		key := fmt.Sprintf("sources[%d].", i)
+		if !sourceID.MatchString(src.ID) {
+			c.add(key+"id", "must be lower-case letters, digits and dashes, at most 32: it is part of URLs")
+		} else if slices.Contains(ids, src.ID) {
+			c.add(key+"id", "%s is used twice", src.ID)
+		}
+		ids = append(ids, src.ID)
+		if src.FHIRVersion != "R4" {
+			c.add(key+"fhir_version", "must be R4")
+		}
+		if u := c.baseURL(key+"base_url", src.BaseURL); u != nil && u.Scheme != "https" && !isLoopback(u.Hostname()) && !src.InsecurePlaintext {
+			c.add(key+"base_url", "must be https, or on this machine; insecure_plaintext: true where another layer protects it")
+		}
+		if c.need(key+"holder.organization", src.Holder.Organization) && !strings.Contains(src.Holder.Organization, ":") {
+			c.add(key+"holder.organization", "must be prefix:value, such as ura:00000001")
+		}
+		s.category(c, key+"holder.category", src.Holder.Category)
+		c.between(key+"timeout", src.Timeout, 100*time.Millisecond, s.config.Limits.Timeouts.Request)
+		if len(src.PersonSystems) == 0 {
+			c.add(key+"person_systems", "missing: the identifier system that names persons here")
+		}
+		for j, system := range src.PersonSystems {
+			if u, err := url.Parse(system); err != nil || u.Scheme == "" || slices.Index(src.PersonSystems, system) != j {
+				c.add(fmt.Sprintf("%sperson_systems[%d]", key, j), "must be the URI of an identifier system, each once")
+			}
+		}
+		s.credentials = append(s.credentials, c.credential(key+"credential_file", src.CredentialFile))
+	}
+}
+
+// credential is a header that the gateway sends to a source with every request.
+type credential struct{ header, value string }
+
+// credential reads "Header: value" from a secret file. Headers that frame a request are refused: they would change what is asked.
+func (c *checker) credential(key, name string) credential {
+	text := c.secret(key, name)
+	if text == "" {
+		return credential{}
+	}
+	header, value, ok := strings.Cut(text, ":")
+	value = strings.TrimSpace(value)
+	if !ok || value == "" || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) || !headerName.MatchString(header) {
+		c.add(key, `%s: must hold one line "Header: value"`, name)
+		return credential{}
+	}
+	if slices.Contains(framing, strings.ToLower(header)) {
+		c.add(key, "%s: must not set a header that frames the request", name)
+		return credential{}
+	}
+	return credential{header: header, value: value}
+}
+
+var headerName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
+
+// framing lists headers that say where a request goes, what it holds and how it is read (RFC 9110, RFC 9112).
+var framing = []string{
+	"accept", "accept-encoding", "connection", "content-length", "content-type", "expect", "host", "prefer", "proxy-connection",
+	"te", "trailer", "transfer-encoding", "upgrade", "x-request-id", "x-http-method-override",
+}

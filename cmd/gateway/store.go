@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent/redisstore"
+)
+
+type storeCommand struct {
+	Init   storeInitCommand   `cmd:"" help:"Make a new store in an empty Redis, once."`
+	Accept storeAcceptCommand `cmd:"" help:"Go on with a store that lost data, after an operator has looked at it."`
+	Check  storeCheckCommand  `cmd:"" help:"Check Redis, the store and the archive."`
+}
+
+type storeInitCommand struct{ configured }
+
+// Run makes the store. An archive that knows a store already forbids it: an emptied Redis would turn every refusal into "unknown".
+func (c *storeInitCommand) Run(env *environment) error {
+	return withServer(env, c.Config, func(ctx context.Context, o redisstore.Options) error {
+		if err := redisstore.Initialise(ctx, o); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(env.stdout, "the store is ready")
+		return err
+	})
+}
+
+type storeAcceptCommand struct{ configured }
+
+// Run raises the sequences above everything that was seen, which is what the gateway asks for before it trusts the store again.
+func (c *storeAcceptCommand) Run(env *environment) error {
+	return withServer(env, c.Config, func(ctx context.Context, o redisstore.Options) error {
+		if err := redisstore.Accept(ctx, o); err != nil {
+			return err
+		}
+		_, err := fmt.Fprintln(env.stdout, "the store is accepted as it is; start or restart the gateways")
+		return err
+	})
+}
+
+// withServer runs one command on a store that is not opened. The archive must be free: the gateways are stopped for this.
+func withServer(env *environment, file string, do func(context.Context, redisstore.Options) error) error {
+	s, err := loadSettings(file)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(env.ctx, operatorTimeout)
+	defer cancel()
+	archive, err := audit.OpenArchive(s.archiveFolder)
+	if errors.Is(err, audit.ErrLocked) {
+		return fmt.Errorf("%w: stop the gateway first", err)
+	}
+	if err != nil {
+		return err
+	}
+	defer archive.Close()
+	r, err := connect(ctx, s)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(ctx, r.storeOptions(s, archive)), r.close())
+}
+
+type storeCheckCommand struct{ configured }
+
+// Run tells how the store is; the exit code says whether it is good.
+func (c *storeCheckCommand) Run(env *environment) error {
+	return withStore(env, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+		checked := store.Check(ctx)
+		memory, err := store.Memory(ctx)
+		if err == nil && memory.Alarm() {
+			err = fmt.Errorf("redis: %d of %d bytes are used: the archive does not keep up, or maxmemory is too small", memory.Used, memory.Max)
+		}
+		archive, damage := audit.Verify(s.archiveFolder)
+		if err := errors.Join(checked, err, damage); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(env.stdout, "store %s: good\nredis: %d of %d bytes used\narchive: %d events, head %s\n",
+			store.StoreID(), memory.Used, memory.Max, archive.Events, archive.Head)
+		return err
+	})
+}

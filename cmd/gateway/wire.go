@@ -1,0 +1,147 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"zorgsluis/authn"
+	"zorgsluis/consent/redisstore"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+	"zorgsluis/proxy"
+)
+
+// personMapping is how long the gate remembers which person a source's patient is (design.md, "Persons").
+const personMapping = time.Minute
+
+// authenticator stands between the gate and authn: it takes the token out of the request, and gives the gate its own words.
+type authenticator struct {
+	authn *authn.Authenticator
+	m     *metrics
+}
+
+// Authenticate implements proxy.Authenticator.
+func (a authenticator) Authenticate(ctx context.Context, h http.Header, rawQuery string) (policy.Subject, error) {
+	start := time.Now()
+	token, err := authn.BearerToken(h, rawQuery)
+	var subject policy.Subject
+	if err == nil {
+		subject, err = a.authn.Authenticate(ctx, token)
+	}
+	refused, unauthenticated := err, false
+	var bad *authn.Error
+	switch {
+	case errors.Is(err, authn.ErrNoToken):
+		refused, unauthenticated = &proxy.Unauthenticated{Reason: "token-missing", Challenge: authn.Challenge(err)}, true
+	case errors.As(err, &bad):
+		refused, unauthenticated = &proxy.Unauthenticated{
+			Reason: bad.Reason, Challenge: authn.Challenge(err), Malformed: bad.Code == authn.CodeInvalidRequest,
+		}, true
+	}
+	a.m.step(stepAuthenticate, start, err != nil && !unauthenticated)
+	return subject, refused
+}
+
+// gate puts the enforcement point together. NewGate refuses it when a part is missing.
+func (s *settings) gate(store *redisstore.Store, a *authn.Authenticator, m *metrics, log *slog.Logger) (*proxy.Gate, error) {
+	sources, err := s.proxySources(m)
+	if err != nil {
+		return nil, err
+	}
+	cfg, l := s.config, s.config.Limits
+	return proxy.NewGate(proxy.Parts{
+		PublicURL:     cfg.PublicURL,
+		StepUp:        s.stepUp(),
+		PolicyHash:    s.policyHash,
+		Sources:       sources,
+		Authenticator: authenticator{a, m},
+		Policy:        s.policy,
+		Categories:    s.tables.DataCategories,
+		Standings:     timedStandings{store, m},
+		Recorder:      timedRecorder{store, m},
+		Declarations:  store,
+		Events:        store,
+		CursorKeys:    s.cursorKeys,
+		Limits: proxy.Limits{
+			RequestBody:   int64(l.RequestBody),
+			ResponseBody:  int64(l.ResponseBody),
+			Memory:        int64(l.Memory),
+			InFlight:      l.InFlight,
+			Request:       l.Timeouts.Request,
+			Store:         l.Timeouts.Store,
+			Lookups:       l.LookupsPerMinute,
+			Unrecognised:  cfg.Unauthenticated.EventsPerMinute,
+			PersonMapping: personMapping,
+		},
+		BreakGlass: proxy.BreakGlass{Lasts: cfg.BreakGlass.Lasts, PerHour: cfg.BreakGlass.PerHour},
+		Now:        time.Now,
+		Log:        log,
+		Observe:    m.observe,
+		Software:   softwareVersion(),
+		Started:    time.Now(),
+	})
+}
+
+// stepUp is what RFC 9470 tells a caller who is not known well enough: the claim values that would do, the least first.
+func (s *settings) stepUp() string {
+	least, _ := policy.ParseAssurance(s.config.Policy.MinimumAssurance)
+	var values []string
+	for _, value := range slices.Sorted(maps.Keys(s.tables.Assurance)) {
+		if s.tables.Assurance.Level(value) >= least {
+			values = append(values, value)
+		}
+	}
+	slices.SortStableFunc(values, func(a, b string) int { return int(s.tables.Assurance.Level(a) - s.tables.Assurance.Level(b)) })
+	return strings.Join(values, " ")
+}
+
+func (s *settings) proxySources(m *metrics) ([]*proxy.Source, error) {
+	var sources []*proxy.Source
+	for i, src := range s.config.Sources {
+		reader, err := fhir.NewReader(fhir.ReaderOptions{
+			Version: fhir.R4, Base: src.BaseURL, PersonSystems: src.PersonSystems, Classifier: s.classifier,
+		})
+		if err != nil {
+			return nil, err
+		}
+		sources = append(sources, &proxy.Source{
+			ID:            src.ID,
+			Version:       fhir.R4,
+			Base:          src.BaseURL,
+			Holder:        policy.Holder{Organization: src.Holder.Organization, Category: policy.ProviderCategory(src.Holder.Category)},
+			Header:        s.credentials[i].header,
+			Value:         s.credentials[i].value,
+			Timeout:       src.Timeout,
+			PersonSystems: src.PersonSystems,
+			Reader:        reader,
+			Classifier:    s.classifier,
+			Transport:     timedTransport{sourceTransport(src, s.config.Limits), m},
+		})
+	}
+	return sources, nil
+}
+
+// sourceTransport carries requests to one source. It follows no proxy of the environment: what leaves goes where the
+// configuration says.
+func sourceTransport(src Source, l Limits) *http.Transport {
+	dialer := net.Dialer{Timeout: min(src.Timeout, 5*time.Second), KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSHandshakeTimeout:    min(src.Timeout, 5*time.Second),
+		ResponseHeaderTimeout:  src.Timeout, // a source that accepts and says nothing
+		MaxResponseHeaderBytes: 64 << 10,
+		DisableCompression:     true, // a body that is not what it seems: a small answer that unpacks to a large one
+		MaxIdleConns:           l.InFlight,
+		MaxIdleConnsPerHost:    l.InFlight,
+		IdleConnTimeout:        90 * time.Second,
+	}
+}
