@@ -129,6 +129,23 @@ func TestParseInteraction(t *testing.T) {
 	}
 }
 
+func TestManyRepeatsStayInOrder(t *testing.T) {
+	t.Parallel()
+	var query strings.Builder
+	for n := range 24 {
+		fmt.Fprintf(&query, "date=%d&code=%d&", 2000+n, n)
+	}
+	got, err := fhir.ParseInteraction(fhir.R4, get("Observation?"+query.String()+"patient=A"))
+	if err != nil || len(got.Params) != 48 {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+	for n := range 24 {
+		if code, date := par("code", fmt.Sprint(n)), par("date", fmt.Sprint(2000+n)); got.Params[n] != code || got.Params[24+n] != date {
+			t.Errorf("at %d: got %v and %v, want %v and %v", n, got.Params[n], got.Params[24+n], code, date)
+		}
+	}
+}
+
 // refusal is a request and how it is refused. Nothing of any of them may reach the source.
 type refusal struct {
 	name    string

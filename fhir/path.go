@@ -92,11 +92,8 @@ func splitPath(path string) (segments [maxSegments]string, n int) {
 }
 
 func isSegment(s string) bool {
-	switch s {
-	case "", ".", "..":
-		return false
-	case "*":
-		return true
+	if s == "" || s == "*" {
+		return s != ""
 	}
 	for i := range len(s) {
 		if c := s[i]; !isAlphanumeric(c) && c != '-' && c != '.' && c != '_' && c != '$' {

@@ -30,7 +30,7 @@ func TestParseReference(t *testing.T) {
 		})
 	}
 	for name, ref := range map[string]string{
-		"empty": "", "RF-2 a longer path": base + "X/Patient/A", "RF-2 a user before the host": base + "@evil/Patient/A", "RF-2 the base alone": base,
+		"empty": "", "RF-2 a longer path": base + "X/Patient/A", "RF-2 no slash after the base": base + "Patient/A", "RF-2 a user before the host": base + "@evil/Patient/A", "RF-2 the base alone": base,
 		"RF-2 the base and a slash": base + "/", "RF-2 two slashes": base + "//Patient/A", "RF-2 the base twice": base + "/" + base + "/Patient/A",
 		"RF-2 another scheme": "https://hapi:8080/fhir/Patient/A", "RF-3 another server": "https://other.example/fhir/Patient/A",
 		"RF-7 contained": "#p1", "RF-8 a UUID": "urn:uuid:53fefa32-fcbb-4ff8-8a92-55ee120877b7", "RF-8 an OID": "urn:oid:1.2.3",
