@@ -18,8 +18,11 @@ func smallArchive(t *testing.T, d *memDisk) *Archive {
 	return a
 }
 
+// killed says that the process died and the machine did not: nothing that was written is gone, nor is it on disk.
+const killed = -1
+
 // TestNothingIsLostOrDoubledAfterACrashAnywhere cuts the power at every step that the archive takes, keeps any number of the
-// bytes that were not synced, and goes on with the same outbox.
+// bytes that were not synced, and goes on with the same outbox. It also kills the process alone at every step.
 func TestNothingIsLostOrDoubledAfterACrashAnywhere(t *testing.T) {
 	steps := 0
 	run := func(failAt, keep int) (unsynced int) {
@@ -39,7 +42,11 @@ func TestNothingIsLostOrDoubledAfterACrashAnywhere(t *testing.T) {
 			t.Fatalf("got error %v, want the power failure", err)
 		}
 		unsynced = d.unsynced()
-		d = d.restart(keep)
+		if keep == killed {
+			d = d.resume()
+		} else {
+			d = d.restart(keep)
+		}
 		outbox.add(0, "1800000000-0", 99)
 		if err := smallArchive(t, d).Drain(t.Context(), outbox); err != nil {
 			t.Fatalf("Drain after the crash: %v", err)
@@ -49,6 +56,7 @@ func TestNothingIsLostOrDoubledAfterACrashAnywhere(t *testing.T) {
 	}
 	run(0, 0)
 	for failAt := 1; failAt <= steps; failAt++ {
+		run(failAt, killed)
 		unsynced := run(failAt, 0)
 		for keep := 1; keep <= unsynced; keep++ {
 			if keep%5 > 0 && keep < unsynced-250 {

@@ -67,6 +67,15 @@ func (d *memDisk) restart(keep int) *memDisk {
 	return after
 }
 
+// resume is the disk after the process was killed: what was not synced is there to be read, and still not on disk.
+func (d *memDisk) resume() *memDisk {
+	after := newMemDisk()
+	for name, f := range d.files {
+		after.files[name] = &memFile{disk: after, data: bytes.Clone(f.data), synced: f.synced, lost: f.lost}
+	}
+	return after
+}
+
 func (d *memDisk) unsynced() int {
 	n := 0
 	for _, f := range d.files {
