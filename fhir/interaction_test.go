@@ -292,6 +292,8 @@ func TestRequestErrorSaysNoValue(t *testing.T) {
 		{"Observation?canary9=x", "unknown parameter"},
 		{"Observation?" + strings.Repeat("x", 65) + "=canary", "unknown parameter"},
 		{"Observation?_total=canary", "counts are not disclosed: _total"},
+		{"List/canary", "type not served: items of anybody, with or without a subject: List"},
+		{"Location?name=canary", "type not searched: Location"},
 	} {
 		_, err := fhir.ParseInteraction(fhir.R4, get(c.target))
 		if got := fmt.Sprint(err); got != c.want {

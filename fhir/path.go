@@ -109,7 +109,7 @@ func typeTarget(method, typ string, rule *typeRule) (target, *RequestError) {
 		return target{}, errNoMethod
 	}
 	if rule.class != ClassPatient {
-		return target{}, &RequestError{Kind: NoOperation, Element: typ, Reason: "type not searched"}
+		return target{}, &RequestError{Kind: NoOperation, Element: typ, Reason: rule.reason}
 	}
 	return target{code: CodeSearch, typ: typ, rule: rule}, nil
 }
@@ -130,7 +130,7 @@ func instanceTarget(method, typ, second string, rule *typeRule) (target, *Reques
 	case method != "GET":
 		return target{}, errNoMethod
 	case rule.class == ClassRefused:
-		return target{}, &RequestError{Kind: NoOperation, Element: typ, Reason: "type not served"}
+		return target{}, &RequestError{Kind: NoOperation, Element: typ, Reason: rule.reason}
 	}
 	return target{code: CodeRead, typ: typ, rule: rule, id: ID(second)}, nil
 }

@@ -30,7 +30,7 @@ type typeRule struct {
 	patientParam string
 	// params are all standard search parameters of the type, refused ones included. Empty unless class is ClassPatient.
 	params map[string]paramRule
-	// reason is why a refused type is refused.
+	// reason is why a type is not searched, fit for the caller; empty for ClassPatient.
 	reason string
 }
 
@@ -178,11 +178,11 @@ func (s tableSource) table() *table {
 	slices.Sort(t.served)
 	t.types[typePatient].identifyPatients()
 	for _, name := range strings.Fields(s.shared) {
-		t.types[name] = &typeRule{class: ClassShared}
+		t.types[name] = &typeRule{class: ClassShared, reason: "type not searched"}
 	}
 	for reason, names := range s.refused {
 		for _, name := range strings.Fields(names) {
-			t.types[name] = &typeRule{class: ClassRefused, reason: reason}
+			t.types[name] = &typeRule{class: ClassRefused, reason: "type not served: " + fitForCaller(reason)}
 		}
 	}
 	for name, kind := range s.general {

@@ -77,8 +77,8 @@ func TestTablesSayEverythingOnce(t *testing.T) {
 	}
 	reportTwice(t, "R4", types)
 	for name, rule := range r4.types {
-		if rule.class == ClassRefused && rule.reason == "" {
-			t.Errorf("%s is refused without a reason", name)
+		if (rule.class == ClassPatient) != (rule.reason == "") {
+			t.Errorf("%s is of class %d with the reason %q", name, rule.class, rule.reason)
 		}
 	}
 }
