@@ -49,6 +49,7 @@ type Classifier struct {
 	restricted   categorySet
 	types        map[string]*typeCategories
 	sensitive    map[string]*sensitiveSystem
+	lengths      [256]bool // of the names of sensitive systems: most codings are told by it
 }
 
 // typeCategories are the rules of one type.
@@ -159,6 +160,7 @@ func (c *Classifier) addSensitive(s SensitiveCode) {
 	if system == nil {
 		system = &sensitiveSystem{exact: map[string]categorySet{}}
 		c.sensitive[s.System] = system
+		c.lengths[min(len(s.System), len(c.lengths)-1)] = true
 	}
 	one := c.only(s.Category)
 	if s.Prefix {
@@ -199,6 +201,9 @@ func (c *Classifier) appendNames(dst []DataCategory, s categorySet) []DataCatego
 
 // addCode adds the categories of a code that is sensitive wherever it stands.
 func (c *Classifier) addCode(to *categorySet, system, code []byte) {
+	if !c.lengths[min(len(system), len(c.lengths)-1)] {
+		return
+	}
 	s := c.sensitive[string(system)]
 	if s == nil {
 		return

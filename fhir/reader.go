@@ -129,7 +129,6 @@ func (r *Reader) read(body []byte, dst *Contents, parse func(i int) int) error {
 	case !utf8.Valid(body):
 		w.fail(errUTF8)
 	default:
-		w.mentions = r.host.appendMentions(w.mentions[:0], body)
 		i := w.space(0)
 		if w.at(i) != '{' {
 			w.fail(errSyntax)
@@ -175,9 +174,10 @@ func (c *Contents) entryResource(i int, mode Mode) int {
 func (w *walk) reset(r *Reader, body []byte) {
 	w.scanner = scanner{body: body}
 	w.r, w.depth = r, 0
-	w.names.stack, w.names.lexicon = w.names.stack[:0], r.lexicon
+	w.names = w.names[:0]
 	w.scratch, w.edits = w.scratch[:0], w.edits[:0]
-	w.mentions, w.mention = w.mentions[:0], 0
+	w.mentions = r.host.appendMentions(w.mentions[:0], body)
+	w.passed, w.mention = 0, w.mentions[0]
 	if len(w.path) < r.maxDepth+2 {
 		w.path = make([]keyword, r.maxDepth+2)
 	}

@@ -35,7 +35,7 @@ func (c *Contents) searchset(i int) int {
 		case kwMeta:
 			w.facts.reset()
 			w.path[0] = kwMeta
-			i, _ = w.value(i, 1)
+			i, _, _ = w.any(i, 1)
 			b.restricted = b.restricted || w.odd || !w.added.empty()
 			return i
 		}
@@ -82,11 +82,9 @@ func (c *Contents) entry(i int, b *bundle) int {
 			}
 			return c.entryResource(i, "")
 		case kwFullURL:
-			i, v := w.value(i, 1)
-			if i >= 0 && v.kind != stringValue {
+			if i, fullURL, _ = w.any(i, 1); i >= 0 && !fullURL.present {
 				return w.fail(errEntry)
 			}
-			fullURL = v.text
 			return i
 		case kwSearch:
 			return w.search(i, &mode)
@@ -150,8 +148,7 @@ func (c *Contents) bundleLink(i int, b *bundle) int {
 		case kwRelation:
 			return w.word(i, &relation)
 		case kwURL:
-			i, v := w.value(i, 1)
-			url = v.text
+			i, url, _ = w.any(i, 1)
 			return i
 		}
 		return w.skip(i)
@@ -181,9 +178,9 @@ var words = map[string]string{
 
 // word reads a value that is one of words; any other is "".
 func (w *walk) word(i int, to *string) int {
-	i, v := w.value(i, 1)
-	if i >= 0 && v.kind == stringValue {
-		*to = words[string(w.bytes(v.text))]
+	i, t, _ := w.any(i, 1)
+	if i >= 0 && t.present {
+		*to = words[string(w.bytes(t))]
 	}
 	return i
 }
@@ -191,13 +188,13 @@ func (w *walk) word(i int, to *string) int {
 // skip reads a value that has no meaning.
 func (w *walk) skip(i int) int {
 	w.path[0] = kwNone
-	i, _ = w.value(i, 1)
+	i, _, _ = w.any(i, 1)
 	return i
 }
 
 // eachMember calls f with each member of the object at i.
 func (w *walk) eachMember(i int, f func(kw keyword, i int) int) int {
-	base := len(w.names.stack)
+	base := len(w.names)
 	if i = w.enter(i); i < 0 {
 		return -1
 	}
@@ -213,7 +210,7 @@ func (w *walk) eachMember(i int, f func(kw keyword, i int) int) int {
 			return -1
 		}
 	}
-	w.names.stack = w.names.stack[:base]
+	w.names = w.names[:base]
 	return w.leave(i)
 }
 

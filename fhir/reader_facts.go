@@ -14,10 +14,10 @@ type facts struct {
 
 // part is the resource itself or one of its contained resources.
 type part struct {
-	typ, id                 token
-	typeOdd, idOdd          bool
-	categoryOdd, codeOdd    bool
+	typ, id              token
 	text, link, linkTwin span // members; zero when absent
+	idOdd                bool // a member of another JSON type than R4 gives it
+	categoryOdd, codeOdd bool
 }
 
 // referenceKind says how an object refers.
@@ -34,13 +34,13 @@ const (
 
 // reference is a reference found in the resource.
 type reference struct {
-	kind           referenceKind
-	text, typ      token
-	typeOdd        bool
-	contained      bool
-	path           [3]keyword
-	names          uint8 // of path; more than its length where it does not fit
-	display, twin  span  // members; zero when absent
+	kind          referenceKind
+	text, typ     token
+	typeOdd       bool
+	contained     bool
+	path          [3]keyword
+	names         uint8 // of path; more than its length where it does not fit
+	display, twin span  // members; zero when absent
 }
 
 // classifying is a coding in the top-level category or code of a part. Without system and code it stands for text alone.
@@ -62,63 +62,63 @@ func (f *facts) reset() {
 	*f = facts{parts: append(f.parts[:0], part{}), references: f.references[:0], codings: f.codings[:0], persons: f.persons[:0]}
 }
 
-// note takes a member whose name has a meaning.
-func (w *walk) note(o *object, kw keyword, d int, at span, v value) {
+// note takes a member whose name has a meaning: t is its value where that is a string.
+func (w *walk) note(o *object, kw keyword, d int, at span, t token, s shape) {
 	switch kw {
 	case kwReference:
-		o.reference, o.referenceOdd = v.text, v.kind != stringValue && v.kind != objectValue
+		o.reference, o.referenceOdd = t, !s.is(isString|isObject)
 	case kwType:
-		o.typ, o.typeOdd = v.text, v.kind != stringValue
+		o.typ, o.typeOdd = t, !s.is(isString)
 	case kwSystem:
-		o.system, o.codingOdd = v.text, o.codingOdd || v.kind != stringValue
+		o.system, o.codingOdd = t, o.codingOdd || !s.is(isString)
 	case kwCode:
-		o.code, o.codingOdd = v.text, o.codingOdd || v.kind != stringValue
+		o.code, o.codingOdd = t, o.codingOdd || !s.is(isString)
 	case kwValue:
-		o.value, o.valueOdd = v.text, v.kind != stringValue
+		o.value, o.valueOdd = t, !s.is(isString)
 	case kwIdentifier:
-		o.identifier, o.person = v.kind == objectValue, v.person
+		o.identifier, o.person = s.is(isObject), s.is(isPerson)
 	case kwCoding:
-		o.coding, o.codings = true, v.objects
+		o.coding, o.codings = true, s.is(ofObjects)
 	case kwDisplay:
 		o.displayAt = at
 	case kwDisplayTwin:
 		o.displayTwinAt = at
 	case kwURL:
-		o.url, o.urlAt = v.text, at
+		o.url, o.urlAt = t, at
 	case kwURLTwin:
 		o.urlTwinAt = at
 	case kwAttachmentPart:
 		o.attachmentPart = true
 	case kwValueURL:
-		if v.kind == stringValue {
-			w.refer(reference{kind: plainURL, text: v.text}, d+1)
+		if s.is(isString) {
+			w.refer(reference{kind: plainURL, text: t}, d+1)
 		}
 	case kwResourceType:
 		w.odd = w.odd || d > 0 // a resource where only contained may hold one (JS-15)
 	}
 	switch {
 	case d == 0:
-		w.noteTop(kw, at, v)
+		w.noteTop(kw, at, t, s)
 	case d == 1 && w.path[0] == kwMeta:
-		w.noteMeta(o, kw, at, v)
+		w.noteMeta(o, kw, at, s)
 	}
-	if w.r.decides[kw] && (v.kind != objectValue && v.kind != arrayValue || v.kind == arrayValue && !v.objects) {
+	if w.r.decides[kw] && !s.is(isObject|ofObjects) {
 		w.refer(reference{kind: unnamed}, d+1)
 	}
 }
 
 // noteTop takes a member of the resource, or of a contained one.
-func (w *walk) noteTop(kw keyword, at span, v value) {
+func (w *walk) noteTop(kw keyword, at span, t token, s shape) {
 	p := &w.parts[w.current]
 	switch kw {
 	case kwResourceType:
-		p.typ, p.typeOdd = v.text, v.kind != stringValue
+		p.typ = t
 	case kwID:
-		p.id, p.idOdd = v.text, v.kind != stringValue
+		p.id, p.idOdd = t, !s.is(isString)
 	case kwMeta:
-		w.odd = w.odd || v.kind != objectValue
+		w.odd = w.odd || !s.is(isObject)
 	case kwExtension:
-		w.odd = w.odd || !v.objects
+		w.odd = w.odd || !s.is(ofObjects)
 	case kwText:
 		p.text = at
 	case kwLink:
@@ -126,62 +126,64 @@ func (w *walk) noteTop(kw keyword, at span, v value) {
 	case kwLinkTwin:
 		p.linkTwin = at
 	case kwCategory:
-		p.categoryOdd = p.categoryOdd || v.kind != objectValue && !v.objects
+		p.categoryOdd = p.categoryOdd || !s.is(isObject|ofObjects)
 	case kwCode:
-		p.codeOdd = p.codeOdd || v.kind != objectValue
+		p.codeOdd = p.codeOdd || !s.is(isObject)
 	case kwSecurityLabel:
-		if v.kind != objectValue && !v.objects {
+		if !s.is(isObject | ofObjects) {
 			w.restrict()
 		}
 	case kwConfidentiality:
-		if v.kind != stringValue || !isOpenLabel(w.bytes(v.text)) {
+		if !s.is(isString) || !isOpenLabel(w.bytes(t)) {
 			w.restrict()
 		}
 	}
 }
 
 // noteMeta takes a member of meta.
-func (w *walk) noteMeta(o *object, kw keyword, at span, v value) {
+func (w *walk) noteMeta(o *object, kw keyword, at span, s shape) {
 	switch kw {
 	case kwSecurity:
-		if !v.objects {
+		if !s.is(ofObjects) {
 			w.restrict()
 		}
 	case kwSecurityTwin:
 		w.restrict()
 	case kwHousekeeping:
-		if v.removal == keep {
-			w.editMember(o, at, removed)
+		if !s.is(isRemoved | isStripped) {
+			w.editMember(o, at, isRemoved)
 		}
 	}
 }
 
 // close takes the object that ends. Its type is told by its shape, wherever it stands: extensions and unknown elements can hold
 // anything (RF-15).
-func (w *walk) close(o *object, d int, at span) value {
-	v := value{kind: objectValue}
+func (w *walk) close(o *object, d int) shape {
+	s := isObject
 	if d > 0 {
 		w.closeReference(o, d)
-		v.person = w.closeIdentifier(o)
+		if w.closeIdentifier(o) {
+			s |= isPerson | isStripped
+		}
 		w.closeAttachment(o, d)
 	}
-	if o.system.present && o.code.present && len(w.r.classifier.sensitive) > 0 {
+	if o.system.present && o.code.present {
 		w.r.classifier.addCode(&w.added, w.bytes(o.system), w.bytes(o.code))
 	}
-	switch {
-	case d == 1:
+	switch d {
+	case 1:
 		w.closeConcept(o, w.path[0])
-	case d == 2:
+	case 2:
 		w.closeCoding(o, w.path[0], w.path[1])
 	}
-	switch gone := o.removed + o.stripped; {
+	switch {
 	case o.members == 0 || d == 0:
 	case o.removed == o.members:
-		v.removal = removed
-	case v.person || gone == o.members:
-		v.removal = stripped
+		s |= isRemoved
+	case o.removed+o.stripped == o.members:
+		s |= isStripped
 	}
-	return v
+	return s
 }
 
 // closeReference takes an object that refers to a resource, or that ought to.
@@ -241,7 +243,7 @@ func (w *walk) closeAttachment(o *object, d int) {
 	}
 	for _, at := range [...]span{o.urlAt, o.urlTwinAt} {
 		if at != (span{}) {
-			w.editMember(o, at, removed)
+			w.editMember(o, at, isRemoved)
 		}
 	}
 }

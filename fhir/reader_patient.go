@@ -47,7 +47,6 @@ func (c *Contents) patients(i int) int {
 		return -1
 	}
 	c.reset(c.walk.r, c.walk.body)
-	c.walk.mentions = c.walk.r.host.appendMentions(c.walk.mentions[:0], c.walk.body)
 	return c.resource(i)
 }
 

@@ -1,35 +1,21 @@
 package fhir
 
-// removal says whether a value goes when the response is rendered.
-type removal uint8
+import "bytes"
+
+// shape is what the walk keeps of a value that it has read, as far as FHIR tells types apart by it.
+type shape uint8
 
 const (
-	keep        removal = iota
-	removed             // in every rendering
-	stripped            // where person identifiers are stripped
-	withDisplay         // where the display of references to a type is not kept
-	rewritten           // not removed: a string with a URL of the source
+	isString shape = 1 << iota
+	isObject
+	isArray
+	ofObjects  // isArray: not empty, and holds objects only
+	isPerson   // isObject: an Identifier of a person
+	isRemoved  // nothing of it would be left in any rendering
+	isStripped // nothing of it would be left where person identifiers are stripped
 )
 
-// valueKind is the JSON type of a value, as far as FHIR tells them apart by shape.
-type valueKind uint8
-
-const (
-	otherValue valueKind = iota // number, true, false, null
-	stringValue
-	objectValue
-	arrayValue
-)
-
-// value is what the walk keeps of a value that it has read.
-type value struct {
-	kind valueKind
-	text token // stringValue
-	// removal is set for an object or array of which nothing would be left.
-	removal removal
-	// person: an object that is an Identifier of a person. objects: an array that is not empty and holds objects only.
-	person, objects bool
-}
+func (s shape) is(any shape) bool { return s&any != 0 }
 
 // span is a place in the body.
 type span struct{ start, end uint32 }
@@ -40,19 +26,20 @@ type object struct {
 	displayAt, displayTwinAt, urlAt, urlTwinAt          span
 	referenceOdd, typeOdd, codingOdd, valueOdd          bool // a member of another JSON type than R4 gives it
 	identifier, person, coding, codings, attachmentPart bool
-	members, removed, stripped                          int
+	members, removed, stripped                          int32
 }
 
 // walk is the state of one pass over a body. Its slices are reused from one response to the next.
 type walk struct {
 	scanner
-	names
 	r *Reader
 
-	path     []keyword // the names that lead from the resource to the value that is read
+	names    []memberName // of all objects that are open, innermost last
+	path     []keyword    // the names that lead from the resource to the value that is read
 	depth    int
-	mentions []uint32 // where the source's host is named, and the end of the body
-	mention  int      // the first that has not been passed
+	mentions []uint32 // where the source's host is named, and an end that no string reaches
+	passed   int      // how many of them have been passed
+	mention  uint32   // the next one
 	scratch  []byte   // decoded strings
 
 	facts // of the resource that is read
@@ -60,21 +47,23 @@ type walk struct {
 	edits []edit
 }
 
-// value reads the value at i, whose names are path[:d].
-func (w *walk) value(i, d int) (int, value) {
+// any reads the value at i, whose names are path[:d].
+func (w *walk) any(i, d int) (int, token, shape) {
 	switch w.at(i) {
 	case '"':
-		i, text := w.text(i)
-		if i >= 0 && w.mentioned(text) {
-			w.edit(int(text.start)-1, i, rewritten, 0)
+		i, t := w.text(i)
+		if i >= 0 && (t.end > w.mention || t.esc == hidden) && w.mentioned(t) {
+			w.edit(span{t.start - 1, t.end + 1}, rewritten, 0)
 		}
-		return i, value{kind: stringValue, text: text}
+		return i, t, isString
 	case '{':
-		return w.object(i, d)
+		i, s := w.object(i, d)
+		return i, token{}, s
 	case '[':
-		return w.array(i, d)
+		i, s := w.array(i, d)
+		return i, token{}, s
 	default:
-		return w.literal(i), value{}
+		return w.literal(i), token{}, 0
 	}
 }
 
@@ -91,26 +80,38 @@ func (w *walk) leave(i int) int {
 	return i + 1
 }
 
-// name reads a member's name, the colon, and the white space about it, and gives the position of the member's value.
+// name reads a member's name, the colon, and the white space about it, and gives the position of the member's value. The names of
+// the object begin at base of w.names.
 func (w *walk) name(i, base int) (int, keyword) {
 	if w.at(i) != '"' {
 		return w.fail(errSyntax), kwNone
 	}
-	i, text := w.text(i)
-	if i < 0 {
+	t := token{start: uint32(i + 1), present: true}
+	if end := w.nameEnd(i + 1); end >= 0 {
+		t.end, i = uint32(end), end+1
+	} else if i, t = w.text(i); i < 0 {
 		return -1, kwNone
-	}
-	if w.mentioned(text) {
+	} else if w.mentioned(t) {
 		w.odd = true
 	}
-	kw, broken := w.names.add(base, w.bytes(text))
-	if broken != "" {
-		return w.fail(broken), kwNone
+	text := w.bytes(t)
+	fp := fingerprint(text)
+	open := w.names[base:]
+	for k := range open {
+		if open[k].fingerprint == fp && bytes.Equal(w.bytes(open[k].text), text) {
+			return w.fail(errDuplicate), kwNone
+		}
 	}
-	if i = w.space(i); w.at(i) != ':' {
-		return w.fail(errSyntax), kwNone
+	if len(open) >= maxMembers {
+		return w.fail(errMembers), kwNone
 	}
-	return w.space(i + 1), kw
+	w.names = append(w.names, memberName{fp, t})
+	if w.at(i) != ':' {
+		if i = w.space(i); w.at(i) != ':' {
+			return w.fail(errSyntax), kwNone
+		}
+	}
+	return w.space(i + 1), w.r.lexicon.find(fp, text)
 }
 
 // next reads what follows a member or an element: a comma and the start of another one, or the closing bracket.
@@ -126,90 +127,97 @@ func (w *walk) next(i int, closing byte) (int, bool) {
 }
 
 // object reads the object whose brace is at i.
-func (w *walk) object(i, d int) (int, value) {
-	start, base := i, len(w.names.stack)
+func (w *walk) object(i, d int) (int, shape) {
+	base := len(w.names)
 	if i = w.enter(i); i < 0 {
-		return -1, value{}
+		return -1, 0
 	}
 	var o object
 	for more := w.at(i) != '}'; more; {
-		from := i
-		var kw keyword
+		var (
+			from = uint32(i)
+			kw   keyword
+			t    token
+			s    shape
+		)
 		if i, kw = w.name(i, base); i < 0 {
-			return -1, value{}
+			return -1, 0
 		}
 		w.path[d] = kw
-		var v value
 		if kw == kwContained && d == 0 && w.current == 0 {
-			i, v = w.contained(i)
+			i, s = w.contained(i)
 		} else {
-			i, v = w.value(i, d+1)
+			i, t, s = w.any(i, d+1)
 		}
 		if i < 0 {
-			return -1, value{}
+			return -1, 0
 		}
 		o.members++
-		if v.removal != keep {
-			w.editMember(&o, span{uint32(from), uint32(i)}, v.removal)
+		if s.is(isRemoved | isStripped) {
+			w.editMember(&o, span{from, uint32(i)}, s)
 		}
 		if kw != kwNone {
-			w.note(&o, kw, d, span{uint32(from), uint32(i)}, v)
+			w.note(&o, kw, d, span{from, uint32(i)}, t, s)
 		}
 		if i, more = w.next(i, '}'); i < 0 {
-			return -1, value{}
+			return -1, 0
 		}
 	}
-	w.names.stack = w.names.stack[:base]
-	return w.leave(i), w.close(&o, d, span{uint32(start), uint32(i + 1)})
+	w.names = w.names[:base]
+	return w.leave(i), w.close(&o, d)
 }
 
 // array reads the array whose bracket is at i. Its elements have the names of the array.
-func (w *walk) array(i, d int) (int, value) {
+func (w *walk) array(i, d int) (int, shape) {
 	if i = w.enter(i); i < 0 {
-		return -1, value{}
+		return -1, 0
 	}
 	elements, objects, gone, always := 0, 0, 0, 0
 	for more := w.at(i) != ']'; more; elements++ {
-		from := i
-		var v value
-		if i, v = w.value(i, d); i < 0 {
-			return -1, value{}
+		from := uint32(i)
+		var s shape
+		if i, _, s = w.any(i, d); i < 0 {
+			return -1, 0
 		}
-		switch v.kind {
-		case objectValue:
+		switch {
+		case s.is(isObject):
 			objects++
-		case arrayValue:
+		case s.is(isArray):
 			w.odd = true // R4 §2.6.2 has no arrays of arrays
 		}
-		if v.removal != keep {
+		if s.is(isRemoved | isStripped) {
 			gone++
-			if v.removal == removed {
+			if s.is(isRemoved) {
 				always++
 			}
-			w.edit(from, i, v.removal, 0)
+			w.edit(span{from, uint32(i)}, s.removal(), 0)
 		}
 		if i, more = w.next(i, ']'); i < 0 {
-			return -1, value{}
+			return -1, 0
 		}
 	}
-	v := value{kind: arrayValue, objects: elements > 0 && objects == elements}
+	s := isArray
+	if elements > 0 && objects == elements {
+		s |= ofObjects
+	}
 	switch {
 	case elements > 0 && always == elements:
-		v.removal = removed
+		s |= isRemoved
 	case elements > 0 && gone == elements:
-		v.removal = stripped
+		s |= isStripped
 	}
-	return w.leave(i), v
+	return w.leave(i), s
 }
 
 // contained reads the contained resources of the resource that is read (R4 §2.3.0.4), each with facts of its own.
-func (w *walk) contained(i int) (int, value) {
+func (w *walk) contained(i int) (int, shape) {
 	if w.at(i) != '[' {
 		w.odd = true
-		return w.value(i, 1)
+		i, _, s := w.any(i, 1)
+		return i, s
 	}
 	if i = w.enter(i); i < 0 {
-		return -1, value{}
+		return -1, 0
 	}
 	for more := w.at(i) != ']'; more; {
 		w.current = len(w.parts)
@@ -217,26 +225,34 @@ func (w *walk) contained(i int) (int, value) {
 		if w.at(i) != '{' {
 			w.odd = true
 		}
-		if i, _ = w.value(i, 0); i < 0 {
-			return -1, value{}
+		if i, _, _ = w.any(i, 0); i < 0 {
+			return -1, 0
 		}
 		if i, more = w.next(i, ']'); i < 0 {
-			return -1, value{}
+			return -1, 0
 		}
 	}
 	w.current = 0
-	return w.leave(i), value{kind: arrayValue}
+	return w.leave(i), isArray
 }
 
-// edit records that the value or member in body[from:to] is not copied as it is.
-func (w *walk) edit(from, to int, kind removal, typ uint16) {
-	w.edits = append(w.edits, edit{span{uint32(from), uint32(to)}, kind, typ})
+// edit records that a value or member is not copied as it is.
+func (w *walk) edit(at span, kind removal, typ uint16) {
+	w.edits = append(w.edits, edit{at, kind, typ})
+}
+
+// removal is what becomes of a value of which nothing would be left.
+func (s shape) removal() removal {
+	if s.is(isRemoved) {
+		return removed
+	}
+	return stripped
 }
 
 // editMember records that a member of o goes.
-func (w *walk) editMember(o *object, at span, kind removal) {
-	w.edits = append(w.edits, edit{at, kind, 0})
-	if kind == removed {
+func (w *walk) editMember(o *object, at span, s shape) {
+	w.edit(at, s.removal(), 0)
+	if s.is(isRemoved) {
 		o.removed++
 	} else {
 		o.stripped++
@@ -249,6 +265,10 @@ func (w *walk) bytes(t token) []byte {
 	if t.esc == plain {
 		return raw
 	}
+	return w.decode(raw)
+}
+
+func (w *walk) decode(raw []byte) []byte {
 	from := len(w.scratch)
 	w.scratch = appendDecoded(w.scratch, raw)
 	return w.scratch[from:]
@@ -256,9 +276,10 @@ func (w *walk) bytes(t token) []byte {
 
 // mentioned reports whether a string names the source's host. Strings are asked about in the order in which they are read.
 func (w *walk) mentioned(t token) bool {
-	if w.mentions[w.mention] < t.end {
-		for w.mentions[w.mention] < t.end {
-			w.mention++
+	if w.mention < t.end {
+		for w.mention < t.end {
+			w.passed++
+			w.mention = w.mentions[w.passed]
 		}
 		return true
 	}

@@ -19,6 +19,16 @@ type Edits struct {
 	KeepDisplay func(typ string) bool
 }
 
+// removal says why something is not copied as it is.
+type removal uint8
+
+const (
+	removed     removal = iota // it goes in every rendering
+	stripped                   // it goes where person identifiers are stripped
+	withDisplay                // it goes where the display of references to a type is not kept
+	rewritten                  // it stays: a string with a URL of the source
+)
+
 // edit is a place in the body that is not copied as it is: a member or element that goes, or a string that is rewritten.
 type edit struct {
 	at   span

@@ -117,6 +117,24 @@ func (s *scanner) text(i int) (int, token) {
 	}
 }
 
+// nameEnd finds the closing quote of a member name that begins at i and has nothing but plain ASCII in it; -1 where the name is of
+// another kind, or not at all.
+func (s *scanner) nameEnd(i int) int {
+	body := s.body
+	for ; i+8 <= len(body); i += 8 {
+		x := binary.LittleEndian.Uint64(body[i:])
+		quote, backslash, slash := x^(every01*'"'), x^(every01*'\\'), x^(every01*'/')
+		marks := (quote-every01)&^quote | (backslash-every01)&^backslash | (slash-every01)&^slash | (x-every01*0x20)&^x | x
+		if marks &= every80; marks != 0 {
+			if i += bits.TrailingZeros64(marks) / 8; body[i] == '"' {
+				return i
+			}
+			return -1
+		}
+	}
+	return -1
+}
+
 // escape reads the escape whose backslash is at i. Lone surrogates and NUL are refused: readers differ on what they mean.
 func (s *scanner) escape(i int) (int, escaping) {
 	switch s.at(i + 1) {
@@ -154,7 +172,7 @@ func hex4(b []byte, i int) (rune, bool) {
 		case '0' <= c && c <= '9':
 			c -= '0'
 		case 'a' <= c|0x20 && c|0x20 <= 'f':
-			c = c|0x20 - 'a' + 10
+			c = c | 0x20 - 'a' + 10
 		default:
 			return 0, false
 		}

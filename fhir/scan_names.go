@@ -1,7 +1,6 @@
 package fhir
 
 import (
-	"bytes"
 	"encoding/binary"
 	"math/bits"
 )
@@ -133,10 +132,12 @@ func (l *lexicon) put(name string, kw keyword) {
 	l.used++
 }
 
-// find is the keyword of a decoded name; names are compared exactly, case included (JS-2).
+// find is the keyword of a decoded name; names are compared exactly, case included (JS-2). Up to eight bytes the fingerprint is
+// the name.
 func (l *lexicon) find(fp uint64, name []byte) keyword {
 	for i := slot(fp); l.slots[i].name != ""; i++ {
-		if s := &l.slots[i]; s.fingerprint == fp && s.name == string(name) {
+		s := &l.slots[i]
+		if s.fingerprint == fp && len(s.name) == len(name) && (len(name) <= 8 || s.name == string(name)) {
 			return s.keyword
 		}
 	}
@@ -166,26 +167,5 @@ func fingerprint(name []byte) uint64 {
 // memberName is one name of an object that is being read, to find duplicates.
 type memberName struct {
 	fingerprint uint64
-	text        []byte
-}
-
-// names holds the member names of all objects that are open, innermost last.
-type names struct {
-	stack   []memberName
-	lexicon *lexicon
-}
-
-// add takes the next name of the object whose names begin at base.
-func (n *names) add(base int, text []byte) (keyword, contentError) {
-	fp := fingerprint(text)
-	for i := range n.stack[base:] {
-		if m := &n.stack[base+i]; m.fingerprint == fp && bytes.Equal(m.text, text) {
-			return kwNone, errDuplicate
-		}
-	}
-	if len(n.stack)-base >= maxMembers {
-		return kwNone, errMembers
-	}
-	n.stack = append(n.stack, memberName{fp, text})
-	return n.lexicon.find(fp, text), ""
+	text        token
 }
