@@ -1,5 +1,204 @@
 package main
 
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
 type checkCommand struct{ configured }
 
-func (c *checkCommand) Run(env *environment) error { _, err := loadSettings(c.Config); return err }
+// Run validates with the code of serve, and prints what the policy amounts to. What it prints of decisions is what the policy
+// answers when it is asked, not what the configuration seems to say.
+func (c *checkCommand) Run(env *environment) error {
+	s, err := loadSettings(c.Config)
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(w, "%s is good.\n\npolicy\t%s\ntables\t%s\n", c.Config, s.policyHash, s.tables.Hash)
+	s.describeWorld(w)
+	s.describeProviders(w)
+	s.describeOwn(w)
+	s.describeBlocked(w)
+	for _, warning := range s.warnings() {
+		fmt.Fprintf(w, "\nwarning: %s", warning)
+	}
+	fmt.Fprintln(w)
+	return w.Flush()
+}
+
+// describeWorld prints what is connected: sources, issuers, clients.
+func (s *settings) describeWorld(w io.Writer) {
+	for _, src := range s.config.Sources {
+		fmt.Fprintf(w, "source\t%s\t%s\theld by %s (%s)\n", src.ID, src.BaseURL, src.Holder.Organization, src.Holder.Category)
+	}
+	for _, issuer := range s.config.Issuers {
+		kind := cmp.Or(issuer.Kind.Fixed, "by claim "+issuer.Kind.Claim)
+		fmt.Fprintf(w, "issuer\t%s\tcallers are %s\tchannel %s\n", issuer.URL, kind, issuer.Channel)
+	}
+	fmt.Fprintf(w, "clients\t%s\n", strings.Join(slices.Sorted(maps.Keys(s.config.Clients)), ", "))
+	fmt.Fprintf(w, "assurance\tat least %s\n", s.config.Policy.MinimumAssurance)
+}
+
+// probe is a question to the policy that differs from the others in what matters here.
+type probe struct {
+	category  policy.ProviderCategory
+	channel   policy.Channel
+	purpose   policy.PurposeOfUse
+	emergency bool
+	records   func(fhir.DataCategory) []consent.Record
+}
+
+// permitted gives the data categories that the policy permits to an adult's care provider who does everything right.
+func (s *settings) permitted(p probe) []fhir.DataCategory {
+	var permitted []fhir.DataCategory
+	for _, data := range s.tables.DataCategories {
+		in := policy.Input{
+			At: time.Now(),
+			Request: policy.Request{
+				Actor: policy.Actor{
+					Kind: policy.KindProvider, Assurance: policy.AssuranceHigh, Categories: []policy.ProviderCategory{p.category},
+					Organization: "ura:00000001", Practitioner: "uzi:000000001", Relationship: policy.RelationTreating,
+				},
+				Purpose: p.purpose, Channel: p.channel, Category: data,
+				Holder: policy.Holder{Organization: "ura:00000002", Category: p.category},
+			},
+			Patient: policy.Patient{Key: "example", BirthDate: "1970-01-01"},
+		}
+		if p.emergency {
+			in.Request.Emergency = &policy.Emergency{Reason: "unconscious", ConsentImpossible: true}
+		}
+		if p.records != nil {
+			in.Records = p.records(data)
+		}
+		if s.policy.Decide(in).Permit {
+			permitted = append(permitted, data)
+		}
+	}
+	return permitted
+}
+
+// describeProviders prints who may ever get what. Categories with the same answers share a line.
+func (s *settings) describeProviders(w io.Writer) {
+	fmt.Fprintf(w, "\nwhat care providers may get of an adult\n")
+	fmt.Fprintf(w, "channel\tprovider category\tnothing on file\tconsent to everything\tconsent that names it\temergency, nothing on file\n")
+	for _, channel := range slices.Sorted(maps.Keys(s.config.Policy.Channels)) {
+		var order []string
+		names := map[string][]string{}
+		for _, category := range s.tables.CategoryNames() {
+			p := probe{category: category, channel: policy.Channel(channel), purpose: policy.PurposeTreatment}
+			answers := []string{s.amount(s.permitted(p))}
+			p.records = func(fhir.DataCategory) []consent.Record { return permits(category) }
+			answers = append(answers, s.amount(s.permitted(p)))
+			p.records = func(data fhir.DataCategory) []consent.Record { return permits(category, string(data)) }
+			answers = append(answers, s.amount(s.permitted(p)))
+			p = probe{category: category, channel: p.channel, purpose: policy.PurposeEmergency, emergency: true}
+			line := strings.Join(append(answers, s.amount(s.permitted(p))), "\t")
+			if names[line] == nil {
+				order = append(order, line)
+			}
+			names[line] = append(names[line], string(category))
+		}
+		for _, line := range order {
+			fmt.Fprintf(w, "%s\t%s\t%s\n", channel, strings.Join(names[line], ", "), line)
+		}
+	}
+}
+
+// permits is a consent of an adult for one category of providers, to everything or to what is named.
+func permits(category policy.ProviderCategory, data ...string) []consent.Record {
+	return []consent.Record{{
+		ID: "example", Status: consent.StatusActive, Decision: consent.DecisionPermit, Data: data,
+		Party: consent.Side{Category: string(category)}, GivenBy: []string{consent.ByPatient},
+		RecordedAt: consent.Time{Time: time.Now().Add(-time.Hour)},
+	}}
+}
+
+// amount says in few words which of all data categories these are.
+func (s *settings) amount(permitted []fhir.DataCategory) string {
+	var missing []string
+	for _, data := range s.tables.DataCategories {
+		if !slices.Contains(permitted, data) {
+			missing = append(missing, string(data))
+		}
+	}
+	switch {
+	case len(permitted) == 0:
+		return "nothing"
+	case len(missing) == 0:
+		return "everything"
+	case len(missing) <= 4:
+		return "all but " + strings.Join(missing, ", ")
+	default:
+		return fmt.Sprintf("%d of %d categories", len(permitted), len(s.tables.DataCategories))
+	}
+}
+
+// describeOwn prints from which age patients may see their own record.
+func (s *settings) describeOwn(w io.Writer) {
+	fmt.Fprintf(w, "\npatients may see their own record\n")
+	now := time.Now()
+	for _, channel := range slices.Sorted(maps.Keys(s.config.Policy.Channels)) {
+		for age := range 121 {
+			in := policy.Input{
+				At: now,
+				Request: policy.Request{
+					Actor:   policy.Actor{Kind: policy.KindPatient, Assurance: policy.AssuranceHigh, PatientKey: "example"},
+					Purpose: policy.PurposePatientRequest, Channel: policy.Channel(channel), Category: fhir.CategoryPatient,
+				},
+				Patient: policy.Patient{Key: "example", BirthDate: now.AddDate(-age, 0, -2).Format(time.DateOnly)},
+			}
+			if s.policy.Decide(in).Permit {
+				fmt.Fprintf(w, "%s\tfrom %d years\n", channel, age)
+				break
+			}
+		}
+	}
+}
+
+// describeBlocked prints whom the law shuts out, after asking the policy whether it does.
+func (s *settings) describeBlocked(w io.Writer) {
+	fmt.Fprintf(w, "\nshut out by law, whatever a patient or an emergency says\n")
+	for _, category := range policy.BlockedCategories() {
+		got := 0
+		for _, channel := range slices.Sorted(maps.Keys(s.config.Policy.Channels)) {
+			for _, purpose := range []policy.PurposeOfUse{policy.PurposeTreatment, policy.PurposeEmergency} {
+				p := probe{category: category, channel: policy.Channel(channel), purpose: purpose, emergency: purpose == policy.PurposeEmergency}
+				p.records = func(data fhir.DataCategory) []consent.Record { return permits(category, string(data)) }
+				got += len(s.permitted(p))
+			}
+		}
+		fmt.Fprintf(w, "%s\tgets %d of all data categories\n", category, got)
+	}
+	fmt.Fprintf(w, "purposes\t%v\n", s.tables.Providers.BlockedPurposes())
+}
+
+// warnings are choices that are allowed, and that somebody should know of.
+func (s *settings) warnings() []string {
+	var warnings []string
+	if s.config.Redis.InsecurePlaintext {
+		warnings = append(warnings, "redis.insecure_plaintext: access events cross the network without TLS")
+	}
+	for _, src := range s.config.Sources {
+		if src.InsecurePlaintext {
+			warnings = append(warnings, "source "+src.ID+": insecure_plaintext: records cross the network without TLS")
+		}
+	}
+	for name, channel := range s.config.Policy.Channels {
+		if channel.Consent == "implied" {
+			warnings = append(warnings, "channel "+name+": consent is implied, so that silence permits")
+		}
+	}
+	slices.Sort(warnings)
+	return warnings
+}

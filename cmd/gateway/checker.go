@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"net/url"
@@ -101,22 +103,22 @@ func (c *checker) secret(key, name string) string {
 	return string(secret)
 }
 
-// folder notes a folder that is a file, or whose parent is not there: the folder itself is made when it is first used.
+// folder notes a name that is, or is below, something else than a folder. What is missing is made when it is first used.
 func (c *checker) folder(key, name string) string {
 	if !c.need(key, name) {
 		return ""
 	}
 	full := c.path(name)
-	if info, err := os.Stat(full); err == nil {
-		if !info.IsDir() {
-			c.add(key, "%s: not a folder", name)
+	for at := full; ; at = filepath.Dir(at) {
+		info, err := os.Stat(at)
+		if err == nil && info.IsDir() || at == filepath.Dir(at) {
+			return full
 		}
-		return full
+		if err == nil || !errors.Is(err, fs.ErrNotExist) {
+			c.add(key, "%s: not a folder", name)
+			return full
+		}
 	}
-	if info, err := os.Stat(filepath.Dir(full)); err != nil || !info.IsDir() {
-		c.add(key, "%s: the folder around it does not exist", name)
-	}
-	return full
 }
 
 // baseURL checks a URL to which paths are appended: no slash at the end, and nothing that a path could disturb.

@@ -210,7 +210,9 @@ func (c *checker) clock(f *ast.File) {
 }
 
 func isPure(dir string) bool {
-	return slices.ContainsFunc(pure, func(p string) bool { return dir == p || strings.HasPrefix(dir, p+"/") && !strings.HasPrefix(dir, "consent/redisstore") })
+	return slices.ContainsFunc(pure, func(p string) bool {
+		return dir == p || strings.HasPrefix(dir, p+"/") && !strings.HasPrefix(dir, "consent/redisstore")
+	})
 }
 
 func within(dir, owner string) bool {

@@ -76,7 +76,7 @@ var notInPure = map[string]string{
 // clockUse lists the members of package time that read or wait for a clock. Pure packages are told the instant.
 var clockUse = map[string]bool{
 	"Now": true, "Since": true, "Until": true, "Sleep": true, "After": true, "AfterFunc": true, "Tick": true,
-	"NewTimer": true, "NewTicker": true, "Local": true, "LoadLocation": true,
+	"NewTimer": true, "NewTicker": true, "Local": true,
 }
 
 // noNames are package names that say nothing about what is inside.
