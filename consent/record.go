@@ -36,7 +36,7 @@ func ParseRecord(b []byte) (Record, error) {
 	if !utf8.Valid(b) {
 		return Record{}, &FieldError{Reason: "is not UTF-8"}
 	}
-	var r Record
+	r := Record{Data: []string{}, Purposes: []string{}, GivenBy: []string{}} // so that what is absent is written as []
 	if err := parseObject("", b, recordFields(&r)); err != nil {
 		return Record{}, err
 	}
