@@ -274,25 +274,47 @@ func stamp(r json.RawMessage, bsn string, n int) ([]byte, error) {
 	}
 	typ, id, _ := strings.Cut(name, "/")
 	head := `{"resourceType":"` + typ + `","id":"` + id + `",`
-	rest, ok := strings.CutPrefix(string(r), head)
-	if !ok {
+	if !strings.HasPrefix(string(r), head) {
 		return nil, fmt.Errorf("%s does not start with type and id", name)
 	}
 	at := time.Date(2026, 10, 1, 6, 0, n, 0, time.UTC).Format("2006-01-02T15:04:05.000Z")
-	version := `"meta":{"versionId":"1","lastUpdated":"` + at + `"`
-	if after, ok := strings.CutPrefix(rest, `"meta":{`); ok {
-		rest = version + "," + after
+	version := `"versionId":"1","lastUpdated":"` + at + `"`
+	if meta, ok := memberOffset(r, "meta"); ok { // Synthea writes it last
+		r = insert(r, meta+1, version+",")
 	} else {
-		rest = version + "}," + rest
+		r = insert(r, len(head), `"meta":{`+version+`},`)
 	}
-	if typ == "Patient" && bsn != "" {
-		before, after, ok := strings.Cut(rest, `"identifier":[`)
-		if !ok {
-			return nil, fmt.Errorf("%s has no identifiers", name)
+	if typ != "Patient" || bsn == "" {
+		return r, nil
+	}
+	identifiers, ok := memberOffset(r, "identifier")
+	if !ok {
+		return nil, fmt.Errorf("%s has no identifiers", name)
+	}
+	return insert(r, identifiers+1, `{"system":"`+bsnSystem+`","value":"`+bsn+`"},`), nil
+}
+
+// memberOffset finds where the value of a top-level member starts.
+func memberOffset(r json.RawMessage, member string) (int, bool) {
+	dec := json.NewDecoder(bytes.NewReader(r))
+	if _, err := dec.Token(); err != nil {
+		return 0, false
+	}
+	for dec.More() {
+		name, err := dec.Token()
+		var value json.RawMessage
+		if err != nil || dec.Decode(&value) != nil {
+			return 0, false
 		}
-		rest = before + `"identifier":[{"system":"` + bsnSystem + `","value":"` + bsn + `"},` + after
+		if name == member {
+			return int(dec.InputOffset()) - len(value), true
+		}
 	}
-	return []byte(head + rest), nil
+	return 0, false
+}
+
+func insert(r json.RawMessage, at int, text string) json.RawMessage {
+	return slices.Concat(r[:at], json.RawMessage(text), r[at:])
 }
 
 func writeGzip(file string, content []byte) error {

@@ -3,6 +3,7 @@
 package demo_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -69,6 +70,40 @@ func TestEveryResourceHasANameOfItsOwn(t *testing.T) {
 	if len(seen) < 1000 {
 		t.Errorf("got %d resources, want the whole of six records", len(seen))
 	}
+}
+
+func TestNoMemberIsThereTwice(t *testing.T) {
+	for _, r := range load(t) {
+		dec := json.NewDecoder(bytes.NewReader(r))
+		if member := twice(dec); member != "" {
+			name, _ := nameOf(r)
+			t.Errorf("%s: %s is there twice in one object", name, member)
+		}
+	}
+}
+
+// twice reads one value and gives the name of a member that stands twice in one object of it.
+func twice(dec *json.Decoder) string {
+	open, err := dec.Token()
+	if err != nil || open != json.Delim('{') && open != json.Delim('[') {
+		return ""
+	}
+	seen := map[string]bool{}
+	for dec.More() {
+		if open == json.Delim('{') {
+			token, _ := dec.Token()
+			name, _ := token.(string)
+			if seen[name] {
+				return name
+			}
+			seen[name] = true
+		}
+		if found := twice(dec); found != "" {
+			return found
+		}
+	}
+	_, _ = dec.Token() // the closing delimiter
+	return ""
 }
 
 func TestEveryPatientHasAValidBSN(t *testing.T) {

@@ -116,7 +116,11 @@ func (g *fakeGateway) search(w http.ResponseWriter, r *http.Request, caller stri
 		g.record(person, r, "4")
 		io.WriteString(w, `{"resourceType":"Bundle","type":"searchset"}`)
 	default:
-		g.record(person, r, "0")
+		said := "0"
+		if g.wrong == "pharmacist sees Condition" && caller == "pharmacist" && typ == "Condition" {
+			said = "4" // and hides it
+		}
+		g.record(person, r, said)
 		if g.wrong == "another patient's data" {
 			person = demo.Johanna()
 		}
