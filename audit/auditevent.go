@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
-	"slices"
 	"time"
 
 	r4 "github.com/samply/golang-fhir-models/fhir-models/fhir"
@@ -47,6 +46,7 @@ func (e Event) FHIR(o FHIROptions) ([]byte, error) {
 	if e.ID == "" || e.Time.IsZero() {
 		return nil, fmt.Errorf("%w: id and time are required", ErrEvent)
 	}
+	e = e.bounded()
 	if err := e.Validate(); err != nil {
 		return nil, err
 	}
@@ -123,20 +123,19 @@ func (e Event) breakGlass() bool {
 	return e.Declaration != "" || e.Actor.Purpose == policy.PurposeEmergency
 }
 
-// purposes are the purposes of use. An emergency is always marked as the breaking of glass too, whatever was asserted.
+// purposes are the purposes of use. Access in an emergency is always marked as breaking the glass as well (BALP has no profile for
+// it; v3-ActReason BTG).
 func (e Event) purposes() []r4.CodeableConcept {
-	var codes []string
 	if e.breakGlass() {
-		codes = []string{"BTG", string(policy.PurposeEmergency)}
+		return []r4.CodeableConcept{
+			*concept(coding(systemActReason, "BTG", "break the glass")),
+			*concept(coding(systemActReason, string(policy.PurposeEmergency), "emergency treatment")),
+		}
 	}
-	if purpose := text(e.Actor.Purpose); purpose != nil && !slices.Contains(codes, *purpose) {
-		codes = append(codes, *purpose)
+	if purpose := text(e.Actor.Purpose); purpose != nil {
+		return []r4.CodeableConcept{*concept(coding(systemActReason, *purpose, ""))}
 	}
-	var concepts []r4.CodeableConcept
-	for _, code := range codes {
-		concepts = append(concepts, *concept(coding(systemActReason, code, "")))
-	}
-	return concepts
+	return nil
 }
 
 // agents are the caller's system, the gateway, the person who asked and that person's organization, as far as they are known.

@@ -59,11 +59,11 @@ func plain(e r4.AuditEventEntity) entity { return entity{AuditEventEntity: e} }
 // Object, once; what was made ready has its resource type as entity type there.
 func (e Event) objects(o FHIROptions) []entity {
 	var list []entity
-	search := e.Kind == KindLog || e.Interaction == fhir.CodeSearch
+	search := e.Kind == KindLog || e.Kind == KindAccess && e.Interaction == fhir.CodeSearch
 	systemObject := new(coding(systemEntityType, "2", "System Object"))
 	resource := new(coding(systemObjectRole, "4", "Domain Resource"))
 	switch {
-	case e.Consent != "":
+	case e.Kind == KindConsent && e.Consent != "":
 		list = append(list, plain(r4.AuditEventEntity{Type: systemObject, Role: resource, What: consentReference(e.Consent, o)}))
 	case search:
 		query := text(cmp.Or(e.Query, e.Type, string(e.Kind)))

@@ -1,0 +1,439 @@
+package audit_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+var gateway = audit.FHIROptions{Gateway: "https://gw.example", Name: "Zorgsluis Noord", Site: "Groningen"}
+
+// render is the FHIR form of an event, checked against all rules.
+func render(t *testing.T, e audit.Event) (balpEvent, string) {
+	t.Helper()
+	b, err := e.FHIR(gateway)
+	if err != nil {
+		t.Fatalf("FHIR: %v", err)
+	}
+	problems, known := checkBALP(b)
+	if !known {
+		t.Errorf("claims a profile that there are no rules for: %s", b)
+	}
+	for _, p := range problems {
+		t.Errorf("breaks %s\n%s", p, b)
+	}
+	checkNoEmpty(t, b)
+	var got balpEvent
+	if err := json.Unmarshal(b, &got); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.ContainsFunc(got.Agent, func(a balpAgent) bool { return a.Requestor != nil && *a.Requestor }) {
+		t.Errorf("nobody is the requestor: %s", b)
+	}
+	return got, string(b)
+}
+
+// checkNoEmpty fails on empty texts, lists and objects, and null: FHIR JSON has none of them (R4 §2.6.2).
+func checkNoEmpty(t *testing.T, b []byte) {
+	t.Helper()
+	for _, empty := range []string{`""`, `[]`, `{}`, `null`} {
+		if strings.Contains(string(b), ":"+empty) || strings.Contains(string(b), "["+empty) {
+			t.Errorf("holds %s: %s", empty, b)
+		}
+	}
+}
+
+// variants are events of every kind, with little and with much in them.
+func variants() []audit.Event {
+	search := access()
+	readOne := access()
+	readOne.Interaction, readOne.Query, readOne.Disclosed = fhir.CodeRead, "Observation/o1", []string{"Observation/o1"}
+	patient := access()
+	patient.Reason = "ok-self"
+	patient.Actor = audit.NewActor(policy.Subject{Issuer: "https://digid.example", ID: "x", ClientID: "pgo", TokenID: "j", Kind: policy.KindPatient, Channel: "medmij"})
+	patient.Actor.Purpose = policy.PurposePatientRequest
+	representative := patient
+	representative.Actor.Kind, representative.Reason = "representative", "ok-representative"
+	system := access()
+	system.Actor.Subject, system.Actor.Practitioner, system.Actor.Name = "his-app", "", ""
+	unread := audit.Event{ID: "00-1", Time: search.Time, Version: 1, Kind: audit.KindAccess, Outcome: audit.OutcomeDeny, Reason: "request-refused"}
+	var events []audit.Event
+	for _, e := range []audit.Event{search, readOne, patient, representative, system, unread} {
+		for _, kind := range []audit.Kind{audit.KindAccess, audit.KindLog, audit.KindConsent, audit.KindPerson, audit.KindBreakGlass, audit.KindReview, audit.KindUnauthenticated} {
+			for _, outcome := range []audit.Outcome{audit.OutcomePermit, audit.OutcomeDeny, audit.OutcomeError} {
+				e.Kind, e.Outcome, e.Consent, e.Declaration = kind, outcome, "", ""
+				events = append(events, e)
+				full := e
+				full.Consent, full.Declaration, full.Emergency = "07-c9", "07-d1", "unconscious"
+				full.Obligations, full.Generation, full.Count, full.DisclosedTotal = []policy.Obligation{"alert"}, 3, 4, 5000
+				events = append(events, full)
+				bare := e
+				bare.Actor, bare.Person, bare.Source, bare.Address, bare.Request = audit.Actor{}, "", "", "", ""
+				bare.Disclosed, bare.Records, bare.Categories, bare.Query, bare.Policy = nil, nil, nil, "", ""
+				events = append(events, bare)
+			}
+		}
+	}
+	return events
+}
+
+func TestEveryEventMeetsTheRulesOfWhatItClaims(t *testing.T) {
+	claims := map[string]int{}
+	for _, e := range variants() {
+		got, _ := render(t, e)
+		if e.Outcome != audit.OutcomePermit && len(got.Meta.Profile) > 0 {
+			t.Errorf("a refusal claims %v", got.Meta.Profile)
+		}
+		for _, p := range got.Meta.Profile {
+			claims[strings.TrimPrefix(p, balp)]++
+		}
+		if t.Failed() {
+			t.Fatalf("event %+v", e)
+		}
+	}
+	for _, name := range []string{"PatientRead", "PatientQuery", "PatientUpdate", "OAUTHaccessTokenUse.Comprehensive"} {
+		if claims[name] == 0 {
+			t.Errorf("no event claims %s", name)
+		}
+	}
+}
+
+// agent is the one agent of an event with that type.
+func (e balpEvent) agent(t *testing.T, system, code string) balpAgent {
+	t.Helper()
+	for _, a := range e.Agent {
+		if slices.Contains(a.Type.Coding, balpCoding{system, code}) {
+			return a
+		}
+	}
+	t.Fatalf("no agent %s among %+v", code, e.Agent)
+	return balpAgent{}
+}
+
+// of are the entities of one type.
+func (e balpEvent) of(system, code string) []balpEntity {
+	return (&balpChecker{e: e}).entities(system, code)
+}
+
+// detail are the values of one detail of the decision.
+func (e balpEvent) detail(name string) []string {
+	var values []string
+	for _, n := range e.of("urn:zorgsluis:audit-entity", "decision") {
+		for _, d := range n.Detail {
+			if d["type"] == name {
+				values = append(values, d["valueString"].(string))
+			}
+		}
+	}
+	return values
+}
+
+func TestSearchIsAPatientQuery(t *testing.T) {
+	e := access()
+	got, _ := render(t, e)
+	if want := []string{balp + "PatientQuery", balp + "OAUTHaccessTokenUse.Comprehensive"}; !slices.Equal(got.Meta.Profile, want) {
+		t.Errorf("got profiles %v, want %v", got.Meta.Profile, want)
+	}
+	if got.Recorded != eventTime || got.Outcome != "0" || !strings.HasPrefix(got.OutcomeDesc, "ok-consent: ") {
+		t.Errorf("got recorded %s, outcome %s, %q", got.Recorded, got.Outcome, got.OutcomeDesc)
+	}
+	client, server := got.agent(t, dcm, "110153"), got.agent(t, dcm, "110152")
+	if client.Who.Identifier.Value != "his-app" || client.Network.Address != "192.0.2.7" || client.Network.Type != "2" {
+		t.Errorf("got client %+v, want his-app at 192.0.2.7", client)
+	}
+	if server.Network.Address != "https://gw.example/fhir/huisarts" || !slices.Equal(server.Policy, []string{"urn:zorgsluis:policy:sha256-abc"}) {
+		t.Errorf("got server %+v, want the gateway's URL for the source, and the policy", server)
+	}
+	user := got.agent(t, participant, "IRCP")
+	if user.Who.Identifier.System != "https://idp.example" || user.Who.Identifier.Value != "u-1" || user.AltID != "uzi:900000001" ||
+		user.Name != "J. de Vries" || !slices.Equal(user.Policy, []string{"urn:ietf:params:oauth:jti:jti-1"}) || len(user.Role) != 3 {
+		t.Errorf("got user %+v, want the professional by issuer and subject, with name, UZI number, roles and token", user)
+	}
+	organization := got.agent(t, "http://terminology.hl7.org/CodeSystem/v3-RoleClass", "PROV")
+	if organization.Who.Identifier.System != "http://fhir.nl/fhir/NamingSystem/ura" || organization.Who.Identifier.Value != "00000001" {
+		t.Errorf("got organization %+v, want its URA", organization.Who)
+	}
+	query, err := base64.StdEncoding.DecodeString(got.of(entityType, "2")[0].Query)
+	if err != nil || string(query) != e.Query {
+		t.Errorf("got query %q and error %v, want the redacted query", query, err)
+	}
+	var disclosed []string
+	for _, n := range got.of("http://hl7.org/fhir/resource-types", "Observation") {
+		disclosed = append(disclosed, n.What.Reference)
+	}
+	if want := []string{"https://gw.example/fhir/huisarts/Observation/o1", "https://gw.example/fhir/huisarts/Observation/o2"}; !slices.Equal(disclosed, want) {
+		t.Errorf("got disclosed %v, want %v", disclosed, want)
+	}
+	if c := got.of("http://hl7.org/fhir/resource-types", "Consent"); len(c) != 1 || c[0].What.Reference != "https://gw.example/gateway/Consent/07-c1" {
+		t.Errorf("got consents %+v, want the record that decided", c)
+	}
+	if p := got.of(entityType, "1"); len(p) != 1 || p[0].What.Identifier.System != "urn:zorgsluis:person-key" || p[0].What.Identifier.Value != personKey {
+		t.Errorf("got patient %+v, want the person key", p)
+	}
+	if got.Source.Site != "Groningen" || got.Source.Observer.Display != "Zorgsluis Noord" {
+		t.Errorf("got source %+v, want the gateway", got.Source)
+	}
+	for name, want := range map[string][]string{
+		"nen7513-resultaat": {"1"}, "nen7513-controles": {"TTTF"}, "nen7513-behandelrelatieprotocol": {"treating"},
+		"reason": {"ok-consent"}, "source": {"huisarts"}, "channel": {"regional"}, "assurance": {"substantial"}, "data-category": {"LabResult"},
+	} {
+		if !slices.Equal(got.detail(name), want) {
+			t.Errorf("got %s %v, want %v", name, got.detail(name), want)
+		}
+	}
+}
+
+func TestReadIsAPatientRead(t *testing.T) {
+	e := access()
+	e.Interaction, e.Disclosed = fhir.CodeRead, []string{"Observation/o1"}
+	got, _ := render(t, e)
+	if !slices.Contains(got.Meta.Profile, balp+"PatientRead") {
+		t.Errorf("got profiles %v, want PatientRead", got.Meta.Profile)
+	}
+	if got.agent(t, dcm, "110152").Network.Address != "192.0.2.7" {
+		t.Error("in a read the client is the destination")
+	}
+	if data := got.of(entityType, "2"); len(data) != 1 || data[0].What.Reference != "https://gw.example/fhir/huisarts/Observation/o1" {
+		t.Errorf("got data %+v, want what was read", data)
+	}
+	e.Disclosed = []string{"Patient/secret-1"}
+	got, text := render(t, e)
+	if data := got.of(entityType, "2"); len(data) != 1 || data[0].What.Identifier.Value != personKey || strings.Contains(text, "secret-1") {
+		t.Errorf("got data %+v, want the patient by the person key", data)
+	}
+}
+
+func TestPatientIsNamedByTheKeyOnlyWhereTheCallerIsThatPatient(t *testing.T) {
+	e := access()
+	e.Actor = audit.Actor{Issuer: "https://digid.example", Client: "pgo", Token: "j", Kind: "patient"}
+	tests := []struct {
+		name    string
+		kind    string
+		outcome audit.Outcome
+		reason  policy.Reason
+		want    bool
+	}{
+		{"the patient reads the own record", "patient", audit.OutcomePermit, "ok-self", true},
+		{"a patient tries the record of another", "patient", audit.OutcomeDeny, "patient-mismatch", false},
+		{"a patient meets an error before it is known whose record it is", "patient", audit.OutcomeError, "source-status", false},
+		{"a representative reads", "representative", audit.OutcomePermit, "ok-representative", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			e := e
+			e.Actor.Kind, e.Outcome, e.Reason = tt.kind, tt.outcome, tt.reason
+			got, _ := render(t, e)
+			who := got.agent(t, participant, "IRCP").Who
+			if named := who.Identifier != nil && who.Identifier.Value == personKey; named != tt.want {
+				t.Errorf("got who %+v, named %v, want %v", who, named, tt.want)
+			}
+		})
+	}
+}
+
+func TestChecksOfNEN7513(t *testing.T) {
+	tests := []struct {
+		name        string
+		outcome     audit.Outcome
+		reason      policy.Reason
+		relation    policy.Relationship
+		declaration string
+		want        []string
+		fhirOutcome string
+		result      string
+	}{
+		{"consent", audit.OutcomePermit, "ok-consent", "treating", "", []string{"TTTF"}, "0", "1"},
+		{"assumed consent", audit.OutcomePermit, "ok-implied", "substitute", "", []string{"TTTF"}, "0", "1"},
+		{"the patient", audit.OutcomePermit, "ok-self", "", "", []string{"TFFF"}, "0", "1"},
+		{"an emergency", audit.OutcomePermit, "ok-emergency-unknown", "none", "07-d1", []string{"TFFT"}, "0", "1"},
+		{"an emergency that the patient allows", audit.OutcomePermit, "ok-emergency-exception", "", "07-d1", []string{"TFTT"}, "0", "1"},
+		{"no consent", audit.OutcomeDeny, "no-consent", "directly-involved", "", []string{"TTFF"}, "4", "2"},
+		{"no relation", audit.OutcomeDeny, "no-treatment-relation", "none", "", []string{"TFFF"}, "4", "2"},
+		{"an emergency refused", audit.OutcomeDeny, "emergency-refused", "", "07-d1", []string{"TFFT"}, "4", "2"},
+		{"an insurer", audit.OutcomeDeny, "blocked-insurer", "treating", "", []string{"FTFF"}, "4", "2"},
+		{"too low a level", audit.OutcomeDeny, "insufficient-assurance", "treating", "", []string{"FTFF"}, "4", "2"},
+		{"a request that was not understood", audit.OutcomeDeny, "request-refused", "treating", "", nil, "4", "2"},
+		{"a source that does not answer", audit.OutcomeError, "source-timeout", "treating", "", nil, "8", "3"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			e := access()
+			e.Outcome, e.Reason, e.Actor.Relationship = tt.outcome, tt.reason, tt.relation
+			e.Declaration = consent.DeclarationID(tt.declaration)
+			got, _ := render(t, e)
+			if c := got.detail("nen7513-controles"); !slices.Equal(c, tt.want) {
+				t.Errorf("got controles %v, want %v", c, tt.want)
+			}
+			if got.Outcome != tt.fhirOutcome || !slices.Equal(got.detail("nen7513-resultaat"), []string{tt.result}) {
+				t.Errorf("got outcome %s, resultaat %v, want %s and %s", got.Outcome, got.detail("nen7513-resultaat"), tt.fhirOutcome, tt.result)
+			}
+			if !strings.HasPrefix(got.OutcomeDesc, string(tt.reason)) {
+				t.Errorf("got outcomeDesc %q, want the reason %s first", got.OutcomeDesc, tt.reason)
+			}
+		})
+	}
+}
+
+func TestEmergencyIsMarked(t *testing.T) {
+	e := access()
+	e.Reason, e.Declaration, e.Emergency = "ok-emergency-unknown", "07-d1", "unconscious\nafter a fall"
+	e.Actor.Purpose = policy.PurposeEmergency
+	got, _ := render(t, e)
+	want := []string{"BTG", "ETREAT"}
+	for name, concepts := range map[string][]balpConcept{
+		"purposeOfEvent": got.PurposeOfEvent, "purposeOfUse": got.agent(t, participant, "IRCP").PurposeOfUse,
+	} {
+		var codes []string
+		for _, c := range concepts {
+			codes = append(codes, c.Coding[0].Code)
+		}
+		if !slices.Equal(codes, want) {
+			t.Errorf("got %s %v, want %v", name, codes, want)
+		}
+	}
+	declared := got.of("urn:zorgsluis:audit-entity", "break-glass")
+	if len(declared) != 1 || declared[0].What.Identifier.Value != "07-d1" || declared[0].Description != "unconscious after a fall" {
+		t.Errorf("got declaration %+v, want 07-d1 and its reason", declared)
+	}
+	e.Actor.Purpose, e.Declaration, e.Emergency = policy.PurposeTreatment, "", ""
+	if got, _ := render(t, e); len(got.PurposeOfEvent) != 1 || got.PurposeOfEvent[0].Coding[0].Code != "TREAT" {
+		t.Errorf("got purposes %v without an emergency, want TREAT", got.PurposeOfEvent)
+	}
+}
+
+func TestEveryKindHasItsPattern(t *testing.T) {
+	const (
+		rest  = "rest"
+		alert = "110113"
+	)
+	tests := []struct {
+		name        string
+		kind        audit.Kind
+		interaction fhir.Code
+		reason      policy.Reason
+		want        []string // type, subtype, action
+	}{
+		{"a read", audit.KindAccess, fhir.CodeRead, "ok-consent", []string{rest, "read", "R"}},
+		{"a search", audit.KindAccess, fhir.CodeSearch, "ok-consent", []string{rest, "search-type", "E"}},
+		{"what was not understood", audit.KindAccess, "", "request-refused", []string{rest, "", ""}},
+		{"looking at the events", audit.KindLog, "", "ok-self", []string{rest, "search-type", "E"}},
+		{"a new consent", audit.KindConsent, audit.CodeCreate, "consent-changed", []string{rest, "create", "C"}},
+		{"a changed consent", audit.KindConsent, audit.CodeUpdate, "consent-changed", []string{rest, "update", "U"}},
+		{"a flag", audit.KindPerson, "", "flag-set", []string{"110110", "person", "U"}},
+		{"a declaration", audit.KindBreakGlass, "", audit.ReasonDeclared, []string{alert, "110127", "E"}},
+		{"the end of a declaration", audit.KindBreakGlass, "", audit.ReasonDeclarationEnded, []string{alert, "110138", "E"}},
+		{"a review", audit.KindReview, "", "justified", []string{alert, "review", "E"}},
+		{"a caller who is not known", audit.KindUnauthenticated, "", "token-expired", []string{"110114", "110122", "E"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			e := access()
+			e.Kind, e.Interaction, e.Reason, e.Consent, e.Disclosed = tt.kind, tt.interaction, tt.reason, "07-c9", nil
+			got, _ := render(t, e)
+			subtype := ""
+			for _, s := range got.Subtype {
+				subtype += s.Code
+			}
+			if have := []string{got.Type.Code, subtype, got.Action}; !slices.Equal(have, tt.want) {
+				t.Errorf("got %v, want %v", have, tt.want)
+			}
+			if objects := got.of(entityType, "2"); tt.kind == audit.KindConsent &&
+				(len(objects) != 1 || objects[0].What.Reference != "https://gw.example/gateway/Consent/07-c9") {
+				t.Errorf("got objects %+v, want the consent", objects)
+			}
+		})
+	}
+}
+
+func TestControlCharactersAreNotInFHIR(t *testing.T) {
+	e := access()
+	e.Actor.Name, e.Emergency, e.Declaration = "a\x1b[31m\u202eb", "\x00\x7f", "07-d1"
+	_, text := render(t, e)
+	for _, bad := range []string{"\x1b", "\u202e", `\u001b`, `\u202e`, `\u0000`, "\x7f"} {
+		if strings.Contains(text, bad) {
+			t.Errorf("the resource holds %q: %s", bad, text)
+		}
+	}
+}
+
+func TestFHIRWantsARecordedEvent(t *testing.T) {
+	for name, change := range map[string]func(*audit.Event){
+		"no id":   func(e *audit.Event) { e.ID = "" },
+		"no time": func(e *audit.Event) { e.Time = time.Time{} },
+		"a BSN":   func(e *audit.Event) { e.Person = canary },
+	} {
+		e := access()
+		change(&e)
+		if b, err := e.FHIR(gateway); !errors.Is(err, audit.ErrEvent) || b != nil {
+			t.Errorf("%s: got %s and error %v, want ErrEvent", name, b, err)
+		}
+		if b, err := audit.Searchset([]audit.Event{access(), e}, gateway); !errors.Is(err, audit.ErrEvent) || b != nil {
+			t.Errorf("%s: got searchset %s and error %v, want ErrEvent", name, b, err)
+		}
+	}
+}
+
+func TestTestDataIsMarked(t *testing.T) {
+	o := gateway
+	o.Test = true
+	b, err := access().FHIR(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got balpEvent
+	if err := json.Unmarshal(b, &got); err != nil {
+		t.Fatal(err)
+	}
+	if want := (balpCoding{"http://terminology.hl7.org/CodeSystem/v3-ActReason", "HTEST"}); !slices.Contains(got.Meta.Security, want) {
+		t.Errorf("got security %v, want HTEST", got.Meta.Security)
+	}
+}
+
+func TestSearchsetHoldsTheEventsInOrder(t *testing.T) {
+	second := access()
+	second.ID = "07-second"
+	b, err := audit.Searchset([]audit.Event{access(), second}, gateway)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got struct {
+		ResourceType, Type string
+		Total              *int
+		Link               []struct{ Relation, URL string }
+		Entry              []struct {
+			FullURL  string
+			Resource json.RawMessage
+			Search   struct{ Mode string }
+		}
+	}
+	if err := json.Unmarshal(b, &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.ResourceType != "Bundle" || got.Type != "searchset" || got.Total != nil || len(got.Link) != 1 ||
+		got.Link[0].Relation != "self" || got.Link[0].URL != "https://gw.example/gateway/AuditEvent" {
+		t.Errorf("got %s", b)
+	}
+	var urls []string
+	for _, e := range got.Entry {
+		urls = append(urls, e.FullURL)
+		if problems, _ := checkBALP(e.Resource); len(problems) > 0 || e.Search.Mode != "match" {
+			t.Errorf("entry %s: mode %s, problems %v", e.FullURL, e.Search.Mode, problems)
+		}
+	}
+	if want := []string{"https://gw.example/gateway/AuditEvent/07-3f2a", "https://gw.example/gateway/AuditEvent/07-second"}; !slices.Equal(urls, want) {
+		t.Errorf("got %v, want %v", urls, want)
+	}
+	empty, err := audit.Searchset(nil, gateway)
+	if err != nil || strings.Contains(string(empty), "entry") {
+		t.Errorf("got %s and error %v, want a bundle without entries", empty, err)
+	}
+}
