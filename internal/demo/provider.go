@@ -80,7 +80,9 @@ func (p *openIDProvider) VerifyClient(_ context.Context, r *op.Request[op.Client
 }
 
 // ClientCredentialsExchange implements op.Server: the token of the caller whose client this is (RFC 6749 §4.4).
-func (p *openIDProvider) ClientCredentialsExchange(_ context.Context, r *op.ClientRequest[oidc.ClientCredentialsRequest]) (*op.Response, error) {
+func (p *openIDProvider) ClientCredentialsExchange(
+	_ context.Context, r *op.ClientRequest[oidc.ClientCredentialsRequest],
+) (*op.Response, error) {
 	client, ok := r.Client.(callerClient)
 	if !ok {
 		return nil, oidc.ErrInvalidClient()

@@ -107,6 +107,10 @@ func (t Tour) story() []scene {
 		tell: "Karena asks for her own conditions.",
 		why:  "it is her record; her token binds the search to it",
 		by:   Patient("patient", karena), about: karena, ask: t.own("Condition"), want: gives("Condition", karena),
+	}, scene{
+		tell: "Her general practitioner asks who looked at records.",
+		why:  "access events are for the patient whose record it is, and for nobody else",
+		by:   GP(), ask: t.events(), want: refused(),
 	})
 }
 

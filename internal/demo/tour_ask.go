@@ -40,6 +40,12 @@ func (t Tour) own(typ string) question {
 	return question{method: http.MethodGet, path: path, shown: "GET " + path}
 }
 
+// events asks for the access events of the patient whose token it is.
+func (t Tour) events() question {
+	const path = "/gateway/AuditEvent"
+	return question{method: http.MethodGet, path: path, shown: "GET " + path}
+}
+
 // declare is a break-glass declaration.
 func (t Tour) declare(person Person) question {
 	type parameter map[string]any

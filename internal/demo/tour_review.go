@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 )
 
 // tourEvent is what the tour looks at in an AuditEvent.
@@ -20,6 +19,7 @@ type tourEvent struct {
 		Name      string `json:"name"`
 		Requestor bool   `json:"requestor"`
 		Who       struct {
+			Type       string `json:"type"`
 			Identifier struct {
 				Value string `json:"value"`
 			} `json:"identifier"`
@@ -51,16 +51,18 @@ func (e tourEvent) requestID() string {
 // who names the caller as the event does; a patient is not named in events.
 func (e tourEvent) who() string {
 	for _, agent := range e.Agent {
-		if agent.Requestor && agent.Name != "" {
+		switch {
+		case !agent.Requestor:
+			continue
+		case agent.Name != "":
 			return agent.Name
-		}
-	}
-	for _, agent := range e.Agent {
-		if agent.Requestor {
+		case agent.Who.Type == "Patient":
+			return "the patient"
+		case agent.Who.Identifier.Value != "":
 			return "client " + agent.Who.Identifier.Value
 		}
 	}
-	return "unknown"
+	return "the gateway's operator"
 }
 
 // what is the query or resource that the event is about.
@@ -76,7 +78,7 @@ func (e tourEvent) what() string {
 // review lets Karena see the access events of her record: one for each request about her, none about others.
 func (t Tour) review(ctx context.Context, past []played) error {
 	patient := Patient("patient", karena)
-	q := question{method: http.MethodGet, path: "/gateway/AuditEvent", shown: "GET /gateway/AuditEvent"}
+	q := t.events()
 	a, err := t.send(ctx, patient, q)
 	if err != nil {
 		return err

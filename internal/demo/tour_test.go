@@ -76,6 +76,10 @@ func (g *fakeGateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	switch {
+	case r.URL.Path == "/gateway/AuditEvent" && caller != "patient" && g.wrong != "anybody sees events":
+		g.record(demo.Person{}, r, "4")
+		w.WriteHeader(http.StatusForbidden)
+		io.WriteString(w, `{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"forbidden"}]}`)
 	case r.URL.Path == "/gateway/AuditEvent":
 		g.record(person, r, "0")
 		g.writeEvents(w)
@@ -132,7 +136,7 @@ func (g *fakeGateway) search(w http.ResponseWriter, r *http.Request, caller stri
 func (g *fakeGateway) record(person demo.Person, r *http.Request, outcome string) {
 	e := fakeEvent{person.BSN, r.Header.Get("X-Request-Id"), outcome}
 	switch {
-	case g.wrong == "refusals unrecorded" && outcome == "4", g.wrong == "log unrecorded" && strings.HasSuffix(r.URL.Path, "AuditEvent"):
+	case g.wrong == "refusals unrecorded" && outcome == "4", g.wrong == "log unrecorded" && strings.HasSuffix(r.URL.Path, "AuditEvent") && outcome == "0":
 		return
 	case g.wrong == "recorded twice":
 		g.events = append(g.events, e)
@@ -178,7 +182,7 @@ func TestTourFindsEveryAnswerThatIsNotAsTold(t *testing.T) {
 		"pharmacist sees Condition", "company-doctor sees Condition", "insurer sees Condition",
 		"gp sees Johanna van Putten-van der Giessen", "pharmacist sees Johanna van Putten-van der Giessen",
 		"emergency-doctor sees Karena Pfeffer", "emergency-doctor sees Milan Beatty",
-		"withdrawal without effect", "another patient's data",
+		"anybody sees events", "withdrawal without effect", "another patient's data",
 		"refusals unrecorded", "log unrecorded", "recorded twice", "refusals recorded as permitted", "permits recorded as refused",
 		"events of others",
 	} {
