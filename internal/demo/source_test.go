@@ -31,6 +31,7 @@ var small = demo.Data{
 	demo.Resource(`{"resourceType":"Observation","id":"o5","status":"final","code":{"text":"x"},"subject":{"reference":"Group/a"}}`),
 	demo.Resource(`{"resourceType":"Coverage","id":"cov","status":"active","beneficiary":{"reference":"Patient/a"},"payor":[{"reference":"Organization/hospital"}]}`),
 	demo.Resource(`{"resourceType":"Provenance","id":"p1","target":[{"reference":"Observation/o1"}],"recorded":"2026-03-01T10:31:00Z"}`),
+	demo.Resource(`{"resourceType":"Provenance","id":"p2","target":[{"reference":"Condition/c1"}],"entity":[{"role":"source","what":{"reference":"Observation/o1"}}]}`),
 }
 
 func startSource(t *testing.T, data demo.Data, o demo.SourceOptions) *demo.Source {
