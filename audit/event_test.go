@@ -274,3 +274,40 @@ func FuzzParseEvent(f *testing.F) {
 		}
 	})
 }
+
+func TestNoBSNStaysInTheReasonOfAnEmergency(t *testing.T) {
+	tests := []struct{ name, reason, want string }{
+		{"a BSN", "patient 999990019 unconscious", "patient *** unconscious"},
+		{"nothing but a BSN", "999990019", "***"},
+		{"with dots", "BSN 9999.90.019.", "BSN ***."},
+		{"with spaces", "BSN 999 990 019 found", "BSN *** found"},
+		{"two of them", "999990019/999990019", "***/***"},
+		{"nine digits that are none", "order 999990018", "order 999990018"},
+		{"more digits", "call 0999990019", "call 0999990019"},
+		{"a time and a number", "at 12.30, room 7", "at 12.30, room 7"},
+		{"letters of other scripts", "na val — é 😀 999990019", "na val — é 😀 ***"},
+		{"nothing", "", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			e := access()
+			e.Emergency = tt.reason
+			got, err := audit.ParseEvent(e.Marshal())
+			if err != nil {
+				t.Fatalf("ParseEvent: %v", err)
+			}
+			if got.Emergency != tt.want {
+				t.Errorf("got %q, want %q", got.Emergency, tt.want)
+			}
+		})
+	}
+}
+
+// TestAnEventWithoutTimeHasOnePlaceForIt is what the store relies on: it keeps the time beside the event and fills it in.
+func TestAnEventWithoutTimeHasOnePlaceForIt(t *testing.T) {
+	e := access()
+	e.Time, e.Emergency = time.Time{}, `"time":"0001-01-01T00:00:00Z"`
+	if got := bytes.Count(e.Marshal(), []byte(`"time":"0001-01-01T00:00:00Z"`)); got != 1 {
+		t.Errorf("got %d places, want 1: %s", got, e.Marshal())
+	}
+}
