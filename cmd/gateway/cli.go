@@ -29,7 +29,8 @@ func usage(err error) error {
 
 type usageError struct{ error }
 
-func (e *usageError) Unwrap() []error { return []error{errUsage, e.error} }
+func (e *usageError) Is(target error) bool { return target == errUsage }
+func (e *usageError) Unwrap() error        { return e.error }
 
 // environment is what a command has of the world around it.
 type environment struct {
