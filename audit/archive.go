@@ -68,7 +68,7 @@ type digest = [sha256.Size]byte
 // Lag says how far the archive is behind.
 type Lag struct {
 	Archived uint64    // events in the archive
-	CaughtUp time.Time // when the outbox was last found empty; zero: not since the start
+	CaughtUp time.Time // everything before this instant is in the archive; zero: not known since the start
 	Err      error     // why the last round failed, nil if it did not
 }
 
@@ -199,10 +199,11 @@ func (a *Archive) Drain(ctx context.Context, outbox Outbox) error {
 func (a *Archive) round(ctx context.Context, outbox Outbox) (moved int, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	begun, all := time.Now(), true
 	defer func() {
 		a.lag.Err, a.lag.Archived = err, a.chain.n
-		if moved == 0 && err == nil {
-			a.lag.CaughtUp = time.Now()
+		if all && err == nil {
+			a.lag.CaughtUp = begun
 		}
 	}()
 	if a.closed {
@@ -216,6 +217,7 @@ func (a *Archive) round(ctx context.Context, outbox Outbox) (moved int, err erro
 	for shard := range outbox.Shards() {
 		// From the start, not from the cursor: an entry below the cursor that is not in the archive would never be seen again.
 		entries, err := outbox.Read(ctx, shard, "", a.Batch)
+		all = all && int64(len(entries)) < a.Batch
 		if err == nil && len(entries) > 0 {
 			err = w.add(ctx, shard, entries)
 		}

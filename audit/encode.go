@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -103,6 +104,9 @@ func cutAll[S ~string](list []S, most, length int) []S {
 
 // cut bounds a text to length bytes of JSON, the mark included.
 func cut[S ~string](s S, length int) S {
+	if len(s) <= length && isPlain(s) {
+		return s
+	}
 	s = S(strings.ToValidUTF8(string(s), "\uFFFD"))
 	size, end := 0, 0 // end: where to cut so that the mark still fits
 	for i, r := range string(s) {
@@ -114,6 +118,16 @@ func cut[S ~string](s S, length int) S {
 		}
 	}
 	return s
+}
+
+// isPlain reports whether every byte of s stands in JSON as it is: nearly every text does.
+func isPlain[S ~string](s S) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // encodedSize is how many bytes a rune takes in our JSON.
@@ -135,7 +149,7 @@ func hidden(r rune) bool {
 
 // escapeControls writes hidden characters as \uXXXX. They can stand only inside texts, and all are below U+10000.
 func escapeControls(b []byte) []byte {
-	if !bytes.ContainsFunc(b, hidden) {
+	if !slices.ContainsFunc(b, func(c byte) bool { return c >= 0x7f }) || !bytes.ContainsFunc(b, hidden) {
 		return b
 	}
 	out := make([]byte, 0, len(b)+64)
@@ -194,7 +208,7 @@ func (e Event) Validate() error {
 	check(e.Person == "" || isKey(string(e.Person)), "person", "not a person key")
 	check(e.Count >= 0, "count", "negative")
 	check(e.DisclosedTotal == 0 || e.DisclosedTotal > len(e.Disclosed), "disclosed_total", "not more than are listed")
-	check(equalBounded(e), "event", "a text or list is over its bound")
+	check(isBounded(e), "event", "a text or list is over its bound")
 	return errors.Join(errs...)
 }
 
@@ -203,13 +217,11 @@ var (
 	outcomes = []Outcome{OutcomePermit, OutcomeDeny, OutcomeError}
 )
 
-// equalBounded reports whether bounding leaves the event as it is. Time is not compared: the store may keep more digits.
-func equalBounded(e Event) bool {
+// isBounded reports whether bounding leaves the event as it is. Time is not compared: the store may keep more digits.
+func isBounded(e Event) bool {
 	b := e.bounded()
 	b.Time = e.Time
-	x, errX := json.Marshal(e)
-	y, errY := json.Marshal(b)
-	return errX == nil && errY == nil && bytes.Equal(x, y)
+	return reflect.DeepEqual(e, b)
 }
 
 // isInstant reports whether a time can be that of an event.
