@@ -88,13 +88,13 @@ func parse(name string, data []byte) (*yaml.Node, error) {
 	return document.Content[0], nil
 }
 
-// syntaxProblem keeps the line and the library's message, unless the message quotes the file.
+// syntaxProblem keeps the line, and the library's message where it speaks of syntax alone: those of other stages quote the file.
 func syntaxProblem(name string, err error) *Problem {
 	p := &Problem{File: name, What: "is not valid YAML"}
 	var load *yaml.LoadError
 	if errors.As(err, &load) {
 		p.Line = load.Mark.Line
-		if !strings.HasPrefix(load.Message, "unknown anchor") {
+		if load.Stage == yaml.ScannerStage || load.Stage == yaml.ParserStage {
 			p.What += ": " + load.Message
 		}
 	}
@@ -159,14 +159,15 @@ func (d *decoder) structure(path string, n *yaml.Node, v reflect.Value) {
 			fields[name] = v.Field(i)
 		}
 	}
-	for key, value := range d.members(path, n) {
-		field, known := fields[key.Value]
+	for _, m := range d.members(path, n) {
+		at := join(path, m.key.Value)
+		field, known := fields[m.key.Value]
 		if !known {
 			names := slices.Sorted(maps.Keys(fields))
-			d.problem(join(path, key.Value), key, "unknown key; known here: %s", strings.Join(names, ", "))
+			d.problem(at, m.key, "unknown key; known here: %s", strings.Join(names, ", "))
 			continue
 		}
-		d.value(join(path, key.Value), value, field)
+		d.value(at, m.value, field)
 	}
 }
 
@@ -176,10 +177,10 @@ func (d *decoder) mapping(path string, n *yaml.Node, v reflect.Value) {
 		return
 	}
 	v.Set(reflect.MakeMap(v.Type()))
-	for key, value := range d.members(path, n) {
+	for _, m := range d.members(path, n) {
 		element := reflect.New(v.Type().Elem()).Elem()
-		d.value(join(path, key.Value), value, element)
-		v.SetMapIndex(reflect.ValueOf(key.Value).Convert(v.Type().Key()), element)
+		d.value(join(path, m.key.Value), m.value, element)
+		v.SetMapIndex(reflect.ValueOf(m.key.Value).Convert(v.Type().Key()), element)
 	}
 }
 
@@ -196,31 +197,31 @@ func (d *decoder) sequence(path string, n *yaml.Node, v reflect.Value) {
 	}
 }
 
-// members gives the keys and values of a mapping; keys that are no strings, or there twice, are problems and left out.
-func (d *decoder) members(path string, n *yaml.Node) func(yield func(key, value *yaml.Node) bool) {
-	return func(yield func(key, value *yaml.Node) bool) {
-		if n.Kind != yaml.MappingNode {
-			d.problem(path, n, "must hold keys with values")
-			return
-		}
-		seen := map[string]int{}
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			key := n.Content[i]
-			if key.Kind != yaml.ScalarNode || key.ShortTag() != "!!str" {
-				d.problem(path, key, "has a key that is not a string: put it in quotes")
-				continue
-			}
-			at := join(path, key.Value)
-			if first, twice := seen[key.Value]; twice {
-				d.problem(at, key, "is there twice, first in line %d", first)
-				continue
-			}
-			seen[key.Value], d.lines[at] = key.Line, key.Line
-			if !yield(key, n.Content[i+1]) {
-				return
-			}
-		}
+// member is one key of a mapping and its value.
+type member struct{ key, value *yaml.Node }
+
+// members gives what a mapping holds; keys that are no strings, or there twice, are problems and left out.
+func (d *decoder) members(path string, n *yaml.Node) (found []member) {
+	if n.Kind != yaml.MappingNode {
+		d.problem(path, n, "must hold keys with values")
+		return nil
 	}
+	seen := map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		if key.Kind != yaml.ScalarNode || key.ShortTag() != "!!str" {
+			d.problem(path, key, "has a key that is not a string: put it in quotes")
+			continue
+		}
+		at := join(path, key.Value)
+		if first, twice := seen[key.Value]; twice {
+			d.problem(at, key, "is there twice, first in line %d", first)
+			continue
+		}
+		seen[key.Value], d.lines[at] = key.Line, key.Line
+		found = append(found, member{key, n.Content[i+1]})
+	}
+	return found
 }
 
 // plainKey is a key that is shown as it is; others are quoted.
