@@ -128,7 +128,11 @@ func (c *Contents) settle(next, self textSpan) {
 	}
 	for i := range c.Resources {
 		r, p := &c.Resources[i], &c.places[i]
-		r.ID, r.Patient = ID(cut(p.id)), ID(cut(p.patient))
+		r.ID = ID(cut(p.id))
+		if !r.Attributed && !r.Shared {
+			continue
+		}
+		r.Patient = ID(cut(p.patient))
 		r.References = c.results.references[p.references[0]:p.references[1]:p.references[1]]
 		r.Identifiers = c.results.identifiers[p.identifiers[0]:p.identifiers[1]:p.identifiers[1]]
 		r.Categories = c.results.categories[p.categories[0]:p.categories[1]:p.categories[1]]

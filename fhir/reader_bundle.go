@@ -35,8 +35,8 @@ func (c *Contents) searchset(i int) int {
 		case kwMeta:
 			w.facts.reset()
 			w.path[0] = kwMeta
-			i, _, _ = w.any(i, 1)
-			b.restricted = b.restricted || w.odd || !w.added.empty()
+			i, _, s := w.any(i, 1)
+			b.restricted = !s.is(isObject) || !w.added.empty()
 			return i
 		}
 		return w.skip(i)

@@ -203,7 +203,9 @@ func (w *walk) closeReference(o *object, d int) {
 	default:
 		return
 	}
-	ref.display, ref.twin = o.displayAt, o.displayTwinAt
+	if o.reference.present || o.identifier {
+		ref.display, ref.twin = o.displayAt, o.displayTwinAt
+	}
 	w.refer(ref, d)
 }
 

@@ -124,7 +124,6 @@ func (c *Contents) judgeReference(v *verdict, ref *reference) {
 		return
 	case unnamed:
 		v.odd = v.odd || v.typ.decides(ref)
-		return
 	case plainURL:
 		if target = w.r.target(w.bytes(ref.text)); target.typ != nil && target.typ.patient {
 			c.namePatient(v, ref, target)
@@ -136,6 +135,7 @@ func (c *Contents) judgeReference(v *verdict, ref *reference) {
 		case target.kind == unresolved, ref.typeOdd, ref.typ.present && w.declared(ref) != target.typ:
 			v.odd = true
 			return
+		case target.kind == containedTarget: // a contained Patient is odd already; "#" in a Patient is itself
 		case target.typ.patient:
 			c.namePatient(v, ref, target)
 		case target.kind == localTarget:

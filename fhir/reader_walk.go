@@ -91,8 +91,9 @@ func (w *walk) name(i, base int) (int, keyword) {
 		t.end, i = uint32(end), end+1
 	} else if i, t = w.text(i); i < 0 {
 		return -1, kwNone
-	} else if w.mentioned(t) {
-		w.odd = true
+	}
+	if (t.end > w.mention || t.esc == hidden) && w.mentioned(t) {
+		w.odd = true // names are not rewritten
 	}
 	text := w.bytes(t)
 	fp := fingerprint(text)

@@ -123,8 +123,8 @@ func (s *scanner) nameEnd(i int) int {
 	body := s.body
 	for ; i+8 <= len(body); i += 8 {
 		x := binary.LittleEndian.Uint64(body[i:])
-		quote, backslash, slash := x^(every01*'"'), x^(every01*'\\'), x^(every01*'/')
-		marks := (quote-every01)&^quote | (backslash-every01)&^backslash | (slash-every01)&^slash | (x-every01*0x20)&^x | x
+		quote, backslash := x^(every01*'"'), x^(every01*'\\')
+		marks := (quote-every01)&^quote | (backslash-every01)&^backslash | (x-every01*0x20)&^x | x
 		if marks &= every80; marks != 0 {
 			if i += bits.TrailingZeros64(marks) / 8; body[i] == '"' {
 				return i

@@ -1,0 +1,354 @@
+package fhir
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// testOracle is the configuration of the tests: rules and codes of every kind.
+func testOracle() *oracle {
+	const (
+		observation = "http://terminology.hl7.org/CodeSystem/observation-category"
+		consent     = "http://terminology.hl7.org/CodeSystem/consentcategorycodes"
+		sct         = "http://snomed.info/sct"
+		loinc       = "http://loinc.org"
+	)
+	rule := func(category DataCategory, typ, element, system, code string) CategoryRule {
+		return CategoryRule{Category: category, Type: typ, Element: element, Code: Coding{System: system, Code: code}}
+	}
+	o := &oracle{
+		ReaderOptions: ReaderOptions{
+			Version: R4, Base: "http://hapi:8080/fhir", PersonSystems: []string{"http://fhir.nl/fhir/NamingSystem/bsn", "urn:person"},
+			MaxDepth: 64, MaxEntries: 300,
+		},
+		rules: []CategoryRule{
+			rule("Patient", "Patient", "", "", ""), rule("Condition", "Condition", "", "", ""),
+			rule("Consent", "Consent", "", "", ""), rule("AdvanceDirective", "Consent", "category", consent, "acd"),
+			rule("AdvanceDirective", "Consent", "category", sct, "11341000146107"),
+			rule("ObservationLaboratory", "Observation", "category", observation, "laboratory"),
+			rule("ObservationLaboratory", "Observation", "category", sct, "275711006"),
+			rule("ObservationVitalSigns", "Observation", "category", observation, "vital-signs"),
+			rule("ObservationVitalSigns", "Observation", "code", loinc, "85354-9"),
+			rule("ObservationSurvey", "Observation", "category", "urn:survey", ""),
+			rule("MedicationRequest", "MedicationRequest", "", "", ""), rule("Encounter", "Encounter", "", "", ""),
+			rule("DiagnosticReport", "DiagnosticReport", "", "", ""), rule("Episode", "CarePlan", "", "", ""),
+			rule("Nursing", "CarePlan", "", "", ""),
+		},
+		sensitive: []SensitiveCode{
+			{Coding: Coding{System: "http://hl7.org/fhir/sid/icd-10", Code: "F"}, Prefix: true, Category: Restricted},
+			{Coding: Coding{System: sct, Code: "370143000"}, Category: "MentalHealth"},
+			{Coding: Coding{System: sct, Code: "370143000"}, Category: "Restricted"},
+		},
+	}
+	c, err := NewClassifier(R4, o.rules, o.sensitive)
+	if err != nil {
+		panic(err)
+	}
+	o.Classifier = c
+	return o
+}
+
+// compareWithOracle reads and renders a body both ways, as a searchset and as a resource, and says where they differ.
+func compareWithOracle(o *oracle, r *Reader, c *Contents, body []byte) error {
+	original := bytes.Clone(body)
+	want, next, self, refused := o.searchset(body)
+	err := r.Searchset(body, c)
+	if (err != nil) != (refused != nil) {
+		return fmt.Errorf("searchset: got error %v, want %v", err, refused)
+	}
+	if err == nil && (c.Next != next || c.Self != self) {
+		return fmt.Errorf("links: got %q %q, want %q %q", c.Next, c.Self, next, self)
+	}
+	if err := o.compareContents(c, want); err != nil {
+		return fmt.Errorf("searchset: %w", err)
+	}
+	one, refused := o.read(body)
+	err = r.Resource(body, LocalReference{one.Type, one.ID}, c)
+	if (err != nil) != (refused != nil) {
+		return fmt.Errorf("resource: got error %v, want %v", err, refused)
+	}
+	if err == nil {
+		if err := o.compareContents(c, []oracleResource{one}); err != nil {
+			return fmt.Errorf("resource: %w", err)
+		}
+	}
+	if !bytes.Equal(body, original) {
+		return fmt.Errorf("the body was changed")
+	}
+	return nil
+}
+
+func (o *oracle) compareContents(c *Contents, want []oracleResource) error {
+	if len(c.Resources) != len(want) {
+		return fmt.Errorf("got %d resources, want %d", len(c.Resources), len(want))
+	}
+	keep := make([]bool, len(want))
+	for i, got := range c.Resources {
+		if g, w := normal(got), normal(want[i].Resource); !reflect.DeepEqual(g, w) {
+			return fmt.Errorf("resource %d:\n got %+v\nwant %+v", i, g, w)
+		}
+		keep[i] = i%3 != 1
+	}
+	for i, e := range []Edits{
+		{Base: "https://gw.example/fhir/h", Self: "https://gw.example/self?a=\"b\"", Next: "https://gw.example/next", KeepDisplay: func(string) bool { return true }},
+		{Base: "https://gw.example", StripIdentifiers: true, KeepDisplay: func(typ string) bool { return typ == "Patient" || typ == "Encounter" }},
+		{Base: "https://gw.example/fhir", Next: "https://gw.example/next"},
+	} {
+		if err := o.compareRendering(c, want, keep, e); err != nil {
+			return fmt.Errorf("edits %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func (o *oracle) compareRendering(c *Contents, want []oracleResource, keep []bool, e Edits) error {
+	got := c.AppendSearchset([]byte("prefix"), keep, e)[len("prefix"):]
+	tree, err := decodeStrictly(got, 100)
+	if err != nil {
+		return fmt.Errorf("what was written is not strict JSON: %s", got)
+	}
+	if w := o.searchsetTree(want, keep, e); !sameTree(tree, w) {
+		return fmt.Errorf("wrote %s", got)
+	}
+	if o.namesHost(string(got)) {
+		return fmt.Errorf("the source is named in %s", got)
+	}
+	for i, w := range want {
+		got := c.AppendResource(nil, i, e)
+		switch {
+		case !w.Attributed && !w.Shared:
+			if len(got) > 0 {
+				return fmt.Errorf("wrote a resource that belongs to nobody: %s", got)
+			}
+		case sameTree(w.tree, o.rendered(w, e)) && string(got) != w.tree.raw:
+			return fmt.Errorf("changed bytes without an edit:\n got %s\nwant %s", got, w.tree.raw)
+		}
+	}
+	return nil
+}
+
+// sameTree compares values, with the order of members.
+func sameTree(a, b any) bool {
+	switch a := a.(type) {
+	case *node:
+		b, ok := b.(*node)
+		if !ok || !slices.Equal(a.names, b.names) {
+			return false
+		}
+		for _, name := range a.names {
+			if !sameTree(a.values[name], b.values[name]) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		b, ok := b.([]any)
+		return ok && slices.EqualFunc(a, b, sameTree)
+	}
+	return a == b
+}
+
+// normal orders what has no order.
+func normal(r Resource) Resource {
+	r.Identifiers, r.References, r.Categories = slices.Clone(r.Identifiers), slices.Clone(r.References), slices.Clone(r.Categories)
+	slices.SortFunc(r.Identifiers, func(a, b Identifier) int { return strings.Compare(a.System+" "+a.Value, b.System+" "+b.Value) })
+	slices.SortFunc(r.References, func(a, b LocalReference) int { return strings.Compare(a.String(), b.String()) })
+	if len(r.Identifiers) == 0 {
+		r.Identifiers = nil
+	}
+	if len(r.References) == 0 {
+		r.References = nil
+	}
+	if len(r.Categories) == 0 {
+		r.Categories = nil
+	}
+	return r
+}
+
+func testReader(tb testing.TB, o *oracle) *Reader {
+	tb.Helper()
+	r, err := NewReader(o.ReaderOptions)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return r
+}
+
+// realResources are the resources of testdata/responses.
+func realResources(tb testing.TB) (all []string) {
+	tb.Helper()
+	for _, name := range []string{"synthea", "synthea-bulk", "nl-core", "hl7"} {
+		b, err := os.ReadFile("testdata/responses/" + name + ".ndjson")
+		if err != nil {
+			tb.Fatal(err)
+		}
+		all = append(all, strings.Split(strings.TrimSpace(string(b)), "\n")...)
+	}
+	return all
+}
+
+// asSearchset wraps resources as a source does.
+func asSearchset(resources ...string) string {
+	var b strings.Builder
+	b.WriteString(`{"resourceType":"Bundle","id":"b","type":"searchset","total":7,"link":[{"relation":"self","url":"http://hapi:8080/fhir/Observation"}],"entry":[`)
+	for i, r := range resources {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, `{"resource":%s,"search":{"mode":"match","score":1}}`, r)
+	}
+	b.WriteString(`]}`)
+	return b.String()
+}
+
+// Every real resource alone, all of them as searchsets, and both with other white space, are read and rendered as the oracle does.
+func TestReaderAgreesWithOracleOnRealRecords(t *testing.T) {
+	o := testOracle()
+	r := testReader(t, o)
+	var c Contents
+	resources := realResources(t)
+	attributed := 0
+	bodies := slices.Clone(resources)
+	for part := range slices.Chunk(resources, 50) {
+		bodies = append(bodies, asSearchset(part...))
+	}
+	for i, body := range bodies {
+		if err := compareWithOracle(o, r, &c, []byte(body)); err != nil {
+			t.Errorf("body %d: %v", i, err)
+		}
+		if len(c.Resources) == 1 && c.Resources[0].Attributed {
+			attributed++
+		}
+		var spaced bytes.Buffer
+		if err := json.Indent(&spaced, []byte(body), "\t", "\r\n "); err != nil {
+			t.Fatal(err)
+		}
+		if err := compareWithOracle(o, r, &c, spaced.Bytes()); err != nil {
+			t.Errorf("body %d, indented: %v", i, err)
+		}
+	}
+	if attributed < len(resources)/2 {
+		t.Errorf("attributed %d of %d real resources", attributed, len(resources))
+	}
+}
+
+// snippets are what mutations put in: every one has a meaning to the reader, or nearly.
+var snippets = []string{
+	`{"reference":"Patient/B"}`, `{"reference":"Patient/A/_history/3","display":"x"}`, `{"reference":"http://hapi:8080/fhir/Patient/A"}`,
+	`{"reference":"http:\/\/hapi:8080\/fhir\/Patient\/A"}`, `{"reference":"http://other.example/fhir/Patient/A"}`,
+	`{"reference":"#c1","display":"inside"}`, `{"reference":"#"}`, `{"reference":"urn:uuid:1"}`, `{"reference":"Patient?identifier=1"}`,
+	`{"reference":"Practitioner?identifier=1","display":"x","_display":{"id":"1"}}`, `{"reference":["Patient/A"]}`, `{"reference":{"reference":"Patient/A"}}`,
+	`{"reference":"Encounter/e","type":"Patient"}`, `{"type":"Patient","display":"Mrs B"}`, `{"display":"only"}`, `{"reference":null}`,
+	`{"identifier":{"system":"urn:person","value":"1"},"display":"y"}`, `{"identifier":{"system":"urn:other","value":"1"},"type":"Practitioner","display":"z"}`,
+	`[{"system":"urn:person","value":"1"}]`, `[{"system":"urn:person","value":"2"},{"system":"urn:x","value":"3"}]`, `{"system":"urn:person","value":7}`,
+	`{"system":"urn:person"}`, `[{"system":"http://hl7.org/fhir/sid/icd-10","code":"F32.1"}]`, `{"coding":[{"system":"http://snomed.info/sct","code":"370143000"}]}`,
+	`{"versionId":"1","source":"http://hapi:8080/x"}`, `{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"R"}]}`,
+	`{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"N"}],"versionId":"2"}`, `{"_security":[null]}`,
+	`[{"resourceType":"Condition","id":"c1","subject":{"reference":"#"}}]`, `[{"resourceType":"Patient","id":"c1"}]`,
+	`[{"resourceType":"Practitioner","id":"c1","meta":{"versionId":"1"},"text":{"div":"x"}}]`, `[{"resourceType":"Group"}]`,
+	`[{"resourceType":"Condition","contained":[{"resourceType":"Condition"}]}]`, `{"url":"http://hapi:8080/fhir/Binary/1","contentType":"a"}`,
+	`{"attachment":{"url":"https://bucket.example/x"}}`, `[{"attachment":{"url":"Binary/1","_url":{"id":"q"}}},{"attachment":{"data":"AA=="}}]`,
+	`"see http://hapi:8080/fhir/Observation/1 and HTTP://HAPI/x or http:\/\/hapi:9090"`, `"http%3A%2F%2fHapi%3A8080%2Ffhir http://hapi:8080/fhirX http://hapix"`,
+	`"Patient/A"`, `"Patient/B"`, `"Observation"`, `"Patient"`, `"N"`, `"\ud83d\ude00 \"quoted\""`, `"\ud83d"`, `"\u0000"`, `null`, `true`, `-0.10e+7`, `01`, `[]`, `{}`, `[[{}]]`, `[null]`, `["x"]`,
+}
+
+// memberNames are the names that mutations put in.
+var memberNames = []string{
+	"subject", "subj\\u0065ct", "patient", "reference", "type", "identifier", "display", "system", "code", "category", "meta", "contained",
+	"extension", "resourceType", "id", "url", "_url", "link", "text", "valueUri", "valueReference", "security", "securityLabel",
+	"confidentiality", "coding", "actor", "participant", "attachment", "content", "entry", "resource", "fullUrl", "search", "mode",
+	"http://hapi/x", "versionId", "source", "Subject", "_subject",
+}
+
+// mutate changes a body in a few places, most of the time into other valid JSON.
+func mutate(body []byte, seed uint64) []byte {
+	random := rand.New(rand.NewPCG(seed, 1))
+	for range 1 + random.IntN(3) {
+		starts := regexp.MustCompile(`[:\[,{]`).FindAllIndex(body, -1)
+		if len(starts) == 0 {
+			return body
+		}
+		at := starts[random.IntN(len(starts))][1]
+		snippet, name := snippets[random.IntN(len(snippets))], memberNames[random.IntN(len(memberNames))]
+		switch body[at-1] {
+		case ':': // another value
+			end := at + valueLength(body[at:])
+			body = slices.Concat(body[:at], []byte(snippet), body[end:])
+		case '[':
+			body = slices.Concat(body[:at], []byte(snippet+","), body[at:])
+		default: // another member, or an element
+			insert := `"` + name + `":` + snippet + `,`
+			if random.IntN(8) == 0 {
+				insert = snippet + ","
+			}
+			body = slices.Concat(body[:at], []byte(insert), body[at:])
+		}
+		if random.IntN(20) == 0 {
+			i := random.IntN(len(body))
+			body = slices.Concat(body[:i], body[i+1:])
+		}
+	}
+	return body
+}
+
+// valueLength is the length of the JSON value that b begins with, or 0.
+func valueLength(b []byte) int {
+	d := json.NewDecoder(bytes.NewReader(b))
+	var v json.RawMessage
+	if d.Decode(&v) != nil {
+		return 0
+	}
+	return int(d.InputOffset())
+}
+
+// Whatever a source answers, reader and oracle find the same in it and write the same of it.
+func TestReaderAgreesWithOracleOnMutations(t *testing.T) {
+	o := testOracle()
+	r := testReader(t, o)
+	var c Contents
+	resources := realResources(t)
+	for seed := range uint64(4000) {
+		i := int(seed*7) % len(resources)
+		body := asSearchset(string(mutate([]byte(resources[i]), seed)), resources[(i+1)%len(resources)])
+		if seed%4 == 0 {
+			body = string(mutate([]byte(body), seed))
+		}
+		if err := compareWithOracle(o, r, &c, []byte(body)); err != nil {
+			t.Fatalf("seed %d: %v\n%s", seed, err, body)
+		}
+	}
+}
+
+// FuzzFilter compares the reader with the oracle on arbitrary bytes, and on mutations of them.
+func FuzzFilter(f *testing.F) {
+	o := testOracle()
+	r := testReader(f, o)
+	for i, resource := range realResources(f) {
+		if len(resource) < 3000 {
+			f.Add([]byte(resource), uint64(0))
+			f.Add([]byte(asSearchset(resource)), uint64(i))
+		}
+	}
+	for _, name := range memberNames {
+		for _, snippet := range snippets {
+			f.Add([]byte(`{"resourceType":"Observation","id":"o","subject":{"reference":"Patient/A"},"`+name+`":`+snippet+`}`), uint64(0))
+		}
+	}
+	f.Fuzz(func(t *testing.T, body []byte, seed uint64) {
+		if seed > 0 {
+			body = mutate(body, seed)
+		}
+		var c Contents
+		if err := compareWithOracle(o, r, &c, body); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,285 @@
+package fhir
+
+import (
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// What the oracle finds in a resource.
+
+// referenceTarget reads a literal reference: its type ("" where nobody can tell), and whether it is local.
+func (o *oracle) referenceTarget(ref string) (typ string, local LocalReference, isLocal bool) {
+	if relative, ok := strings.CutPrefix(ref, o.Base+"/"); ok {
+		ref = relative
+	} else if m := foreignReference.FindStringSubmatch(ref); m != nil {
+		if ClassOf(o.Version, m[1]) == ClassUnknown || !validID(m[2]) || m[3] != "" && !validID(m[3]) {
+			return "", LocalReference{}, false
+		}
+		return m[1], LocalReference{}, false
+	} else if typ, _, ok := strings.Cut(ref, "?"); ok {
+		if ClassOf(o.Version, typ) == ClassUnknown {
+			return "", LocalReference{}, false
+		}
+		return typ, LocalReference{}, false
+	}
+	local, isLocal = ParseReference(ref, "")
+	return local.Type, local, isLocal
+}
+
+// foreignReference is the grammar of R4 §2.3.0.1 for a base of any shape.
+var foreignReference = regexp.MustCompile(`(?s)^https?://(?:.*/)?([A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?$`)
+
+// patients are the distinct local patients that a resource names. It is false if there is a reference that may name one but does
+// not say which.
+func (o *oracle) patients(typ string, body, readable *node, contained []*node) (distinct []string, ok bool) {
+	ok = true
+	types := map[string]string{} // of contained resources, by id
+	for _, c := range slices.Backward(contained) {
+		id, _ := c.get("id").(string)
+		types["#"+id], _ = c.get("resourceType").(string)
+	}
+	types["#"] = typ
+	rule, _ := ruleFor(o.Version, typ)
+	look := func(path []string, n *node, outer bool) {
+		if len(path) == 0 {
+			return
+		}
+		decides := outer && slices.Contains(rule.member, strings.Join(path, "."))
+		declared, declares := n.get("type").(string)
+		declared = strings.TrimPrefix(declared, "http://hl7.org/fhir/StructureDefinition/")
+		ref, isText := n.get("reference").(string)
+		_, isObject := n.get("reference").(*node)
+		switch {
+		case isText:
+			target, local, isLocal := o.referenceTarget(ref)
+			if strings.HasPrefix(ref, "#") {
+				target, isLocal = types[ref], false
+			}
+			if n.has("type") && (!declares || declared != target) || target == "" {
+				ok = false
+			}
+			switch {
+			case target != "Patient":
+			case ref == "#": // the Patient itself
+			case !isLocal:
+				ok = false
+			default:
+				distinct = append(distinct, string(local.ID))
+			}
+		case n.has("reference") && !isObject:
+			ok = false
+		case declares && declared == "Patient":
+			ok = false
+		case n.has("identifier") && o.isPerson(n.get("identifier")):
+			ok = false
+		case decides:
+			ok = false
+		}
+	}
+	visit(nil, readable, func(path []string, n *node) { look(path, n, true) })
+	for _, c := range contained {
+		visit(nil, c, func(path []string, n *node) { look(path, n, false) })
+	}
+	// What stands where membership is decided has to be an object, and links that name a patient count as references.
+	check := func(outer bool) func(path []string, v any) {
+		return func(path []string, v any) {
+			if len(path) == 0 {
+				return
+			}
+			if _, object := v.(*node); !object && outer && slices.Contains(rule.member, strings.Join(path, ".")) {
+				if list, isList := v.([]any); !isList || !allObjects(list) {
+					ok = false
+				}
+			}
+			text, isText := v.(string)
+			if name := path[len(path)-1]; isText && (name == "valueUri" || name == "valueUrl" || name == "valueCanonical") {
+				switch target, local, isLocal := o.referenceTarget(text); {
+				case target != "Patient":
+				case isLocal:
+					distinct = append(distinct, string(local.ID))
+				default:
+					ok = false
+				}
+			}
+		}
+	}
+	visitMembers(nil, readable, check(true))
+	for _, c := range contained {
+		visitMembers(nil, c, check(false))
+	}
+	return sortedSet(distinct), ok
+}
+
+// visitMembers calls f with the value of every member, and not with the elements of arrays.
+func visitMembers(path []string, v any, f func(path []string, v any)) {
+	visit(path, v, func(path []string, n *node) {
+		for _, name := range n.names {
+			f(append(slices.Clip(path), name), n.values[name])
+		}
+	})
+}
+
+// membership reports whether a local patient stands where the table says that it decides.
+func (o *oracle) membership(rule *typeRule, body *node) bool {
+	found := false
+	visit(nil, body, func(path []string, n *node) {
+		ref, _ := n.get("reference").(string)
+		target, _, isLocal := o.referenceTarget(ref)
+		found = found || target == "Patient" && isLocal && slices.Contains(rule.member, strings.Join(path, "."))
+	})
+	return found
+}
+
+// localReference is what an object refers to at the source, patients excepted.
+func (o *oracle) localReference(n *node) []LocalReference {
+	ref, _ := n.get("reference").(string)
+	if _, local, ok := o.referenceTarget(ref); ok && local.Type != "Patient" {
+		return []LocalReference{local}
+	}
+	return nil
+}
+
+// isPerson reports whether v is an identifier of a person system.
+func (o *oracle) isPerson(v any) bool {
+	n, _ := v.(*node)
+	system, isText := n.get("system").(string)
+	return isText && slices.Contains(o.PersonSystems, system)
+}
+
+// identifiers are the person identifiers that are released.
+func (o *oracle) identifiers(readable *node, contained []*node) (all []Identifier) {
+	for _, part := range append([]*node{readable}, contained...) {
+		visit(nil, part, func(path []string, n *node) {
+			if value, ok := n.get("value").(string); ok && len(path) > 0 && o.isPerson(n) {
+				all = append(all, Identifier{n.get("system").(string), value})
+			}
+		})
+	}
+	return all
+}
+
+// categories are the data categories of a resource with all that it contains.
+func (o *oracle) categories(tree, body *node, contained []*node) []DataCategory {
+	var all []DataCategory
+	for _, part := range append([]*node{body}, contained...) {
+		typ, _ := part.get("resourceType").(string)
+		if ClassOf(o.Version, typ) == ClassPatient {
+			all = append(all, o.classify(typ, part)...)
+		}
+		if o.restricts(part) {
+			all = append(all, Restricted)
+		}
+	}
+	return sortedSet(append(all, o.sensitives(tree)...))
+}
+
+// sensitives are the categories of sensitive codes anywhere below n.
+func (o *oracle) sensitives(n *node) (all []DataCategory) {
+	visit(nil, n, func(_ []string, n *node) {
+		system, isSystem := n.get("system").(string)
+		code, isCode := n.get("code").(string)
+		for _, s := range o.sensitive {
+			if isSystem && isCode && s.System == system && (code == s.Code || s.Prefix && strings.HasPrefix(code, s.Code)) {
+				all = append(all, s.Category)
+			}
+		}
+	})
+	return all
+}
+
+func (o *oracle) classify(typ string, n *node) []DataCategory {
+	var bare, coded []DataCategory
+	stray, ruled := false, false
+	for _, r := range o.rules {
+		if r.Type == typ && r.Element == "" {
+			bare = append(bare, r.Category)
+		}
+		ruled = ruled || r.Type == typ && r.Element != ""
+	}
+	for _, element := range []string{"category", "code"} {
+		for _, concept := range concepts(n.get(element)) {
+			codings := concepts(concept.get("coding"))
+			if !concept.has("coding") {
+				codings = []*node{{}}
+			}
+			for _, coding := range codings {
+				system, _ := coding.get("system").(string)
+				code, _ := coding.get("code").(string)
+				known := false
+				for _, r := range o.rules {
+					if r.Type == typ && r.Element == element && r.Code.System == system && (r.Code.Code == code || r.Code.Code == "") {
+						coded, known = append(coded, r.Category), true
+					}
+				}
+				stray = stray || !known && element == "category"
+			}
+		}
+	}
+	switch {
+	case len(coded) == 0 && len(bare) == 0:
+		return []DataCategory{Unclassified}
+	case len(coded) == 0:
+		return bare
+	case stray && ruled && len(bare) == 0:
+		return append(coded, Unclassified)
+	}
+	return coded
+}
+
+// restricts reports whether a part of a resource has a label that tightens.
+func (o *oracle) restricts(n *node) bool {
+	open := func(c *node) bool {
+		code, _ := c.get("code").(string)
+		return c.get("system") == "http://terminology.hl7.org/CodeSystem/v3-Confidentiality" && slices.Contains([]string{"U", "L", "M", "N"}, code)
+	}
+	meta, _ := n.get("meta").(*node)
+	if meta != nil && meta.has("_security") || meta != nil && meta.has("security") && !allObjects(meta.get("security")) {
+		return true
+	}
+	for _, c := range concepts(meta.get("security")) {
+		if !open(c) {
+			return true
+		}
+	}
+	if n.has("securityLabel") {
+		label := n.get("securityLabel")
+		if _, single := label.(*node); !single && !allObjects(label) {
+			return true
+		}
+		for _, concept := range concepts(label) {
+			if !allObjects(concept.get("coding")) {
+				return true
+			}
+			for _, c := range concepts(concept.get("coding")) {
+				if !open(c) {
+					return true
+				}
+			}
+		}
+	}
+	if n.has("confidentiality") {
+		code, _ := n.get("confidentiality").(string)
+		return !slices.Contains([]string{"U", "L", "M", "N"}, code)
+	}
+	return false
+}
+
+func sortedSet[T interface{ ~string }](s []T) []T {
+	s = slices.Clone(s)
+	slices.Sort(s)
+	return slices.Compact(s)
+}
+
+// namesHost reports whether text has a URL of the source.
+func (o *oracle) namesHost(text string) bool { return o.mention().MatchString(text) }
+
+// mention matches the source's host after "//": before it anything, after it no further letter of a name.
+func (o *oracle) mention() *regexp.Regexp {
+	u, err := url.Parse(o.Base)
+	if err != nil {
+		panic(err)
+	}
+	return regexp.MustCompile(`(?i)(?:` + `//|%2f%2f)(` + regexp.QuoteMeta(u.Hostname()) + `)(?:$|[^a-z0-9_.\-]|\.(?:$|[^a-z0-9_\-]))`)
+}
