@@ -219,3 +219,17 @@ func TestOutboxThatCannotBeTakenIsRefused(t *testing.T) {
 		})
 	}
 }
+
+func TestLagTellsWhetherTheArchiveKeepsUp(t *testing.T) {
+	outbox := newMemOutbox(t, 2)
+	outbox.fill(5)
+	a := smallArchive(t, newMemDisk())
+	for i, caughtUp := range []bool{false, false, true} { // five entries in a shard, two in a round
+		if _, err := a.round(t.Context(), outbox); err != nil {
+			t.Fatal(err)
+		}
+		if got := !a.Lag().CaughtUp.IsZero(); got != caughtUp {
+			t.Errorf("round %d: got caught up %v, want %v", i+1, got, caughtUp)
+		}
+	}
+}

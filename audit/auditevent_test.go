@@ -80,6 +80,9 @@ func variants() []audit.Event {
 				bare.Actor, bare.Person, bare.Source, bare.Address, bare.Request = audit.Actor{}, "", "", "", ""
 				bare.Disclosed, bare.Records, bare.Categories, bare.Query, bare.Policy = nil, nil, nil, "", ""
 				events = append(events, bare)
+				unplaced, anonymous := e, e
+				unplaced.Address, anonymous.Actor.Client = "unknown", ""
+				events = append(events, unplaced, anonymous)
 			}
 		}
 	}
@@ -345,6 +348,10 @@ func TestEveryKindHasItsPattern(t *testing.T) {
 			}
 			if have := []string{got.Type.Code, subtype, got.Action}; !slices.Equal(have, tt.want) {
 				t.Errorf("got %v, want %v", have, tt.want)
+			}
+			if client := map[string]string{"R": "110152", "E": "110153", "C": "110153", "U": "110153"}[got.Action]; got.Type.Code == rest && client != "" &&
+				got.agent(t, dcm, client).Who.Identifier.Value != "his-app" {
+				t.Errorf("got agents %+v, want the client as %s", got.Agent, client)
 			}
 			if objects := got.of(entityType, "2"); tt.kind == audit.KindConsent &&
 				(len(objects) != 1 || objects[0].What.Reference != "https://gw.example/gateway/Consent/07-c9") {
