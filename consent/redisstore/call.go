@@ -48,10 +48,12 @@ const (
 	statusTaken  = "TAKEN"  // an id that exists
 	statusBroken = "BROKEN" // history and generation do not agree
 	statusOver   = "OVER"   // a limit is reached
-	statusThere  = "THERE"  // initialised before
 )
 
-// text, number and list give a value by position; what is not there or has another type is zero, which no caller takes for good.
+// errReply: what should be a text, a number or a list is not. It is never taken for an empty one.
+var errReply = fmt.Errorf("%w: unexpected reply", audit.ErrUnavailable)
+
+// text gives a text, or "" where there is none.
 func (r reply) text(i int) string {
 	if i >= len(r.values) {
 		return ""
@@ -60,24 +62,42 @@ func (r reply) text(i int) string {
 	return s
 }
 
-func (r reply) number(i int) uint64 {
-	n, err := strconv.ParseUint(r.text(i), 10, 64)
-	if err != nil {
-		return 0
+// instant gives a stamp: microseconds since 1970. There is always one.
+func (r reply) instant(i int) (time.Time, error) {
+	n, err := strconv.ParseInt(r.text(i), 10, 64)
+	if err != nil || n <= 0 {
+		return time.Time{}, errReply
 	}
-	return n
+	return instant(n), nil
 }
 
-func (r reply) list(i int) []any {
-	if i >= len(r.values) {
-		return nil
+// list gives a list, which may be empty.
+func (r reply) list(i int) (reply, error) {
+	if i < len(r.values) {
+		if list, ok := r.values[i].([]any); ok {
+			return reply{values: list}, nil
+		}
 	}
-	l, _ := r.values[i].([]any)
-	return l
+	return reply{}, errReply
 }
 
-// instant gives a stamp: microseconds since 1970.
-func (r reply) instant(i int) time.Time { return instant(int64(r.number(i))) }
+// stored gives what a person's hash holds, from three values: generation, stamp, sealed value.
+func (r reply) stored(i int) (stored, error) {
+	generation, err1 := strconv.ParseUint(r.text(i), 10, 64)
+	at, err2 := strconv.ParseInt(r.text(i+1), 10, 64)
+	v := stored{generation, at, r.text(i + 2)}
+	if err1 != nil || err2 != nil || (generation > 0) != (at > 0) || (generation > 0) != (v.value != "") {
+		return stored{}, fmt.Errorf("%w: a person's hash", ErrSealed)
+	}
+	return v, nil
+}
+
+// stored is a person's hash: all zero, or nothing.
+type stored struct {
+	generation uint64
+	at         int64 // microseconds
+	value      string
+}
 
 func instant(micros int64) time.Time {
 	if micros == 0 {
@@ -156,25 +176,30 @@ func (s *Store) command(c *call) []any {
 // waitFor is how long a WAIT may block: less than what the pipeline has, so that its answer is still read.
 func (s *Store) waitFor() time.Duration { return s.attempt() * 3 / 4 }
 
-// read makes an answer of a reply. Everything that is not understood is an error.
+// read makes an answer of a reply. What is not exactly a reply of the script is an error: half an answer must never be read as
+// "nothing on file".
 func (s *Store) read(c *call, cmd *redis.Cmd) answer {
 	values, err := cmd.Slice()
 	if err != nil {
 		return answer{err: unavailable(err)}
 	}
 	r := reply{values: values}
-	r.status, r.sequence = r.text(0), r.number(1)
+	r.status = r.text(0)
+	r.sequence, err = strconv.ParseUint(r.text(1), 10, 64)
+	if err != nil || r.status == statusOK && len(values) != 2+c.script.values {
+		return answer{err: errReply}
+	}
+	r.values = values[2:]
 	switch r.status {
+	case statusOK, statusMoved, statusLate, statusKnown, statusTaken, statusBroken, statusOver:
+		s.sequences.note(c.shard, r.sequence)
+		return answer{reply: r}
 	case statusGone, statusLost:
 		return answer{err: fmt.Errorf("%w (shard %d)", ErrDataLost, c.shard)}
 	case statusOther:
 		return answer{err: fmt.Errorf("%w (shard %d)", ErrStoreMismatch, c.shard)}
-	case "":
-		return answer{err: fmt.Errorf("%w: reply without a status", audit.ErrUnavailable)}
 	}
-	s.sequences.note(c.shard, r.sequence)
-	r.values = r.values[2:]
-	return answer{reply: r}
+	return answer{err: fmt.Errorf("%w: unknown status", audit.ErrUnavailable)}
 }
 
 // load makes the scripts of these calls known to the server.

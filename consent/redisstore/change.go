@@ -114,16 +114,22 @@ func (e *edit) try(ctx context.Context) (consent.Standing, error) {
 	if r.status == statusKnown {
 		return e.known(r)
 	}
-	v := stored{r.number(1), int64(r.number(2)), r.text(3)}
-	st, err := s.take(e.person, r.sequence, seen, v)
+	v, err := r.stored(1)
 	if err != nil {
 		return consent.Standing{}, err
 	}
 	if want := e.change.IfGeneration; want != nil && *want != v.generation {
 		return consent.Standing{}, audit.ErrConflict
 	}
+	st, err := s.take(e.person, r.sequence, seen, v)
+	if err != nil {
+		return consent.Standing{}, err
+	}
 	// Later than every stamp on file, so that none can be taken for one that is to be set.
-	now := r.instant(0)
+	now, err := r.instant(0)
+	if err != nil {
+		return consent.Standing{}, err
+	}
 	if earliest := instant(v.at + 1); now.Before(earliest) {
 		now = earliest
 	}
@@ -173,11 +179,14 @@ func (e *edit) write(ctx context.Context, st consent.Standing, d draft) (consent
 	default:
 		return consent.Standing{}, fmt.Errorf("%w: generation and history do not agree", ErrDataLost)
 	}
-	at := int64(r.number(0))
-	fill(&st, d.stamps, at)
-	st.Generation, st.Newest = d.generation, instant(at)
+	at, err := r.instant(0)
+	if err != nil {
+		return consent.Standing{}, err
+	}
+	fill(&st, d.stamps, at.UnixMicro())
+	st.Generation, st.Newest = d.generation, at
 	s.generations.note(e.person, version{era(r.sequence), d.generation})
-	e.finish(d.event.ID, d.generation, at)
+	e.finish(d.event.ID, d.generation, at.UnixMicro())
 	return st, nil
 }
 

@@ -62,7 +62,8 @@ func (s *Store) checkRole(ctx context.Context, client *redis.Client) error {
 	if r.text(0) != "master" {
 		return fmt.Errorf("%w: role: not a master: the address must lead to the master", ErrServer)
 	}
-	if n := len(r.list(2)); n < s.o.Replicas {
+	replicas, err := r.list(2)
+	if n := len(replicas.values); err != nil || n < s.o.Replicas {
 		return fmt.Errorf("%w: replicaof: %d replicas are connected, %d are configured", ErrServer, n, s.o.Replicas)
 	}
 	return nil

@@ -27,7 +27,11 @@ func (s *Store) Commit(ctx context.Context, r audit.Release) error {
 	}
 	switch reply.status {
 	case statusOK:
-		r.Event.Time = reply.instant(0)
+		at, err := reply.instant(0)
+		if err != nil {
+			return fmt.Errorf("commit: %w", err)
+		}
+		r.Event.Time = at
 		return nil
 	case statusMoved:
 		r.Event.ID = ""

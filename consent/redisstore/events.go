@@ -46,8 +46,12 @@ func (s *Store) Events(ctx context.Context, person consent.PersonKey, limit int)
 	if err != nil {
 		return nil, fmt.Errorf("events: %w", err)
 	}
-	events := make([]audit.Event, 0, len(r.list(0)))
-	for _, item := range r.list(0) {
+	list, err := r.list(0)
+	if err != nil {
+		return nil, fmt.Errorf("events: %w", err)
+	}
+	events := make([]audit.Event, 0, len(list.values))
+	for _, item := range list.values {
 		e, err := parseEvent(item)
 		if err != nil {
 			return nil, fmt.Errorf("events: %w", err)

@@ -27,11 +27,12 @@ func (s *Store) History(ctx context.Context, person consent.PersonKey) ([]Versio
 	}
 	shard := s.shardOf(person)
 	k := keysOf(shard)
+	seen := s.generations.seen(person)
 	r, err := s.settled(ctx, call{script: &historyScript, shard: shard, keys: []string{k.person(person), k.history(person)}})
 	if err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
-	versions, err := s.chain(person, stored{r.number(0), int64(r.number(1)), r.text(2)}, reply{values: r.list(3)})
+	versions, err := s.chain(person, seen, r)
 	if err != nil {
 		return nil, fmt.Errorf("history: %w", err)
 	}
@@ -39,7 +40,18 @@ func (s *Store) History(ctx context.Context, person consent.PersonKey) ([]Versio
 }
 
 // chain verifies the entries against each other and against what is stored as the present standing.
-func (s *Store) chain(person consent.PersonKey, present stored, entries reply) ([]Version, error) {
+func (s *Store) chain(person consent.PersonKey, seen version, r reply) ([]Version, error) {
+	present, err := r.stored(0)
+	if err != nil {
+		return nil, err
+	}
+	entries, err := r.list(3)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.notLost(version{era(r.sequence), present.generation}, seen); err != nil {
+		return nil, err
+	}
 	if uint64(len(entries.values)) != present.generation {
 		return nil, fmt.Errorf("%w: versions are missing", ErrSealed)
 	}

@@ -36,8 +36,12 @@ func (s *Store) Read(ctx context.Context, shard int, after string, limit int64) 
 	if err != nil {
 		return nil, fmt.Errorf("read outbox: %w", err)
 	}
-	entries := make([]audit.Entry, 0, len(r.list(0)))
-	for _, item := range r.list(0) {
+	list, err := r.list(0)
+	if err != nil {
+		return nil, fmt.Errorf("read outbox: %w", err)
+	}
+	entries := make([]audit.Entry, 0, len(list.values))
+	for _, item := range list.values {
 		e, err := parseEntry(item)
 		if err != nil {
 			return nil, fmt.Errorf("read outbox: %w", err)
@@ -66,8 +70,11 @@ func (s *Store) Trim(ctx context.Context, shard int, through string) error {
 func parseEntry(item any) (audit.Entry, error) {
 	pair := reply{}
 	pair.values, _ = item.([]any)
+	list, err := pair.list(1)
+	if err != nil {
+		return audit.Entry{}, err
+	}
 	fields := map[string]string{}
-	list := reply{values: pair.list(1)}
 	for i := 0; i+1 < len(list.values); i += 2 {
 		fields[list.text(i)] = list.text(i + 1)
 	}

@@ -27,7 +27,10 @@ func (s *Store) OpenReviews(ctx context.Context) ([]ReviewItem, error) {
 		if err != nil {
 			return nil, fmt.Errorf("open reviews: %w", err)
 		}
-		list := reply{values: r.list(0)}
+		list, err := r.list(0)
+		if err != nil {
+			return nil, fmt.Errorf("open reviews: %w", err)
+		}
 		for i := 0; i+1 < len(list.values); i += 2 {
 			id, person, _ := strings.Cut(list.text(i), " ")
 			at, err := strconv.ParseFloat(list.text(i+1), 64)

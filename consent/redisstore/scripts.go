@@ -38,30 +38,34 @@ var (
 	acceptLua string
 )
 
-// The scripts. All but the last two begin with the prelude, which checks the shard's meta key.
+// The scripts, and how many values each returns when all is well. All but the last two begin with the prelude, which checks the
+// shard's meta key.
 var (
-	standingScript = checked(standingLua)
-	commitScript   = checked(commitLua)
-	loadScript     = checked(loadLua)
-	changeScript   = checked(changeLua)
-	historyScript  = checked(historyLua)
-	eventsScript   = checked(eventsLua)
-	outboxScript   = checked(outboxLua)
-	trimScript     = checked(trimLua)
-	lookupScript   = checked(lookupLua)
-	reviewsScript  = checked(reviewsLua)
-	countScript    = checked(countLua)
+	standingScript = checked(standingLua, 4)
+	commitScript   = checked(commitLua, 1)
+	loadScript     = checked(loadLua, 5)
+	changeScript   = checked(changeLua, 1)
+	historyScript  = checked(historyLua, 4)
+	eventsScript   = checked(eventsLua, 1)
+	outboxScript   = checked(outboxLua, 1)
+	trimScript     = checked(trimLua, 0)
+	lookupScript   = checked(lookupLua, 1)
+	reviewsScript  = checked(reviewsLua, 1)
+	countScript    = checked(countLua, 0)
 
-	initialiseScript = newScript(initialiseLua)
-	acceptScript     = newScript(acceptLua)
+	initialiseScript = newScript(initialiseLua, 0)
+	acceptScript     = newScript(acceptLua, 0)
 )
 
 // script is a Lua script and the name under which Redis keeps it.
-type script struct{ source, sha string }
+type script struct {
+	source, sha string
+	values      int // after status and sequence, when the status is OK
+}
 
-func checked(body string) script { return newScript(preludeLua + body) }
+func checked(body string, values int) script { return newScript(preludeLua+body, values) }
 
-func newScript(source string) script {
+func newScript(source string, values int) script {
 	sum := sha1.Sum([]byte(source)) // the name that EVALSHA wants, not a protection
-	return script{source: source, sha: hex.EncodeToString(sum[:])}
+	return script{source: source, sha: hex.EncodeToString(sum[:]), values: values}
 }

@@ -16,36 +16,36 @@ func (s *Store) Standing(ctx context.Context, person consent.PersonKey) (consent
 	}
 	shard := s.shardOf(person)
 	seen := s.generations.seen(person) // before asking: an answer may be older than what comes in meanwhile
-	r, err := s.do(ctx, call{script: &standingScript, shard: shard, keys: []string{keysOf(shard).person(person)}})
+	k := keysOf(shard)
+	r, err := s.do(ctx, call{script: &standingScript, shard: shard, keys: []string{k.person(person), k.history(person)}})
 	if err != nil {
 		return consent.Standing{}, time.Time{}, fmt.Errorf("standing: %w", err)
 	}
-	now := r.instant(0)
-	st, err := s.take(person, r.sequence, seen, stored{r.number(1), int64(r.number(2)), r.text(3)})
+	if r.status != statusOK {
+		return consent.Standing{}, time.Time{}, fmt.Errorf("standing: %w: a history without a standing", ErrDataLost)
+	}
+	now, err := r.instant(0)
+	if err != nil {
+		return consent.Standing{}, time.Time{}, fmt.Errorf("standing: %w", err)
+	}
+	v, err := r.stored(1)
+	if err != nil {
+		return consent.Standing{}, time.Time{}, fmt.Errorf("standing: %w", err)
+	}
+	st, err := s.take(person, r.sequence, seen, v)
 	if err != nil {
 		return consent.Standing{}, time.Time{}, fmt.Errorf("standing: %w", err)
 	}
 	return st, now, nil
 }
 
-// stored is a person's hash.
-type stored struct {
-	generation uint64
-	at         int64 // microseconds
-	value      string
-}
-
 // take opens what is stored for a person, after making sure that it is not older than what was seen before asking.
 func (s *Store) take(person consent.PersonKey, sequence uint64, seen version, v stored) (consent.Standing, error) {
 	now := version{era(sequence), v.generation}
-	if now.lost(seen) {
-		s.counters.lost.Add(1)
-		return consent.Standing{}, fmt.Errorf("%w: a person's generation went back", ErrDataLost)
+	if err := s.notLost(now, seen); err != nil {
+		return consent.Standing{}, err
 	}
 	if v.generation == 0 {
-		if v.value != "" {
-			return consent.Standing{}, fmt.Errorf("%w: value without generation", ErrSealed)
-		}
 		return consent.Standing{}, nil
 	}
 	plain, err := s.sealer.open(kindStanding, person, v.generation, v.value)
@@ -58,4 +58,13 @@ func (s *Store) take(person consent.PersonKey, sequence uint64, seen version, v 
 	}
 	s.generations.note(person, now)
 	return st, nil
+}
+
+// notLost refuses a version that is older than what was seen.
+func (s *Store) notLost(now, seen version) error {
+	if now.lost(seen) {
+		s.counters.lost.Add(1)
+		return fmt.Errorf("%w: a person's generation went back", ErrDataLost)
+	}
+	return nil
 }

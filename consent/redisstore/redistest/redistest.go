@@ -86,10 +86,9 @@ func (s *Server) Run() {
 // await returns when the server answers.
 func (s *Server) await() {
 	s.t.Helper()
-	client := s.Client()
 	ctx, cancel := context.WithTimeout(s.t.Context(), startWithin)
 	defer cancel()
-	for client.Ping(ctx).Err() != nil {
+	for !s.answers(ctx) {
 		select {
 		case <-s.done:
 			s.t.Fatalf("redis-server ended: %s", s.said.String())
@@ -98,6 +97,16 @@ func (s *Server) await() {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
+}
+
+func (s *Server) answers(ctx context.Context) bool {
+	var dialer net.Dialer
+	c, err := dialer.DialContext(ctx, "unix", s.Socket()) // go-redis would log what is expected here
+	if err != nil {
+		return false
+	}
+	c.Close()
+	return s.Client().Ping(ctx).Err() == nil
 }
 
 // Socket is the path of the server's Unix socket, Address its TCP address, Folder where its log is.

@@ -1,0 +1,107 @@
+package redisstore_test
+
+import (
+	"strings"
+	"testing"
+
+	"zorgsluis/consent/redisstore"
+	"zorgsluis/consent/redisstore/redistest"
+)
+
+// TestCheckNamesTheSetting gives the server one wrong setting at a time.
+func TestCheckNamesTheSetting(t *testing.T) {
+	server := redistest.Start(t)
+	s := open(t, options(t, server.Socket()))
+	if err := s.Check(t.Context()); err != nil {
+		t.Errorf("a server as it should be: %v", err)
+	}
+	tests := []struct{ setting, bad, good string }{
+		{"appendonly", "no", "yes"},
+		{"appendfsync", "everysec", "always"},
+		{"no-appendfsync-on-rewrite", "yes", "no"},
+		{"maxmemory", "0", "256mb"},
+		{"maxmemory-policy", "allkeys-lru", "noeviction"},
+	}
+	for _, tt := range tests {
+		server.Do("config", "set", tt.setting, tt.bad)
+		err := s.Check(t.Context())
+		wantErr(t, err, redisstore.ErrServer)
+		if err != nil && !strings.Contains(err.Error(), tt.setting+":") {
+			t.Errorf("%s: got %v, want it named", tt.setting, err)
+		}
+		server.Do("config", "set", tt.setting, tt.good)
+	}
+	server.Do("config", "set", "appendfsync", "no", "maxmemory-policy", "allkeys-lru")
+	if err := s.Check(t.Context()); err == nil || strings.Count(err.Error(), "set it to") != 2 {
+		t.Errorf("two wrong settings: got %v", err)
+	}
+	server.Do("replicaof", "127.0.0.1", "1")
+	if err := s.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "not a master") {
+		t.Errorf("a replica: got %v", err)
+	}
+}
+
+// TestCheckWhereConfigIsRefused is a managed Redis: the operator declares what the server does not tell.
+func TestCheckWhereConfigIsRefused(t *testing.T) {
+	server := redistest.Start(t)
+	o := options(t, server.Socket())
+	s := open(t, o)
+	server.Do("acl", "setuser", "default", "-config")
+	if err := s.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "appendfsync") {
+		t.Errorf("nothing declared: got %v", err)
+	}
+	o.Declared = map[string]string{
+		"appendonly": "yes", "appendfsync": "always", "no-appendfsync-on-rewrite": "no", "maxmemory": "1073741824",
+		"maxmemory-policy": "noeviction",
+	}
+	if err := reopen(t, o).Check(t.Context()); err != nil {
+		t.Errorf("declared: %v", err)
+	}
+	o.Declared["appendfsync"] = "everysec"
+	if err := reopen(t, o).Check(t.Context()); err == nil || !strings.Contains(err.Error(), "appendfsync: set it to always") {
+		t.Errorf("declared wrongly: got %v", err)
+	}
+}
+
+// TestCheckCountsReplicas wants as many as are configured.
+func TestCheckCountsReplicas(t *testing.T) {
+	server := redistest.Start(t)
+	s := open(t, options(t, server.Socket()))
+	o := options(t, server.Socket())
+	o.Replicas = 1
+	wanting := reopen(t, o)
+	if err := wanting.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "0 replicas are connected, 1 are configured") {
+		t.Errorf("got %v", err)
+	}
+	if err := s.Check(t.Context()); err != nil {
+		t.Errorf("none wanted: %v", err)
+	}
+}
+
+// TestMemoryAlarm fills the server.
+func TestMemoryAlarm(t *testing.T) {
+	s, server := real(t)
+	m, err := s.Memory(t.Context())
+	if err != nil || m.Used == 0 || m.Max != 256<<20 || m.Alarm() {
+		t.Errorf("got %+v, %v", m, err)
+	}
+	server.Do("set", "filler", strings.Repeat("x", 8<<20))
+	server.Do("config", "set", "maxmemory", "12mb")
+	if m, err = s.Memory(t.Context()); err != nil || !m.Alarm() {
+		t.Errorf("got %+v, %v, want an alarm", m, err)
+	}
+}
+
+// TestMemoryStoreIsRefused: what keeps nothing cannot pass the check of a production start.
+func TestMemoryStoreIsRefused(t *testing.T) {
+	m, err := redisstore.StartMemory()
+	if err != nil {
+		t.Fatalf("start: %v", err)
+	}
+	defer m.Stop()
+	s := open(t, options(t, m.Client().Addresses[0]))
+	wantErr(t, s.Check(t.Context()), redisstore.ErrServer)
+	if m.Kept() {
+		t.Error("says that it keeps what is stored")
+	}
+}
