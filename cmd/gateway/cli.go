@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 
 	"github.com/alecthomas/kong"
 )
@@ -59,6 +60,13 @@ type commands struct {
 	demoCommands
 }
 
+// longNumber is what could identify a person.
+var longNumber = regexp.MustCompile(`[0-9]{6,}`)
+
+// withoutNumbers is the message of an error of the command line, which repeats what stood there, without what could be the
+// identifier of a person who should have been named on standard input.
+func withoutNumbers(err error) string { return longNumber.ReplaceAllString(err.Error(), "***") }
+
 // run is the whole program: it parses args, runs the command until it is done or ctx ends, and returns the exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	var cli commands
@@ -81,7 +89,7 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err == nil {
 		err = command.Run(&environment{ctx: ctx, stdin: stdin, stdout: stdout, stderr: stderr})
 	} else {
-		err = usage(fmt.Errorf("%w (gateway --help shows the commands)", err))
+		err = usage(fmt.Errorf("%s (gateway --help shows the commands)", withoutNumbers(err)))
 	}
 	switch {
 	case err == nil:

@@ -163,6 +163,7 @@ type listCommand struct{ configured }
 
 // standingView is what an operator sees of a standing: everything but who it is about, which the operator knows.
 type standingView struct {
+	Since        time.Time             `json:"since,omitzero"`
 	Generation   uint64                `json:"generation"`
 	Records      []consent.Record      `json:"records"`
 	Declarations []consent.Declaration `json:"declarations"`
@@ -170,7 +171,7 @@ type standingView struct {
 }
 
 func viewOf(st consent.Standing) standingView {
-	v := standingView{Generation: st.Generation, Records: st.Records, Declarations: st.Declarations, Flags: st.Flags}
+	v := standingView{Since: st.Newest, Generation: st.Generation, Records: st.Records, Declarations: st.Declarations, Flags: st.Flags}
 	if v.Records == nil {
 		v.Records = []consent.Record{}
 	}
@@ -197,7 +198,7 @@ func (l *listCommand) Run(env *environment) error {
 
 type historyCommand struct{ configured }
 
-// Run prints every version.
+// Run prints every version, oldest first.
 func (h *historyCommand) Run(env *environment) error {
 	person, err := readPerson(lines(env))
 	if err != nil {
@@ -208,6 +209,10 @@ func (h *historyCommand) Run(env *environment) error {
 		if err != nil {
 			return fmt.Errorf("consent history: %w", err)
 		}
-		return printJSON(env.stdout, versions)
+		views := make([]standingView, len(versions))
+		for i, version := range versions {
+			views[i] = viewOf(version.Standing)
+		}
+		return printJSON(env.stdout, views)
 	})
 }

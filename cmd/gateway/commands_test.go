@@ -1,0 +1,290 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"zorgsluis/consent"
+	"zorgsluis/consent/redisstore/redistest"
+)
+
+// The person of these tests. The number passes the eleven-test; no output may ever hold it.
+const (
+	testBSN   = "999991346"
+	otherBSN  = "999993008"
+	goodGrant = `{"status":"active","decision":"permit","holder":{},"party":{"category":"gp"},"data":["GGC002"],"channel":"",
+		"purposes":[],"valid_from":"","valid_to":"","given_by":["patient"],"recorded_by":"uzi:1","method":"written",
+		"information":{"id":"leaflet","version":"1","language":"nl","sha256":"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"}}`
+)
+
+// operator runs commands on one configuration.
+type operator struct {
+	t      *testing.T
+	config string
+}
+
+// newOperator makes a configuration on a real redis-server that is set up as the store wants it.
+func newOperator(t *testing.T) operator {
+	t.Helper()
+	server := redistest.Start(t)
+	text := strings.Replace(base, "mode: embedded\n  folder: redis\n", fmt.Sprintf("mode: external\n  addresses: [%q]\n", server.Address()), 1)
+	return operator{t, place(t, text)}
+}
+
+// result is what a command gave.
+type result struct {
+	code        int
+	out, errors string
+}
+
+// do runs one command; the configuration is added.
+func (o operator) do(stdin string, args ...string) result {
+	o.t.Helper()
+	var out, errors bytes.Buffer
+	code := run(context.Background(), append(args, "--config", o.config), strings.NewReader(stdin), &out, &errors)
+	for _, canary := range []string{testBSN, otherBSN} {
+		if strings.Contains(out.String()+errors.String(), canary) {
+			o.t.Errorf("%v: the output holds the identifier of a person", args)
+		}
+	}
+	return result{code, out.String(), errors.String()}
+}
+
+// must runs a command that succeeds and returns its output without the line feed.
+func (o operator) must(stdin string, args ...string) string {
+	o.t.Helper()
+	r := o.do(stdin, args...)
+	if r.code != exitOK {
+		o.t.Fatalf("%v: exit code %d: %s", args, r.code, r.errors)
+	}
+	return strings.TrimSuffix(r.out, "\n")
+}
+
+// fails runs a command that must end with this code and a message.
+func (o operator) fails(code int, message, stdin string, args ...string) {
+	o.t.Helper()
+	r := o.do(stdin, args...)
+	if r.code != code || !strings.Contains(r.errors, message) {
+		o.t.Errorf("%v: got exit code %d and %q, want %d and something with %q", args, r.code, r.errors, code, message)
+	}
+}
+
+func (o operator) list() standingView {
+	o.t.Helper()
+	var v standingView
+	if err := json.Unmarshal([]byte(o.must(testBSN, "consent", "list")), &v); err != nil {
+		o.t.Fatal(err)
+	}
+	return v
+}
+
+func (o operator) record(text string) string {
+	o.t.Helper()
+	return write(o.t, filepath.Join(o.t.TempDir(), "record.json"), text)
+}
+
+func TestConsentCommands(t *testing.T) {
+	o := newOperator(t)
+	grant := o.record(goodGrant)
+	o.fails(exitRuntime, "gateway store init", testBSN, "consent", "list")
+	o.must("", "store", "init")
+	o.fails(exitRuntime, "there are keys", "", "store", "init")
+
+	first := o.must(testBSN+"\n", "consent", "put", "--record", grant, "--request-id", "one")
+	if again := o.must(testBSN, "consent", "put", "--record", grant, "--request-id", "one"); again != first {
+		t.Errorf("the same request gave record %s, want %s as the first time", again, first)
+	}
+	if again := o.must(consent.SystemBSN+"|"+testBSN, "consent", "put", "--record", grant, "--request-id", "one"); again != first {
+		t.Errorf("the same person by system and value gave record %s, want %s", again, first)
+	}
+	v := o.list()
+	if len(v.Records) != 1 || v.Generation != 1 || string(v.Records[0].ID) != first || v.Records[0].RecordedAt.IsZero() {
+		t.Fatalf("got %+v, want one record %s at generation 1", v, first)
+	}
+
+	second := o.must(testBSN, "consent", "put", "--record", grant, "--if-generation", "1")
+	o.fails(exitRuntime, "another generation", testBSN, "consent", "put", "--record", grant, "--if-generation", "1")
+	if got := o.must(testBSN, "consent", "withdraw", first, "--by", "patient", "--request-id", "two"); got != first {
+		t.Errorf("got %q, want the id %s", got, first)
+	}
+	o.must(testBSN, "consent", "withdraw", first, "--by", "patient", "--request-id", "two")
+	o.fails(exitRuntime, "not active", testBSN, "consent", "withdraw", first, "--by", "patient")
+	o.fails(exitRuntime, "no record", testBSN, "consent", "withdraw", "00-0", "--by", "patient")
+	o.fails(exitRuntime, "no record", otherBSN, "consent", "withdraw", second, "--by", "patient")
+	o.fails(exitUsage, "--by", testBSN, "consent", "withdraw", second)
+	o.fails(exitRuntime, "another change", testBSN, "consent", "put", "--record", grant, "--request-id", "two")
+
+	v = o.list()
+	if len(v.Records) != 2 || v.Records[0].Status != consent.StatusWithdrawn || v.Records[1].Status != consent.StatusActive || v.Generation != 3 {
+		t.Errorf("got %+v, want one withdrawn and one active record at generation 3", v)
+	}
+	var history []standingView
+	if err := json.Unmarshal([]byte(o.must(testBSN, "consent", "history")), &history); err != nil {
+		t.Fatal(err)
+	}
+	if len(history) != 3 || history[0].Generation != 1 || history[2].Generation != 3 {
+		t.Errorf("got %d versions, want 3 from generation 1 to 3", len(history))
+	}
+	if got := o.must("", "store", "check"); !strings.Contains(got, "good") {
+		t.Errorf("got %q of a good store", got)
+	}
+}
+
+func TestWhatConsentPutRefuses(t *testing.T) {
+	o := newOperator(t)
+	o.must("", "store", "init")
+	tests := []struct {
+		name, record, person, message string
+	}{
+		{"no person", goodGrant, "", "standard input"},
+		{"a number that is no BSN", goodGrant, "123456789", "citizen service number"},
+		{"an identifier that does not end", goodGrant, strings.Repeat("9", 5000), "too long"},
+		{"no JSON", "permit everything", testBSN, "JSON object"},
+		{"an unknown member", strings.Replace(goodGrant, `"method"`, `"methode"`, 1), testBSN, "methode"},
+		{"a permit for everyone", strings.Replace(goodGrant, `{"category":"gp"}`, `{}`, 1), testBSN, "party"},
+		{"a category that is not configured", strings.Replace(goodGrant, `"gp"`, `"clinic"`, 1), testBSN, "party.category"},
+		{"a channel that is not configured", strings.Replace(goodGrant, `"channel":""`, `"channel":"lsp"`, 1), testBSN, "channel"},
+		{"a permit without information", strings.Replace(goodGrant, `"leaflet"`, `""`, 1), testBSN, "information.id"},
+		{"a moment in the future", strings.Replace(goodGrant, `"status"`, `"recorded_at":"2999-01-01T00:00:00Z","status"`, 1), testBSN, "recorded_at"},
+		{"a record that is withdrawn already", strings.Replace(goodGrant, `"active"`,
+			`"withdrawn","withdrawn_at":"2026-01-01T00:00:00Z","withdrawn_by":["patient"],"recorded_at":"2025-01-01T00:00:00Z"`, 1), testBSN, "status"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			o := operator{t, o.config}
+			o.fails(exitUsage, tt.message, tt.person, "consent", "put", "--record", o.record(tt.record))
+		})
+	}
+	o.fails(exitUsage, "no such file", testBSN, "consent", "put", "--record", "/nowhere/record.json")
+	if v := o.list(); v.Generation != 0 {
+		t.Errorf("got generation %d, want nothing on file", v.Generation)
+	}
+}
+
+func TestPersonCommand(t *testing.T) {
+	o := newOperator(t)
+	o.must("", "store", "init")
+	o.must(testBSN, "person", "set", "--incapacitated", "--withhold", "Condition", "--withhold", "Genomics")
+	o.must(testBSN+"\nrepresentative-1\n", "person", "set", "--block-representative")
+	o.must(testBSN, "person", "set", "--no-incapacitated", "--no-longer-withhold", "Condition")
+	got := o.list().Flags
+	if got.Incapacitated || fmt.Sprint(got.RepresentativesBlocked) != "[representative-1]" || fmt.Sprint(got.WithheldFromPatient) != "[Genomics]" {
+		t.Errorf("got flags %+v", got)
+	}
+	o.must(testBSN+"\nrepresentative-1\n", "person", "set", "--unblock-representative")
+	if got := o.list().Flags; len(got.RepresentativesBlocked) != 0 {
+		t.Errorf("got flags %+v, want no blocked representative", got)
+	}
+	o.fails(exitUsage, "at least one flag", testBSN, "person", "set")
+	o.fails(exitUsage, "representative", testBSN+"\n", "person", "set", "--block-representative")
+	o.fails(exitUsage, "withheld_from_patient", testBSN, "person", "set", "--withhold", "Everything")
+}
+
+func TestStoreOfOthersIsRefused(t *testing.T) {
+	o := newOperator(t)
+	o.must("", "store", "init")
+	folder := filepath.Dir(o.config)
+	if err := os.Remove(filepath.Join(folder, "person-secret")); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeKey(filepath.Join(folder, "person-secret")); err != nil {
+		t.Fatal(err)
+	}
+	o.fails(exitRuntime, "secrets", testBSN, "consent", "list")
+	o.fails(exitRuntime, "secrets", "", "store", "accept")
+}
+
+func TestServerThatLosesWritesIsRefused(t *testing.T) {
+	server := redistest.Start(t, "--appendfsync", "everysec")
+	text := strings.Replace(base, "mode: embedded\n  folder: redis\n", fmt.Sprintf("mode: external\n  addresses: [%q]\n", server.Address()), 1)
+	o := operator{t, place(t, text)}
+	o.must("", "store", "init")
+	o.fails(exitRuntime, "appendfsync", "", "store", "check")
+	o.fails(exitRuntime, "appendfsync", "", "serve")
+}
+
+// TestEmbeddedStoreIsKept: what one command puts into the embedded Redis is there for the next one, which starts it anew.
+func TestEmbeddedStoreIsKept(t *testing.T) {
+	o := operator{t, place(t, base)}
+	o.must("", "store", "init")
+	id := o.must(testBSN, "consent", "put", "--record", o.record(goodGrant))
+	if v := o.list(); len(v.Records) != 1 || string(v.Records[0].ID) != id {
+		t.Errorf("got %+v, want record %s", v, id)
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	tests := []struct {
+		name string
+		args []string
+		code int
+		out  string // in the output or the message
+	}{
+		{"help", []string{"--help"}, exitOK, "Usage: gateway"},
+		{"help of a command", []string{"serve", "--help"}, exitOK, "--config"},
+		{"the version", []string{"version"}, exitOK, "zorgsluis"},
+		{"no command", nil, exitUsage, "expected one of"},
+		{"an unknown command", []string{"open"}, exitUsage, "open"},
+		{"an unknown flag", []string{"version", "--all"}, exitUsage, "--all"},
+		{"no configuration", []string{"serve"}, exitUsage, "--config"},
+		{"a configuration that is not there", []string{"check", "--config", "/nowhere.yaml"}, exitUsage, "no such file"},
+		{"an identifier as an argument", []string{"consent", "list", "999991346", "--config", "x"}, exitUsage, "unexpected argument"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var out, errors bytes.Buffer
+			code := run(t.Context(), tt.args, strings.NewReader(""), &out, &errors)
+			if strings.Contains(out.String()+errors.String(), testBSN) {
+				t.Error("the output holds the identifier of a person")
+			}
+			if code != tt.code || !strings.Contains(out.String()+errors.String(), tt.out) {
+				t.Errorf("got exit code %d, %q and %q, want %d and something with %q", code, out.String(), errors.String(), tt.code, tt.out)
+			}
+		})
+	}
+}
+
+func TestCheckCommand(t *testing.T) {
+	o := operator{t, place(t, base)}
+	got := o.must("", "check")
+	for _, want := range []string{
+		"is good", "hospital", "all but Consent, Logging, Restricted", "from 12 years",
+		"insurer           gets 0", "medical-examiner  gets 0", "policy     ", "tables     ",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("got %s\nwant something with %q", got, want)
+		}
+	}
+	bad := operator{t, place(t, strings.Replace(base, "shards: 4", "shards: 0", 1))}
+	bad.fails(exitUsage, "store.shards", "", "check")
+}
+
+func TestKeysGenerate(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "secrets")
+	var out, errors bytes.Buffer
+	if code := run(t.Context(), []string{"keys", "generate", "--folder", folder}, strings.NewReader(""), &out, &errors); code != exitOK {
+		t.Fatalf("got exit code %d: %s", code, errors.String())
+	}
+	before := map[string]string{}
+	for _, name := range secretFiles {
+		key, err := readKey(filepath.Join(folder, name))
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		before[name] = string(key)
+	}
+	if code := run(t.Context(), []string{"keys", "generate", "--folder", folder}, strings.NewReader(""), &out, &errors); code != exitRuntime {
+		t.Errorf("got exit code %d of a second time, want %d", code, exitRuntime)
+	}
+	for _, name := range secretFiles {
+		if key, _ := readKey(filepath.Join(folder, name)); string(key) != before[name] {
+			t.Errorf("%s was overwritten", name)
+		}
+	}
+}
