@@ -81,7 +81,7 @@ func (a *Authenticator) Start(ctx context.Context) {
 func (a *Authenticator) Ready() map[string]error {
 	ready := make(map[string]error, len(a.issuers))
 	for url, issuer := range a.issuers {
-		ready[url] = issuer.keys.ready()
+		ready[url] = issuer.keys.ready(issuer.Algorithms)
 	}
 	return ready
 }

@@ -106,7 +106,9 @@ func (b *tokens) keys() {
 	b.add("TK-2 a key that may not verify", seal("RS256", otherRSAKey(), header("RS256", "wrap"), payload), none)
 	b.add("TK-2 a key of another curve", seal("ES256", p256Key(), header("ES256", "p384"), payload), none)
 	b.add("TK-2 a symmetric key in the set", seal("HS256", []byte("secret"), header("HS256", "oct"), payload), authn.ReasonAlgorithm)
+	b.add("TK-2 an RSA key of 1024 bits", seal("RS256", smallRSAKey(), header("RS256", "small"), payload), none)
 	b.add("TK-2 a published private key", seal("RS256", otherRSAKey(), header("RS256", "private"), payload), none)
+	b.add("TK-2 a key that was published with a private part", seal("RS256", otherRSAKey(), header("RS256", "leaked"), payload), none)
 	b.add("TK-2 PS256 said, RS256 done", seal("RS256", rsaKey(), header("PS256", "rsa"), payload), wrong)
 	b.add("TK-2 RS256 said, PS256 done", seal("PS256", rsaKey(), header("RS256", "rsa"), payload), wrong)
 	b.add("TK-2 an ECDSA signature in DER", seal("ES256-DER", p256Key(), header("ES256", "ec"), payload), wrong)
@@ -208,7 +210,7 @@ func (b *tokens) times(now time.Time) {
 	}
 	b.claim("TK-6 exp is past", "exp", at(-31*time.Second), authn.ReasonLifetime) // before iat
 	b.add("TK-6 a token of yesterday", sign(goodHeader(), with(with(b.claims, "iat", at(-24*time.Hour)), "exp", at(-23*time.Hour))), authn.ReasonExpired)
-	b.add("TK-6 exp is past by the skew", sign(goodHeader(), with(with(b.claims, "iat", at(-10*time.Minute)), "exp", at(-30*time.Second))), authn.ReasonExpired)
+	b.add("TK-6 exp is now, whatever the skew", sign(goodHeader(), with(with(b.claims, "iat", at(-10*time.Minute)), "exp", at(0))), authn.ReasonExpired)
 	b.claim("TK-6 exp is in the year 9999", "exp", int64(253402300799), authn.ReasonLifetime)
 	b.claim("TK-6 exp is iat", "exp", at(0), authn.ReasonLifetime)
 	b.claim("TK-6 the lifetime is a second too long", "exp", at(time.Hour+time.Second), authn.ReasonLifetime)
@@ -403,11 +405,12 @@ func confusingKeys() []any {
 	private["d"] = encode(otherRSAKey().D.Bytes())
 	return []any{
 		publicJWK("rsa", rsaKey().Public()), publicJWK("ec", p256Key().Public()), publicJWK("p384", p384Key().Public()), private,
+		jwkWith(publicJWK("leaked", otherRSAKey().Public()), members{"p": encode(otherRSAKey().Primes[0].Bytes())}),
 		jwkWith(publicJWK("rs256-only", otherRSAKey().Public()), members{"alg": "RS256"}),
 		jwkWith(publicJWK("encryption", otherRSAKey().Public()), members{"use": "enc"}),
 		jwkWith(publicJWK("wrap", otherRSAKey().Public()), members{"key_ops": []any{"wrapKey"}}),
 		members{"kty": "oct", "kid": "oct", "k": encode([]byte("secret"))},
-		members{"kty": "RSA", "kid": "small", "n": encode(make([]byte, 128)), "e": "AQAB"},
+		publicJWK("small", smallRSAKey().Public()),
 		members{"kty": "unheard-of", "kid": "new"}, "no key", 7, nil,
 	}
 }

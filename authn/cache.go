@@ -85,15 +85,3 @@ func (c *tokenCache) put(d tokenDigest, v *verified) {
 	}
 	shard.entries[d] = v
 }
-
-// size counts the tokens that are kept.
-func (c *tokenCache) size() int {
-	total := 0
-	for i := range c.shards {
-		shard := &c.shards[i]
-		shard.mu.Lock()
-		total += len(shard.entries)
-		shard.mu.Unlock()
-	}
-	return total
-}

@@ -21,7 +21,7 @@ type Config struct {
 	// AllowUnregisteredClients lets in clients that are not in Clients. Then nothing but the issuer says who may ask.
 	AllowUnregisteredClients bool
 
-	Skew            time.Duration // tolerated difference of clocks, at most 60 s
+	Skew            time.Duration // tolerated in iat, nbf and auth_time, at most 60 s; never in exp
 	RefreshInterval time.Duration // of the keys, default 5 min, at most 9 min: a removed key stops within ten
 	MinRefresh      time.Duration // between two fetches, default 30 s
 	MaxStale        time.Duration // known keys count so long while the provider is away, default and at most 12 h

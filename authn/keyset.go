@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -182,10 +183,16 @@ func (s *keySet) unavailable() error {
 	return fmt.Errorf("issuer %s: %w: %w", s.issuer, ErrKeysUnavailable, problem)
 }
 
-// ready is nil when tokens of this issuer can be verified now.
-func (s *keySet) ready() error {
-	if s.current() == nil {
+// ready is nil when tokens signed with one of these algorithms can be verified now.
+func (s *keySet) ready(algorithms []string) error {
+	ring := s.current()
+	if ring == nil {
 		return s.unavailable()
 	}
-	return nil
+	for _, algorithm := range algorithms {
+		if slices.ContainsFunc(ring.keys, func(k *verificationKey) bool { return k.fits(algorithm) }) {
+			return nil
+		}
+	}
+	return fmt.Errorf("issuer %s: its key set has no key for %q", s.issuer, algorithms)
 }

@@ -370,6 +370,9 @@ func TestAnEmptyKeySetEndsEverything(t *testing.T) {
 	c.advance(31 * time.Second)
 	checkRefused(t, a, badToken{"", sign(with(goodHeader(), "kid", "unknown"), p.claims(c.now())), authn.ReasonKey})
 	checkRefused(t, a, badToken{"", token, authn.ReasonKey})
+	if err := a.Ready()[p.url]; err == nil || !strings.Contains(err.Error(), p.url) {
+		t.Errorf("readiness is %v, want an error that names the issuer", err)
+	}
 }
 
 func TestDiscoveryIsBelievedOnlyAboutItsOwnIssuer(t *testing.T) {

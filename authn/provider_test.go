@@ -35,6 +35,7 @@ const audience = "https://gateway.example/fhir"
 var (
 	rsaKey      = sync.OnceValue(func() *rsa.PrivateKey { return newRSA(2048) })
 	otherRSAKey = sync.OnceValue(func() *rsa.PrivateKey { return newRSA(2048) })
+	smallRSAKey = sync.OnceValue(func() *rsa.PrivateKey { return newRSA(1024) })
 	p256Key     = sync.OnceValue(func() *ecdsa.PrivateKey { return newEC(elliptic.P256()) })
 	otherP256   = sync.OnceValue(func() *ecdsa.PrivateKey { return newEC(elliptic.P256()) })
 	p384Key     = sync.OnceValue(func() *ecdsa.PrivateKey { return newEC(elliptic.P384()) })

@@ -2,6 +2,7 @@ package authn_test
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 	"slices"
 	"testing"
@@ -207,16 +208,19 @@ func TestSubjectsDoNotShareSlices(t *testing.T) {
 	token := sign(goodHeader(), p.claims(c.now()))
 	first := authenticate(t, a, token)
 	first.Categories[0], first.Roles[0], first.Purposes[0] = "hospital", "99", "ETREAT"
-	second := authenticate(t, a, token)
-	if second.Categories[0] != "gp" || second.Roles[0] != "01.015" || second.Purposes[0] != "TREAT" {
-		t.Error("what one caller did to a subject, the next one sees")
+	for range 2 { // the first of these is the first from the cache
+		next := authenticate(t, a, token)
+		if next.Categories[0] != "gp" || next.Roles[0] != "01.015" || next.Purposes[0] != "TREAT" {
+			t.Error("what one caller did to a subject, the next one sees")
+		}
+		next.Categories[0], next.Roles[0], next.Purposes[0] = "hospital", "99", "ETREAT"
 	}
 }
 
 func TestEveryUseChecksTheTimes(t *testing.T) {
 	c := newClock()
 	p := newProvider(t)
-	a := authenticator(t, p, c, func(c *authn.Config) { c.Skew = 0 })
+	a := authenticator(t, p, c)
 	token := sign(goodHeader(), with(p.claims(c.now()), "exp", c.now().Add(5*time.Second).Unix()))
 	authenticate(t, a, token)
 	c.advance(4 * time.Second)
@@ -230,5 +234,40 @@ func TestEveryUseChecksTheTimes(t *testing.T) {
 	_, err := a.Authenticate(context.Background(), late)
 	if err == nil {
 		t.Error("a token from the future passes")
+	}
+}
+
+func TestAFactHasOneValue(t *testing.T) {
+	c := newClock()
+	p := newProvider(t)
+	a := authenticator(t, p, c, issuer(func(i *authn.Issuer) { i.Claims.Relationship = "relations[].kind" }))
+	relations := func(kinds ...string) members {
+		list := []any{}
+		for _, kind := range kinds {
+			list = append(list, members{"kind": kind})
+		}
+		return with(p.claims(c.now()), "relations", list)
+	}
+	if s := authenticate(t, a, sign(goodHeader(), relations("treating"))); s.Relationship != policy.RelationTreating {
+		t.Errorf("relationship is %q", s.Relationship)
+	}
+	if s := authenticate(t, a, sign(goodHeader(), relations())); s.Relationship != "" {
+		t.Errorf("relationship is %q, want none", s.Relationship)
+	}
+	checkRefused(t, a, badToken{"", sign(goodHeader(), relations("treating", "substitute")), authn.ReasonClaim})
+}
+
+func TestTheCacheIsBounded(t *testing.T) {
+	c := newClock()
+	p := newProvider(t)
+	for _, entries := range []int{1, 32} {
+		a := authenticator(t, p, c, func(c *authn.Config) { c.CacheEntries = entries })
+		for i := range 100 {
+			authenticate(t, a, joseToken(t, jose.ES256, p256Key(), "ec", with(p.claims(c.now()), "jti", fmt.Sprint(i))))
+		}
+		// The bound is rounded up to the number of shards.
+		if kept := authn.Kept(a); kept == 0 || kept > entries+16 {
+			t.Errorf("%d tokens are kept, want at most about %d", kept, entries)
+		}
 	}
 }

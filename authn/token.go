@@ -24,12 +24,9 @@ type token struct {
 // of it (RFC 7515 §4.1, RFC 7516 §4.1, RFC 7797). They are refused, not ignored: nobody who is in good faith sends them here.
 var refusedHeaders = []string{"jku", "jwk", "x5u", "x5c", "crit", "zip", "cty", "enc", "b64", "epk", "p2c", "p2s"}
 
-// parseToken checks everything that can be said of a token before anything is trusted: size, exactly three segments, strict
-// base64url, strict JSON, header parameters. A token that passes reads the same for every JOSE library.
+// parseToken checks everything that can be said of a token of bounded size before anything is trusted: exactly three segments,
+// strict base64url, strict JSON, header parameters. A token that passes reads the same for every JOSE library.
 func parseToken(raw string) (*token, *Error) {
-	if len(raw) > maxToken {
-		return nil, badToken(ReasonMalformed, "")
-	}
 	segments := strings.Split(raw, ".")
 	if len(segments) != 3 {
 		return nil, badToken(ReasonMalformed, "") // five segments: a JWE
