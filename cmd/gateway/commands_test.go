@@ -288,3 +288,13 @@ func TestKeysGenerate(t *testing.T) {
 		}
 	}
 }
+
+// grantFor is a good permit for one category of providers.
+func grantFor(t *testing.T, category string) consent.Record {
+	t.Helper()
+	record, err := consent.ParseRecord([]byte(strings.Replace(goodGrant, `"gp"`, `"`+category+`"`, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return record
+}

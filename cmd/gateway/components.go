@@ -51,3 +51,16 @@ func (g *running) components() []component {
 	}
 	return list
 }
+
+// archiveLag is how long ago the outbox was last found empty; zero where another instance archives.
+func (g *running) archiveLag() time.Duration {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.archive == nil {
+		return 0
+	}
+	if at := g.archive.Lag().CaughtUp; !at.IsZero() {
+		return time.Since(at)
+	}
+	return 0
+}

@@ -74,7 +74,7 @@ func newMetrics(version string) *metrics {
 // archiveLag shows how far the archive is behind the outbox.
 func (m *metrics) archiveLag(lag func() time.Duration) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "zorgsluis_archive_lag_seconds", Help: "Age of the oldest access event that is not in the archive yet.",
+		Name: "zorgsluis_archive_lag_seconds", Help: "Time since the outbox was last found empty: how old an access event outside of the archive can be.",
 	}, func() float64 { return lag().Seconds() }))
 }
 

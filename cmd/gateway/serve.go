@@ -62,6 +62,7 @@ type addresses struct{ public, admin string }
 func serve(ctx context.Context, s *settings, log *slog.Logger, started func(*running, addresses)) error {
 	g := &running{settings: s, log: log, metrics: newMetrics(softwareVersion()), failed: make(chan error, 8)}
 	g.health = &health{components: g.components}
+	g.metrics.archiveLag(g.archiveLag)
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
 

@@ -1,0 +1,436 @@
+//go:build !release
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent/redisstore/redistest"
+	"zorgsluis/internal/demo"
+)
+
+// gatewayUnderTest is a gateway that runs in this process, in the world of the demo.
+type gatewayUnderTest struct {
+	t     *testing.T
+	world *world
+	addresses
+	settings *settings
+	client   *http.Client
+	log      *syncBuffer
+	stop     context.CancelFunc
+	stopped  chan error
+}
+
+// syncBuffer is a log that is read while it is written.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// newTestWorld makes the demo's world and its configuration, which edit may change.
+func newTestWorld(t *testing.T, edit func(string) string) (*world, *settings) {
+	t.Helper()
+	w, err := newWorld("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.close)
+	s, err := w.configure(io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if edit == nil {
+		return w, s
+	}
+	file := filepath.Join(w.folder, "gateway.yaml")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err = loadSettings(write(t, file, edit(string(text)))); err != nil {
+		t.Fatal(err)
+	}
+	s.initialise = true
+	return w, s
+}
+
+// runGateway starts a gateway and stops it when the test ends, if the test did not.
+func runGateway(t *testing.T, w *world, s *settings) *gatewayUnderTest {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	g := &gatewayUnderTest{
+		t: t, world: w, settings: s, log: &syncBuffer{}, stop: cancel, stopped: make(chan error, 1),
+		client: &http.Client{Transport: &http.Transport{}, Timeout: 20 * time.Second},
+	}
+	ready := make(chan addresses, 1)
+	go func() {
+		g.stopped <- serve(ctx, s, slog.New(slog.NewJSONHandler(g.log, nil)), func(r *running, a addresses) {
+			put := newRecord{record: grantFor(t, "gp"), person: demo.Karena().Identifier(), request: "seed"}
+			if _, err := putRecord(ctx, s, r.store, put); err != nil {
+				t.Errorf("seed: %v", err)
+			}
+			ready <- a
+		})
+	}()
+	t.Cleanup(func() {
+		cancel()
+		<-g.stopped
+		g.client.CloseIdleConnections()
+	})
+	select {
+	case g.addresses = <-ready:
+	case err := <-g.stopped:
+		g.stopped <- err
+		t.Fatalf("serve: %v", err)
+	}
+	return g
+}
+
+// end stops the gateway and returns what serve returned.
+func (g *gatewayUnderTest) end() error {
+	g.stop()
+	err := <-g.stopped
+	g.stopped <- err // for the clean-up
+	return err
+}
+
+// read asks for Karena's conditions as her GP.
+func (g *gatewayUnderTest) read() (*http.Response, error) {
+	token, err := g.world.issuer.Token(demo.GP().Claims)
+	if err != nil {
+		return nil, err
+	}
+	r, err := http.NewRequest(http.MethodGet, g.settings.config.PublicURL+"/fhir/demo/Condition?patient="+string(demo.Karena().PatientID), nil)
+	if err != nil {
+		return nil, err
+	}
+	r.Header.Set("Authorization", "Bearer "+token)
+	response, err := g.client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	_, err = io.Copy(io.Discard, response.Body)
+	return response, err
+}
+
+// awaitReady asks for readiness until it is as wanted: components are looked at once per second only.
+func (g *gatewayUnderTest) awaitReady(status int, part string) string {
+	g.t.Helper()
+	last := ""
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		code, body := g.admin("/readyz")
+		if last = body; code == status && strings.Contains(body, part) {
+			return body
+		}
+		<-time.After(20 * time.Millisecond)
+	}
+	g.t.Fatalf("readyz did not become %d with %q; last it was %s", status, part, last)
+	return ""
+}
+
+// awaitMetrics reads the metrics until they hold part: an exchange is counted after it was answered.
+func (g *gatewayUnderTest) awaitMetrics(part string) (metrics string) {
+	g.t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		if _, metrics = g.admin("/metrics"); strings.Contains(metrics, part) {
+			return metrics
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+	return metrics
+}
+
+func (g *gatewayUnderTest) admin(path string) (int, string) {
+	g.t.Helper()
+	response, err := g.client.Get("http://" + g.addresses.admin + path)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return response.StatusCode, string(body)
+}
+
+func TestHealthAndMetrics(t *testing.T) {
+	w, s := newTestWorld(t, nil)
+	g := runGateway(t, w, s)
+	body := g.awaitReady(http.StatusOK, `"ready"`)
+	for _, name := range []string{"redis", "store", "archive", "issuer:" + w.issuer.URL()} {
+		if !strings.Contains(body, `"`+name+`":"ok"`) {
+			t.Errorf("got %s, want component %s", body, name)
+		}
+	}
+	response, err := g.read()
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("got %v and error %v", response, err)
+	}
+	metrics := g.awaitMetrics("zorgsluis_requests_in_flight 0")
+	for _, want := range []string{
+		`zorgsluis_requests_total{interaction="search-type",status="200"} 1`,
+		`zorgsluis_step_seconds_count{step="commit"}`, `zorgsluis_step_seconds_count{step="source"}`,
+		`zorgsluis_step_seconds_count{step="standing"}`, `zorgsluis_step_seconds_count{step="authenticate"} 1`,
+		"zorgsluis_requests_in_flight 0", "zorgsluis_archive_lag_seconds", "zorgsluis_build_info", "go_goroutines",
+	} {
+		if !strings.Contains(metrics, want) {
+			t.Errorf("the metrics have no %s", want)
+		}
+	}
+	for _, canary := range []string{demo.Karena().BSN, string(demo.Karena().PatientID), demo.Karena().Name} {
+		if strings.Contains(metrics+g.log.String(), canary) {
+			t.Error("metrics or log hold what identifies a patient")
+		}
+	}
+	// The public listener serves nothing of the admin listener, nor the other way round.
+	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
+		response, err := g.client.Get(s.config.PublicURL + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusNotFound {
+			t.Errorf("got %d for %s on the public listener, want 404", response.StatusCode, path)
+		}
+	}
+	if code, _ := g.admin("/fhir/demo/metadata"); code != http.StatusNotFound {
+		t.Errorf("got %d for a FHIR path on the admin listener, want 404", code)
+	}
+	if err := g.end(); err != nil {
+		t.Errorf("got error %v of a stop in order", err)
+	}
+}
+
+// TestStopLosesNoRequest holds a request at the source while the gateway is told to stop: readiness fails, the process lives, and
+// the request is answered; its event is in the archive before the process ends.
+func TestStopLosesNoRequest(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	w, s := newTestWorld(t, nil)
+	g := runGateway(t, w, s)
+	g.awaitReady(http.StatusOK, `"ready"`)
+	block := w.source.Block()
+	type answer struct {
+		status int
+		err    error
+	}
+	answered := make(chan answer, 1)
+	go func() {
+		response, err := g.read()
+		if err != nil {
+			answered <- answer{0, err}
+			return
+		}
+		answered <- answer{response.StatusCode, nil}
+	}()
+	<-block.Arrived
+	g.stop()
+	g.awaitReady(http.StatusServiceUnavailable, `"draining"`)
+	if code, _ := g.admin("/healthz"); code != http.StatusOK {
+		t.Errorf("got %d from healthz while draining, want 200", code)
+	}
+	select {
+	case a := <-answered:
+		t.Fatalf("the request was answered before the source did: %+v", a)
+	default:
+	}
+	block.Release()
+	if a := <-answered; a.err != nil || a.status != http.StatusOK {
+		t.Errorf("got %+v for a request in flight, want 200", a)
+	}
+	if err := g.end(); err != nil {
+		t.Errorf("got error %v of a stop in order", err)
+	}
+	summary, err := audit.Verify(s.archiveFolder)
+	if err != nil || summary.Events != 2 {
+		t.Errorf("got %d archived events and error %v, want the consent and the access", summary.Events, err)
+	}
+	w.close()
+	g.client.CloseIdleConnections()
+}
+
+func TestReadinessFollowsItsParts(t *testing.T) {
+	redis := redistest.Start(t)
+	w, s := newTestWorld(t, func(text string) string {
+		return strings.Replace(text, "redis: { mode: embedded, folder: redis }", fmt.Sprintf("redis: { mode: external, addresses: [%q] }", redis.Address()), 1)
+	})
+	g := runGateway(t, w, s)
+	g.awaitReady(http.StatusOK, `"ready"`)
+	redis.Kill()
+	var state struct{ Components map[string]string }
+	if err := json.Unmarshal([]byte(g.awaitReady(http.StatusServiceUnavailable, "not ready")), &state); err != nil {
+		t.Fatal(err)
+	}
+	if state.Components["redis"] == "ok" || state.Components["store"] == "ok" {
+		t.Errorf("got %v without Redis, want redis and store down", state.Components)
+	}
+	if code, _ := g.admin("/healthz"); code != http.StatusOK {
+		t.Errorf("got %d from healthz without Redis, want 200: a restart heals nothing", code)
+	}
+	response, err := g.read()
+	if err != nil || response.StatusCode != http.StatusServiceUnavailable || response.Header.Get("Retry-After") == "" {
+		t.Errorf("got %v and error %v without Redis, want 503 with Retry-After", response, err)
+	}
+	redis.Run()
+	g.awaitReady(http.StatusOK, `"ready"`)
+	if response, err := g.read(); err != nil || response.StatusCode != http.StatusOK {
+		t.Errorf("got %v and error %v after Redis came back, want 200", response, err)
+	}
+}
+
+// TestStartsWithoutIdentityProvider: it is not ready, but it serves, and heals by itself.
+func TestStartsWithoutIdentityProvider(t *testing.T) {
+	w, s := newTestWorld(t, nil)
+	w.issuer.SetDown(true)
+	g := runGateway(t, w, s)
+	g.awaitReady(http.StatusServiceUnavailable, "issuer:"+w.issuer.URL())
+	if response, err := g.read(); err != nil || response.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("got %v and error %v while keys are unknown, want 503", response, err)
+	}
+}
+
+func TestTwoInstancesShareStoreAndArchive(t *testing.T) {
+	w, s := newTestWorld(t, nil)
+	first := runGateway(t, w, s)
+	second := *s
+	config := *s.config
+	address, err := freeAddress("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Listen, config.PublicURL = address, "http://"+address
+	second.config = &config
+	other := runGateway(t, w, &second)
+	for _, g := range []*gatewayUnderTest{first, other} {
+		if response, err := g.read(); err != nil || response.StatusCode != http.StatusOK {
+			t.Errorf("got %v and error %v", response, err)
+		}
+		g.awaitReady(http.StatusOK, `"archive":"ok"`)
+	}
+	if err := other.end(); err != nil {
+		t.Errorf("got error %v of a stop in order", err)
+	}
+	if response, err := first.read(); err != nil || response.StatusCode != http.StatusOK {
+		t.Errorf("got %v and error %v after the other instance stopped", response, err)
+	}
+}
+
+func TestTLS(t *testing.T) {
+	w, s := newTestWorld(t, nil)
+	certificate, key := selfSigned(t, w.folder, "127.0.0.1", time.Now().Add(time.Hour))
+	text, err := os.ReadFile(filepath.Join(w.folder, "gateway.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tlsText := fmt.Sprintf("tls: { certificate_file: %q, key_file: %q }\n", certificate, key)
+	edited := strings.Replace(string(text), `public_url: "http:`, `public_url: "https:`, 1) + tlsText
+	if s, err = loadSettings(write(t, filepath.Join(w.folder, "tls.yaml"), edited)); err != nil {
+		t.Fatal(err)
+	}
+	s.initialise = true
+	g := runGateway(t, w, s)
+	g.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
+	response, err := g.read()
+	if err != nil || response.StatusCode != http.StatusOK || response.ProtoMajor != 2 {
+		t.Errorf("got %v and error %v, want 200 over HTTP/2", response, err)
+	}
+	old := &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11}
+	if conn, err := tls.Dial("tcp", g.public, old); err == nil {
+		conn.Close()
+		t.Error("TLS 1.1 was accepted")
+	}
+	plain, err := http.Get("http://" + g.public + "/fhir/demo/metadata")
+	if err == nil {
+		plain.Body.Close()
+		if plain.StatusCode == http.StatusOK {
+			t.Error("plain HTTP was answered on a TLS listener")
+		}
+	}
+}
+
+// TestSlowCallersAreCutOff: headers that never end do not hold a connection for ever.
+func TestSlowCallersAreCutOff(t *testing.T) {
+	w, s := newTestWorld(t, nil)
+	s.config.Limits.Timeouts.Header = 200 * time.Millisecond
+	g := runGateway(t, w, s)
+	conn, err := net.Dial("tcp", g.public)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "GET /fhir/demo/metadata HTTP/1.1\r\nHost: x\r\n")
+	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(conn); err != nil {
+		t.Errorf("got error %v, want the connection to be closed", err)
+	}
+}
+
+// TestPortInUse: a gateway that cannot listen ends, and leaves nothing running.
+func TestPortInUse(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	w, s := newTestWorld(t, nil)
+	l, err := net.Listen("tcp", s.config.Listen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := serve(t.Context(), s, slog.New(slog.DiscardHandler), nil); err == nil || !strings.Contains(err.Error(), "listen") {
+		t.Errorf("got error %v, want one about the address", err)
+	}
+	w.close()
+}
+
+// TestDemoTour is the demo's story, as a newcomer runs it.
+func TestDemoTour(t *testing.T) {
+	var out, errors bytes.Buffer
+	if code := run(t.Context(), []string{"demo", "--tour"}, strings.NewReader(""), &out, &errors); code != exitOK {
+		t.Fatalf("got exit code %d: %s\n%s", code, errors.String(), out.String())
+	}
+	if !strings.Contains(out.String(), "Everything went as told") {
+		t.Errorf("got %s", out.String())
+	}
+}
+
+// TestDemoInMemory is the same on a machine without redis-server.
+func TestDemoInMemory(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	var out, errors bytes.Buffer
+	if code := run(t.Context(), []string{"demo", "--tour"}, strings.NewReader(""), &out, &errors); code != exitOK {
+		t.Fatalf("got exit code %d: %s\n%s", code, errors.String(), out.String())
+	}
+	if !strings.Contains(out.String(), "nothing is kept") {
+		t.Error("the demo does not say that nothing is kept")
+	}
+}
