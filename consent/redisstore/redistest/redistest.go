@@ -29,6 +29,7 @@ type Server struct {
 	t      testing.TB
 	folder string
 	port   int
+	bus    int // of a node
 	extra  []string
 	cmd    *exec.Cmd
 	said   bytes.Buffer
@@ -45,9 +46,18 @@ func Start(t testing.TB, settings ...string) *Server {
 		t.Fatalf("folder for redis: %v", err)
 	}
 	t.Cleanup(func() { os.RemoveAll(folder) })
-	s := &Server{t: t, folder: folder, port: freePort(t), extra: settings}
+	s := &Server{t: t, folder: folder, port: FreePort(t), extra: settings}
 	t.Cleanup(s.Kill)
 	s.Run()
+	return s
+}
+
+// StartNode is Start for a node of a cluster, which is empty and knows no other node.
+func StartNode(t testing.TB) *Server {
+	t.Helper()
+	bus := FreePort(t)
+	s := Start(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus))
+	s.bus = bus
 	return s
 }
 
@@ -114,6 +124,10 @@ func (s *Server) Socket() string  { return filepath.Join(s.folder, "s") }
 func (s *Server) Address() string { return "127.0.0.1:" + strconv.Itoa(s.port) }
 func (s *Server) Folder() string  { return s.folder }
 
+// Port is the server's TCP port, BusPort the one on which nodes of a cluster talk.
+func (s *Server) Port() int    { return s.port }
+func (s *Server) BusPort() int { return s.bus }
+
 // Client is a client of the store's kind, over the Unix socket.
 func (s *Server) Client() *redis.Client { return Client(s.t, s.Socket()) }
 
@@ -176,7 +190,8 @@ func (s *Server) Replica(settings ...string) *Server {
 	return nil
 }
 
-func freePort(t testing.TB) int {
+// FreePort is a TCP port of the loopback interface that nobody uses.
+func FreePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
