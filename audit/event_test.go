@@ -311,3 +311,23 @@ func TestAnEventWithoutTimeHasOnePlaceForIt(t *testing.T) {
 		t.Errorf("got %d places, want 1: %s", got, e.Marshal())
 	}
 }
+
+// TestEveryMemberIsDocumented compares docs/events.md with what is written.
+func TestEveryMemberIsDocumented(t *testing.T) {
+	doc := string(read(t, "../docs/events.md"))
+	for _, typ := range []reflect.Type{reflect.TypeFor[audit.Event](), reflect.TypeFor[audit.Actor]()} {
+		for f := range typ.Fields() {
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if !strings.Contains(doc, "`"+name+"`") {
+				t.Errorf("docs/events.md does not tell of %s", name)
+			}
+		}
+	}
+	for _, kind := range []audit.Kind{
+		audit.KindAccess, audit.KindLog, audit.KindConsent, audit.KindPerson, audit.KindBreakGlass, audit.KindReview, audit.KindUnauthenticated,
+	} {
+		if !strings.Contains(doc, "`"+string(kind)+"`") {
+			t.Errorf("docs/events.md does not tell of kind %s", kind)
+		}
+	}
+}
