@@ -273,13 +273,13 @@ func sortedSet[T interface{ ~string }](s []T) []T {
 }
 
 // namesHost reports whether text has a URL of the source.
-func (o *oracle) namesHost(text string) bool { return o.mention().MatchString(text) }
+func (o *oracle) namesHost(text string) bool { return o.mention.MatchString(text) }
 
-// mention matches the source's host after "//": before it anything, after it no further letter of a name.
-func (o *oracle) mention() *regexp.Regexp {
-	u, err := url.Parse(o.Base)
+// mentionOf matches the host of a base after "//", with no further letter of a name behind it.
+func mentionOf(base string) *regexp.Regexp {
+	u, err := url.Parse(base)
 	if err != nil {
 		panic(err)
 	}
-	return regexp.MustCompile(`(?i)(?:` + `//|%2f%2f)(` + regexp.QuoteMeta(u.Hostname()) + `)(?:$|[^a-z0-9_.\-]|\.(?:$|[^a-z0-9_\-]))`)
+	return regexp.MustCompile(`(?i)(?://|%2f%2f)(` + regexp.QuoteMeta(u.Hostname()) + `)(?:$|[^a-z0-9_.\-]|\.(?:$|[^a-z0-9_\-]))`)
 }

@@ -128,7 +128,7 @@ func (o *oracle) rewrite(text, base string) string {
 	scheme := strings.Index(o.Base, "//") + 2
 	var b strings.Builder
 	for {
-		m := o.mention().FindStringSubmatchIndex(text)
+		m := o.mention.FindStringSubmatchIndex(text)
 		if m == nil {
 			return b.String() + text
 		}

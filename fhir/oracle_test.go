@@ -137,6 +137,7 @@ type oracle struct {
 	ReaderOptions
 	rules     []CategoryRule
 	sensitive []SensitiveCode
+	mention   *regexp.Regexp // a URL of the source
 }
 
 // oracleResource is a Resource and its tree.
