@@ -22,7 +22,8 @@ const maxNames = 100
 
 // CheckWrite says what is wrong with a record that is to be written now (decision.md, What a write must refuse): nil, or all
 // problems at once, each a *FieldError. Beyond the list on that page it refuses words that the decision does not know, because an
-// objection that is misspelt would object to nothing.
+// objection that is misspelt would object to nothing. It is for what is put on file: what is there may be withdrawn whatever the
+// configuration has become.
 func (c Catalogue) CheckWrite(r Record, now time.Time) error {
 	w := &write{catalogue: c, record: r}
 	w.words()

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"zorgsluis/fhir"
@@ -60,11 +59,13 @@ func scopeOf(r *Record) scope {
 
 // setKey is the same for lists that are equal as sets, and for no others.
 func setKey(list []string) string {
-	var b strings.Builder
-	for _, name := range slices.Compact(slices.Sorted(slices.Values(list))) {
-		b.WriteString(strconv.Quote(name))
+	names := slices.Clone(list)
+	slices.Sort(names)
+	var key []byte
+	for _, name := range slices.Compact(names) {
+		key = strconv.AppendQuote(key, name)
 	}
-	return b.String()
+	return string(key)
 }
 
 // latestOfEachScope drops what was said again later about the same (B). What was said at the same instant all stays.

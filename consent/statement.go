@@ -18,9 +18,10 @@ func (s statement) objection() bool { return s.kind > Granted }
 
 // statements are those of the records that count (A): made, and made by somebody who could.
 func (q Query) statements(records []Record) []statement {
+	age, known := Age(q.Born, q.At)
 	said := make([]statement, 0, len(records))
 	for i := range records {
-		if s, ok := q.statement(&records[i]); ok && q.counts(s) {
+		if s, made := q.statement(&records[i]); made && q.counts(s, age, known) {
 			s.scope = scopeOf(s.record)
 			said = append(said, s)
 		}
@@ -48,15 +49,14 @@ func (q Query) statement(r *Record) (s statement, made bool) {
 	}
 }
 
-// counts reports whether those who said it could say it (A). Of somebody whose age is not known every objection counts and no
-// permit does.
-func (q Query) counts(s statement) bool {
-	now, known := Age(q.Born, q.At)
+// counts reports whether those who said it could say it (A), at the age that the patient has now. Of somebody whose age is not
+// known every objection counts and no permit does.
+func (q Query) counts(s statement, age int, known bool) bool {
 	if s.objection() {
-		return !known || q.mayObject(s.by, now)
+		return !known || q.mayObject(s.by, age)
 	}
-	then, _ := Age(q.Born, s.said)
-	return known && q.mayPermit(s.by, then) && q.mayPermit(s.by, now) && (!q.Deceased || s.record.Posthumous)
+	ageThen, _ := Age(q.Born, s.said)
+	return known && q.mayPermit(s.by, ageThen) && q.mayPermit(s.by, age) && (!q.Deceased || s.record.Posthumous)
 }
 
 // mayPermit reports whether they can give consent at an age (WGBO 447, 450, 465; Wabvpz 15g).

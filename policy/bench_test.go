@@ -1,0 +1,27 @@
+package policy_test
+
+import (
+	"strconv"
+	"testing"
+
+	"zorgsluis/consent"
+)
+
+// BenchmarkDecide is one decision about a patient with some records, and with as many as one person may have.
+func BenchmarkDecide(b *testing.B) {
+	p := vectorPolicy(b)
+	for _, n := range []int{5, 1000} {
+		records := make([]consent.Record, n)
+		for i := range records {
+			records[i] = about(permit(strconv.Itoa(i)), "GGC002")
+			records[i].Party = consent.Side{Organization: "ura:" + strconv.Itoa(i)}
+		}
+		in := provider(onFile(records...))
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				p.Decide(in)
+			}
+		})
+	}
+}
