@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+	"zorgsluis/consent/redisstore"
+	"zorgsluis/fhir"
+	"zorgsluis/internal/demo"
+)
+
+// gatewayConfig is an ordinary configuration: all limits are those of the program, but for the archive and the store nothing is
+// told that is not needed.
+const gatewayConfig = `public_url: "http://%[1]s"
+listen: "%[1]s"
+admin: { listen: "%[2]s" }
+redis: { mode: external, addresses: ["%[3]s"] }
+store: { shards: 16, person_secret_file: secrets/person-secret, sealing_key_file: secrets/sealing-key }
+archive: { folder: archive }
+cursor_key_files: [secrets/cursor-key]
+issuers:
+  - url: "%[4]s"
+    audience: "%[5]s"
+    algorithms: [ES256]
+    kind: { fixed: provider }
+    channel: regional
+    claims:
+      assurance: acr
+      organization: { path: organization_ura, prefix: "ura:" }
+      organization_type: organization_type
+      roles: "uzi_roles[]"
+      practitioner: { path: uzi, prefix: "uzi:" }
+      relationship: relationship
+      purpose: "purpose_of_use[]"
+      name: name
+clients: { gp: {} }
+sources:
+  - id: bench
+    fhir_version: R4
+    base_url: "%[6]s%[7]s"
+    holder: { organization: "ura:90000009", category: hospital }
+    timeout: 5s
+    person_systems: ["http://fhir.nl/fhir/NamingSystem/bsn"]
+policy:
+  emergency_categories: [gp, hospital]
+  channels: { regional: { consent: explicit } }
+`
+
+// startGateway builds the gateway, starts its Redis, makes the store, puts the consents on file and starts it.
+func (w *world) startGateway(ctx context.Context) error {
+	if err := w.build(ctx); err != nil {
+		return err
+	}
+	redis, err := w.startRedis(ctx)
+	if err != nil {
+		return err
+	}
+	var addresses [2]string
+	for i := range addresses {
+		if addresses[i], err = freeAddress(); err != nil {
+			return err
+		}
+	}
+	public, admin := addresses[0], addresses[1]
+	conf := fmt.Sprintf(gatewayConfig, public, admin, redis.address, w.issuer.URL(), w.issuer.Audience(), w.source, base)
+	if err := os.WriteFile(w.file("gateway.yaml"), []byte(conf), 0o600); err != nil {
+		return err
+	}
+	for _, args := range [][]string{
+		{"keys", "generate", "--folder", w.file("secrets")},
+		{"store", "init", "--config", w.file("gateway.yaml")},
+	} {
+		if said, err := exec.CommandContext(ctx, w.file("gateway"), args...).CombinedOutput(); err != nil {
+			return fmt.Errorf("gateway %s: %w: %s", args[0], err, said)
+		}
+	}
+	if err := w.consents(ctx, redis.address); err != nil {
+		return fmt.Errorf("put consents on file: %w", err)
+	}
+	p, err := start("gateway", w.file("gateway.log"), exec.Command(w.file("gateway"), "serve", "--config", w.file("gateway.yaml")))
+	if err != nil {
+		return err
+	}
+	w.started(p)
+	w.gateway = p
+	w.targets = append(w.targets, &target{name: gatewayName, base: "http://" + public, pid: p.pid(), beside: redis.pid, records: true})
+	return p.answers(ctx, ok("http://"+admin+"/readyz"))
+}
+
+// build makes the program as it is released; for profiles, with the addition of profiler.
+func (w *world) build(ctx context.Context) error {
+	args := []string{"build", "-tags", "release", "-o", w.file("gateway")}
+	if w.options.profile != "" {
+		overlay, err := w.overlay()
+		if err != nil {
+			return err
+		}
+		args = append(args, "-overlay", overlay)
+	}
+	cmd := exec.CommandContext(ctx, "go", append(args, "zorgsluis/cmd/gateway")...)
+	cmd.Dir = root()
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("build the gateway: %w: %s", err, said)
+	}
+	return nil
+}
+
+// root is the module's folder, wherever the bench is run from.
+func root() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
+}
+
+type redisServer struct {
+	address string
+	pid     int
+}
+
+// startRedis starts a redis-server that has a write on disk before it acknowledges it.
+func (w *world) startRedis(ctx context.Context) (redisServer, error) {
+	address, err := freeAddress()
+	if err != nil {
+		return redisServer{}, err
+	}
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return redisServer{}, err
+	}
+	if err := os.Mkdir(w.file("redis"), 0o700); err != nil {
+		return redisServer{}, err
+	}
+	p, err := start("redis-server", w.file("redis.log"), exec.Command("redis-server",
+		"--bind", host, "--port", port, "--dir", w.file("redis"), "--save", "", "--appendonly", "yes", "--appendfsync", "always",
+		"--no-appendfsync-on-rewrite", "no", "--maxmemory", "4gb", "--maxmemory-policy", "noeviction"))
+	if err != nil {
+		return redisServer{}, err
+	}
+	w.started(p)
+	return redisServer{address, p.pid()}, p.answers(ctx, dialled(address))
+}
+
+// consents puts on file of every patient what the demo's Karena decided: four records, of which one permits the professional.
+func (w *world) consents(ctx context.Context, redis string) error {
+	var records []consent.Record
+	err := demo.Seed(ctx, func(r consent.Record, p fhir.Identifier) error {
+		if p == demo.Karena().Identifier() {
+			records = append(records, r)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	o := redisstore.Options{Client: redisstore.NewClient(redisstore.ClientOptions{Addresses: []string{redis}}), Shards: 16}
+	defer o.Client.Close()
+	if o.PersonSecret, err = w.secret("person-secret"); err != nil {
+		return err
+	}
+	if o.SealingKey, err = w.secret("sealing-key"); err != nil {
+		return err
+	}
+	store, err := redisstore.Open(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	for _, p := range w.people {
+		_, err := store.Change(ctx, audit.Change{
+			Person: p.Identifier(),
+			Event: &audit.Event{
+				Version: 1, Kind: audit.KindConsent, Request: "bench", Outcome: audit.OutcomePermit, Reason: "recorded",
+				Interaction: audit.CodeCreate, Actor: audit.Actor{Kind: "other", Name: "bench"}, Policy: "bench",
+			},
+			Apply: func(st *consent.Standing) error {
+				for _, r := range records {
+					r.ID = store.NewRecordID(p.Identifier())
+					st.Records = append(st.Records, r)
+				}
+				return nil
+			},
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *world) secret(name string) ([]byte, error) {
+	text, err := os.ReadFile(filepath.Join(w.folder, "secrets", name))
+	if err != nil {
+		return nil, err
+	}
+	return base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
+}

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// median of an odd number of values; of an even number, the upper one of the two in the middle.
+func median[T cmp.Ordered](values []T) T {
+	sorted := slices.Sorted(slices.Values(values))
+	return sorted[len(sorted)/2]
+}
+
+func medianOf[T cmp.Ordered](samples []sample, of func(sample) T) T {
+	values := make([]T, len(samples))
+	for i, s := range samples {
+		values[i] = of(s)
+	}
+	return median(values)
+}
+
+func rate(s sample) float64      { return s.rate }
+func cpu(s sample) float64       { return s.cpu }
+func beside(s sample) float64    { return s.beside }
+func p50(s sample) time.Duration { return s.p50 }
+func p99(s sample) time.Duration { return s.p99 }
+
+// report renders the table: one row for each program under each workload. Ratios are those of the medians.
+func report(results []*result, machine string) string {
+	var b strings.Builder
+	b.WriteString("| | req/s | × plain proxy | × nginx | CPU µs per request | p50 / p99 ms | one connection: p50 / p99 ms | added to the plain proxy |\n" +
+		"|---|---|---|---|---|---|---|---|\n")
+	for _, l := range workloads() {
+		of := map[string]*result{}
+		for _, r := range results {
+			if r.workload.name == l.name {
+				of[r.target.name] = r
+			}
+		}
+		if len(of) == 0 {
+			continue
+		}
+		size := 0
+		for _, r := range of {
+			size = max(size, r.size)
+		}
+		fmt.Fprintf(&b, "| **%s** | | | | | | | |\n", fmt.Sprintf(l.title, float64(size)/1000))
+		for _, name := range []string{gatewayName, plainName, nginxName} {
+			if of[name] != nil {
+				row(&b, of[name], of[plainName], of[nginxName])
+			}
+		}
+	}
+	fmt.Fprintf(&b, "\n%s\n", machine)
+	return b.String()
+}
+
+func row(b *strings.Builder, r, plain, nginx *result) {
+	times := func(other *result) string {
+		if other == nil {
+			return "–"
+		}
+		return fmt.Sprintf("%.2f", medianOf(r.busy, rate)/medianOf(other.busy, rate))
+	}
+	both := func(samples []sample) string {
+		return fmt.Sprintf("%.2f / %.2f", milliseconds(medianOf(samples, p50)), milliseconds(medianOf(samples, p99)))
+	}
+	used := fmt.Sprintf("%.0f", medianOf(r.busy, cpu))
+	if r.target.beside != 0 {
+		used += fmt.Sprintf(" + Redis %.0f", medianOf(r.busy, beside))
+	}
+	added := "–"
+	if plain != nil && plain != r {
+		added = fmt.Sprintf("%+.2f / %+.2f", milliseconds(medianOf(r.single, p50)-medianOf(plain.single, p50)),
+			milliseconds(medianOf(r.single, p99)-medianOf(plain.single, p99)))
+	}
+	fmt.Fprintf(b, "| %s | %.0f | %s | %s | %s | %s | %s | %s |\n", r.target.name, medianOf(r.busy, rate), times(plain), times(nginx),
+		used, both(r.busy), both(r.single), added)
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// machine says where and with what it was measured.
+func (w *world) machine() string {
+	o := w.options
+	parts := []string{
+		fmt.Sprintf("Medians of %d rounds of %d s, %d connections, %d tokens and patients in turn, load by %s, all on one machine over loopback without TLS.",
+			o.rounds, o.seconds, o.connections, o.people, w.generator.name()),
+		fmt.Sprintf("%s: %d × %s, %s, a synced write takes %.2f ms.", time.Now().Format(time.DateOnly), runtime.NumCPU(), processor(),
+			said("Linux", "uname", "-r"), milliseconds(w.synced)),
+		fmt.Sprintf("Gateway %s, %s, %s, %s.", said("commit", "git", "-C", root(), "describe", "--always", "--dirty"), runtime.Version(),
+			strings.TrimPrefix(said("nginx", "nginx", "-v"), "nginx nginx version: "), redisVersion(said("", "redis-server", "--version"))),
+	}
+	for _, m := range w.missing {
+		parts = append(parts, strings.ToUpper(m[:1])+m[1:]+".")
+	}
+	return strings.Join(parts, " ")
+}
+
+// said is the first line of what a program says, after a name for it; "unknown" where it says nothing.
+func said(name, program string, args ...string) string {
+	text, err := exec.Command(program, args...).CombinedOutput()
+	line, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
+	if err != nil || line == "" {
+		line = "unknown"
+	}
+	return strings.TrimSpace(name + " " + line)
+}
+
+// redisVersion takes "Redis server v=7.0.15 sha=…" down to what matters.
+func redisVersion(line string) string {
+	_, rest, found := strings.Cut(line, "v=")
+	if !found {
+		return "Redis unknown"
+	}
+	version, _, _ := strings.Cut(rest, " ")
+	return "Redis " + version
+}
+
+// processor is the name of the first processor.
+func processor() string {
+	text, _ := os.ReadFile("/proc/cpuinfo")
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "unknown processor"
+}
+
+// The markers between which a file holds the table.
+const (
+	markerBegin = "<!-- bench -->"
+	markerEnd   = "<!-- /bench -->"
+)
+
+var errMarkers = errors.New("the file must hold " + markerBegin + " and " + markerEnd + " once each, in this order")
+
+// replaceInFile puts text between the markers of a file.
+func replaceInFile(name, text string) error {
+	old, err := os.ReadFile(name)
+	if err != nil {
+		return err
+	}
+	changed, err := replace(string(old), text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return os.WriteFile(name, []byte(changed), 0o644)
+}
+
+func replace(old, text string) (string, error) {
+	head, rest, found := strings.Cut(old, markerBegin)
+	_, tail, closed := strings.Cut(rest, markerEnd)
+	if !found || !closed || strings.Contains(tail, markerBegin) || strings.Contains(tail, markerEnd) || strings.Contains(head, markerEnd) {
+		return "", errMarkers
+	}
+	return head + markerBegin + "\n" + strings.TrimSpace(text) + "\n" + markerEnd + tail, nil
+}

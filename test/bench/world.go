@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
+	"zorgsluis/audit"
+	"zorgsluis/internal/demo"
+)
+
+// world is everything that runs during the bench. All of it is gone when close returns.
+type world struct {
+	options   options
+	folder    string
+	generator generator
+	issuer    *demo.Issuer
+	people    []demo.Person
+	tokens    []string // of the professional who treats the patient with the same number
+	processes []*process
+	targets   []*target
+	missing   []string // what is not installed
+	gateway   *process
+	source    string // scheme, host and port
+	synced    time.Duration
+}
+
+// newWorld starts everything. What was started is in the world also when there is an error.
+func newWorld(ctx context.Context, o options) (*world, error) {
+	w := &world{options: o}
+	for n := range o.people {
+		w.people = append(w.people, demo.SyntheticPerson(n))
+	}
+	steps := []func(context.Context) error{w.prepare, w.startSource, w.startGateway}
+	if o.profile == "" {
+		steps = append(steps, w.startPlain, w.startNginx)
+	}
+	for _, step := range steps {
+		if err := step(ctx); err != nil {
+			return w, err
+		}
+	}
+	return w, nil
+}
+
+// prepare makes the folder, the issuer with its tokens, and finds the load generator.
+func (w *world) prepare(context.Context) (err error) {
+	if w.folder, err = os.MkdirTemp("", "zorgsluis-bench-"); err != nil {
+		return err
+	}
+	if w.synced, err = syncTime(w.folder); err != nil {
+		return err
+	}
+	if w.issuer, err = demo.NewIssuer(demo.IssuerOptions{}); err != nil {
+		return err
+	}
+	for n := range w.people {
+		claims := demo.GP().Claims
+		claims.UZI = strconv.Itoa(800000000 + n)
+		claims.Subject = "uzi-" + claims.UZI
+		token, err := w.issuer.Token(claims)
+		if err != nil {
+			return err
+		}
+		w.tokens = append(w.tokens, token)
+	}
+	if _, err := exec.LookPath("wrk"); err != nil {
+		w.generator = builtIn{}
+		return nil
+	}
+	w.generator, err = newWrk(w.folder)
+	return err
+}
+
+// syncTime is the median time in which the disk takes 400 bytes for good: each group of events waits for that once.
+func syncTime(folder string) (time.Duration, error) {
+	f, err := os.Create(filepath.Join(folder, "synced"))
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	times := make([]time.Duration, 101)
+	for i := range times {
+		started := time.Now()
+		if _, err := f.Write(make([]byte, 400)); err != nil {
+			return 0, err
+		}
+		if err := f.Sync(); err != nil {
+			return 0, err
+		}
+		times[i] = time.Since(started)
+	}
+	return median(times), nil
+}
+
+// started notes a process, which close stops.
+func (w *world) started(p *process) {
+	if p != nil {
+		w.processes = append(w.processes, p)
+	}
+}
+
+func (w *world) file(name string) string { return filepath.Join(w.folder, name) }
+
+func (w *world) startSource(context.Context) error {
+	p, address, err := role(w.file("source.log"), "source", "-people", strconv.Itoa(len(w.people)))
+	w.started(p)
+	w.source = "http://" + address
+	return err
+}
+
+func (w *world) startPlain(context.Context) error {
+	p, address, err := role(w.file("proxy.log"), "proxy", "-to", w.source)
+	w.started(p)
+	if err != nil {
+		return err
+	}
+	w.targets = append(w.targets, &target{name: plainName, base: "http://" + address, pid: p.pid()})
+	return nil
+}
+
+// The programs as the table names them.
+const (
+	gatewayName = "gateway"
+	plainName   = "plain Go proxy"
+	nginxName   = "nginx"
+)
+
+// nginxConf is a tuned nginx that does no more than pass on, in memory, over kept connections.
+const nginxConf = `daemon off;
+worker_processes auto;
+pid %[1]s/nginx.pid;
+error_log stderr warn;
+%[2]s
+events { worker_connections 4096; }
+http {
+  access_log off;
+  client_body_temp_path %[1]s/body;
+  proxy_temp_path %[1]s/temp;
+  fastcgi_temp_path %[1]s/fastcgi;
+  uwsgi_temp_path %[1]s/uwsgi;
+  scgi_temp_path %[1]s/scgi;
+  keepalive_requests 100000000;
+  tcp_nodelay on;
+  upstream source { server %[4]s; keepalive 256; keepalive_requests 100000000; }
+  server {
+    listen %[3]s;
+    location / {
+      proxy_pass http://source;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_buffers 32 16k;
+      proxy_max_temp_file_size 0;
+    }
+  }
+}
+`
+
+// startNginx starts nginx where it is installed.
+func (w *world) startNginx(ctx context.Context) error {
+	binary, err := exec.LookPath("nginx")
+	if err != nil {
+		w.missing = append(w.missing, "nginx is not installed")
+		return nil
+	}
+	address, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	user := ""
+	if os.Geteuid() == 0 {
+		user = "user root;" // the folder is ours alone
+	}
+	conf := fmt.Sprintf(nginxConf, w.folder, user, address, w.source[len("http://"):])
+	if err := os.WriteFile(w.file("nginx.conf"), []byte(conf), 0o600); err != nil {
+		return err
+	}
+	p, err := start("nginx", w.file("nginx.log"), exec.Command(binary, "-p", w.folder, "-e", "stderr", "-c", w.file("nginx.conf")))
+	if err != nil {
+		return err
+	}
+	w.started(p)
+	w.targets = append(w.targets, &target{name: nginxName, base: "http://" + address, pid: p.pid()})
+	return p.answers(ctx, dialled(address))
+}
+
+// settle stops the gateway and holds its archive against what was counted: each answer must have left an event.
+func (w *world) settle(results []*result) error {
+	if len(results) == 0 {
+		return nil
+	}
+	if err := w.gateway.stop(); err != nil {
+		return err
+	}
+	s, err := audit.Verify(w.file("archive"))
+	if err != nil {
+		return err
+	}
+	for _, t := range w.targets {
+		if t.records && s.Events < uint64(t.events) {
+			return fmt.Errorf("%d answers were counted, but %d events are in the archive", t.events, s.Events)
+		}
+	}
+	return nil
+}
+
+// close stops everything, the last first.
+func (w *world) close() error {
+	var errs []error
+	for _, p := range slices.Backward(w.processes) {
+		errs = append(errs, p.stop())
+	}
+	if w.issuer != nil {
+		errs = append(errs, w.issuer.Close())
+	}
+	if w.folder != "" {
+		errs = append(errs, os.RemoveAll(w.folder))
+	}
+	return errors.Join(errs...)
+}
