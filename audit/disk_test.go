@@ -22,7 +22,6 @@ var (
 // memDisk is a disk whose steps can be counted and made to fail. It models what is lost: what was not synced, and what a failed
 // sync left behind, which a later sync does not write either.
 type memDisk struct {
-	mu     sync.Mutex
 	files  map[string]*memFile
 	steps  int
 	failAt int // the step that fails, from 1; 0 = none

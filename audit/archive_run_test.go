@@ -1,0 +1,137 @@
+package audit
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestRunGoesOnAfterErrorsAndReportsThemSparingly runs the archive on a clock of its own.
+func TestRunGoesOnAfterErrorsAndReportsThemSparingly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d, outbox := newMemDisk(), newMemOutbox(t, 2)
+		outbox.disk = func() *memDisk { return d }
+		a := smallArchive(t, d)
+		var reported []error
+		a.OnError = func(err error) { reported = append(reported, err) }
+		ctx, cancel := context.WithCancel(t.Context())
+		ran := make(chan error, 1)
+		go func() { ran <- a.Run(ctx, outbox) }()
+
+		time.Sleep(10 * defaultIdle)
+		synctest.Wait()
+		if len(reported) > 0 || a.Lag().CaughtUp.IsZero() {
+			t.Errorf("got errors %v and lag %+v while there is nothing to do", reported, a.Lag())
+		}
+		outbox.fill(3)
+		time.Sleep(2 * defaultIdle)
+		synctest.Wait()
+		outbox.checkComplete(t, d)
+
+		a.mu.Lock()
+		d.dead = true
+		a.mu.Unlock()
+		outbox.add(0, "1800000000-0", 1)
+		time.Sleep(10 * waitAfterError)
+		synctest.Wait()
+		if n := len(reported); n < 9 || n > 11 || !errors.Is(reported[0], errPower) || a.Lag().Err == nil {
+			t.Errorf("got %d reports in ten seconds, lag %+v, want about one a second", n, a.Lag())
+		}
+		a.mu.Lock()
+		d.dead = false
+		a.mu.Unlock()
+		time.Sleep(2 * waitAfterError)
+		synctest.Wait()
+		outbox.checkComplete(t, d)
+		if err := a.Lag().Err; err != nil {
+			t.Errorf("got error %v in Lag after the disk came back", err)
+		}
+		cancel()
+		if err := <-ran; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+}
+
+// TestAForgedLineIsFound gives lines whose own sum is right: what was put there by somebody who can compute a sum.
+func TestAForgedLineIsFound(t *testing.T) {
+	entry := Entry{Position: "5-0", Payload: []byte(`{}`), Sequence: 5}
+	start := func() (chain, []byte) { // a header and one event
+		c := newChain()
+		b := c.appendHeader(nil, 1)
+		return c, c.appendEntry(b, 0, entry)
+	}
+	forged := func(c chain, text string) []byte { return c.seal([]byte(text), 0) }
+	tests := []struct {
+		name string
+		file func() []byte
+		line int
+		want string
+	}{
+		{"a number left out", func() []byte {
+			c, b := start()
+			c.n++
+			return c.appendEntry(b, 1, entry)
+		}, 3, "number"},
+		{"a position that goes back", func() []byte {
+			c, b := start()
+			return c.appendEntry(b, 0, Entry{Position: "4-9", Payload: []byte(`{}`)})
+		}, 3, "position"},
+		{"a position that stays", func() []byte {
+			c, b := start()
+			return c.appendEntry(b, 0, entry)
+		}, 3, "position"},
+		{"another line before", func() []byte {
+			c, b := start()
+			c.prev = firstSum
+			return c.appendEntry(b, 1, entry)
+		}, 3, "line before"},
+		{"a shard that cannot be", func() []byte {
+			c, b := start()
+			return c.appendEntry(b, -1, entry)
+		}, 3, "not a line"},
+		{"a member that is not known", func() []byte {
+			c, b := start()
+			return append(b, forged(c, `{"n":2,"x":1,"prev":"`+c.prev+`"`)...)
+		}, 3, "not a line"},
+		{"a line that is no JSON", func() []byte {
+			c, b := start()
+			return append(b, forged(c, `{"n":2,,`)...)
+		}, 3, "not a line"},
+		{"no event", func() []byte {
+			c, b := start()
+			return append(b, forged(c, `{"n":2,"shard":1,"position":"1-0","sequence":1,"prev":"`+c.prev+`"`)...)
+		}, 3, "not a line"},
+		{"a header of another file", func() []byte { return new(newChain()).appendHeader(nil, 2) }, 1, "another file"},
+		{"a header of another format", func() []byte {
+			return forged(newChain(), `{"archive":2,"segment":1,"store":"","n":0,"marks":{},"prev":"`+firstSum+`"`)
+		}, 1, "format"},
+		{"a header that does not follow", func() []byte {
+			c := newChain()
+			c.n = 7
+			return c.appendHeader(nil, 1)
+		}, 1, "does not follow"},
+		{"a header with marks of its own", func() []byte {
+			c := newChain()
+			c.marks[0] = mark{Position: "9-0", Sequence: 9}
+			return c.appendHeader(nil, 1)
+		}, 1, "marks"},
+		{"an event for a header", func() []byte { return new(newChain()).appendEntry(nil, 0, entry) }, 1, "not a line"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newMemDisk()
+			d.files[segmentName(1)] = &memFile{disk: d, data: slices.Clone(tt.file())}
+			c := newChain()
+			_, err := scan(d, 1, &c, nil)
+			var damage *DamageError
+			if !errors.As(err, &damage) || damage.Line != tt.line || !strings.Contains(damage.Reason, tt.want) {
+				t.Errorf("got error %v, want damage in line %d with %q", err, tt.line, tt.want)
+			}
+		})
+	}
+}
