@@ -1,0 +1,539 @@
+package fhir_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"zorgsluis/fhir"
+)
+
+const (
+	systemObservation     = "http://terminology.hl7.org/CodeSystem/observation-category"
+	systemConfidentiality = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+	systemBSN             = "http://fhir.nl/fhir/NamingSystem/bsn"
+	sct                   = "http://snomed.info/sct"
+	atc                   = "http://www.whocc.no/atc"
+)
+
+// newClassifier has rules and codes of every kind.
+func newClassifier(tb testing.TB) *fhir.Classifier {
+	tb.Helper()
+	coding := func(system, code string) fhir.Coding { return fhir.Coding{System: system, Code: code} }
+	c, err := fhir.NewClassifier(fhir.R4, []fhir.CategoryRule{
+		{Category: "Patient", Type: "Patient"},
+		{Category: "Condition", Type: "Condition"},
+		{Category: "MedicationRequest", Type: "MedicationRequest"},
+		{Category: "DiagnosticReport", Type: "DiagnosticReport"},
+		{Category: "Episode", Type: "CarePlan"},
+		{Category: "Nursing", Type: "CarePlan"},
+		{Category: "Consent", Type: "Consent"},
+		{Category: "AdvanceDirective", Type: "Consent", Element: "category", Code: coding(sct, "11341000146107")},
+		{Category: "ObservationLaboratory", Type: "Observation", Element: "category", Code: coding(systemObservation, "laboratory")},
+		{Category: "ObservationVitalSigns", Type: "Observation", Element: "category", Code: coding(systemObservation, "vital-signs")},
+		{Category: "ObservationSocialHistory", Type: "Observation", Element: "code", Code: coding(sct, "228366006")},
+		{Category: "ObservationSurvey", Type: "Observation", Element: "category", Code: coding("urn:survey", "")},
+	}, []fhir.SensitiveCode{
+		{Coding: coding(atc, "N06A"), Prefix: true, Category: "MentalHealth"},
+		{Coding: coding(sct, "370143000"), Category: "MentalHealth"},
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return c
+}
+
+func newReader(tb testing.TB) *fhir.Reader {
+	tb.Helper()
+	r, err := fhir.NewReader(fhir.ReaderOptions{
+		Version: fhir.R4, Base: "http://hapi:8080/fhir", PersonSystems: []string{systemBSN}, Classifier: newClassifier(tb), MaxEntries: 20,
+	})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return r
+}
+
+// searchset wraps entries.
+func searchset(entries ...string) string {
+	return `{"resourceType":"Bundle","type":"searchset","entry":[` + strings.Join(entries, ",") + `]}`
+}
+
+// match wraps a resource in an entry.
+func match(resource string) string { return `{"resource":` + resource + `,"search":{"mode":"match"}}` }
+
+// readOne reads a single resource as the only entry of a searchset.
+func readOne(tb testing.TB, resource string) fhir.Resource {
+	tb.Helper()
+	var c fhir.Contents
+	if err := newReader(tb).Searchset([]byte(searchset(match(resource))), &c); err != nil {
+		tb.Fatalf("searchset: %v", err)
+	}
+	if len(c.Resources) != 1 {
+		tb.Fatalf("got %d resources, want 1", len(c.Resources))
+	}
+	return c.Resources[0]
+}
+
+func TestSearchsetRefusesWhatIsNotStrict(t *testing.T) {
+	obs := `{"resourceType":"Observation","id":"o","subject":{"reference":"Patient/A"}}`
+	good := searchset(match(obs))
+	deep := strings.Repeat(`[`, 70) + strings.Repeat(`]`, 70)
+	inside := func(member string) string {
+		return searchset(match(`{"resourceType":"Observation","id":"o",` + member + `}`))
+	}
+	many := func(n int) string {
+		var names []string
+		for i := range n {
+			names = append(names, fmt.Sprintf(`"m%d":1`, i))
+		}
+		return inside(strings.Join(names, ","))
+	}
+	tests := []struct {
+		name, body string
+	}{
+		{"JS-1 a member twice at the top", `{"resourceType":"Bundle","type":"searchset","type":"searchset"}`},
+		{"JS-1 a member twice in a resource", inside(`"subject":{"reference":"Patient/A"},"subject":{"reference":"Patient/B"}`)},
+		{"JS-1 a member twice deep down", inside(`"x":[{"y":{"z":1,"z":1}}]`)},
+		{"JS-1 a long member twice", inside(`"effectiveDateTime":"2020","effectiveDateTime":"2020"`)},
+		{"JS-3 a member twice, once escaped", inside(`"status":"final","st\u0061tus":"final"`)},
+		{"JS-3 resourceType twice, once escaped", searchset(match(`{"resourceType":"Observation","\u0072esourceType":"Patient"}`))},
+		{"JS-4 a byte order mark", "\xEF\xBB\xBF" + good},
+		{"JS-5 invalid UTF-8", inside("\"x\":\"\xFF\"")},
+		{"JS-5 an overlong encoding", inside("\"x\":\"\xC0\xAF\"")},
+		{"JS-5 invalid UTF-8 in a name", inside("\"\xFF\":1")},
+		{"JS-5 a lone high surrogate", inside(`"x":"\ud800"`)},
+		{"JS-5 a lone high surrogate before text", inside(`"x":"\ud800abcdef"`)},
+		{"JS-5 a lone low surrogate", inside(`"x":"\udc00"`)},
+		{"JS-5 two high surrogates", inside(`"x":"\ud800\ud800"`)},
+		{"JS-5 an encoded surrogate", inside("\"x\":\"\xED\xA0\x80\"")},
+		{"JS-5 NUL in a string", inside(`"x":"\u0000"`)},
+		{"JS-5 NUL in a name", inside(`"\u0000":1`)},
+		{"JS-5 a control character", inside("\"x\":\"\n\"")},
+		{"JS-6 UTF-16", "{\x00\"\x00}\x00"},
+		{"JS-7 two values", good + good},
+		{"JS-7 garbage after the end", good + " garbage"},
+		{"JS-7 two lines of NDJSON", good + "\n" + good},
+		{"JS-8 nested too deeply", inside(`"x":` + deep)},
+		{"JS-8 a million brackets", strings.Repeat(`{"a":[`, 500_000)},
+		{"JS-8 too many members", many(300)},
+		{"JS-8 too many entries", searchset(slices.Repeat([]string{match(obs)}, 21)...)},
+		{"JS-9 a number with a leading zero", inside(`"x":01`)},
+		{"JS-9 NaN", inside(`"x":NaN`)},
+		{"JS-9 a number with a plus", inside(`"x":+1`)},
+		{"JS-9 a number without digits", inside(`"x":-`)},
+		{"JS-9 a fraction without digits", inside(`"x":1.`)},
+		{"JS-9 an exponent without digits", inside(`"x":1e+`)},
+		{"JS-10 a comment", "/* c */" + good},
+		{"JS-10 a trailing comma in an object", `{"resourceType":"Bundle","type":"searchset",}`},
+		{"JS-10 a trailing comma in an array", searchset(match(obs) + ",")},
+		{"JS-10 single quotes", `{'resourceType':"Bundle"}`},
+		{"JS-10 an unquoted name", `{resourceType:"Bundle"}`},
+		{"JS-10 an unknown escape", inside(`"x":"\x41"`)},
+		{"JS-10 a broken unicode escape", inside(`"x":"\u00g1"`)},
+		{"JS-10 a unicode escape that is cut", inside(`"x":"\u00"`)},
+		{"JS-10 a literal in capitals", inside(`"x":True`)},
+		{"JS-10 a name without colon", inside(`"x" 1`)},
+		{"JS-10 members without comma", inside(`"x":1 "y":1`)},
+		{"JS-11 no resourceType", searchset(match(`{"id":"o"}`))},
+		{"JS-11 resourceType is no string", searchset(match(`{"resourceType":["Observation"],"id":"o"}`))},
+		{"JS-11 resourceType in another case", searchset(match(`{"resourceType":"observation","id":"o"}`))},
+		{"JS-11 an unknown resourceType", searchset(match(`{"resourceType":"ObservationX","id":"o"}`))},
+		{"JS-11 a resourceType with a space", searchset(match(`{"resourceType":"Observation ","id":"o"}`))},
+		{"JS-2 resourceType in another case beside none", searchset(match(`{"ResourceType":"Observation","id":"o"}`))},
+		{"JS-12 nothing", ""},
+		{"JS-12 null", "null"},
+		{"JS-12 a string", `"Bundle"`},
+		{"JS-12 an array", `[` + good + `]`},
+		{"JS-13 entry is null", `{"resourceType":"Bundle","type":"searchset","entry":null}`},
+		{"JS-13 entry is an object", `{"resourceType":"Bundle","type":"searchset","entry":{}}`},
+		{"JS-13 an entry is null", searchset("null")},
+		{"JS-13 an entry is an array", searchset("[[]]")},
+		{"JS-13 an entry is empty", searchset("{}")},
+		{"JS-13 entry twice", `{"resourceType":"Bundle","type":"searchset","entry":[],"entry":[]}`},
+		{"JS-13 resource is null", searchset(`{"resource":null}`)},
+		{"JS-13 resource is an array", searchset(`{"resource":[` + obs + `]}`)},
+		{"JS-13 search is null", searchset(`{"search":null,"resource":` + obs + `}`)},
+		{"JS-13 fullUrl is no string", searchset(`{"fullUrl":1,"resource":` + obs + `}`)},
+		{"JS-16 a history", `{"resourceType":"Bundle","type":"history"}`},
+		{"JS-16 a collection", `{"resourceType":"Bundle","type":"collection"}`},
+		{"JS-16 no type", `{"resourceType":"Bundle"}`},
+		{"JS-16 no Bundle", `{"resourceType":"Observation","type":"searchset"}`},
+		{"JS-16 type is no string", `{"resourceType":"Bundle","type":["searchset"]}`},
+		{"JS-23 cut in the middle of a string", good[:len(good)-30]},
+		{"JS-23 cut before the last brace", good[:len(good)-1]},
+		{"JS-23 cut after a backslash", `{"a":"\`},
+		{"JS-23 cut in a name", `{"resourceTy`},
+		{"PG-8 link is no array", `{"resourceType":"Bundle","type":"searchset","link":{}}`},
+		{"PG-8 next twice", `{"resourceType":"Bundle","type":"searchset","link":[{"relation":"next","url":"a"},{"relation":"next","url":"b"}]}`},
+		{"PG-8 next without url", `{"resourceType":"Bundle","type":"searchset","link":[{"relation":"next"}]}`},
+		{"PG-8 next with a url of another shape", `{"resourceType":"Bundle","type":"searchset","link":[{"relation":"next","url":["a"]}]}`},
+	}
+	r := newReader(t)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var c fhir.Contents
+			if err := r.Searchset([]byte(good), &c); err != nil {
+				t.Fatalf("the good one: %v", err)
+			}
+			err := r.Searchset([]byte(tt.body), &c)
+			if !errors.Is(err, fhir.ErrContent) {
+				t.Fatalf("got %v, want ErrContent", err)
+			}
+			if len(c.Resources) != 0 || c.Next != "" || c.Self != "" {
+				t.Error("something of a refused body, or of the one before, is left")
+			}
+			if strings.Contains(err.Error(), "Patient/A") {
+				t.Errorf("the error has content in it: %v", err)
+			}
+		})
+	}
+}
+
+func TestAttribution(t *testing.T) {
+	obs := func(member string) string { return `{"resourceType":"Observation","id":"o",` + member + `}` }
+	subject := `"subject":{"reference":"Patient/A"}`
+	with := func(member string) string { return obs(subject + `,` + member) }
+	id64, id65 := strings.Repeat("a", 64), strings.Repeat("a", 65)
+	tests := []struct {
+		name, resource, patient string // patient "" is not attributed
+	}{
+		{"a subject", obs(subject), "A"},
+		{"JS-3 escaped names and values", obs(`"sub\u006aect":{"referenc\u0065":"Patient\/\u0041"}`), "A"},
+		{"JS-11 resourceType last", `{"id":"o",` + subject + `,"resourceType":"Observation"}`, "A"},
+		{"JS-2 subject in another case beside it counts", with(`"Subject":{"reference":"Patient/B"}`), ""},
+		{"JS-2 only a subject in another case", obs(`"Subject":{"reference":"Patient/A"}`), ""},
+		{"JS-17 a second patient in a primitive's twin", with(`"_status":{"extension":[{"url":"x","valueReference":{"reference":"Patient/B"}}]}`), ""},
+		{"JS-18 a second patient in an unknown member", with(`"x-debug":{"a":[{"reference":"Patient/B"}]}`), ""},
+		{"JS-18 an unknown member without a patient", with(`"x-debug":{"a":[1,null,true]}`), "A"},
+		{"JS-19 subject is a string", obs(`"subject":"Patient/A"`), ""},
+		{"JS-19 subject is null", obs(`"subject":null`), ""},
+		{"JS-19 code is an array", with(`"code":[{}]`), ""},
+		{"JS-19 category is a string", with(`"category":"laboratory"`), ""},
+		{"JS-19 coding is an object", with(`"category":[{"coding":{"system":"s","code":"c"}}]`), ""},
+		{"JS-19 a code is a number", with(`"category":[{"coding":[{"system":"s","code":1}]}]`), ""},
+		{"JS-19 an array in an array", with(`"note":[[{"text":"x"}]]`), ""},
+		{"JS-19 meta is an array", with(`"meta":[]`), ""},
+		{"JS-15 a resource that is not contained", with(`"x":{"resourceType":"Observation"}`), ""},
+		{"JS-15 contained in contained", with(`"contained":[{"resourceType":"Condition","contained":[{"resourceType":"Condition"}]}]`), ""},
+		{"JS-15 contained is an object", with(`"contained":{"resourceType":"Condition"}`), ""},
+		{"JS-15 contained has a string", with(`"contained":["x"]`), ""},
+		{"JS-20 no id", `{"resourceType":"Observation",` + subject + `}`, ""},
+		{"JS-20 an odd id", `{"resourceType":"Observation","id":"a b",` + subject + `}`, ""},
+		{"JS-20 an id that is a number", `{"resourceType":"Observation","id":1,` + subject + `}`, ""},
+
+		{"RF-1 a versioned reference", obs(`"subject":{"reference":"Patient/A/_history/3"}`), "A"},
+		{"RF-1 two versions of one patient", with(`"focus":[{"reference":"Patient/A/_history/3"}]`), "A"},
+		{"RF-2 absolute on the source's base", obs(`"subject":{"reference":"http://hapi:8080/fhir/Patient/A"}`), "A"},
+		{"RF-2 a longer path", obs(`"subject":{"reference":"http://hapi:8080/fhirX/Patient/A"}`), ""},
+		{"RF-2 an at sign behind the base", obs(`"subject":{"reference":"http://hapi:8080/fhir@evil/Patient/A"}`), ""},
+		{"RF-2 another port", obs(`"subject":{"reference":"http://hapi:8081/fhir/Patient/A"}`), ""},
+		{"RF-2 another scheme", obs(`"subject":{"reference":"https://hapi:8080/fhir/Patient/A"}`), ""},
+		{"RF-2 no slash behind the base", obs(`"subject":{"reference":"http://hapi:8080/fhirPatient/A"}`), ""},
+		{"RF-3 another base", obs(`"subject":{"reference":"https://other.example/fhir/Patient/A"}`), ""},
+		{"RF-3 a patient of another base beside the subject", with(`"focus":[{"reference":"https://other.example/fhir/Patient/A"}]`), ""},
+		{"RF-3 a practitioner of another base", with(`"performer":[{"reference":"https://other.example/fhir/Practitioner/p/_history/1"}]`), "A"},
+		{"RF-3 a broken version of another base", with(`"performer":[{"reference":"https://other.example/fhir/Practitioner/p/_history/"}]`), ""},
+		{"RF-4 only an identifier", obs(`"subject":{"identifier":{"system":"` + systemBSN + `","value":"999999990"}}`), ""},
+		{"RF-4 a person's identifier elsewhere without reference", with(`"focus":[{"identifier":{"system":"` + systemBSN + `","value":"999999990"}}]`), ""},
+		{"RF-4 a practitioner's identifier elsewhere", with(`"performer":[{"identifier":{"system":"urn:uzi","value":"1"},"type":"Practitioner"}]`), "A"},
+		{"RF-6 type contradicts the reference", obs(`"subject":{"reference":"Group/A","type":"Patient"}`), ""},
+		{"RF-6 type contradicts the reference the other way", obs(`"subject":{"reference":"Patient/A","type":"Group"}`), ""},
+		{"RF-6 type of another shape", obs(`"subject":{"reference":"Patient/A","type":["Patient"]}`), ""},
+		{"RF-6 type agrees", obs(`"subject":{"reference":"Patient/A","type":"Patient"}`), "A"},
+		{"RF-6 type agrees as a URL", obs(`"subject":{"reference":"Patient/A","type":"http://hl7.org/fhir/StructureDefinition/Patient"}`), "A"},
+		{"RF-6 type Patient without a reference", with(`"focus":[{"type":"Patient","display":"Mrs B"}]`), ""},
+		{"RF-7 a contained Patient", obs(`"subject":{"reference":"#p1"},"contained":[{"resourceType":"Patient","id":"p1"}]`), ""},
+		{"RF-7 a contained Patient beside the subject", with(`"contained":[{"resourceType":"Patient","id":"p1"}]`), ""},
+		{"RF-7 a fragment that leads nowhere", with(`"focus":[{"reference":"#p1"}]`), ""},
+		{"RF-7 a contained Practitioner", with(`"performer":[{"reference":"#p1"}],"contained":[{"resourceType":"Practitioner","id":"p1"}]`), "A"},
+		{"RF-7 a contained resource points at its container", with(`"contained":[{"resourceType":"Condition","id":"c","evidence":[{"detail":[{"reference":"#"}]}]}]`), "A"},
+		{"RF-8 urn:uuid", obs(`"subject":{"reference":"urn:uuid:8f4f5f1e-0000-4000-8000-000000000000"}`), ""},
+		{"RF-8 urn:uuid beside the subject", with(`"encounter":{"reference":"urn:uuid:8f4f5f1e-0000-4000-8000-000000000000"}`), ""},
+		{"RF-9 conditional", obs(`"subject":{"reference":"Patient?identifier=x|1"}`), ""},
+		{"RF-9 a conditional patient beside the subject", with(`"focus":[{"reference":"Patient?identifier=x|1"}]`), ""},
+		{"RF-9 a conditional practitioner", with(`"performer":[{"reference":"Practitioner?identifier=x|1"}]`), "A"},
+		{"RF-9 conditional of no type", with(`"performer":[{"reference":"Foo?identifier=x|1"}]`), ""},
+		{"RF-11 reference is an array", obs(`"subject":{"reference":["Patient/A"]}`), ""},
+		{"RF-11 reference is a number", obs(`"subject":{"reference":1}`), ""},
+		{"RF-11 reference is null elsewhere", with(`"focus":[{"reference":null}]`), ""},
+		{"RF-11 reference is an empty object", obs(`"subject":{"reference":{}}`), ""},
+		{"RF-11 only _reference", obs(`"subject":{"_reference":{"extension":[{"url":"x","valueCode":"unknown"}]}}`), ""},
+		{"RF-11 only display", obs(`"subject":{"display":"Mrs B"}`), ""},
+		{"RF-11 an empty subject", obs(`"subject":{}`), ""},
+		{"RF-15 an extension's reference", with(`"extension":[{"url":"x","extension":[{"url":"y","valueReference":{"reference":"Patient/B"}}]}]`), ""},
+		{"RF-15 an annotation's author", with(`"note":[{"authorReference":{"reference":"Patient/B"},"text":"x"}]`), ""},
+		{"RF-15 the same patient in an extension", with(`"extension":[{"url":"x","valueReference":{"reference":"Patient/A"}}]`), "A"},
+		{"RF-15 only an extension names the patient", obs(`"extension":[{"url":"x","valueReference":{"reference":"Patient/A"}}]`), ""},
+		{"RF-15 a uri that names another patient", with(`"extension":[{"url":"x","valueUri":"Patient/B"}]`), ""},
+		{"RF-15 a url of another base that names a patient", with(`"extension":[{"url":"x","valueUrl":"https://other.example/Patient/B"}]`), ""},
+		{"RF-15 a canonical that names nobody", with(`"extension":[{"url":"x","valueCanonical":"http://example.org/x"}]`), "A"},
+
+		{"RM-9 a relative's record in an extension", `{"resourceType":"FamilyMemberHistory","id":"f","patient":{"reference":"Patient/A"},` +
+			`"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/familymemberhistory-patient-record","valueReference":{"reference":"Patient/B"}}]}`, ""},
+		{"RM-3 an appointment of two", `{"resourceType":"Appointment","id":"a","participant":[{"actor":{"reference":"Patient/A"}},{"actor":{"reference":"Patient/B"}}]}`, ""},
+		{"RM-3 an appointment of one", `{"resourceType":"Appointment","id":"a","participant":[{"actor":{"reference":"Patient/A"}},{"actor":{"reference":"Practitioner/p"}}]}`, "A"},
+		{"RM-3 an appointment with somebody who is only described", `{"resourceType":"Appointment","id":"a","participant":[{"actor":{"reference":"Patient/A"}},{"actor":{"display":"Mrs B"}}]}`, ""},
+		{"RM-3 an actor in another place", `{"resourceType":"Appointment","id":"a","actor":{"reference":"Patient/A"}}`, ""},
+		{"RM-6 a coverage with another subscriber", `{"resourceType":"Coverage","id":"c","beneficiary":{"reference":"Patient/A"},"subscriber":{"reference":"Patient/B"}}`, ""},
+		{"RM-6 a coverage of one", `{"resourceType":"Coverage","id":"c","beneficiary":{"reference":"Patient/A"},"subscriber":{"reference":"Patient/A"}}`, "A"},
+		{"RM-7 an account with another guarantor", `{"resourceType":"Account","id":"a","subject":[{"reference":"Patient/A"}],"guarantor":[{"party":{"reference":"Patient/B"}}]}`, ""},
+		{"RM-7 an account of two", `{"resourceType":"Account","id":"a","subject":[{"reference":"Patient/A"},{"reference":"Patient/B"}]}`, ""},
+		{"RM-1 a group", `{"resourceType":"Group","id":"g","member":[{"entity":{"reference":"Patient/A"}}]}`, ""},
+		{"RM-2 a list", `{"resourceType":"List","id":"l","subject":{"reference":"Patient/A"}}`, ""},
+		{"RM-8 a related person", `{"resourceType":"RelatedPerson","id":"r","patient":{"reference":"Patient/A"}}`, ""},
+		{"RM-11 a provenance", `{"resourceType":"Provenance","id":"p","target":[{"reference":"Patient/A"}]}`, ""},
+		{"RM-13 a group as subject", obs(`"subject":{"reference":"Group/g"}`), ""},
+		{"RM-13 a device as subject, a patient as performer", obs(`"subject":{"reference":"Device/d"},"performer":[{"reference":"Patient/A"}]`), ""},
+		{"RM-13 only a performer", obs(`"performer":[{"reference":"Patient/A"}]`), ""},
+		{"RM-13 another focus", with(`"focus":[{"reference":"Patient/B"}]`), ""},
+		{"RM-13 the patient as performer", with(`"performer":[{"reference":"Patient/A"}]`), "A"},
+		{"RM-15 a mother in a newborn's encounter", `{"resourceType":"Encounter","id":"e","subject":{"reference":"Patient/child"},"participant":[{"individual":{"reference":"Patient/mother"}}]}`, ""},
+		{"RM-17 a task", `{"resourceType":"Task","id":"t","for":{"reference":"Patient/A"}}`, ""},
+		{"RM-24 a patient who is only described", obs(`"subject":{"display":"Doe"}`), ""},
+		{"the subject of a contained resource is not the subject", obs(`"contained":[{"resourceType":"Condition","id":"c","subject":{"reference":"Patient/A"}}]`), ""},
+		{"CA-13 another patient in a contained resource", with(`"contained":[{"resourceType":"Condition","id":"c","subject":{"reference":"Patient/B"}}]`), ""},
+		{"CA-13 a contained resource of a refused type", with(`"contained":[{"resourceType":"Group","id":"c"}]`), ""},
+		{"CA-13 a contained resource of no type", with(`"contained":[{"id":"c"}]`), ""},
+		{"CA-13 a contained id of another shape", with(`"contained":[{"resourceType":"Medication","id":1}]`), ""},
+		{"JS-15 a nested Bundle", `{"resourceType":"Bundle","id":"b","type":"collection","subject":{"reference":"Patient/A"},"entry":[]}`, ""},
+		{"JS-15 Parameters", `{"resourceType":"Parameters","id":"p","subject":{"reference":"Patient/A"}}`, ""},
+
+		{"a Patient belongs to itself", `{"resourceType":"Patient","id":"A"}`, "A"},
+		{"a Patient that names itself", `{"resourceType":"Patient","id":"A","extension":[{"url":"x","valueReference":{"reference":"Patient/A"}}]}`, "A"},
+		{"a Patient that names another", `{"resourceType":"Patient","id":"A","extension":[{"url":"x","valueReference":{"reference":"Patient/B"}}]}`, ""},
+		{"RM-10 Patient.link does not count", `{"resourceType":"Patient","id":"A","link":[{"other":{"reference":"Patient/B"},"type":"seealso"}]}`, "A"},
+		{"RM-10 nor what is odd in it", `{"resourceType":"Patient","id":"A","link":[{"other":{"reference":"urn:x"},"type":"seealso"}]}`, "A"},
+		{"a link of another type counts", with(`"link":[{"other":{"reference":"Patient/B"}}]`), ""},
+		{"a link of a contained resource counts", `{"resourceType":"Patient","id":"A","contained":[{"resourceType":"Organization","id":"o","link":{"reference":"Patient/B"}}]}`, ""},
+		{"a name with the source's host", with(`"http://hapi/x":1`), ""},
+	}
+	for _, lenient := range []string{
+		"Patient/a%41", "patient/A", "Patient/A/", "/Patient/A", "./Patient/A", "Patient/../Patient/A", "Patient%2FA", "Patient/A?x=1", "Patient/A#f",
+		"Patient/Α", "Patient/A\u200b", "Patient/é", "Patient/" + id65, " Patient/A", "Patient/A ", "Patient//A", "Patient/.", "Patient/..", "Patient", "Patient/",
+		"", "A", "Patient/A/_history/", "Patient/A/_history/1/2", "Patient/A/_History/1", "FHIR/Patient/A",
+	} {
+		tests = append(tests, struct{ name, resource, patient string }{"RF-10 the reference " + lenient, obs(`"subject":{"reference":"` + lenient + `"}`), ""})
+	}
+	tests = append(tests,
+		struct{ name, resource, patient string }{"RF-10 an id of 64 characters", obs(`"subject":{"reference":"Patient/` + id64 + `"}`), id64},
+		struct{ name, resource, patient string }{"RF-10 another case is another patient", with(`"focus":[{"reference":"Patient/a"}]`), ""})
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := readOne(t, tt.resource)
+			if got.Attributed != (tt.patient != "") || string(got.Patient) != tt.patient {
+				t.Errorf("got attributed %v to %q, want %q", got.Attributed, got.Patient, tt.patient)
+			}
+			if got.Shared {
+				t.Error("got shared")
+			}
+			if !got.Attributed && (got.Categories != nil || got.References != nil || got.Identifiers != nil) {
+				t.Errorf("a resource of nobody discloses %+v", got)
+			}
+			if got.Attributed && len(got.Categories) == 0 {
+				t.Error("attributed without a category")
+			}
+		})
+	}
+}
+
+func TestSharedResources(t *testing.T) {
+	tests := []struct {
+		name, resource string
+		shared         bool
+		categories     []fhir.DataCategory
+	}{
+		{"RM-19 an Organization", `{"resourceType":"Organization","id":"o"}`, true, nil},
+		{"RM-19 a Medication", `{"resourceType":"Medication","id":"m","ingredient":[{"itemReference":{"reference":"Substance/s"}}]}`, true, nil},
+		{"RM-19 a Location that names a patient", `{"resourceType":"Location","id":"l","extension":[{"url":"x","valueReference":{"reference":"Patient/A"}}]}`, false, nil},
+		{"RM-19 a Location that names two", `{"resourceType":"Location","id":"l","a":{"reference":"Patient/A"},"b":{"reference":"Patient/B"}}`, false, nil},
+		{"RM-19 a Location with an unreadable reference", `{"resourceType":"Location","id":"l","a":{"reference":"urn:x"}}`, false, nil},
+		{"RM-19 a Practitioner without id", `{"resourceType":"Practitioner"}`, false, nil},
+		{"CA-6 a Medication with a sensitive code", `{"resourceType":"Medication","id":"m","code":{"coding":[{"system":"` + atc + `","code":"N06AB06"}]}}`, true, []fhir.DataCategory{"MentalHealth"}},
+		{"CA-11 a Practitioner with a label", `{"resourceType":"Practitioner","id":"p","meta":{"security":[{"system":"x","code":"y"}]}}`, true, []fhir.DataCategory{fhir.Restricted}},
+		{"BI-13 an Endpoint", `{"resourceType":"Endpoint","id":"e"}`, false, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := readOne(t, tt.resource)
+			if got.Shared != tt.shared || got.Attributed || got.Patient != "" {
+				t.Errorf("got %+v, want shared %v", got, tt.shared)
+			}
+			if !slices.Equal(got.Categories, tt.categories) {
+				t.Errorf("got categories %v, want %v", got.Categories, tt.categories)
+			}
+		})
+	}
+}
+
+func TestReferencesAndIdentifiers(t *testing.T) {
+	got := readOne(t, `{"resourceType":"DiagnosticReport","id":"d","subject":{"reference":"Patient/A","identifier":{"system":"`+systemBSN+`","value":"999999990"}},`+
+		`"result":[{"reference":"Observation/1/_history/2"},{"reference":"http://hapi:8080/fhir/Observation/2"}],"performer":[{"reference":"Practitioner?x"}],`+
+		`"encounter":{"identifier":{"system":"`+systemBSN+`","_value":{"id":"masked"}},"reference":"Encounter/e"}}`)
+	if want := []fhir.LocalReference{{Type: "Observation", ID: "1"}, {Type: "Observation", ID: "2"}, {Type: "Encounter", ID: "e"}}; !slices.Equal(got.References, want) {
+		t.Errorf("got references %v, want %v", got.References, want)
+	}
+	if want := []fhir.Identifier{{System: systemBSN, Value: "999999990"}}; !slices.Equal(got.Identifiers, want) {
+		t.Errorf("RF-5: got identifiers %v, want %v", got.Identifiers, want)
+	}
+	patient := readOne(t, `{"resourceType":"Patient","id":"A","identifier":[{"system":"`+systemBSN+`","value":"1"}],`+
+		`"link":[{"other":{"reference":"Patient/B","identifier":{"system":"`+systemBSN+`","value":"2"}},"type":"refer"}]}`)
+	if want := []fhir.Identifier{{System: systemBSN, Value: "1"}}; !slices.Equal(patient.Identifiers, want) {
+		t.Errorf("RM-10: got identifiers %v, want %v", patient.Identifiers, want)
+	}
+}
+
+func TestSearchsetEntries(t *testing.T) {
+	obs := func(id string) string {
+		return `{"resourceType":"Observation","id":"` + id + `","subject":{"reference":"Patient/A"}}`
+	}
+	tests := []struct {
+		name  string
+		entry []string
+		want  string // type/id of what is attributed, in order; a "-" before what is not
+	}{
+		{"a match and an include", []string{match(obs("1")), `{"search":{"mode":"include"},"resource":` + obs("2") + `}`}, "Observation/1 Observation/2"},
+		{"IN-9 an outcome", []string{`{"resource":{"resourceType":"OperationOutcome","id":"x","issue":[]},"search":{"mode":"outcome"}}`}, ""},
+		{"IN-8 no search mode", []string{`{"resource":` + obs("1") + `}`}, ""},
+		{"IN-8 an unknown search mode", []string{`{"resource":` + obs("1") + `,"search":{"mode":"Match"}}`}, ""},
+		{"IN-8 a search mode of another shape", []string{`{"resource":` + obs("1") + `,"search":{"mode":["match"]}}`}, ""},
+		{"JS-14 no resource", []string{`{"fullUrl":"http://hapi:8080/fhir/Observation/1","link":[{"url":"x"}],"response":{"location":"Observation/1"}}`}, ""},
+		{"UR-1 the fullUrl of the resource", []string{`{"fullUrl":"http://hapi:8080/fhir/Observation/1",` + match(obs("1"))[1:]}, "Observation/1"},
+		{"UR-1 the fullUrl escaped", []string{`{"fullUrl":"http:\/\/hapi:8080\/fhir\/Observation\/1",` + match(obs("1"))[1:]}, "Observation/1"},
+		{"RF-12 a fullUrl of another base", []string{`{"fullUrl":"http://example.org/fhir-2/Observation/1",` + match(obs("1"))[1:]}, "-Observation/1"},
+		{"RF-12 a fullUrl that goes on with the base", []string{`{"fullUrl":"http://hapi:8080/fhirX/Observation/1",` + match(obs("1"))[1:]}, "-Observation/1"},
+		{"RF-12 a relative fullUrl", []string{`{"fullUrl":"Observation/1",` + match(obs("1"))[1:]}, "-Observation/1"},
+		{"RF-8 a urn as fullUrl", []string{`{"fullUrl":"urn:uuid:1",` + match(obs("1"))[1:]}, "-Observation/1"},
+		{"UR-1 the fullUrl of another resource", []string{`{"fullUrl":"http://hapi:8080/fhir/Observation/2",` + match(obs("1"))[1:]}, "-Observation/1"},
+		{"UR-1 the fullUrl of another type", []string{`{"fullUrl":"http://hapi:8080/fhir/Condition/1",` + match(obs("1"))[1:]}, "-Observation/1"},
+		{"JS-24 one resource twice, in two versions", []string{match(obs("1")), match(obs("2")), match(strings.Replace(obs("1"), "}}", `},"status":"final"}`, 1))},
+			"-Observation/1 Observation/2 -Observation/1"},
+		{"JS-24 one resource twice, the same", []string{match(obs("1")), match(obs("1"))}, "Observation/1 -Observation/1"},
+		{"JS-20 two without id", []string{match(`{"resourceType":"Observation"}`), match(`{"resourceType":"Observation"}`)}, "-Observation/ -Observation/"},
+		{"PG-6 another patient's in between", []string{match(obs("1")), match(`{"resourceType":"Group","id":"g"}`)}, "Observation/1 -Group/g"},
+		{"no entries", nil, ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var c fhir.Contents
+			if err := newReader(t).Searchset([]byte(searchset(tt.entry...)), &c); err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, r := range c.Resources {
+				name := fhir.LocalReference{Type: r.Type, ID: r.ID}.String()
+				if !r.Attributed {
+					name = "-" + name
+				}
+				got = append(got, name)
+			}
+			if s := strings.Join(got, " "); s != tt.want {
+				t.Errorf("got %q, want %q", s, tt.want)
+			}
+		})
+	}
+}
+
+func TestSearchsetLinks(t *testing.T) {
+	body := `{"link":[{"relation":"self","url":"http://hapi:8080/fhir/x"},{"relation":"first","url":"f"},{"url":"http:\/\/hapi:8080\/fhir?_getpages=\u0031","relation":"next"},` +
+		`{"relation":"vendor"}],"total":3,"type":"searchset","resourceType":"Bundle"}`
+	var c fhir.Contents
+	if err := newReader(t).Searchset([]byte(body), &c); err != nil {
+		t.Fatal(err)
+	}
+	if c.Self != "http://hapi:8080/fhir/x" || c.Next != "http://hapi:8080/fhir?_getpages=1" {
+		t.Errorf("got self %q, next %q", c.Self, c.Next)
+	}
+}
+
+func TestResource(t *testing.T) {
+	obs := `{"resourceType":"Observation","id":"X","subject":{"reference":"Patient/A"}}`
+	want := fhir.LocalReference{Type: "Observation", ID: "X"}
+	var c fhir.Contents
+	r := newReader(t)
+	if err := r.Resource([]byte("\r\n\t "+obs+" \n"), want, &c); err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Resources) != 1 || !c.Resources[0].Attributed || c.Resources[0].Mode != fhir.ModeMatch {
+		t.Errorf("got %+v", c.Resources)
+	}
+	for name, body := range map[string]string{
+		"JS-20 another id":                     strings.Replace(obs, `"X"`, `"Y"`, 1),
+		"JS-20 another type":                   strings.Replace(obs, "Observation", "Condition", 1),
+		"JS-20 no id":                          strings.Replace(obs, `"id":"X",`, "", 1),
+		"JS-12 null":                           "null",
+		"JS-16 a Bundle":                       searchset(match(obs)),
+		"JS-7 two resources":                   obs + obs,
+		"an OperationOutcome":                  `{"resourceType":"OperationOutcome","id":"X"}`,
+		"JS-20 another id in another encoding": strings.Replace(obs, `"X"`, `"\u0058\u0058"`, 1),
+	} {
+		if err := r.Resource([]byte(body), want, &c); !errors.Is(err, fhir.ErrContent) || len(c.Resources) != 0 {
+			t.Errorf("%s: got %v and %d resources, want ErrContent and none", name, err, len(c.Resources))
+		}
+	}
+}
+
+// What is kept of a response stays what it was when the body's memory is used again: a patient's id ends up in a cache.
+func TestStringsOutliveTheBody(t *testing.T) {
+	body := []byte(searchset(match(`{"resourceType":"Observation","id":"o1","subject":{"reference":"Patient/A1","identifier":{"system":"` + systemBSN + `","value":"12"}},"encounter":{"reference":"Encounter/e1"}}`)))
+	var c fhir.Contents
+	if err := newReader(t).Searchset(body, &c); err != nil {
+		t.Fatal(err)
+	}
+	r := c.Resources[0]
+	before := fmt.Sprintf("%+v", r)
+	for i := range body {
+		body[i] = 'x'
+	}
+	if after := fmt.Sprintf("%+v", r); after != before {
+		t.Errorf("got %s, want %s", after, before)
+	}
+}
+
+func TestReadingAllocatesOnce(t *testing.T) {
+	body := benchBundle()
+	r := benchReader(t)
+	var c fhir.Contents
+	var dst []byte
+	keep := slices.Repeat([]bool{true}, 50)
+	edits := fhir.Edits{Base: "https://gw.example/fhir/h", Self: "https://gw.example/x", StripIdentifiers: true}
+	allocs := testing.AllocsPerRun(20, func() {
+		if err := r.Searchset(body, &c); err != nil {
+			t.Fatal(err)
+		}
+		dst = c.AppendSearchset(dst[:0], keep, edits)
+	})
+	// The one is the copy of all strings, which outlives the body.
+	if allocs > 1 {
+		t.Errorf("got %v allocations, want 1", allocs)
+	}
+}
+
+func TestNewReaderRefuses(t *testing.T) {
+	good := fhir.ReaderOptions{Version: fhir.R4, Base: "http://hapi:8080/fhir", Classifier: newClassifier(t)}
+	if _, err := fhir.NewReader(good); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(o *fhir.ReaderOptions){
+		"no version":           func(o *fhir.ReaderOptions) { o.Version = 0 },
+		"no classifier":        func(o *fhir.ReaderOptions) { o.Classifier = nil },
+		"no base":              func(o *fhir.ReaderOptions) { o.Base = "" },
+		"a relative base":      func(o *fhir.ReaderOptions) { o.Base = "/fhir" },
+		"another scheme":       func(o *fhir.ReaderOptions) { o.Base = "ftp://hapi/fhir" },
+		"a trailing slash":     func(o *fhir.ReaderOptions) { o.Base = "http://hapi:8080/fhir/" },
+		"a user in the base":   func(o *fhir.ReaderOptions) { o.Base = "http://u:p@hapi/fhir" },
+		"a query in the base":  func(o *fhir.ReaderOptions) { o.Base = "http://hapi/fhir?x=1" },
+		"a broken base":        func(o *fhir.ReaderOptions) { o.Base = "http://[::1/fhir" },
+		"a negative depth":     func(o *fhir.ReaderOptions) { o.MaxDepth = -1 },
+		"an unlimited depth":   func(o *fhir.ReaderOptions) { o.MaxDepth = 1 << 20 },
+		"negative entry limit": func(o *fhir.ReaderOptions) { o.MaxEntries = -1 },
+	} {
+		o := good
+		change(&o)
+		if _, err := fhir.NewReader(o); err == nil {
+			t.Errorf("%s: got no error", name)
+		}
+	}
+}
