@@ -7,7 +7,7 @@ import (
 )
 
 // errPatient is a Patient that does not say clearly who it is.
-const errPatient contentError = "a Patient with an element of another shape"
+const errPatient contentError = "no Patient, or one with an element of another shape"
 
 // Patients reads what the source's own Patient resources say of persons: the answer to a read of a Patient, or to a search for
 // Patients, of which entries that only came along are left out. At is the civil date, YYYY-MM-DD, on which an identifier has to be
@@ -38,7 +38,7 @@ func (r *Reader) Patients(body []byte, at string) ([]PatientRecord, error) {
 	return records, nil
 }
 
-// patients reads a Bundle, or else a resource that stands alone.
+// patients reads a searchset, or else a Patient that stands alone.
 func (c *Contents) patients(i int) int {
 	if end := c.searchset(i); end >= 0 {
 		return end
@@ -47,7 +47,10 @@ func (c *Contents) patients(i int) int {
 		return -1
 	}
 	c.reset(c.walk.r, c.walk.body)
-	return c.resource(i)
+	if i = c.resource(i); i >= 0 && c.Resources[0].Type != typePatient {
+		return c.walk.fail(errPatient)
+	}
+	return i
 }
 
 // elements are the members of an object that the reader has accepted: no name stands twice, so that a map holds all of it.
