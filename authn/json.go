@@ -6,7 +6,6 @@ import (
 	"errors"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 )
 
 // maxDepth bounds the nesting of a header or payload. Real tokens need about five levels.
@@ -19,7 +18,7 @@ var errJSON = errors.New("not one strict JSON object")
 // `iss` and `ISS`), no broken UTF-8, no NUL, bounded depth. Numbers stay text (json.Number).
 func parseObject(b []byte) (map[string]any, error) {
 	// Valid before Token: the token reader alone is more lenient than the grammar.
-	if !utf8.Valid(b) || !json.Valid(b) {
+	if !json.Valid(b) {
 		return nil, errJSON
 	}
 	d := json.NewDecoder(bytes.NewReader(b))
@@ -94,8 +93,8 @@ func readElements(d *json.Decoder, depth int) ([]any, error) {
 	return array, err
 }
 
-// isCleanString refuses NUL and U+FFFD. The decoder puts U+FFFD where a lone surrogate was escaped, so that two different names
-// would become one; written out by the issuer it is the trace of a character that was lost before.
+// isCleanString refuses NUL and U+FFFD. The decoder puts U+FFFD in the place of broken UTF-8 and of an escaped lone surrogate, so
+// that two different names would become one; written out by the issuer it is the trace of a character that was lost before.
 func isCleanString(s string) bool {
 	return !strings.ContainsAny(s, "\x00\uFFFD")
 }

@@ -436,3 +436,34 @@ func TestNoProxyFromAnywhere(t *testing.T) {
 		t.Error("the configured client's proxy was asked")
 	}
 }
+
+func TestDiscoveryIsAskedOnceAndAgainAfterAFailure(t *testing.T) {
+	c := newClock()
+	p := newProvider(t)
+	a := authenticator(t, p, c)
+	stranger := badToken{"", sign(with(goodHeader(), "kid", "unknown"), p.claims(c.now())), authn.ReasonKey}
+	for range 3 {
+		checkRefused(t, a, stranger)
+		c.advance(31 * time.Second)
+	}
+	if fetches, asked := p.fetches.Load(), p.discovery.Load(); fetches != 3 || asked != 1 {
+		t.Errorf("%d fetches and %d discoveries, want 3 and 1", fetches, asked)
+	}
+	p.setAnswer(gone)
+	p.setDiscovery(func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, map[string]any{"issuer": p.url, "jwks_uri": p.url + "/moved-keys"})
+	})
+	wantUnavailable(t, a, stranger.token)
+	c.advance(31 * time.Second)
+	checkRefused(t, a, stranger)
+}
+
+func TestAClockThatGoesBackDoesNotStopFetches(t *testing.T) {
+	c := newClock()
+	p := newProvider(t)
+	a := authenticator(t, p, c)
+	checkRefused(t, a, badToken{"", sign(with(goodHeader(), "kid", "unknown"), p.claims(c.now())), authn.ReasonKey})
+	c.advance(-24 * time.Hour)
+	p.setKeys(publicJWK("next", rsaKey().Public()))
+	authenticate(t, a, sign(with(goodHeader(), "kid", "next"), p.claims(c.now())))
+}

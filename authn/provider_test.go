@@ -128,6 +128,8 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		writeJSON(w, map[string]any{"issuer": p.url, "jwks_uri": p.url + "/keys"})
+	case "/moved-keys":
+		writeJSON(w, map[string]any{"keys": keys})
 	case "/keys":
 		p.fetches.Add(1)
 		if answer != nil {

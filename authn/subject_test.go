@@ -227,6 +227,9 @@ func TestEveryUseChecksTheTimes(t *testing.T) {
 	authenticate(t, a, token)
 	c.advance(time.Second)
 	checkRefused(t, a, badToken{"", token, authn.ReasonExpired})
+	if kept := authn.Kept(a); kept != 0 {
+		t.Errorf("%d expired tokens are kept", kept)
+	}
 
 	late := sign(goodHeader(), with(p.claims(c.now()), "nbf", c.now().Unix()))
 	authenticate(t, a, late)
@@ -268,6 +271,34 @@ func TestTheCacheIsBounded(t *testing.T) {
 		// The bound is rounded up to the number of shards.
 		if kept := authn.Kept(a); kept == 0 || kept > entries+16 {
 			t.Errorf("%d tokens are kept, want at most about %d", kept, entries)
+		}
+	}
+}
+
+func TestKeptTokensAreVerifiedAgain(t *testing.T) {
+	c := newClock()
+	p := newProvider(t)
+	a := authenticator(t, p, c)
+	token := sign(goodHeader(), p.claims(c.now().Add(-time.Minute)))
+	for _, step := range []struct {
+		name  string
+		moves time.Duration
+		again bool
+	}{
+		{"at first", 0, true},
+		{"within the age", 59 * time.Second, false},
+		{"at the age", time.Second, true},
+		{"after the clock went back", -time.Second, true},
+	} {
+		before := c.now()
+		c.advance(step.moves)
+		authenticate(t, a, token)
+		want := []time.Time{c.now()}
+		if !step.again {
+			want = []time.Time{before}
+		}
+		if got := authn.VerifiedAt(a); !slices.Equal(got, want) {
+			t.Errorf("%s: verified at %v, want %v", step.name, got, want)
 		}
 	}
 }
