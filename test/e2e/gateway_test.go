@@ -1,0 +1,255 @@
+package e2e_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os/exec"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// The deadlines of waiting. They are for a machine that is busy with other tests; what they wait for comes much sooner.
+const (
+	startWithin = 60 * time.Second
+	endWithin   = 60 * time.Second
+	// soon is what "within a second" is measured against: the second that is promised, and one for a busy machine.
+	soon = 2 * time.Second
+)
+
+// gateway is one running process of the real binary.
+type gateway struct {
+	t           testing.TB
+	base, admin string
+	out         output // stdout and stderr, in the order in which they were written
+	cmd         *exec.Cmd
+	done        chan struct{}
+	err         error // of the process, once done is closed
+	client      *http.Client
+}
+
+// output is what a process wrote so far.
+type output struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.Write(b)
+}
+
+func (o *output) String() string {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.text.String()
+}
+
+// spawn starts the binary and gives a channel that is closed when it ended.
+func spawn(cmd *exec.Cmd, ended *error) (<-chan struct{}, error) {
+	cmd.SysProcAttr = childAttributes()
+	started, done := make(chan error, 1), make(chan struct{})
+	go func() {
+		runtime.LockOSThread() // the child dies with the thread that started it
+		defer runtime.UnlockOSThread()
+		defer close(done)
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			*ended = cmd.Wait()
+		}
+	}()
+	return done, <-started
+}
+
+// launch starts a gateway on a configuration file and does not wait for it.
+func (w *world) launch(file, scheme, listen, admin string) *gateway {
+	w.t.Helper()
+	g := &gateway{t: w.t, base: scheme + "://" + listen, admin: "http://" + admin}
+	// A connection for each request: http.Transport repeats requests on connections that it kept, and a story counts them.
+	g.client = &http.Client{
+		Transport:     &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: w.roots}},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Timeout:       60 * time.Second,
+	}
+	g.cmd = exec.Command(binary, "serve", "--config", file)
+	g.cmd.Stdout, g.cmd.Stderr = &g.out, &g.out
+	g.cmd.Env = append(g.cmd.Environ(), "GORACE=halt_on_error=1")
+	done, err := spawn(g.cmd, &g.err)
+	if err != nil {
+		w.t.Fatalf("start the gateway: %v", err)
+	}
+	g.done = make(chan struct{})
+	go func() { <-done; close(g.done) }()
+	w.t.Cleanup(func() {
+		g.kill()
+		g.inspect()
+	})
+	return g
+}
+
+// inspect looks for what no log of a gateway may hold.
+func (g *gateway) inspect() {
+	g.t.Helper()
+	log := g.out.String()
+	for _, bad := range []string{"DATA RACE", `"msg":"panic"`, "goroutine 1 ["} {
+		if strings.Contains(log, bad) {
+			g.t.Errorf("the gateway's log holds %q:\n%s", bad, log)
+		}
+	}
+	if g.t.Failed() {
+		g.t.Logf("log of the gateway at %s:\n%s", g.base, tail(log, 6000))
+	}
+}
+
+func tail(s string, n int) string {
+	if len(s) > n {
+		return "… " + s[len(s)-n:]
+	}
+	return s
+}
+
+// started waits until the gateway answers callers.
+func (g *gateway) started() *gateway {
+	g.t.Helper()
+	until(g.t, startWithin, "the gateway to start", func() bool {
+		select {
+		case <-g.done:
+			g.t.Fatalf("the gateway ended: %v\n%s", g.err, g.out.String())
+		default:
+		}
+		return strings.Contains(g.out.String(), `"msg":"started"`)
+	})
+	return g
+}
+
+// kill is kill -9.
+func (g *gateway) kill() {
+	g.cmd.Process.Kill()
+	<-g.done
+}
+
+// terminate asks for a graceful stop; ended waits for it and gives the exit code.
+func (g *gateway) terminate() {
+	g.t.Helper()
+	if err := g.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		g.t.Fatalf("signal: %v", err)
+	}
+}
+
+func (g *gateway) ended() int {
+	g.t.Helper()
+	select {
+	case <-g.done:
+	case <-time.After(endWithin):
+		g.t.Fatalf("the gateway does not end:\n%s", tail(g.out.String(), 4000))
+	}
+	return g.cmd.ProcessState.ExitCode()
+}
+
+// stop stops it gracefully and wants exit code 0.
+func (g *gateway) stop() {
+	g.t.Helper()
+	g.terminate()
+	if code := g.ended(); code != 0 {
+		g.t.Fatalf("a graceful stop ended with exit code %d, want 0:\n%s", code, tail(g.out.String(), 4000))
+	}
+}
+
+// readiness is what /readyz says.
+func (g *gateway) readiness() (status int, said string) {
+	resp, err := g.client.Get(g.admin + "/readyz")
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	body, _ := io.ReadAll(resp.Body)
+	var answer struct{ Status string }
+	_ = json.Unmarshal(body, &answer)
+	return resp.StatusCode, answer.Status
+}
+
+// result is how a command of the binary ended.
+type result struct {
+	stdout, stderr string
+	code           int
+}
+
+// command runs the binary with this standard input, to its end.
+func command(t testing.TB, stdin string, args ...string) result {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), endWithin)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, args...)
+	var out, errs bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errs
+	var failed error
+	done, err := spawn(cmd, &failed)
+	if err != nil {
+		t.Fatalf("gateway %s: %v", args[0], err)
+	}
+	<-done
+	var exit *exec.ExitError
+	if failed != nil && !errors.As(failed, &exit) {
+		t.Fatalf("gateway %s: %v", args[0], failed)
+	}
+	r := result{out.String(), errs.String(), cmd.ProcessState.ExitCode()}
+	if strings.Contains(r.stderr, "DATA RACE") {
+		t.Errorf("gateway %s: %s", args[0], r.stderr)
+	}
+	return r
+}
+
+// must runs a command that must succeed, and gives what it printed.
+func must(t testing.TB, stdin string, args ...string) string {
+	t.Helper()
+	r := command(t, stdin, args...)
+	if r.code != 0 {
+		t.Fatalf("gateway %s: exit code %d, want 0\n%s", strings.Join(args, " "), r.code, r.stderr)
+	}
+	return r.stdout
+}
+
+// until polls what can be observed, with a deadline.
+func until(t testing.TB, within time.Duration, what string, reached func() bool) {
+	t.Helper()
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for end := time.Now().Add(within); !reached(); <-poll.C {
+		if time.Now().After(end) {
+			t.Fatalf("waited %s for %s", within, what)
+		}
+	}
+}
+
+// ports are handed out below those that the system gives to outgoing connections, so that no other process takes one between the
+// choice and the use.
+var ports atomic.Int32
+
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	ports.CompareAndSwap(0, int32(10000+time.Now().UnixNano()%9000))
+	for range 2000 {
+		address := fmt.Sprintf("127.0.0.1:%d", ports.Add(1))
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			continue
+		}
+		l.Close()
+		return address
+	}
+	t.Fatal("no free port")
+	return ""
+}

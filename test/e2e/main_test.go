@@ -1,0 +1,49 @@
+// Package e2e_test tells stories about the real gateway: the binary, built once, with real redis-server processes, the project's
+// own issuer and source, and everything on loopback. One story a file; world_test.go is the stage.
+package e2e_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"zorgsluis/internal/demo"
+)
+
+var (
+	binary string       // the gateway, built with the race detector where the tests are
+	issuer *demo.Issuer // of all stories but those that switch it off
+)
+
+func TestMain(m *testing.M) {
+	code, err := run(m)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "e2e:", err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+func run(m *testing.M) (int, error) {
+	folder, err := os.MkdirTemp("", "zs-e2e-")
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(folder)
+	binary = filepath.Join(folder, "gateway")
+	args := []string{"build", "-o", binary}
+	if raceEnabled {
+		args = append(args, "-race")
+	}
+	build := exec.Command("go", append(args, "zorgsluis/cmd/gateway")...)
+	if out, err := build.CombinedOutput(); err != nil {
+		return 0, fmt.Errorf("build the gateway: %w\n%s", err, out)
+	}
+	if issuer, err = demo.NewIssuer(demo.IssuerOptions{}); err != nil {
+		return 0, err
+	}
+	defer issuer.Close()
+	return m.Run(), nil
+}

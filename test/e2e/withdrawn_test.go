@@ -1,0 +1,138 @@
+package e2e_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+	"zorgsluis/internal/demo"
+)
+
+// TestWithdrawnInFlight: the withdrawal is acknowledged while the source is answering, and nothing of the answer is released: for
+// a search, for a read, and at the last possible moment, when the commit is under way to Redis.
+func TestWithdrawnInFlight(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := startRelay(t, w.redis.Address())
+	w.redisAddress = r.address()
+	g, file := w.start()
+	karena, gp := demo.Karena(), demo.GP()
+	condition := g.ask(gp, search("Condition", karena)).wantStatus(t, http.StatusOK, "before").entries()[0]
+
+	for name, tt := range map[string]struct {
+		ask    question
+		status int
+	}{
+		"search": {search("Condition", karena), http.StatusForbidden},
+		"read":   {get("/fhir/demo/" + condition), http.StatusNotFound},
+	} {
+		block := w.source.Block()
+		t.Cleanup(block.Release)
+		answered := g.later(gp, tt.ask)
+		receive(t, block.Arrived, "the source to be asked")
+		w.withdraw(file, karena, partyGP) // exit code 0: acknowledged
+		select {
+		case r := <-answered:
+			t.Fatalf("%s: answered %d before the source did", name, r.status)
+		default:
+		}
+		block.Release()
+		got := receive(t, answered, "the answer").wantStatus(t, tt.status, name+" after the withdrawal")
+		got.wantNothing(t, name)
+		w.wantEvent(got, audit.OutcomeDeny, "consent-withdrawn")
+		w.source.Intercept(nil)
+		w.mustPut(permit(partyGP, "GGC002"), karena)
+		again := g.ask(gp, tt.ask).wantStatus(t, http.StatusOK, name+" after a new consent")
+		w.wantEvent(again, audit.OutcomePermit, "ok-consent")
+	}
+
+	t.Run("the commit is under way", func(t *testing.T) {
+		ids := w.recordsOf(karena, partyGP)
+		withdrawn := make(chan error, 1)
+		id := uuid()
+		r.on(id, justBefore, 1, func() {
+			withdrawn <- w.change(karena.Identifier(), func(st *consent.Standing) error {
+				for i := range st.Records {
+					if st.Records[i].ID == ids[0] {
+						st.Records[i].Status, st.Records[i].WithdrawnBy = consent.StatusWithdrawn, []string{consent.ByPatient}
+					}
+				}
+				return nil
+			})
+		})
+		q := search("Condition", karena)
+		q.header = http.Header{"X-Request-Id": {id}}
+		got := g.ask(gp, q)
+		if err := receive(t, withdrawn, "the withdrawal"); err != nil {
+			t.Fatalf("withdraw: %v", err)
+		}
+		got.id = id
+		got.wantStatus(t, http.StatusForbidden, "after the withdrawal").wantNothing(t, "commit")
+		w.wantEvent(got, audit.OutcomeDeny, "consent-withdrawn")
+	})
+}
+
+// TestEndedInFlight: a declaration, a consent or a token that ends while the source is answering releases nothing either.
+func TestEndedInFlight(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g, _ := w.start("timeout: 2s", "timeout: 20s", "unauthenticated:", "clock_skew: 0s\nunauthenticated:")
+	g.ask(demo.GP(), search("Condition", demo.Karena())).wantStatus(t, http.StatusOK, "warm up")
+	const lasts = 3 * time.Second
+	for _, tt := range []struct {
+		name   string
+		start  func() (by demo.Caller, ends time.Time)
+		about  demo.Person
+		status int
+		reason string
+	}{
+		{"a consent with an end", func() (demo.Caller, time.Time) {
+			ends := time.Now().Add(lasts)
+			record := permit(partyGP, "GGC002")
+			record.ValidTo = consent.Time{Time: ends}
+			w.mustPut(record, demo.Johanna())
+			return demo.GP(), ends
+		}, demo.Johanna(), http.StatusForbidden, "no-consent"},
+		{"a declaration", func() (demo.Caller, time.Time) {
+			ends := w.declared(demo.EmergencyDoctor(), demo.Karena(), lasts)
+			return demo.EmergencyDoctor(), ends
+		}, demo.Karena(), http.StatusForbidden, "no-consent"},
+		{"a token", func() (demo.Caller, time.Time) {
+			by := demo.GP()
+			by.Claims.Expires = time.Now().Add(lasts).Truncate(time.Second)
+			return by, by.Claims.Expires
+		}, demo.Karena(), http.StatusUnauthorized, "token-expired"},
+	} {
+		by, ends := tt.start()
+		block := w.source.Block()
+		t.Cleanup(block.Release)
+		answered := g.later(by, search("Condition", tt.about))
+		receive(t, block.Arrived, "the source to be asked")
+		until(t, endWithin, tt.name+" to end", func() bool { return time.Now().After(ends) })
+		block.Release()
+		w.source.Intercept(nil)
+		r := receive(t, answered, "the answer").wantStatus(t, tt.status, tt.name)
+		r.wantNothing(t, tt.name)
+		w.wantEvent(r, audit.OutcomeDeny, tt.reason)
+	}
+}
+
+// declared files a declaration that lasts shorter than any configuration allows, so that a story can see its end.
+func (w *world) declared(by demo.Caller, about demo.Person, lasts time.Duration) (ends time.Time) {
+	w.t.Helper()
+	err := w.change(about.Identifier(), func(st *consent.Standing) error {
+		ends = st.Newest.Add(lasts)
+		st.Declarations = append(st.Declarations, consent.Declaration{
+			ID: w.store.NewDeclarationID(about.Identifier()), Issuer: w.issuer.URL(), Client: by.ClientID,
+			Practitioner: "uzi:" + by.Claims.UZI, Organization: "ura:" + by.Claims.OrganizationURA,
+			Reason: "Brought in unconscious", ConsentImpossible: true, Expires: ends,
+		})
+		return nil
+	})
+	if err != nil {
+		w.t.Fatalf("declare: %v", err)
+	}
+	return ends
+}
