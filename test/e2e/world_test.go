@@ -81,14 +81,16 @@ func (w *world) write(name, content string) string {
 	return full
 }
 
-// open opens the store for the test itself, after preparing it.
+// open opens the store for the test itself, after preparing it where that is needed.
 func (w *world) open(prepare func(context.Context, redisstore.Options) error) {
 	w.t.Helper()
 	client := redisstore.NewClient(redisstore.ClientOptions{Addresses: []string{w.redis.Address()}})
 	w.t.Cleanup(func() { client.Close() })
 	o := redisstore.Options{Client: client, Shards: shards, PersonSecret: w.secrets[0], SealingKey: w.secrets[1]}
-	if err := prepare(w.t.Context(), o); err != nil {
-		w.t.Fatal(err)
+	if prepare != nil {
+		if err := prepare(w.t.Context(), o); err != nil {
+			w.t.Fatal(err)
+		}
 	}
 	store, err := redisstore.Open(w.t.Context(), o)
 	if err != nil {

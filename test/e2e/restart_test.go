@@ -1,0 +1,184 @@
+package e2e_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"testing"
+
+	"zorgsluis/internal/demo"
+)
+
+// load asks from several goroutines until it is told to stop, and keeps what became of every request.
+type load struct {
+	stop    chan struct{}
+	workers sync.WaitGroup
+	mu      sync.Mutex
+	replies []reply // status 0: no answer came
+}
+
+func startLoad(g *gateway, workers int) *load {
+	l := &load{stop: make(chan struct{})}
+	asks := []struct {
+		by demo.Caller
+		q  question
+	}{
+		{demo.GP(), search("Condition", demo.Karena())},
+		{demo.Pharmacist(), search("MedicationRequest", demo.Karena())},
+		{demo.GP(), search("Condition", demo.Johanna())},
+		{demo.GP(), get("/fhir/demo/Patient/" + string(demo.Milan().PatientID))},
+		{demo.Insurer(), search("Condition", demo.Karena())},
+		{demo.GP(), get("/fhir/demo/Condition?nonsense=1")},
+	}
+	for _, a := range asks {
+		tokenOf(g.t, a.by)
+	}
+	for n := range workers {
+		l.workers.Go(func() {
+			for i := n; ; i++ {
+				select {
+				case <-l.stop:
+					return
+				default:
+				}
+				a := asks[i%len(asks)]
+				r, err := g.try(a.by, a.q)
+				if err != nil {
+					r.status = 0
+				}
+				l.mu.Lock()
+				l.replies = append(l.replies, r)
+				l.mu.Unlock()
+			}
+		})
+	}
+	return l
+}
+
+// answered is how many answers came so far.
+func (l *load) answered() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+	for _, r := range l.replies {
+		if r.status != 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// end stops the load and gives what became of it.
+func (l *load) end() []reply {
+	close(l.stop)
+	l.workers.Wait()
+	return l.replies
+}
+
+// wantAllRecorded is promise 2 after the fact: every answer has exactly its one event, or none where it was 503; what got no
+// answer has at most one.
+func (w *world) wantAllRecorded(replies []reply) {
+	w.t.Helper()
+	events := w.perRequest()
+	counts := map[int]int{}
+	for _, r := range replies {
+		counts[r.status]++
+		n := events[r.id]
+		switch {
+		case r.status == 0 || r.status == http.StatusServiceUnavailable:
+			if n > 1 {
+				w.t.Errorf("a request with status %d has %d events, want at most 1", r.status, n)
+			}
+		case n != 1:
+			w.t.Errorf("a request with status %d has %d events, want exactly 1", r.status, n)
+		}
+	}
+	if counts[http.StatusOK] == 0 {
+		w.t.Errorf("got statuses %v: nothing was permitted, so nothing was shown", counts)
+	}
+	w.t.Logf("statuses: %v", counts)
+}
+
+// TestKilled: the gateway is killed (kill -9) at random moments under load, and started again. Every answer that a caller got has
+// its event, none is doubled, and the archive verifies each time.
+func TestKilled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g, file := w.start()
+	var all []reply
+	for range 4 {
+		l := startLoad(g, 6)
+		want := 20 + rand.IntN(60)
+		until(t, endWithin, fmt.Sprintf("%d answers", want), func() bool { return l.answered() >= want })
+		g.kill()
+		all = append(all, l.end()...)
+		w.wantArchiveWhole()
+		g = w.again(g, file)
+		w.wantAllRecorded(all)
+	}
+	g.ask(demo.GP(), search("Condition", demo.Karena())).wantStatus(t, http.StatusOK, "after all")
+	g.stop()
+	s := w.wantArchiveWhole()
+	if n := len(w.events()); int(s.Events) != n || s.Unfinished != 0 {
+		t.Errorf("the archive has %d events and %d bytes of another, want all %d", s.Events, s.Unfinished, n)
+	}
+	w.wantAllRecorded(all)
+}
+
+// TestGracefulStop: a stop under load loses no request in flight: readiness fails first, while callers are still served; then
+// everything that was begun is answered; then the outbox is archived.
+func TestGracefulStop(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g, _ := w.start("lookups_per_minute: 100000", "lookups_per_minute: 100000, timeouts: { announce: 1s }", "timeout: 2s", "timeout: 20s")
+	gp, ask := demo.GP(), search("Condition", demo.Karena())
+	g.ask(gp, ask).wantStatus(t, http.StatusOK, "warm up")
+	if status, said := g.readiness(); status != http.StatusOK || said != "ready" {
+		t.Fatalf("readiness is %d %s, want 200 ready", status, said)
+	}
+	l := startLoad(g, 4)
+	until(t, endWithin, "load", func() bool { return l.answered() >= 20 })
+	var inFlight []<-chan reply
+	block := w.source.Block()
+	t.Cleanup(block.Release)
+	for range 5 {
+		inFlight = append(inFlight, g.later(gp, ask))
+	}
+	for range 5 {
+		receive(t, block.Arrived, "the source to be asked")
+	}
+	g.terminate()
+	until(t, startWithin, "readiness to say that it stops", func() bool {
+		_, said := g.readiness()
+		return said == "draining"
+	})
+	served := g.ask(demo.Insurer(), ask).wantStatus(t, http.StatusForbidden, "after readiness failed")
+	until(t, endWithin, "the gateway to take no more", func() bool {
+		_, err := g.try(demo.Insurer(), ask)
+		return err != nil
+	})
+	select {
+	case <-g.done:
+		t.Fatal("the gateway ended with requests in flight")
+	default:
+	}
+	block.Release()
+	all := append(l.end(), served)
+	for _, answered := range inFlight {
+		all = append(all, receive(t, answered, "the answer").wantStatus(t, http.StatusOK, "in flight at the stop"))
+	}
+	if code := g.ended(); code != 0 {
+		t.Errorf("got exit code %d, want 0:\n%s", code, tail(g.out.String(), 2000))
+	}
+	for _, r := range all {
+		if r.status == http.StatusServiceUnavailable {
+			t.Error("a request got 503 because of the stop")
+		}
+	}
+	w.wantAllRecorded(all)
+	if n := len(w.outbox()); n != 0 {
+		t.Errorf("%d events were left in the outbox, want none", n)
+	}
+	w.wantArchiveWhole()
+}
