@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/sha256"
 	"sync"
 	"time"
 
@@ -19,6 +20,17 @@ type mapped struct {
 	births   []string // the days that the birth date may mean: one, or the first and the last
 	deceased bool
 	learned  time.Time
+	proof    proof
+}
+
+// proof is what a mapping was read from: these bytes, on that day. The same say the same again.
+type proof struct {
+	sum [sha256.Size]byte
+	day string
+}
+
+func proofOf(body []byte, now time.Time) proof {
+	return proof{sha256.Sum256(body), now.Format(time.DateOnly)}
 }
 
 // people remembers mappings by (source, id) and by (source, person), bounded and for a short time (design.md, "Persons"). What it
@@ -57,6 +69,16 @@ func (p *people) find(source string, id fhir.ID, key consent.PersonKey, now time
 		return nil
 	}
 	return m
+}
+
+// proven finds the mapping that was made of these very bytes.
+func (p *people) proven(source string, id fhir.ID, by proof) *mapped {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if m := p.byID[sourceID{source, id}]; m != nil && m.proof == by {
+		return m
+	}
+	return nil
 }
 
 func (p *people) keep(source string, m *mapped, byKey bool) {
@@ -102,8 +124,15 @@ func (g *Gate) resolveID(ctx context.Context, x *exchange, id fhir.ID) (*mapped,
 	return g.learn(x, f.body, id)
 }
 
-// learn reads a Patient that was asked by id.
+// learn reads a Patient that was asked by id. One that comes again byte for byte is not read again: most are.
 func (g *Gate) learn(x *exchange, body []byte, id fhir.ID) (*mapped, *refusal) {
+	now := g.parts.Now()
+	if known := g.people.proven(x.source.ID, id, proofOf(body, now)); known != nil {
+		again := *known
+		again.learned = now
+		g.people.keep(x.source.ID, &again, false)
+		return &again, nil
+	}
 	m, ref := g.mapping(x.source, body)
 	if ref != nil {
 		return nil, ref
@@ -178,7 +207,7 @@ func (g *Gate) mapping(s *Source, body []byte) (*mapped, *refusal) {
 	if r.Replaced || r.BirthEarliest == "" {
 		return nil, unresolved("patient-unusable")
 	}
-	m := &mapped{id: r.ID, births: []string{r.BirthEarliest}, deceased: r.Deceased, learned: now}
+	m := &mapped{id: r.ID, births: []string{r.BirthEarliest}, deceased: r.Deceased, learned: now, proof: proofOf(body, now)}
 	if r.BirthLatest != r.BirthEarliest {
 		m.births = append(m.births, r.BirthLatest)
 	}
