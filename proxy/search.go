@@ -77,7 +77,11 @@ func (g *Gate) target(ctx context.Context, x *exchange) (*mapped, string, *refus
 	if ref != nil {
 		return nil, "", ref
 	}
-	return m, "/" + x.interaction.Outbound(x.source.Version, m.id), nil
+	path := x.interaction.Outbound(x.source.Version, m.id)
+	if path == "" { // the table knows no way to bind this search to the patient
+		return nil, "", refuse(causeInternal, "not-bindable")
+	}
+	return m, "/" + path, nil
 }
 
 // whose says which patient a search is about. The token of a patient or representative binds every search that names nobody to its
