@@ -56,8 +56,22 @@ type Code string
 
 // The interactions that the gateway handles. Everything else is refused before the source is asked.
 const (
-	CodeRead   Code = "read"
-	CodeSearch Code = "search-type"
+	CodeRead       Code = "read"
+	CodeSearch     Code = "search-type"
+	CodeVRead      Code = "vread"
+	CodeHistory    Code = "history-instance"
+	CodeEverything Code = "everything" // Patient/[id]/$everything, put together from searches
+	CodeLastN      Code = "lastn"      // Observation/$lastn, put together from a search
+	CodeAttachment Code = "attachment" // Binary/[sealed link]
+)
+
+// Allow says which interactions a source offers besides the rest. The zero value is none of them.
+type Allow uint8
+
+// The interactions that are off unless they are allowed (RD-8, RD-9).
+const (
+	AllowVRead Allow = 1 << iota
+	AllowHistory
 )
 
 // PatientName is the patient that an interaction names: by the source's id or by an identifier, never both. The zero value
@@ -82,20 +96,23 @@ type Param struct {
 type Interaction struct {
 	Code    Code
 	Type    string
-	ID      ID          // read only
-	Patient PatientName // whom it names
-	Params  []Param     // search only; sorted by name, repeats in the order given
-	Cursor  string      // search only: a sealed page link instead of Patient and Params
+	ID      ID          // read, vread and history
+	Version string      // vread only: the version's id
+	Patient PatientName // whom it names: searches, $everything, $lastn
+	Params  []Param     // sorted by name, repeats in the order given; none of reads and attachments
+	Cursor  string      // search: a sealed page link instead of Patient and Params; attachment: the sealed link
 }
 
 // Request is the part of an HTTP request that says what is asked. Path is the escaped path below the FHIR base of the source,
-// without a leading slash; RawQuery is as received; Body is set for POST only.
+// without a leading slash; RawQuery is as received; Body is set for POST only. HEAD is understood as GET: leaving out the body is
+// for the gate.
 type Request struct {
 	Method      string
 	Path        string
 	RawQuery    string
 	ContentType string
 	Body        []byte
+	Allow       Allow // what the source offers besides the rest
 }
 
 // Kind says in what way a request could not be understood. Only proxy maps it to an HTTP status.

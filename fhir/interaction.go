@@ -1,13 +1,12 @@
 package fhir
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // ParseInteraction understands a request completely, or refuses it: the error is always a *RequestError, and the Interaction is
-// then zero. It accepts only what the table of the version lists (R4 §3.1.0): read, search by GET and by POST to _search. A search
-// that names no patient is understood too; whether it may be asked is for the caller to say.
+// then zero. It accepts only what the table of the version lists (R4 §3.1.0): read, search by GET and by POST to _search, search of
+// the Patient compartment, Patient/[id]/$everything and Observation/$lastn by GET, sealed links to attachments, and vread and
+// history of an instance where the request allows them. A search that names no patient is understood too; whether it may be asked is
+// for the caller to say.
 func ParseInteraction(v Version, r Request) (Interaction, error) {
 	t := tableOf(v)
 	if t == nil {
@@ -37,11 +36,19 @@ func (t *table) parse(r Request) (Interaction, *RequestError) {
 	if err != nil {
 		return Interaction{}, err
 	}
-	i := Interaction{Code: target.code, Type: target.typ, ID: target.id}
-	if i.Code == CodeRead {
-		return i, t.checkRead(given)
+	i := Interaction{
+		Code: target.code, Type: target.typ, ID: target.id, Version: target.version,
+		Patient: PatientName{ID: target.patient}, Cursor: target.sealed,
 	}
-	if err := t.parseSearch(&i, target.rule, given); err != nil {
+	switch i.Code {
+	case CodeSearch:
+		err = t.parseSearch(&i, target.rule, given)
+	case CodeLastN:
+		err = t.parseLastN(&i, target.rule, given)
+	default:
+		err = t.parsePlain(&i, given)
+	}
+	if err != nil {
 		return Interaction{}, err
 	}
 	// What is rendered may be up to three times as long as what was given (escapes), and must be bounded all the same.
@@ -49,23 +56,6 @@ func (t *table) parse(r Request) (Interaction, *RequestError) {
 		return Interaction{}, &RequestError{Kind: TooLong, Reason: "the query is too long"}
 	}
 	return i, nil
-}
-
-// checkRead refuses every parameter of a read except those that choose the format.
-func (t *table) checkRead(given []Param) *RequestError {
-	for n, p := range given {
-		kind := t.general[p.Name].kind
-		if kind != kindFormat && kind != kindPretty {
-			return notSupported(p.Name, "a read takes no such parameter")
-		}
-		if slices.ContainsFunc(given[:n], func(q Param) bool { return q.Name == p.Name }) {
-			return &RequestError{Element: p.Name, Reason: "parameter given twice"}
-		}
-		if err := checkPresentation(kind, p); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // formBody is the query in the body of a search by POST (R4 §3.1.1.2). Parameters are taken from the body only: one that is read
@@ -87,43 +77,77 @@ func formBody(r Request) (string, *RequestError) {
 
 // Target is the canonical request of the interaction, relative to the FHIR base: a GET whose interaction is equal to i.
 func (i Interaction) Target() Request {
-	r := Request{Method: "GET", Path: i.Type}
+	r := Request{Method: "GET", Path: i.path(string(i.Patient.ID))}
 	switch {
-	case i.Code == CodeRead:
-		r.Path += "/" + string(i.ID)
+	case i.Code == CodeAttachment:
 	case i.Cursor != "":
 		r.RawQuery = cursorParam + "=" + i.Cursor
 	default:
 		name, value := i.patientParam()
 		r.RawQuery = string(appendQuery(nil, name, escapeQuery(value), i.Params))
 	}
+	switch i.Code {
+	case CodeVRead:
+		r.Allow = AllowVRead
+	case CodeHistory:
+		r.Allow = AllowHistory
+	}
 	return r
 }
 
-// Redacted is the interaction relative to the FHIR base, with what identifies a patient replaced by ***: for events and self links.
+// Redacted is the interaction relative to the FHIR base, with what identifies a patient replaced by ***, and what is sealed: for
+// events and self links.
 func (i Interaction) Redacted() string {
+	if i.Type == typePatient {
+		i.ID = mask
+	}
 	switch {
-	case i.Code == CodeRead && i.Type == typePatient:
-		return i.Type + "/***"
-	case i.Code == CodeRead:
-		return i.Type + "/" + string(i.ID)
+	case i.Code == CodeAttachment:
+		i.Cursor = mask
+		return i.path("")
 	case i.Cursor != "":
-		return i.Type + "?" + cursorParam + "=***"
+		return i.Type + "?" + cursorParam + "=" + mask
 	}
 	name, _ := i.patientParam()
-	return withQuery(i.Type, appendQuery(nil, name, "***", i.Params))
+	return withQuery(i.path(mask), appendQuery(nil, name, mask, i.Params))
 }
 
-// Outbound is the relative path and query of the GET that asks the source, with the search bound to the patient by the type's own
+// mask stands where a patient was named.
+const mask = "***"
+
+// path is the path of the interaction, the patient's id as given.
+func (i Interaction) path(patient string) string {
+	switch i.Code {
+	case CodeRead:
+		return i.Type + "/" + string(i.ID)
+	case CodeVRead:
+		return i.Type + "/" + string(i.ID) + "/_history/" + i.Version
+	case CodeHistory:
+		return i.Type + "/" + string(i.ID) + "/_history"
+	case CodeEverything:
+		return i.Type + "/" + patient + "/$everything"
+	case CodeLastN:
+		return i.Type + "/$lastn"
+	case CodeAttachment:
+		return i.Type + "/" + i.Cursor
+	}
+	return i.Type
+}
+
+// Outbound is the relative path and query of the GET that asks the source, with a search bound to the patient by the type's own
 // membership parameter (R4 §3.1.1). It never contains an identifier of a person. It is empty, and nothing may be asked, where it
-// would not be bound: no patient given, another patient named, a cursor, or a type that is not searched.
+// would not be bound: no patient given, another patient named, a cursor, or a type that is not searched; and for what the source is
+// not asked as such: $everything and $lastn are asked as their searches, an attachment by what is sealed in its link.
 func (i Interaction) Outbound(v Version, patient ID) string {
 	rule, ok := ruleFor(v, i.Type)
 	switch {
 	case !ok:
 		return ""
-	case i.Code == CodeRead && validID(string(i.ID)):
-		return i.Type + "/" + string(i.ID)
+	case i.Code == CodeRead, i.Code == CodeHistory, i.Code == CodeVRead && validID(i.Version):
+		if !validID(string(i.ID)) {
+			return ""
+		}
+		return withQuery(i.path(""), appendQuery(nil, "", "", i.Params))
 	case i.Code != CodeSearch, rule.class != ClassPatient, i.Cursor != "":
 		return ""
 	case !validID(string(patient)), i.Patient.ID != "" && i.Patient.ID != patient:
@@ -142,8 +166,12 @@ func PatientSearch(identifier Identifier) (path, form string) {
 	return "Patient/_search", string(appendQuery(nil, "identifier", escapeQuery(tokenOf(identifier)), nil))
 }
 
-// typePatient is the one type that belongs to the patient with its own id.
-const typePatient = "Patient"
+// The types that the grammar knows by name. A Patient is the one that belongs to the patient with its own id.
+const (
+	typePatient     = "Patient"
+	typeObservation = "Observation"
+	typeBinary      = "Binary"
+)
 
 // cursorParam is the gateway's own search parameter: a sealed page link.
 const cursorParam = "_cursor"
@@ -153,7 +181,7 @@ const cursorParam = "_cursor"
 func (i Interaction) patientParam() (name, value string) {
 	rule, ok := ruleFor(R4, i.Type)
 	switch {
-	case !ok, !i.Patient.Named():
+	case !ok, !i.Patient.Named(), i.Code == CodeEverything: // its path names the patient
 		return "", ""
 	case i.Patient.ID != "":
 		return rule.patientParam, string(i.Patient.ID)

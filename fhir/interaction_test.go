@@ -37,6 +37,22 @@ func typed(contentType string) fhir.Request {
 	return r
 }
 
+// allow is a GET of what is off unless it is allowed.
+func allow(a fhir.Allow, target string) fhir.Request {
+	r := get(target)
+	r.Allow = a
+	return r
+}
+
+// everything and lastN are the operations that the gateway knows.
+func everything(params ...fhir.Param) fhir.Interaction {
+	return fhir.Interaction{Code: fhir.CodeEverything, Type: "Patient", Patient: patientA, Params: params}
+}
+
+func lastN(patient fhir.PatientName, params ...fhir.Param) fhir.Interaction {
+	return fhir.Interaction{Code: fhir.CodeLastN, Type: "Observation", Patient: patient, Params: params}
+}
+
 // read and search are the interactions that the gateway knows.
 func read(typ string, id fhir.ID) fhir.Interaction {
 	return fhir.Interaction{Code: fhir.CodeRead, Type: typ, ID: id}
@@ -111,6 +127,41 @@ func TestParseInteraction(t *testing.T) {
 		{"MT-1 _format and _pretty end here", get("Observation?_format=application/fhir%2Bjson&patient=A&_pretty=false"), search("Observation", patientA)},
 		{"MT-1 a plus that the caller did not escape", get("Observation?_format=application/fhir+json"), search("Observation", nobody)},
 		{"PG-1 a cursor", get("Observation?_cursor=AZaz09-_"), fhir.Interaction{Code: fhir.CodeSearch, Type: "Observation", Cursor: "AZaz09-_"}},
+
+		{"RD-13 HEAD is understood as GET", with("HEAD", "Observation/Obs-psy-A"), read("Observation", "Obs-psy-A")},
+		{"RD-13 HEAD of a search", with("HEAD", "Observation?patient=A"), search("Observation", patientA)},
+		{
+			"RD-8 vread where it is allowed", allow(fhir.AllowVRead, "Patient/A/_history/1?_format=json"),
+			fhir.Interaction{Code: fhir.CodeVRead, Type: "Patient", ID: "A", Version: "1"},
+		},
+		{
+			"RD-9 the history of an instance where it is allowed", allow(fhir.AllowHistory, "Observation/x/_history?_since=2020-01-01T10:00:00Z&_count=5"),
+			fhir.Interaction{Code: fhir.CodeHistory, Type: "Observation", ID: "x", Params: []fhir.Param{par("_count", "5"), par("_since", "2020-01-01T10:00:00Z")}},
+		},
+		{"SE-16 a compartment search is the search of the type", get("Patient/A/Observation?code=b"), search("Observation", patientA, par("code", "b"))},
+		{"SE-16 of a type with a subject only", get("Patient/A/AdverseEvent"), search("AdverseEvent", patientA)},
+		{"OP-1 everything about a patient", get("Patient/A/$everything"), everything()},
+		{
+			"OP-1 with parameters", get("Patient/A/$everything?_type=Patient,Observation,Practitioner,Observation&_since=2020&_pretty=true&_count=7"),
+			everything(par("_count", "7"), par("_since", "2020"), par("_type", "Observation,Patient,Practitioner")),
+		},
+		{"OP-3 the last observations", get("Observation/$lastn?patient=A"), lastN(patientA)},
+		{
+			"OP-3 of a category", get("Observation/$lastn?_format=json&max=3&subject.identifier=" + bsnToken + "&code=a&category=b&_include=Observation:specimen&date=ge2020"),
+			lastN(byBSN, par("_include", "Observation:specimen"), par("category", "b"), par("code", "a"), par("date", "ge2020"), par("max", "3")),
+		},
+		{"BI-1 a sealed link", get("Binary/AZaz09-_"), fhir.Interaction{Code: fhir.CodeAttachment, Type: "Binary", Cursor: "AZaz09-_"}},
+		{
+			"BI-1 a long one", get("Binary/" + strings.Repeat("a", 4096)),
+			fhir.Interaction{Code: fhir.CodeAttachment, Type: "Binary", Cursor: strings.Repeat("a", 4096)},
+		},
+		{
+			"IN-5 an include that is repeated", get("CarePlan?_include=CarePlan:care-team&_include:iterate=CareTeam:participant:PractitionerRole&_include:recurse=PractitionerRole:organization"),
+			search(
+				"CarePlan", nobody, par("_include", "CarePlan:care-team"), par("_include:iterate", "CareTeam:participant:PractitionerRole"),
+				par("_include:iterate", "PractitionerRole:organization"),
+			),
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -189,7 +240,6 @@ func TestPathsAreClosed(t *testing.T) {
 		{"RD-12 a slash at the end", get("Patient/A/"), notFound, ""},
 		{"RD-12 two slashes at the end", get("Patient/A//"), notFound, ""},
 		{"RD-12 two slashes in between", get("Patient//A"), notFound, ""},
-		{"RD-13 HEAD", with("HEAD", "Observation/Obs-psy-A"), noMethod, ""},
 		{"MT-13 OPTIONS", with("OPTIONS", "Patient/A"), noMethod, ""},
 		{"MT-13 OPTIONS, the same for what does not exist", with("OPTIONS", "no/such/path"), noMethod, ""},
 		{"MT-14 TRACE", with("TRACE", "Patient/A"), noMethod, ""},
@@ -206,12 +256,10 @@ func TestPathsAreClosed(t *testing.T) {
 		{"BA-1 a batch", post("", ""), noOperation, ""},
 		{"BA-8 a Bundle sent to its type", with("POST", "Bundle"), noMethod, ""},
 		{"BA-8 a Bundle that is stored", get("Bundle/x"), noOperation, "Bundle"},
-		{"BI-1 a Binary", get("Binary/Binary-B"), noOperation, "Binary"},
 		{"BI-11 a list of Binaries", get("Binary?_lastUpdated=gt2020"), noOperation, "Binary"},
 		{"AU-7 who looked at whom", get("AuditEvent?patient=A"), noOperation, "AuditEvent"},
 		{"AS-5 a Subscription", with("POST", "Subscription"), noMethod, ""},
 		{"AS-6 its status", get("Subscription/1/$status"), noOperation, ""},
-		{"SE-16 a compartment search", get("Patient/B/Observation"), noOperation, ""},
 		{"SE-16 over all types", get("Patient/A/*"), noOperation, ""},
 		{"SE-16 of another compartment", get("Encounter/e1/Observation"), noOperation, ""},
 		{"SE-16 of a practitioner", get("Practitioner/p/Patient"), noOperation, ""},
@@ -253,7 +301,60 @@ func TestPathsAreClosed(t *testing.T) {
 		{"what no interaction looks like", get("Patient/A/Observation/b"), notFound, ""},
 		{"three segments that are none", get("Patient/A/b"), notFound, ""},
 		{"a path that is too long", get("Patient/A/_history/1/2"), notFound, ""},
-		{"OP-1 everything about a patient", get("Patient/A/$everything"), noOperation, "$everything"},
+		{"RD-8 vread where the history is allowed", allow(fhir.AllowHistory, "Patient/A/_history/1"), noOperation, ""},
+		{"RD-9 the history where vread is allowed", allow(fhir.AllowVRead, "Patient/A/_history"), noOperation, ""},
+		{"RD-8 a version of a refused type", allow(fhir.AllowVRead, "Group/g/_history/1"), noOperation, "Group"},
+		{"RD-8 a version that is none", allow(fhir.AllowVRead, "Patient/A/_history/_"), notFound, ""},
+		{"RD-8 a version to write", fhir.Request{Method: "PUT", Path: "Patient/A/_history/1", Allow: fhir.AllowVRead}, noMethod, ""},
+		{"RD-8 a version with a parameter", allow(fhir.AllowVRead, "Patient/A/_history/1?_summary=text"), fhir.NotSupported, "_summary"},
+		{"RD-9 a history to delete", fhir.Request{Method: "DELETE", Path: "Patient/A/_history", Allow: fhir.AllowHistory}, noMethod, ""},
+		{"RD-9 a history at an instant", allow(fhir.AllowHistory, "Patient/A/_history?_at=2020"), fhir.NotSupported, "_at"},
+		{"RD-9 a page of a history", allow(fhir.AllowHistory, "Patient/A/_history?_cursor=abc"), fhir.NotSupported, "_cursor"},
+		{"RD-9 a history since nothing", allow(fhir.AllowHistory, "Patient/A/_history?_since=ge2020"), fhir.Malformed, "_since"},
+		{"RD-9 a history of none", allow(fhir.AllowHistory, "Patient/A/_history?_count=0"), fhir.Malformed, "_count"},
+		{"RD-10 the history of a type stays refused", allow(fhir.AllowHistory|fhir.AllowVRead, "Patient/_history"), noOperation, ""},
+		{"RD-10 the history of everything as well", allow(fhir.AllowHistory|fhir.AllowVRead, "_history"), noOperation, ""},
+		{"SE-16 of the Patients themselves", get("Patient/A/Patient"), noOperation, ""},
+		{"SE-16 of a shared type", get("Patient/A/Practitioner"), noOperation, "Practitioner"},
+		{"SE-16 of a refused type", get("Patient/A/Group"), noOperation, "Group"},
+		{"SE-16 by another method", with("DELETE", "Patient/A/Observation"), noMethod, ""},
+		{"SE-16 with an id that is none", get("Patient/a_b/Observation"), notFound, ""},
+		{"SE-4 a compartment search that names a patient besides", get("Patient/A/Observation?patient=B"), fhir.Malformed, "patient"},
+		{"SE-4 even the same", get("Patient/A/Observation?subject=Patient/A"), fhir.Malformed, "subject"},
+		{"SE-7 or a person", get("Patient/A/Observation?patient.identifier=" + bsnToken), fhir.Malformed, "patient.identifier"},
+		{"PG-1 a page of a compartment search", get("Patient/A/Observation?_cursor=abc"), fhir.NotSupported, "_cursor"},
+		{"SE-29 a compartment search with all the parameters that there may be", get("Patient/A/Observation?" + strings.Repeat("code=a&", 49) + "code=a"), fhir.TooLong, ""},
+		{"OP-1 by dates of care", get("Patient/A/$everything?start=2020"), fhir.NotSupported, "start"},
+		{"OP-1 to a date of care", get("Patient/A/$everything?end=2020"), fhir.NotSupported, "end"},
+		{"OP-1 with a search parameter", get("Patient/A/$everything?patient=B"), fhir.NotSupported, "patient"},
+		{"OP-1 with a parameter twice", get("Patient/A/$everything?_count=1&_count=2"), fhir.Malformed, "_count"},
+		{"OP-1 with the same format twice", get("Patient/A/$everything?_format=json&_format=json"), fhir.Malformed, "_format"},
+		{"OP-1 of a type that there is not", get("Patient/A/$everything?_type=Observation,Canary"), fhir.Malformed, "_type"},
+		{"OP-1 of types that are not served", get("Patient/A/$everything?_type=Group,Practitioner"), fhir.NotSupported, "_type"},
+		{"MT-1 everything in XML", get("Patient/A/$everything?_format=xml"), fhir.NotAcceptable, "_format"},
+		{"OP-2 everything about all", get("Patient/$everything"), noOperation, "$everything"},
+		{"OP-2 everything about a Group", get("Group/Grp-AB/$everything"), noOperation, "$everything"},
+		{"OP-2 everything about an Encounter", get("Encounter/e1/$everything"), noOperation, "$everything"},
+		{"OP-1 of no id", get("Patient/a_b/$everything"), noOperation, "$everything"},
+		{"OP-3 of an instance", get("Observation/x/$lastn"), noOperation, "$lastn"},
+		{"OP-3 of another type", get("Condition/$lastn?patient=A"), noOperation, "$lastn"},
+		{"OP-3 by POST", post("Observation/$lastn", "patient=A"), noOperation, "$lastn"},
+		{"OP-3 of none", get("Observation/$lastn?patient=A&max=0"), fhir.Malformed, "max"},
+		{"OP-3 of too many", get("Observation/$lastn?patient=A&max=101"), fhir.Malformed, "max"},
+		{"OP-3 of two numbers", get("Observation/$lastn?patient=A&max=1&max=2"), fhir.Malformed, "max"},
+		{"OP-3 with another parameter", get("Observation/$lastn?patient=A&value-string=a"), fhir.NotSupported, "value-string"},
+		{"OP-3 in an order", get("Observation/$lastn?patient=A&_sort=date"), fhir.NotSupported, "_sort"},
+		{"OP-3 a page of it", get("Observation/$lastn?_cursor=abc"), fhir.NotSupported, "_cursor"},
+		{"OP-3 of two patients", get("Observation/$lastn?patient=A&subject=Patient/B"), fhir.Malformed, "subject"},
+		{"OP-3 with a value that is none", get("Observation/$lastn?patient=A&date=x"), fhir.Malformed, "date"},
+		{"OP-3 of everybody's", get("Observation/$lastn?patient:missing=true"), fhir.NotSupported, "patient:missing"},
+		{"OP-3 max outside of it", get("Observation?patient=A&max=1"), fhir.NotSupported, "max"},
+		{"BI-1 a link that is too long", get("Binary/" + strings.Repeat("a", 4097)), fhir.TooLong, ""},
+		{"BI-1 a link that no seal looks like", get("Binary/a.b"), notFound, ""},
+		{"BI-1 a Binary to write", with("PUT", "Binary/abc"), noMethod, ""},
+		{"BI-1 a Binary with a parameter", get("Binary/abc?_format=json"), fhir.NotSupported, "_format"},
+		{"BI-1 Binaries by POST", post("Binary/_search", ""), noOperation, ""},
+		{"BI-1 a version of a Binary", allow(fhir.AllowVRead, "Binary/abc/_history/1"), noOperation, "Binary"},
 		{"OP-1 the same by POST", post("Patient/A/$everything", ""), noOperation, "$everything"},
 		{"OP-17 with an escape", get("Patient/A/%24everything"), notFound, ""},
 		{"OP-17 in another case", get("Patient/A/$Everything"), noOperation, ""},

@@ -15,6 +15,9 @@ const MaxCount = 500
 // maxSortKeys bounds the keys of one _sort.
 const maxSortKeys = 5
 
+// maxIterates bounds the includes that are repeated for what they include.
+const maxIterates = 10
+
 // nameForm is how a parameter names the patient.
 type nameForm int
 
@@ -26,7 +29,12 @@ const (
 
 // parseSearch fills in the interaction of a search from the parameters that were given, whose storage it takes over.
 func (t *table) parseSearch(i *Interaction, rule *typeRule, given []Param) *RequestError {
+	compartment := i.Patient.Named()
+	if compartment && len(given) == maxParams { // the canonical query has one more
+		return &RequestError{Kind: TooLong, Reason: "too many parameters"}
+	}
 	var seen [kindCursor + 1]bool
+	iterates := 0
 	params := given[:0]
 	for _, p := range given {
 		param, form, err := t.lookup(rule, p.Name)
@@ -47,9 +55,19 @@ func (t *table) parseSearch(i *Interaction, rule *typeRule, given []Param) *Requ
 			}
 			i.Patient, err = patientName(param.kind, form, p)
 		case kindCursor:
+			if compartment {
+				return notSupported(p.Name, "a page link is of the type, not of a compartment")
+			}
 			i.Cursor, err = p.Value, checkCursor(p, len(given))
 		case kindFormat, kindPretty:
 			err = checkPresentation(param.kind, p)
+		case kindIterate:
+			if iterates++; iterates > maxIterates {
+				return &RequestError{Kind: TooLong, Element: p.Name, Reason: "too many repeated includes"}
+			}
+			p.Name = t.iterate
+			params = append(params, p)
+			err = t.checkIterate(p)
 		default:
 			params = append(params, p)
 			err = t.checkParam(i.Type, rule, param, p)
@@ -58,11 +76,17 @@ func (t *table) parseSearch(i *Interaction, rule *typeRule, given []Param) *Requ
 			return err
 		}
 	}
-	if len(params) > 0 {
-		slices.SortStableFunc(params, func(a, b Param) int { return cmp.Compare(a.Name, b.Name) })
-		i.Params = params
-	}
+	i.Params = sortParams(params)
 	return nil
+}
+
+// sortParams puts parameters in the canonical order: by name, repeats in the order given. None are nil.
+func sortParams(params []Param) []Param {
+	if len(params) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(params, func(a, b Param) int { return cmp.Compare(a.Name, b.Name) })
+	return params
 }
 
 // lookup finds the rule of a parameter by its full name. Names are exact, and modifiers and chains are refused but for those that
@@ -90,6 +114,8 @@ func (t *table) lookup(rule *typeRule, name string) (paramRule, nameForm, *Reque
 		return param, formType, nil
 	case param.kind == kindPatient && modifier == "identifier":
 		return param, formIdentifier, nil
+	case param.kind == kindInclude && (modifier == "iterate" || modifier == "recurse"):
+		return paramRule{kind: kindIterate}, formReference, nil
 	}
 	return paramRule{}, 0, notSupported(name, "modifier not served")
 }
@@ -138,29 +164,36 @@ func checkCursor(p Param, given int) *RequestError {
 	if given != 1 {
 		return &RequestError{Element: p.Name, Reason: "a cursor is the only parameter"}
 	}
-	for i := range len(p.Value) {
-		if c := p.Value[i]; !isAlphanumeric(c) && c != '-' && c != '_' {
-			return &RequestError{Element: p.Name, Reason: "the value is not base64url"}
-		}
+	if !isBase64URL(p.Value) {
+		return &RequestError{Element: p.Name, Reason: "the value is not base64url"}
 	}
 	return nil
 }
 
+// isBase64URL reports whether every character is of the alphabet of RFC 4648 §5, without padding.
+func isBase64URL(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !isAlphanumeric(c) && c != '-' && c != '_' {
+			return false
+		}
+	}
+	return true
+}
+
 // checkCount checks _count: 1 to MaxCount. Zero would ask for a count of what is there (OR-6).
 func checkCount(p Param) *RequestError {
-	n := 0
-	for i := range len(p.Value) {
-		c := p.Value[i]
-		if c < '0' || c > '9' || n == 0 && c == '0' || n > MaxCount {
-			n = 0
-			break
-		}
-		n = 10*n + int(c-'0')
-	}
-	if n < 1 || n > MaxCount {
+	if positive(p.Value) > MaxCount || positive(p.Value) < 1 {
 		return &RequestError{Element: p.Name, Reason: "the value is not a number from 1 to 500"}
 	}
 	return nil
+}
+
+// positive is the number that up to four digits without leading zeros say, 0 for everything else.
+func positive(s string) int {
+	if digits, rest := cutDigits(s); digits == "" || rest != "" || digits[0] == '0' || len(digits) > 4 {
+		return 0
+	}
+	return number(s)
 }
 
 // checkSort checks _sort: the order of rows may depend on nothing but what they show themselves (OR-5).
@@ -193,6 +226,19 @@ func (t *table) checkInclude(typ string, rule *typeRule, p Param) *RequestError 
 	param := rule.params[name]
 	if ok && source == typ && t.canInclude(param) && (!narrowed || param.targetsType(into) && t.canBeIncluded(into)) {
 		return nil
+	}
+	return notSupported(p.Name, "the value is not an include that is served")
+}
+
+// checkIterate checks _include:iterate, which STU3 calls _include:recurse: an include from resources that came along themselves. Each
+// of what it includes is released by its own right only, as with every include (IN-5).
+func (t *table) checkIterate(p Param) *RequestError {
+	source, name, into, narrowed, ok := cutInclude(p.Value)
+	if rule := t.types[source]; ok && rule != nil && t.canBeIncluded(source) {
+		param := rule.params[name]
+		if t.canInclude(param) && (!narrowed || param.targetsType(into) && t.canBeIncluded(into)) {
+			return nil
+		}
 	}
 	return notSupported(p.Name, "the value is not an include that is served")
 }

@@ -5,25 +5,34 @@ import "strings"
 // maxSegments is the longest path that FHIR knows: [type]/[id]/_history/[vid].
 const maxSegments = 4
 
+// maxSealed is the longest sealed link to an attachment that is looked at, in bytes.
+const maxSealed = 4096
+
 // target is what the method and the path of a request say.
 type target struct {
-	code Code
-	typ  string
-	rule *typeRule
-	id   ID
-	form bool // the query is in a form body
+	code    Code
+	typ     string
+	rule    *typeRule
+	id      ID
+	version string
+	patient ID     // named by the path
+	sealed  string // the link to an attachment
+	form    bool   // the query is in a form body
 }
 
 var (
 	errNoPath      = &RequestError{Kind: NotFound, Reason: "no such path"}
 	errNoMethod    = &RequestError{Kind: NoMethod, Reason: "method not allowed"}
 	errNoOperation = &RequestError{Kind: NoOperation, Reason: "interaction not served"}
+	errLongLink    = &RequestError{Kind: TooLong, Reason: "the path is too long"}
 )
 
 // parsePath understands the method and the path (R4 §3.1.0). It works on the escaped path, and no path that is served needs an
 // escape: two readers cannot differ on what has only one reading (HT-1, HT-2).
 func (t *table) parsePath(r Request) (target, *RequestError) {
 	switch r.Method {
+	case "HEAD":
+		r.Method = "GET"
 	case "GET", "POST", "PUT", "PATCH", "DELETE":
 	default:
 		return target{}, errNoMethod
@@ -37,7 +46,7 @@ func (t *table) parsePath(r Request) (target, *RequestError) {
 	}
 	for _, s := range segments[:n] {
 		if s[0] == '$' {
-			return target{}, t.operationError(s[1:])
+			return t.operationTarget(r.Method, segments[:n], s[1:])
 		}
 	}
 	typ := segments[0]
@@ -48,19 +57,19 @@ func (t *table) parsePath(r Request) (target, *RequestError) {
 		}
 		return target{}, errNoPath
 	}
-	switch n {
-	case 1:
+	switch {
+	case n == 1:
 		return typeTarget(r.Method, typ, rule)
-	case 2:
+	case typ == typeBinary && n == 2:
+		return attachmentTarget(r.Method, segments[1])
+	case n == 2:
 		return instanceTarget(r.Method, typ, segments[1], rule)
 	}
-	if t.isKnownShape(segments[1:n]) {
-		return target{}, errNoOperation
-	}
-	return target{}, errNoPath
+	return t.longTarget(r, segments[:n], rule)
 }
 
-// baseError refuses what is addressed to the FHIR base itself: batches (BA-1) and searches over all types (SE-19).
+// baseError refuses what is addressed to the FHIR base itself: batches, which are read by ParseBatch (BA-1), and searches over all
+// types (SE-19).
 func baseError(r Request) *RequestError {
 	switch {
 	case r.Method == "POST", r.Method == "GET" && r.RawQuery != "":
@@ -71,12 +80,22 @@ func baseError(r Request) *RequestError {
 	return errNoMethod
 }
 
-// operationError refuses an operation. It names the standard ones; the name of another is the caller's own text.
-func (t *table) operationError(name string) *RequestError {
-	if t.operations[name] {
-		return &RequestError{Kind: NoOperation, Element: "$" + name, Reason: "operation not served"}
+// operationTarget is one of the two operations that are served, each in one form: GET Patient/[id]/$everything and
+// GET Observation/$lastn. Of the others it names the standard ones; the name of another is the caller's own text.
+func (t *table) operationTarget(method string, segments []string, name string) (target, *RequestError) {
+	n := len(segments)
+	switch {
+	case method != "GET", segments[n-1] != "$"+name:
+	case name == "everything" && n == 3 && segments[0] == typePatient && validID(segments[1]):
+		return target{code: CodeEverything, typ: typePatient, rule: t.types[typePatient], patient: ID(segments[1])}, nil
+	case name == "lastn" && n == 2 && segments[0] == typeObservation:
+		return target{code: CodeLastN, typ: typeObservation, rule: t.types[typeObservation]}, nil
 	}
-	return &RequestError{Kind: NoOperation, Reason: "operation not served"}
+	refused := &RequestError{Kind: NoOperation, Reason: "operation not served"}
+	if t.operations[name] {
+		refused.Element = "$" + name
+	}
+	return target{}, refused
 }
 
 // splitPath cuts a path into its segments; n is 0 if it is not made of at most four segments of [A-Za-z0-9-._$], or a lone *.
@@ -114,6 +133,22 @@ func typeTarget(method, typ string, rule *typeRule) (target, *RequestError) {
 	return target{code: CodeSearch, typ: typ, rule: rule}, nil
 }
 
+// attachmentTarget is Binary/[sealed link]. Binaries have no patient of their own: what they are is known only where we sealed a
+// link to them ourselves, and a link that we did not seal fails to open later (BI-1).
+func attachmentTarget(method, sealed string) (target, *RequestError) {
+	switch {
+	case sealed == "_search" || sealed == "_history" || sealed == "*":
+		return target{}, errNoOperation
+	case !isBase64URL(sealed):
+		return target{}, errNoPath
+	case len(sealed) > maxSealed:
+		return target{}, errLongLink
+	case method != "GET":
+		return target{}, errNoMethod
+	}
+	return target{code: CodeAttachment, typ: typeBinary, sealed: sealed}, nil
+}
+
 // instanceTarget is [type]/[id], a read, or [type]/_search, a search by POST.
 func instanceTarget(method, typ, second string, rule *typeRule) (target, *RequestError) {
 	switch {
@@ -135,18 +170,40 @@ func instanceTarget(method, typ, second string, rule *typeRule) (target, *Reques
 	return target{code: CodeRead, typ: typ, rule: rule, id: ID(second)}, nil
 }
 
-// isKnownShape reports whether the segments after the type are of an interaction that FHIR knows and the gateway does not serve:
-// [id]/_history, [id]/_history/[vid], and compartment searches [id]/[type], [id]/*, [id]/[type]/_search (SE-16, SE-18, RD-8, RD-9).
-func (t *table) isKnownShape(rest []string) bool {
-	if !validID(rest[0]) {
-		return false
+// longTarget is a path of three or four segments: [type]/[id]/_history and [type]/[id]/_history/[vid] where they are allowed (RD-8,
+// RD-9), and Patient/[id]/[type], a search of the type that is bound to the patient (SE-16). The other interactions of this shape that
+// FHIR knows are refused as such: other compartments, [id]/*, and [id]/[type]/_search (SE-18).
+func (t *table) longTarget(r Request, segments []string, rule *typeRule) (target, *RequestError) {
+	id, third, n := segments[1], segments[2], len(segments)
+	if !validID(id) {
+		return target{}, errNoPath
 	}
-	_, isType := t.types[rest[1]]
+	inner, isType := t.types[third]
 	switch {
-	case len(rest) == 2:
-		return rest[1] == "_history" || rest[1] == "*" || isType
-	case rest[1] == "_history":
-		return validID(rest[2])
+	case third == "_history" && n == 4 && !validID(segments[3]):
+		return target{}, errNoPath
+	case third == "_history" && n == 4 && r.Allow&AllowVRead != 0:
+		to, err := instanceTarget(r.Method, segments[0], id, rule)
+		if err == nil {
+			to.code, to.version = CodeVRead, segments[3]
+		}
+		return to, err
+	case third == "_history" && n == 3 && r.Allow&AllowHistory != 0:
+		to, err := instanceTarget(r.Method, segments[0], id, rule)
+		if err == nil {
+			to.code = CodeHistory
+		}
+		return to, err
+	case third == "_history", n == 3 && third == "*", n == 4 && isType && segments[3] == "_search":
+		return target{}, errNoOperation
+	case n != 3 || !isType:
+		return target{}, errNoPath
+	case segments[0] != typePatient, third == typePatient:
+		return target{}, errNoOperation
 	}
-	return isType && rest[2] == "_search"
+	to, err := typeTarget(r.Method, third, inner)
+	if err == nil {
+		to.patient = ID(id)
+	}
+	return to, err
 }

@@ -1,6 +1,7 @@
 package fhir
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -28,7 +29,7 @@ type typeRule struct {
 	member []string
 	// patientParam is the search parameter that binds a search to one patient.
 	patientParam string
-	// params are all standard search parameters of the type, refused ones included. Empty unless class is ClassPatient.
+	// params are all standard search parameters of the type, refused ones included; of a shared type, those that are included by.
 	params map[string]paramRule
 	// reason is why a type is not searched, fit for the caller; empty for ClassPatient.
 	reason string
@@ -60,10 +61,15 @@ const (
 	kindCount
 	kindSort
 	kindInclude
+	kindIterate // _include with its one modifier
 	kindRevInclude
 	kindFormat
 	kindPretty
 	kindCursor
+
+	// Parameters of interactions that are no searches.
+	kindSince // an instant
+	kindTypes // a list of resource types
 )
 
 // paramRule is what the table says about one search parameter.
@@ -84,7 +90,8 @@ func (p paramRule) targetsType(typ string) bool {
 type table struct {
 	types      map[string]*typeRule
 	general    map[string]paramRule // parameters of every type
-	operations map[string]bool      // the standard operations, all refused
+	operations map[string]bool      // the standard operations
+	iterate    string               // what the version calls an include that is repeated for what it includes
 	served     []string             // the types of ClassPatient, sorted
 }
 
@@ -96,6 +103,8 @@ type tableSource struct {
 	general        map[string]paramKind
 	generalRefused byReason
 	operations     byReason
+	sharedRefs     map[string]refs // references of shared types that may be included
+	iterate        string
 }
 
 // boundType is a served type as it is written down: names of parameters, by their kind.
@@ -121,7 +130,7 @@ type (
 
 var r4 = tableSource{
 	bound: []map[string]boundType{r4BoundAToE, r4BoundFToZ}, shared: r4Shared, refused: r4Refused,
-	general: r4General, generalRefused: r4GeneralRefused, operations: r4Operations,
+	general: r4General, generalRefused: r4GeneralRefused, operations: r4Operations, sharedRefs: r4SharedRefs, iterate: "_include:iterate",
 }.table()
 
 // tableOf is the table of a version, nil for a version that has none.
@@ -168,7 +177,7 @@ func Types(v Version) []string {
 
 // table makes the table that requests are read with.
 func (s tableSource) table() *table {
-	t := &table{types: map[string]*typeRule{}, general: map[string]paramRule{}, operations: map[string]bool{}}
+	t := &table{types: map[string]*typeRule{}, general: map[string]paramRule{}, operations: map[string]bool{}, iterate: s.iterate}
 	for _, types := range s.bound {
 		for name, typ := range types {
 			t.types[name] = typ.rule()
@@ -178,7 +187,7 @@ func (s tableSource) table() *table {
 	slices.Sort(t.served)
 	t.types[typePatient].identifyPatients()
 	for _, name := range strings.Fields(s.shared) {
-		t.types[name] = &typeRule{class: ClassShared, reason: "type not searched"}
+		t.types[name] = &typeRule{class: ClassShared, params: includesOnly(s.sharedRefs[name]), reason: "type not searched"}
 	}
 	for reason, names := range s.refused {
 		for _, name := range strings.Fields(names) {
@@ -213,12 +222,19 @@ func (b boundType) rule() *typeRule {
 	for name, targets := range b.refs {
 		r.params[name] = paramRule{kind: kindReference, targets: strings.Fields(targets)}
 	}
-	for name, targets := range b.includes {
-		r.params[name] = paramRule{kind: kindIncludeOnly, targets: strings.Fields(targets), reason: "included only"}
-	}
+	maps.Copy(r.params, includesOnly(b.includes))
 	refuse(r.params, b.refused)
 	refuse(r.params, byReason{"composite values are not in the grammar": b.composites})
 	return r
+}
+
+// includesOnly are parameters that are included and not asked for.
+func includesOnly(all refs) map[string]paramRule {
+	params := make(map[string]paramRule, len(all))
+	for name, targets := range all {
+		params[name] = paramRule{kind: kindIncludeOnly, targets: strings.Fields(targets), reason: "included only"}
+	}
+	return params
 }
 
 // identifyPatients adds the parameters by which a search for Patients names its patient.

@@ -3,6 +3,17 @@ package fhir
 // r4Shared are the types that belong to nobody.
 const r4Shared = "HealthcareService Location Medication Organization Practitioner PractitionerRole"
 
+// r4SharedRefs are the references of shared types that an include may follow once they came along themselves.
+var r4SharedRefs = map[string]refs{
+	"HealthcareService": {"location": "Location", "organization": "Organization"},
+	"Location":          {"organization": "Organization", "partof": "Location"},
+	"Medication":        {"ingredient": "Medication Substance", "manufacturer": "Organization"},
+	"Organization":      {"partof": "Organization"},
+	"PractitionerRole": {
+		"location": "Location", "organization": "Organization", "practitioner": "Practitioner", "service": "HealthcareService",
+	},
+}
+
 // r4Refused are the types that are not served, by the reason. In brackets: the cases of the leak catalogue.
 var r4Refused = byReason{
 	"a definition or a conformance statement, no patient's data": "ActivityDefinition CapabilityStatement ChargeItemDefinition CodeSystem CompartmentDefinition ConceptMap " +

@@ -1,0 +1,153 @@
+package fhir
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxBatchDepth bounds the nesting of a batch: a Bundle of reads and searches has four levels.
+const maxBatchDepth = 16
+
+// BatchEntry is what one entry of a batch asks: a request that ParseInteraction reads like any other, or why the entry cannot ask it.
+type BatchEntry struct {
+	Request Request
+	Err     *RequestError // nil if Request is set
+}
+
+// ParseBatch reads the body of a POST to the FHIR base (R4 §3.1.0.11): a Bundle of type batch whose entries are reads and searches by
+// GET, of at most limit entries. The JSON is read as strictly as the answers of sources: valid UTF-8, no member twice, bounded depth,
+// nothing after the end. What an entry asks besides is refused for that entry alone; the error is about the whole, and always a
+// *RequestError. The media type of the request is for the caller to check.
+func ParseBatch(body []byte, limit int) ([]BatchEntry, error) {
+	root, ok := strictJSON(body)
+	bundle, isObject := root.(map[string]any)
+	if !ok || !isObject {
+		return nil, &RequestError{Reason: "the body is not strict JSON"}
+	}
+	if name, found := stranger(bundle, "resourceType type entry id meta identifier language timestamp"); found {
+		return nil, &RequestError{Kind: NotSupported, Element: echo(name), Reason: "a batch has no such element"}
+	}
+	if bundle["resourceType"] != "Bundle" {
+		return nil, &RequestError{Element: "resourceType", Reason: "the body is not a Bundle"}
+	}
+	if bundle["type"] != "batch" { // a transaction, a message, a document: BA-8
+		return nil, &RequestError{Kind: NoOperation, Element: "type", Reason: "only a batch is served"}
+	}
+	list, given := bundle["entry"]
+	entries, isList := list.([]any)
+	switch {
+	case given && !isList:
+		return nil, &RequestError{Element: "entry", Reason: "the element is not a list"}
+	case len(entries) > limit:
+		return nil, &RequestError{Kind: TooLong, Element: "entry", Reason: "too many entries"}
+	}
+	batch := make([]BatchEntry, len(entries))
+	for n, entry := range entries {
+		batch[n] = batchEntry(entry)
+	}
+	return batch, nil
+}
+
+// batchEntry reads one entry: a request, and nothing but a request (BA-3, BA-7).
+func batchEntry(entry any) BatchEntry {
+	fields, ok := entry.(map[string]any)
+	request, hasRequest := fields["request"].(map[string]any)
+	if !ok || !hasRequest {
+		return refusedEntry(Malformed, "request", "the entry has no request")
+	}
+	if name, found := stranger(fields, "request"); found {
+		return refusedEntry(NotSupported, echo(name), "an entry has a request only")
+	}
+	if name, found := stranger(request, "method url"); found { // BA-5: conditions are questions about what is hidden
+		return refusedEntry(NotSupported, echo(name), "a request has a method and a url only")
+	}
+	url, ok := request["url"].(string)
+	switch {
+	case request["method"] != "GET":
+		return refusedEntry(NoMethod, "method", "an entry is read or searched by GET")
+	case !ok:
+		return refusedEntry(Malformed, "url", "the request has no url")
+	}
+	path, query, asked := strings.Cut(url, "?")
+	switch {
+	case asked && query == "":
+		return refusedEntry(Malformed, "url", "the query is empty")
+	case strings.HasSuffix(path, "/$everything"): // an answer of many inside an answer of many
+		return refusedEntry(NoOperation, "$everything", "operation not served in a batch")
+	case strings.HasPrefix(path, typeBinary+"/"):
+		return refusedEntry(NoOperation, typeBinary, "attachments are not served in a batch")
+	}
+	return BatchEntry{Request: Request{Method: "GET", Path: path, RawQuery: query}}
+}
+
+// stranger is the first member, in the order of names, that is not among the known ones.
+func stranger(object map[string]any, known string) (string, bool) {
+	for _, name := range slices.Sorted(maps.Keys(object)) {
+		if !slices.Contains(strings.Fields(known), name) {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+func refusedEntry(kind Kind, element, reason string) BatchEntry {
+	return BatchEntry{Err: &RequestError{Kind: kind, Element: element, Reason: reason}}
+}
+
+// strictJSON decodes one JSON value, and gives false where two readers could read it in two ways. Numbers stay text.
+func strictJSON(body []byte) (any, bool) {
+	if !utf8.Valid(body) || !json.Valid(body) {
+		return nil, false
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.UseNumber()
+	value, ok := strictValue(d, maxBatchDepth)
+	if !ok {
+		return nil, false
+	}
+	_, err := d.Token()
+	return value, err == io.EOF
+}
+
+// strictValue decodes the next value, nested as deeply as depth allows.
+func strictValue(d *json.Decoder, depth int) (any, bool) {
+	token, err := d.Token()
+	if err != nil || depth == 0 {
+		return nil, false
+	}
+	switch token {
+	case json.Delim('['):
+		list := []any{}
+		for d.More() {
+			value, ok := strictValue(d, depth-1)
+			if !ok {
+				return nil, false
+			}
+			list = append(list, value)
+		}
+		_, err = d.Token()
+		return list, err == nil
+	case json.Delim('{'):
+		object := map[string]any{}
+		for d.More() {
+			name, err := d.Token() // a string, or the decoder fails
+			if err != nil {
+				return nil, false
+			}
+			key, isText := name.(string)
+			value, ok := strictValue(d, depth-1)
+			if _, twice := object[key]; twice || !ok || !isText {
+				return nil, false
+			}
+			object[key] = value
+		}
+		_, err = d.Token()
+		return object, err == nil
+	}
+	return token, true
+}
