@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -183,9 +184,12 @@ func (s *settings) describeBlocked(w io.Writer) {
 	fmt.Fprintf(w, "purposes\t%v\n", s.tables.Providers.BlockedPurposes())
 }
 
-// warnings are choices that are allowed, and that somebody should know of.
+// warnings are choices that are allowed, and that somebody should know of: check prints them, and every start logs them.
 func (s *settings) warnings() []string {
 	var warnings []string
+	if host, _, err := net.SplitHostPort(s.config.Admin.Listen); err == nil && !isLoopback(host) {
+		warnings = append(warnings, "admin.listen is not a loopback address: whoever reaches it sees health and metrics")
+	}
 	if s.config.Redis.InsecurePlaintext {
 		warnings = append(warnings, "redis.insecure_plaintext: access events cross the network without TLS")
 	}

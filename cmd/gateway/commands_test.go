@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore/redistest"
@@ -47,7 +48,9 @@ type result struct {
 func (o operator) do(stdin string, args ...string) result {
 	o.t.Helper()
 	var out, errors bytes.Buffer
-	code := run(context.Background(), append(args, "--config", o.config), strings.NewReader(stdin), &out, &errors)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second) // serve ends by itself only when it refuses
+	defer cancel()
+	code := run(ctx, append(args, "--config", o.config), strings.NewReader(stdin), &out, &errors)
 	for _, canary := range []string{testBSN, otherBSN} {
 		if strings.Contains(out.String()+errors.String(), canary) {
 			o.t.Errorf("%v: the output holds the identifier of a person", args)
@@ -203,7 +206,7 @@ func TestStoreOfOthersIsRefused(t *testing.T) {
 func TestServerThatLosesWritesIsRefused(t *testing.T) {
 	server := redistest.Start(t, "--appendfsync", "everysec")
 	text := strings.Replace(base, "mode: embedded\n  folder: redis\n", fmt.Sprintf("mode: external\n  addresses: [%q]\n", server.Address()), 1)
-	o := operator{t, place(t, text)}
+	o := operator{t, place(t, strings.Replace(text, "127.0.0.1:9464", "127.0.0.1:0", 1))}
 	o.must("", "store", "init")
 	o.fails(exitRuntime, "appendfsync", "", "store", "check")
 	o.fails(exitRuntime, "appendfsync", "", "serve")

@@ -25,7 +25,7 @@ type consentCommand struct {
 type putCommand struct {
 	configured
 	changing
-	Record string `required:"" placeholder:"FILE" help:"The record as a JSON file (docs/operating.md). Its id and recorded_at are given by the store."`
+	Record string `required:"" placeholder:"FILE" help:"The record as a JSON file. Its id and recorded_at are given by the store."`
 }
 
 // Run records one consent record.

@@ -76,10 +76,10 @@ func (d *demoCommand) address() string {
 
 // world is what stands around the demo's gateway. All of it is gone when the demo ends.
 type world struct {
-	folder string
-	listen string
-	issuer *demo.Issuer
-	source *demo.Source
+	folder   string
+	listener net.Listener // of the gateway
+	issuer   *demo.Issuer
+	source   *demo.Source
 }
 
 func newWorld(listen string) (w *world, err error) {
@@ -89,8 +89,8 @@ func newWorld(listen string) (w *world, err error) {
 			w.close()
 		}
 	}()
-	if w.listen, err = freeAddress(listen); err != nil {
-		return nil, err
+	if w.listener, err = net.Listen("tcp", listen); err != nil {
+		return nil, fmt.Errorf("demo: %w", err)
 	}
 	if w.folder, err = os.MkdirTemp("", "zorgsluis-demo-"); err != nil {
 		return nil, err
@@ -106,16 +106,10 @@ func newWorld(listen string) (w *world, err error) {
 	return w, err
 }
 
-// freeAddress gives port 0 a number: the public URL, which is part of the configuration, names it.
-func freeAddress(listen string) (string, error) {
-	l, err := net.Listen("tcp", listen)
-	if err != nil {
-		return "", fmt.Errorf("demo: %w", err)
-	}
-	return l.Addr().String(), l.Close()
-}
-
 func (w *world) close() {
+	if w.listener != nil {
+		_ = w.listener.Close() // a gateway that was started closed it already
+	}
 	if w.issuer != nil {
 		_ = w.issuer.Close()
 	}
@@ -136,7 +130,7 @@ func (w *world) configure(out io.Writer) (*settings, error) {
 	for _, caller := range demo.Callers() {
 		clients += fmt.Sprintf("  %s: {}\n", caller.ClientID)
 	}
-	text := fmt.Sprintf(demoConfiguration, w.listen, w.issuer.URL(), w.issuer.Audience(), w.issuer.Algorithm(), clients,
+	text := fmt.Sprintf(demoConfiguration, w.listener.Addr(), w.issuer.URL(), w.issuer.Audience(), w.issuer.Algorithm(), clients,
 		w.source.URL(), demo.OrganizationSourceHolder, demo.CategoryOfTheSourceHolder)
 	file := filepath.Join(w.folder, "gateway.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -146,7 +140,7 @@ func (w *world) configure(out io.Writer) (*settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	s.initialise = true
+	s.initialise, s.listener = true, w.listener
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		s.inMemory = true
 		fmt.Fprintln(out, "There is no redis-server here, so Redis is simulated in memory: nothing is kept, and nothing is safe from a crash.")
@@ -254,7 +248,7 @@ func (w *world) tell(s *settings, out io.Writer) error {
 	for _, try := range []struct{ caller, target, why string }{
 		{"gp", "Condition?patient=" + string(karena.PatientID), "200: she gave her GP everything"},
 		{"pharmacist", "MedicationRequest?patient=" + string(karena.PatientID), "200: she gave pharmacies her medication"},
-		{"pharmacist", "Condition?patient=" + string(karena.PatientID), "403: but not her conditions"},
+		{"pharmacist", "Condition?patient=" + string(karena.PatientID), "200, and empty: but not her conditions"},
 		{"company-doctor", "Condition?patient=" + string(karena.PatientID), "403: the law shuts company doctors out, although she gave consent"},
 		{"insurer", "Condition?patient=" + string(karena.PatientID), "403: and health insurers"},
 		{"emergency-doctor", "AllergyIntolerance?patient=" + string(karena.PatientID), "403: nobody asked her about hospitals yet; declare an emergency:"},

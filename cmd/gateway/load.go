@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -38,9 +39,11 @@ type settings struct {
 	classifier *fhir.Classifier
 	authn      authn.Config
 
-	// What only the demo sets, and no key of a configuration can: a Redis in memory, and a store that is made when it is missing.
+	// What only the demo sets, and no key of a configuration can: a Redis in memory, a store that is made when it is missing, and a
+	// listener that was opened before the configuration was written, because its port is part of that.
 	inMemory   bool
 	initialise bool
+	listener   net.Listener
 }
 
 // defaults are the keys that may be left out. None of them opens anything.

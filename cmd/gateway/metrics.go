@@ -37,6 +37,8 @@ type metrics struct {
 	failures *prometheus.CounterVec
 	alerts   prometheus.Counter
 	inFlight prometheus.Gauge
+
+	redisUsed, redisMax prometheus.Gauge
 }
 
 func newMetrics(version string) *metrics {
@@ -62,11 +64,13 @@ func newMetrics(version string) *metrics {
 			Name: "zorgsluis_requests_in_flight", Help: "Requests that are being answered.",
 		}),
 	}
+	m.redisUsed = prometheus.NewGauge(prometheus.GaugeOpts{Name: "zorgsluis_redis_memory_bytes", Help: "Memory in use at the fullest Redis server."})
+	m.redisMax = prometheus.NewGauge(prometheus.GaugeOpts{Name: "zorgsluis_redis_memory_limit_bytes", Help: "Its maxmemory: at 70 % there is an alarm, at 100 % every request is refused."})
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "zorgsluis_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.duration, m.steps, m.failures, m.alerts, m.inFlight, build,
+	m.registry.MustRegister(m.requests, m.duration, m.steps, m.failures, m.alerts, m.inFlight, m.redisUsed, m.redisMax, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }

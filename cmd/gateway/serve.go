@@ -67,7 +67,7 @@ func serve(ctx context.Context, s *settings, log *slog.Logger, started func(*run
 	defer stopBackground()
 
 	admin := adminServer(g.health, g.metrics, log)
-	adminAddress, err := g.listen(admin, s.config.Admin.Listen)
+	adminAddress, err := g.listen(admin, s.config.Admin.Listen, nil)
 	if err != nil {
 		return err
 	}
@@ -76,13 +76,19 @@ func serve(ctx context.Context, s *settings, log *slog.Logger, started func(*run
 	if err != nil {
 		stopBackground()
 		g.work.Wait()
+		if ctx.Err() != nil {
+			err = nil // told to stop before it had started
+		}
 		return errors.Join(err, g.closeStore())
 	}
-	publicAddress, err := g.listen(public, s.config.Listen)
+	publicAddress, err := g.listen(public, s.config.Listen, s.listener)
 	if err != nil {
 		return errors.Join(err, g.stop(public, stopBackground))
 	}
 	log.Info("started", "version", softwareVersion(), "listen", publicAddress, "admin", adminAddress, "policy", s.policyHash)
+	for _, warning := range s.warnings() {
+		log.Warn("configuration", "warning", warning)
+	}
 	if started != nil {
 		started(g, addresses{publicAddress, adminAddress})
 	}
@@ -95,11 +101,13 @@ func serve(ctx context.Context, s *settings, log *slog.Logger, started func(*run
 	return errors.Join(err, g.stop(public, stopBackground))
 }
 
-// listen starts a server. TLS is on where it has a certificate.
-func (g *running) listen(server *http.Server, address string) (string, error) {
-	listener, err := net.Listen("tcp", address)
-	if err != nil {
-		return "", fmt.Errorf("listen: %w", err)
+// listen starts a server, on a listener that is open already where there is one. TLS is on where the server has a certificate.
+func (g *running) listen(server *http.Server, address string, listener net.Listener) (string, error) {
+	if listener == nil {
+		var err error
+		if listener, err = net.Listen("tcp", address); err != nil {
+			return "", fmt.Errorf("listen: %w", err)
+		}
 	}
 	go func() {
 		serve := server.Serve
@@ -142,6 +150,8 @@ func (g *running) start(ctx, background context.Context) (*http.Server, error) {
 	a.Start(background)
 	g.work.Go(func() { gate.Run(background) })
 	g.work.Go(func() { g.runArchive(background) })
+	g.work.Go(func() { g.watch(background) })
+	g.storeCounters()
 	if redis.embedded != nil {
 		go func() {
 			<-redis.embedded.Exited()

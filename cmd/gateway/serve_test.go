@@ -79,7 +79,7 @@ func newTestWorld(t *testing.T, edit func(string) string) (*world, *settings) {
 	if s, err = loadSettings(write(t, file, edit(string(text)))); err != nil {
 		t.Fatal(err)
 	}
-	s.initialise = true
+	s.initialise, s.listener = true, w.listener
 	return w, s
 }
 
@@ -324,12 +324,12 @@ func TestTwoInstancesShareStoreAndArchive(t *testing.T) {
 	first := runGateway(t, w, s)
 	second := *s
 	config := *s.config
-	address, err := freeAddress("127.0.0.1:0")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	config.Listen, config.PublicURL = address, "http://"+address
-	second.config = &config
+	config.PublicURL = "http://" + listener.Addr().String()
+	second.config, second.listener = &config, listener
 	other := runGateway(t, w, &second)
 	for _, g := range []*gatewayUnderTest{first, other} {
 		if response, err := g.read(); err != nil || response.StatusCode != http.StatusOK {
@@ -357,7 +357,7 @@ func TestTLS(t *testing.T) {
 	if s, err = loadSettings(write(t, filepath.Join(w.folder, "tls.yaml"), edited)); err != nil {
 		t.Fatal(err)
 	}
-	s.initialise = true
+	s.initialise, s.listener = true, w.listener
 	g := runGateway(t, w, s)
 	g.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
 	response, err := g.read()
@@ -401,11 +401,7 @@ func TestSlowCallersAreCutOff(t *testing.T) {
 func TestPortInUse(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	w, s := newTestWorld(t, nil)
-	l, err := net.Listen("tcp", s.config.Listen)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
+	s.listener = nil // the port is the world's
 	if err := serve(t.Context(), s, slog.New(slog.DiscardHandler), nil); err == nil || !strings.Contains(err.Error(), "listen") {
 		t.Errorf("got error %v, want one about the address", err)
 	}

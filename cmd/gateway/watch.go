@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// watchEvery is the time between two looks at the store that nobody asked for.
+const watchEvery = 10 * time.Second
+
+// watch looks at the store from time to time, whether anybody polls readiness or not: a server that was reconfigured or demoted, or
+// that fills up, is told in the log before callers notice.
+func (g *running) watch(ctx context.Context) {
+	if g.settings.inMemory {
+		return // cannot be checked
+	}
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		look, cancel := context.WithTimeout(ctx, healthTimeout)
+		if err := g.store.Check(look); err != nil && ctx.Err() == nil {
+			g.log.Error("store", "error", err.Error())
+		}
+		if memory, err := g.store.Memory(look); err == nil {
+			g.metrics.memory(memory.Used, memory.Max)
+			if memory.Alarm() {
+				g.log.Error("redis fills up: the archive does not keep up, or maxmemory is too small", "used", memory.Used, "max", memory.Max)
+			}
+		}
+		cancel()
+	}
+}
+
+// memory shows how full the fullest Redis server is.
+func (m *metrics) memory(used, limit uint64) {
+	m.redisUsed.Set(float64(used))
+	m.redisMax.Set(float64(limit))
+}
+
+// storeCounters shows what the store counts itself.
+func (g *running) storeCounters() {
+	for _, c := range []struct {
+		name, help string
+		value      func() uint64
+	}{
+		{"zorgsluis_store_repeats_total", "Calls to Redis that were sent once more, because their fate was unknown.", func() uint64 { return g.store.Counters().Repeats }},
+		{"zorgsluis_store_shed_total", "Calls to Redis that were refused because too many waited.", func() uint64 { return g.store.Counters().Shed }},
+		{"zorgsluis_store_lost_total", "Standings that were older than what was seen before. Anything but 0 is an alarm: data was lost.", func() uint64 { return g.store.Counters().Lost }},
+	} {
+		g.metrics.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: c.name, Help: c.help},
+			func() float64 { return float64(c.value()) }))
+	}
+}
