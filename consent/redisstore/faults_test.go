@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"zorgsluis/audit"
+	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/consent/redisstore/redistest"
 )
@@ -281,6 +282,23 @@ func TestWaitOnReplica(t *testing.T) {
 	standing(t, s, alice) // reads go on
 	replica.Thaw()
 	works(t, s)
+
+	t.Run("the replica stops between reading and writing", func(t *testing.T) {
+		before, _ := standing(t, s, alice)
+		c := audit.Change{Request: "half", Person: alice, Event: consentEvent(), Apply: func(st *consent.Standing) error {
+			replica.Freeze()
+			return permit(st)
+		}}
+		err := within(t, answerWithin, func(ctx context.Context) error { _, err := s.Change(ctx, c); return err })
+		wantErr(t, err, redisstore.ErrOutcomeUnknown)
+		_, err = s.Change(t.Context(), c) // the master has it, and still it is not acknowledged
+		wantErr(t, err, audit.ErrUnavailable)
+		replica.Thaw()
+		st, err := s.Change(t.Context(), c)
+		if err != nil || st.Generation != before.Generation+1 {
+			t.Errorf("asked again: got generation %d, %v, want %d", st.Generation, err, before.Generation+1)
+		}
+	})
 
 	// What was acknowledged outlives the primary.
 	st := change(t, s, alice, permit)

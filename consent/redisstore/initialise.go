@@ -11,7 +11,7 @@ import (
 
 // Initialise makes a new store, once. It refuses when anything of a store is there already, and when the options remember a store
 // (StoreID with Watermarks): an emptied Redis would otherwise turn every refusal of a patient into "unknown". The new store gets
-// Options.StoreID, or a random id.
+// Options.StoreID, or a random id. One that was interrupted is completed by Accept.
 func Initialise(ctx context.Context, o Options) error {
 	s, err := newStore(o)
 	if err != nil {

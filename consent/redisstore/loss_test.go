@@ -82,6 +82,18 @@ func TestEmptiedStoreIsRefused(t *testing.T) {
 	}
 }
 
+// TestInterruptedInitialise: one shard has no meta key; Accept completes it.
+func TestInterruptedInitialise(t *testing.T) {
+	_, server := real(t)
+	server.Do("del", "zs:{s02}:meta")
+	o := options(t, server.Socket())
+	o.StoreID = ""
+	_, err := redisstore.Open(t.Context(), o)
+	wantErr(t, err, redisstore.ErrDataLost)
+	wantErr(t, redisstore.Accept(t.Context(), o), nil)
+	works(t, reopen(t, o))
+}
+
 // TestAcceptRefuses: what is accepted is a loss, never another store.
 func TestAcceptRefuses(t *testing.T) {
 	s, server := real(t)
@@ -172,7 +184,7 @@ func TestTamperedValues(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s, server := real(t)
 			change(t, s, alice, permit)
-			st := change(t, s, alice, withdraw)
+			change(t, s, alice, withdraw)
 			change(t, s, bob, permit)
 			change(t, s, bob, permit)
 			key := func(id consent.RecordID, k consent.PersonKey) string {
@@ -186,7 +198,6 @@ func TestTamperedValues(t *testing.T) {
 			if _, err := s.History(t.Context(), s.Key(alice)); err == nil {
 				t.Error("the history says that all is well")
 			}
-			_ = st
 		})
 	}
 }
@@ -232,6 +243,10 @@ func TestTamperedHistory(t *testing.T) {
 			tt.tamper(server, "zs:{s"+string(s.NewRecordID(alice)[:2])+"}:p:"+string(s.Key(alice))+":history")
 			_, err := s.History(t.Context(), s.Key(alice))
 			wantErr(t, err, redisstore.ErrSealed)
+			if strings.Contains(tt.name, "gone") {
+				_, err = s.Change(t.Context(), audit.Change{Person: alice, Apply: permit, Event: consentEvent()})
+				wantErr(t, err, redisstore.ErrDataLost) // a chain with a hole is not continued
+			}
 		})
 	}
 }

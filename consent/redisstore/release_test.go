@@ -131,6 +131,40 @@ func addOne(st *consent.Standing) error {
 	return nil
 }
 
+// TestOneRequestAtOnce sends one and the same request many times at once, to two instances: it is done once.
+func TestOneRequestAtOnce(t *testing.T) {
+	server := redistest.Start(t)
+	o := options(t, server.Socket())
+	o.Timeout = 10 * time.Second
+	stores := []*redisstore.Store{open(t, o), reopen(t, o)}
+	var all sync.WaitGroup
+	for i := range 40 {
+		all.Go(func() {
+			st, err := stores[i%2].Change(context.Background(), audit.Change{Request: "one", Person: alice, Apply: permit, Event: consentEvent()})
+			if err != nil || st.Generation != 1 || len(st.Records) != 1 {
+				t.Errorf("got generation %d, %v", st.Generation, err)
+			}
+		})
+	}
+	all.Wait()
+	if st, _ := standing(t, stores[0], alice); st.Generation != 1 || len(entries(t, stores[0])) != 1 {
+		t.Errorf("got generation %d and %d events, want 1", st.Generation, len(entries(t, stores[0])))
+	}
+}
+
+// TestClose answers those who still wait, and everyone afterwards.
+func TestClose(t *testing.T) {
+	s, server := real(t)
+	server.Freeze()
+	waiting := make(chan error, 1)
+	go func() { waiting <- s.Commit(context.Background(), release(s, alice, 0)) }()
+	s.Close()
+	wantErr(t, <-waiting, audit.ErrUnavailable)
+	server.Thaw()
+	wantErr(t, s.Commit(t.Context(), release(s, alice, 0)), audit.ErrUnavailable)
+	s.Close()
+}
+
 // TestLostReply cuts the connection after Redis has done what it was asked.
 func TestLostReply(t *testing.T) {
 	server := redistest.Start(t)

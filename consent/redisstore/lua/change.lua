@@ -1,7 +1,7 @@
 -- KEYS: meta, person, history, request, outbox, the person's events, index of the event id, reviews, then index keys of new ids
 -- ARGV: 5 generation expected, 6 sealed value, 7 sealed version, 8 event id, 9 payload, 10 events kept, 11 life of the event index,
 -- 12 life of the request key (seconds), 13 person, 14 count of reviews opened, those, then those closed
-if redis.call('EXISTS', KEYS[4]) == 1 then return {'MOVED', meta[4]} end -- done already: load answers it
+-- A request that was done since it was loaded raised the generation, so it ends here as well.
 local p = redis.call('HMGET', KEYS[2], 'gen', 'at')
 local gen = p[1] or '0'
 if gen ~= ARGV[5] then return {'MOVED', meta[4]} end
@@ -12,7 +12,6 @@ end
 -- Keys of a wrong type fail here, before anything is written.
 redis.call('XLEN', KEYS[5])
 redis.call('LLEN', KEYS[6])
-redis.call('EXISTS', KEYS[7])
 redis.call('ZCARD', KEYS[8])
 
 -- The stamps of one person only go forward, whatever the clock does.
