@@ -3,10 +3,15 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
+	"os"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -64,7 +69,7 @@ func (w *world) warm(ctx context.Context, r *result) error {
 			return fmt.Errorf("%s, %s: %w", r.target.name, r.workload.name, err)
 		}
 		if n := bytes.Count(body, []byte(r.workload.holds)); n != r.workload.times {
-			return fmt.Errorf("%s, %s: the answer holds %d times %s, wanted %d: %.300s", r.target.name, r.workload.name, n, r.workload.holds, r.workload.times, body)
+			return fmt.Errorf("%s, %s: the answer holds %d times %s, wanted %d", r.target.name, r.workload.name, n, r.workload.holds, r.workload.times)
 		}
 		if r.size == 0 || len(body) < r.size {
 			r.size = len(body)
@@ -97,7 +102,7 @@ func get(ctx context.Context, base string, req request) ([]byte, error) {
 func (w *world) measure(ctx context.Context, r *result, connections int, d time.Duration) (sample, error) {
 	t := r.target
 	fail := func(err error) (sample, error) {
-		return sample{}, fmt.Errorf("%s, %s, %d connections: %w", t.name, r.workload.name, connections, err)
+		return sample{}, fmt.Errorf("%s, %s, %d connections: %w%s", t.name, r.workload.name, connections, err, w.warnings(t))
 	}
 	before, err := cpuTimes(t.pid, t.beside)
 	if err != nil {
@@ -122,4 +127,27 @@ func (w *world) measure(ctx context.Context, r *result, connections int, d time.
 	}
 	each := func(i int) float64 { return float64((after[i] - before[i]).Microseconds()) / float64(l.requests) }
 	return sample{rate: float64(l.requests) / l.took.Seconds(), cpu: each(0), beside: each(1), p50: l.p50, p99: l.p99}, nil
+}
+
+// warnings are what the gateway logged about requests that failed: which, and how often.
+func (w *world) warnings(t *target) string {
+	if !t.records {
+		return ""
+	}
+	text, err := os.ReadFile(w.gateway.log)
+	if err != nil {
+		return ""
+	}
+	counts := map[string]int{}
+	for line := range bytes.Lines(text) {
+		var entry struct{ Level, Msg, Reason, Error string }
+		if json.Unmarshal(line, &entry) == nil && entry.Level != "INFO" {
+			counts[strings.TrimSpace(entry.Msg+" "+entry.Reason+" "+entry.Error)]++
+		}
+	}
+	told := ""
+	for _, warning := range slices.Sorted(maps.Keys(counts)) {
+		told += fmt.Sprintf("; gateway: %d times %s", counts[warning], warning)
+	}
+	return told
 }

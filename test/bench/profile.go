@@ -12,7 +12,7 @@ import (
 )
 
 // profiler is added to the gateway that is profiled, by an overlay of the build: the gateway itself has no profiler that anybody
-// could reach. Each SIGUSR1 begins or ends a profile.
+// could reach. Each SIGUSR1 begins or ends a profile; what was allocated until then is told beside it.
 const profiler = `package main
 
 import (
@@ -39,6 +39,12 @@ func init() {
 			<-toggle
 			pprof.StopCPUProfile()
 			if err := f.Close(); err != nil {
+				panic(err)
+			}
+			if f, err = os.Create(f.Name() + ".allocs"); err != nil {
+				panic(err)
+			}
+			if err := pprof.Lookup("allocs").WriteTo(f, 0); err != nil {
 				panic(err)
 			}
 			if err := os.Rename(f.Name(), f.Name()+".done"); err != nil {
@@ -84,19 +90,15 @@ func (w *world) profile(ctx context.Context, out io.Writer) error {
 		if err := w.gateway.cmd.Process.Signal(syscall.SIGUSR1); err != nil {
 			return err
 		}
-		made, kept := w.file(fmt.Sprintf("profile-%d.done", i+1)), filepath.Join(w.options.profile, l.name+".pprof")
-		var text []byte
-		err = w.gateway.answers(ctx, func(context.Context) (err error) {
-			text, err = os.ReadFile(made)
-			return err
-		})
-		if err != nil {
+		made, kept := w.file(fmt.Sprintf("profile-%d", i+1)), filepath.Join(w.options.profile, l.name)
+		finished := func(context.Context) error { return os.Rename(made+".allocs.done", kept+".allocs") }
+		if err := w.gateway.answers(ctx, finished); err != nil {
 			return err
 		}
-		if err := os.WriteFile(kept, text, 0o600); err != nil {
+		if err := os.Rename(made, kept+".pprof"); err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "%s: %.0f req/s with the profiler on, CPU %.0f µs, Redis %.0f µs; go tool pprof %s\n", l.name, s.rate, s.cpu, s.beside, kept)
+		fmt.Fprintf(out, "%s: %.0f req/s with the profiler on, CPU %.0f µs, Redis %.0f µs; go tool pprof %s.pprof\n", l.name, s.rate, s.cpu, s.beside, kept)
 	}
 	return nil
 }
