@@ -30,6 +30,14 @@ func TestOutboundIsBoundToThePatient(t *testing.T) {
 			search("Observation", patientA, par("_count", "5"), par("code", `http://loinc.org|1-2,a\,b`), par("value-string", "a&b=c d+é%")),
 			"A", "Observation?patient=Patient/A&_count=5&code=http://loinc.org%7C1-2,a%5C,b&value-string=a%26b%3Dc%20d%2B%C3%A9%25",
 		},
+		{"RD-8 a version", fhir.Interaction{Code: fhir.CodeVRead, Type: "Observation", ID: "x", Version: "1"}, "", "Observation/x/_history/1"},
+		{
+			"RD-9 a history", fhir.Interaction{Code: fhir.CodeHistory, Type: "Observation", ID: "x", Params: []fhir.Param{par("_count", "5"), par("_since", "2020")}},
+			"", "Observation/x/_history?_count=5&_since=2020",
+		},
+		{"RD-8 nothing is asked for no version", fhir.Interaction{Code: fhir.CodeVRead, Type: "Observation", ID: "x"}, "", ""},
+		{"RD-9 nor for the history of nothing", fhir.Interaction{Code: fhir.CodeHistory, Type: "Observation"}, "", ""},
+		{"BI-1 nor for a link", fhir.Interaction{Code: fhir.CodeAttachment, Type: "Binary", Cursor: "abc"}, "A", ""},
 
 		{"nothing is asked about nobody", search("Observation", patientA), "", ""},
 		{"nor about an id that is none", search("Observation", nobody), "A&patient=B", ""},
@@ -69,6 +77,11 @@ func TestRedactedDoesNotNameThePatient(t *testing.T) {
 		{"a search that names nobody", search("Condition", nobody), "Condition"},
 		{"with a parameter", search("Condition", nobody, par("_count", "1")), "Condition?_count=1"},
 		{"a cursor", fhir.Interaction{Code: fhir.CodeSearch, Type: "Condition", Cursor: "abc"}, "Condition?_cursor=***"},
+		{"everything", everything(par("_count", "3")), "Patient/***/$everything?_count=3"},
+		{"the last observations", lastN(patientA, par("max", "3")), "Observation/$lastn?patient=***&max=3"},
+		{"a version of a Patient", fhir.Interaction{Code: fhir.CodeVRead, Type: "Patient", ID: "A", Version: "1"}, "Patient/***/_history/1"},
+		{"the history of another type", fhir.Interaction{Code: fhir.CodeHistory, Type: "Condition", ID: "x"}, "Condition/x/_history"},
+		{"an attachment", fhir.Interaction{Code: fhir.CodeAttachment, Type: "Binary", Cursor: "abc"}, "Binary/***"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
