@@ -70,7 +70,7 @@ func (w *world) prepare(context.Context) (err error) {
 		}
 		w.tokens = append(w.tokens, token)
 	}
-	if _, err := exec.LookPath("wrk"); err != nil {
+	if !installed("wrk") {
 		w.generator = builtIn{}
 		return nil
 	}
@@ -97,6 +97,12 @@ func syncTime(folder string) (time.Duration, error) {
 		times[i] = time.Since(started)
 	}
 	return median(times), nil
+}
+
+// installed reports whether a program is on PATH.
+func installed(program string) bool {
+	_, err := exec.LookPath(program)
+	return err == nil
 }
 
 // started notes a process, which close stops.
@@ -164,8 +170,7 @@ http {
 
 // startNginx starts nginx where it is installed.
 func (w *world) startNginx(ctx context.Context) error {
-	binary, err := exec.LookPath("nginx")
-	if err != nil {
+	if !installed("nginx") {
 		w.missing = append(w.missing, "nginx is not installed")
 		return nil
 	}
@@ -181,7 +186,7 @@ func (w *world) startNginx(ctx context.Context) error {
 	if err := os.WriteFile(w.file("nginx.conf"), []byte(conf), 0o600); err != nil {
 		return err
 	}
-	p, err := start("nginx", w.file("nginx.log"), exec.Command(binary, "-p", w.folder, "-e", "stderr", "-c", w.file("nginx.conf")))
+	p, err := start("nginx", w.file("nginx.log"), exec.Command("nginx", "-p", w.folder, "-e", "stderr", "-c", w.file("nginx.conf")))
 	if err != nil {
 		return err
 	}
