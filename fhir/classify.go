@@ -58,6 +58,7 @@ type typeCategories struct {
 	coded map[elementCode]categorySet
 	// byCategory and byCode say whether any rule reads that element: then its shape has to be right.
 	byCategory, byCode bool
+	wholeSystem        bool // a rule is for any code of a system
 }
 
 // elementCode is a coding in one of the two elements that classify; an empty code is any code of the system.
@@ -149,6 +150,7 @@ func (c *Classifier) addRule(r CategoryRule) {
 	}
 	t.byCategory = t.byCategory || r.Element == "category"
 	t.byCode = t.byCode || r.Element == "code"
+	t.wholeSystem = t.wholeSystem || r.Code.Code == ""
 	key := elementCode{r.Element, r.Code.System, r.Code.Code}
 	known := t.coded[key]
 	one.union(&known)
@@ -222,6 +224,9 @@ func (c *Classifier) addCode(to *categorySet, system, code []byte) {
 func (t *typeCategories) match(to *categorySet, element string, system, code []byte) bool {
 	exact, ok := t.coded[elementCode{element, string(system), string(code)}]
 	to.union(&exact)
+	if !t.wholeSystem {
+		return ok
+	}
 	whole, all := t.coded[elementCode{element, string(system), ""}]
 	to.union(&whole)
 	return ok || all

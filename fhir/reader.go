@@ -3,6 +3,7 @@ package fhir
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -77,7 +78,8 @@ func NewReader(o ReaderOptions) (*Reader, error) {
 	if r.maxEntries == 0 {
 		r.maxEntries = defaultMaxEntries
 	}
-	for name, rule := range table.types {
+	for _, name := range slices.Sorted(maps.Keys(table.types)) {
+		rule := table.types[name]
 		t := &readType{
 			name: name, number: uint16(len(r.typeNames)), class: rule.class, patient: name == typePatient, rules: o.Classifier.types[name],
 		}
@@ -173,7 +175,10 @@ func (c *Contents) entryResource(i int, mode Mode) int {
 // reset takes the next body.
 func (w *walk) reset(r *Reader, body []byte) {
 	w.scanner = scanner{body: body}
-	w.r, w.depth = r, 0
+	if w.r != r {
+		w.r, w.known, w.recent = r, nameCache{}, [16]*readType{}
+	}
+	w.depth = 0
 	w.names = w.names[:0]
 	w.scratch, w.edits = w.scratch[:0], w.edits[:0]
 	w.mentions = r.host.appendMentions(w.mentions[:0], body)

@@ -100,14 +100,3 @@ func BenchmarkSearchset(b *testing.B) {
 		}
 	})
 }
-
-func TestQuick(t *testing.T) {
-	r := benchReader(t)
-	var c fhir.Contents
-	if err := r.Searchset(benchBundle(), &c); err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("%d %+v", len(c.Resources), c.Resources[0])
-	keep := []bool{0: true, 49: true}
-	t.Logf("%s", c.AppendSearchset(nil, keep, fhir.Edits{Base: "https://gw/fhir/h", Self: "https://gw/fhir/h/self"}))
-}

@@ -122,7 +122,7 @@ func (c *Contents) isFullURL(t token, i int) bool {
 	if len(text) <= len(w.r.base) || string(text[:len(w.r.base)]) != w.r.base {
 		return false
 	}
-	target := w.r.target(text)
+	target := w.target(text)
 	return target.kind == localTarget && target.typ.name == c.Resources[i].Type && string(target.id) == string(c.texts[id.start:id.end])
 }
 
@@ -194,13 +194,13 @@ func (w *walk) skip(i int) int {
 
 // eachMember calls f with each member of the object at i.
 func (w *walk) eachMember(i int, f func(kw keyword, i int) int) int {
-	base := len(w.names)
+	m := members{base: len(w.names)}
 	if i = w.enter(i); i < 0 {
 		return -1
 	}
 	for more := w.at(i) != '}'; more; {
 		var kw keyword
-		if i, kw = w.name(i, base); i < 0 {
+		if i, kw = w.name(i, &m); i < 0 {
 			return -1
 		}
 		if i = f(kw, i); i < 0 {
@@ -210,7 +210,7 @@ func (w *walk) eachMember(i int, f func(kw keyword, i int) int) int {
 			return -1
 		}
 	}
-	w.names = w.names[:base]
+	w.names = w.names[:m.base]
 	return w.leave(i)
 }
 

@@ -84,7 +84,7 @@ func (w *walk) note(o *object, kw keyword, d int, at span, t token, s shape) {
 	case kwDisplayTwin:
 		o.displayTwinAt = at
 	case kwURL:
-		o.url, o.urlAt = t, at
+		o.urlAt = at
 	case kwURLTwin:
 		o.urlTwinAt = at
 	case kwAttachmentPart:

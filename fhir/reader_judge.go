@@ -10,7 +10,7 @@ import (
 func (c *Contents) judge(at span, edits int, mode Mode) contentError {
 	w := &c.walk
 	p := &w.parts[0]
-	t := w.r.types[string(w.bytes(p.typ))]
+	t := w.typeOf(w.bytes(p.typ))
 	if !p.typ.present || t == nil {
 		return "no resource type of this version"
 	}
@@ -75,7 +75,7 @@ func (w *walk) judgePart(v *verdict, i int) {
 	p := &w.parts[i]
 	t := v.typ
 	if i > 0 {
-		t = w.r.types[string(w.bytes(p.typ))]
+		t = w.typeOf(w.bytes(p.typ))
 		if !p.typ.present || t == nil || t.class == ClassRefused || t.patient || p.idOdd {
 			v.odd = true
 			return
@@ -100,11 +100,11 @@ func (w *walk) classify(rules *typeCategories, i int) categorySet {
 			if c.part != i {
 				continue
 			}
-			element := "category"
+			element, read := "category", rules.byCategory
 			if c.element == kwCode {
-				element = "code"
+				element, read = "code", rules.byCode
 			}
-			known := rules.match(&matched, element, w.bytes(c.system), w.bytes(c.code))
+			known := read && rules.match(&matched, element, w.bytes(c.system), w.bytes(c.code))
 			stray = stray || !known && c.element == kwCategory
 		}
 	}
@@ -125,7 +125,7 @@ func (c *Contents) judgeReference(v *verdict, ref *reference) {
 	case unnamed:
 		v.odd = v.odd || v.typ.decides(ref)
 	case plainURL:
-		if target = w.r.target(w.bytes(ref.text)); target.typ != nil && target.typ.patient {
+		if target = w.target(w.bytes(ref.text)); target.typ != nil && target.typ.patient {
 			c.namePatient(v, ref, target)
 		}
 		return
@@ -184,13 +184,13 @@ func (w *walk) resolve(v *verdict, ref *reference) targetRef {
 	text := w.bytes(ref.text)
 	fragment, ok := bytes.CutPrefix(text, []byte("#"))
 	if !ok {
-		return w.r.target(text)
+		return w.target(text)
 	}
 	if len(fragment) == 0 {
 		return targetRef{kind: containedTarget, typ: v.typ}
 	}
 	for _, p := range w.parts[1:] {
-		if t := w.r.types[string(w.bytes(p.typ))]; t != nil && bytes.Equal(w.bytes(p.id), fragment) {
+		if t := w.typeOf(w.bytes(p.typ)); t != nil && bytes.Equal(w.bytes(p.id), fragment) {
 			return targetRef{kind: containedTarget, typ: t}
 		}
 	}
@@ -200,7 +200,7 @@ func (w *walk) resolve(v *verdict, ref *reference) targetRef {
 // declared is the type that a reference says its target has; nil where it says none that is known.
 func (w *walk) declared(ref *reference) *readType {
 	name := bytes.TrimPrefix(w.bytes(ref.typ), []byte(structureDefinition))
-	return w.r.types[string(name)]
+	return w.typeOf(name)
 }
 
 // structureDefinition is what Reference.type is relative to (R4 §2.3.0).
@@ -254,21 +254,21 @@ type targetRef struct {
 }
 
 // target reads a literal reference (R4 §2.3.0.1), as ParseReference does; and of one that is not local, the type.
-func (r *Reader) target(ref []byte) targetRef {
-	if rest, ok := bytes.CutPrefix(ref, []byte(r.base)); ok && len(rest) > 0 && rest[0] == '/' {
-		return r.local(rest[1:], localTarget)
+func (w *walk) target(ref []byte) targetRef {
+	if rest, ok := bytes.CutPrefix(ref, []byte(w.r.base)); ok && len(rest) > 0 && rest[0] == '/' {
+		return w.local(rest[1:], localTarget)
 	}
 	if bytes.HasPrefix(ref, []byte("http://")) || bytes.HasPrefix(ref, []byte("https://")) {
-		return r.foreign(ref)
+		return w.foreign(ref)
 	}
 	if typ, _, ok := bytes.Cut(ref, []byte("?")); ok {
-		return r.ofType(typ, elsewhere)
+		return w.ofType(typ, elsewhere)
 	}
-	return r.local(ref, localTarget)
+	return w.local(ref, localTarget)
 }
 
 // local reads "Type/id" or "Type/id/_history/version".
-func (r *Reader) local(ref []byte, kind targetKind) targetRef {
+func (w *walk) local(ref []byte, kind targetKind) targetRef {
 	typ, rest, _ := bytes.Cut(ref, []byte("/"))
 	id, history, versioned := bytes.Cut(rest, []byte("/"))
 	if versioned {
@@ -280,13 +280,13 @@ func (r *Reader) local(ref []byte, kind targetKind) targetRef {
 	if !isID(id) {
 		return targetRef{}
 	}
-	t := r.ofType(typ, kind)
+	t := w.ofType(typ, kind)
 	t.id = id
 	return t
 }
 
 // foreign reads a reference to another base: its type is in the last two segments before the version.
-func (r *Reader) foreign(ref []byte) targetRef {
+func (w *walk) foreign(ref []byte) targetRef {
 	if base, version, ok := bytes.Cut(ref, []byte("/_history/")); ok {
 		if !isID(version) {
 			return targetRef{}
@@ -295,11 +295,11 @@ func (r *Reader) foreign(ref []byte) targetRef {
 	}
 	last := bytes.LastIndexByte(ref, '/')
 	typ := bytes.LastIndexByte(ref[:last], '/')
-	return r.local(ref[typ+1:], elsewhere)
+	return w.local(ref[typ+1:], elsewhere)
 }
 
-func (r *Reader) ofType(name []byte, kind targetKind) targetRef {
-	if t := r.types[string(name)]; t != nil {
+func (w *walk) ofType(name []byte, kind targetKind) targetRef {
+	if t := w.typeOf(name); t != nil {
 		return targetRef{kind: kind, typ: t}
 	}
 	return targetRef{}
@@ -311,9 +311,17 @@ func isID(b []byte) bool {
 		return false
 	}
 	for _, c := range b {
-		if !isAlphanumeric(c) && c != '-' && c != '.' {
+		if !idBytes[c] {
 			return false
 		}
 	}
 	return true
 }
+
+// idBytes are the characters of a logical id.
+var idBytes = func() (set [256]bool) {
+	for c := range 256 {
+		set[c] = isAlphanumeric(byte(c)) || c == '-' || c == '.'
+	}
+	return set
+}()

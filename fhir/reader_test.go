@@ -228,6 +228,8 @@ func TestAttribution(t *testing.T) {
 		{"RF-1 two versions of one patient", with(`"focus":[{"reference":"Patient/A/_history/3"}]`), "A"},
 		{"RF-2 absolute on the source's base", obs(`"subject":{"reference":"http://hapi:8080/fhir/Patient/A"}`), "A"},
 		{"RF-2 a longer path", obs(`"subject":{"reference":"http://hapi:8080/fhirX/Patient/A"}`), ""},
+		{"RF-2 one letter behind the base in place of the slash", obs(`"subject":{"reference":"http://hapi:8080/fhirXPatient/A"}`), ""},
+		{"RF-2 a practitioner of a longer path", with(`"performer":[{"reference":"http://hapi:8080/fhir-2/Practitioner/p"}]`), "A"},
 		{"RF-2 an at sign behind the base", obs(`"subject":{"reference":"http://hapi:8080/fhir@evil/Patient/A"}`), ""},
 		{"RF-2 another port", obs(`"subject":{"reference":"http://hapi:8081/fhir/Patient/A"}`), ""},
 		{"RF-2 another scheme", obs(`"subject":{"reference":"https://hapi:8080/fhir/Patient/A"}`), ""},
@@ -489,6 +491,49 @@ func TestStringsOutliveTheBody(t *testing.T) {
 	}
 	if after := fmt.Sprintf("%+v", r); after != before {
 		t.Errorf("got %s, want %s", after, before)
+	}
+}
+
+// Contents that were read from one source say nothing of it when another source's answer is read into them.
+func TestContentsGoFromReaderToReader(t *testing.T) {
+	classifier, err := fhir.NewClassifier(fhir.R4, []fhir.CategoryRule{{Category: "Other", Type: "Observation"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := fhir.NewReader(fhir.ReaderOptions{
+		Version: fhir.R4, Base: "https://other.example/r4", PersonSystems: []string{"urn:other"}, Classifier: classifier, MaxDepth: 200,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := func(base string) []byte {
+		return []byte(searchset(match(`{"resourceType":"Observation","id":"o","subject":{"reference":"` + base + `/Patient/A"},` +
+			`"identifier":[{"system":"` + systemBSN + `","value":"1"},{"system":"urn:other","value":"2"}]}`)))
+	}
+	var c fhir.Contents
+	one := newReader(t)
+	for range 2 {
+		for _, tt := range []struct {
+			r        *fhir.Reader
+			base     string
+			owner    bool
+			person   string
+			category fhir.DataCategory
+		}{
+			{one, "http://hapi:8080/fhir", true, systemBSN, fhir.Unclassified}, {other, "http://hapi:8080/fhir", false, "", ""},
+			{other, "https://other.example/r4", true, "urn:other", "Other"}, {one, "https://other.example/r4", false, "", ""},
+		} {
+			if err := tt.r.Searchset(body(tt.base), &c); err != nil {
+				t.Fatal(err)
+			}
+			got := c.Resources[0]
+			if got.Attributed != tt.owner || tt.owner && (len(got.Identifiers) != 1 || got.Identifiers[0].System != tt.person || got.Categories[0] != tt.category) {
+				t.Errorf("%s: got %+v, want attributed %v", tt.base, got, tt.owner)
+			}
+			if out := c.AppendResource(nil, 0, fhir.Edits{Base: "https://gw.example"}); strings.Contains(string(out), tt.base) {
+				t.Errorf("the source is named in %s", out)
+			}
+		}
 	}
 }
 

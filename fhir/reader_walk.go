@@ -22,7 +22,7 @@ type span struct{ start, end uint32 }
 
 // object is what the walk keeps of the object that it is reading: the members that FHIR types are told apart by.
 type object struct {
-	reference, typ, system, code, value, url            token
+	reference, typ, system, code, value                 token
 	displayAt, displayTwinAt, urlAt, urlTwinAt          span
 	referenceOdd, typeOdd, codingOdd, valueOdd          bool // a member of another JSON type than R4 gives it
 	identifier, person, coding, codings, attachmentPart bool
@@ -41,6 +41,8 @@ type walk struct {
 	passed   int      // how many of them have been passed
 	mention  uint32   // the next one
 	scratch  []byte   // decoded strings
+	known    nameCache
+	recent   [16]*readType
 
 	facts // of the resource that is read
 
@@ -80,39 +82,63 @@ func (w *walk) leave(i int) int {
 	return i + 1
 }
 
-// name reads a member's name, the colon, and the white space about it, and gives the position of the member's value. The names of
-// the object begin at base of w.names.
-func (w *walk) name(i, base int) (int, keyword) {
+// name reads the next member's name of an object, the colon, and the white space about it, and gives the position of the value.
+func (w *walk) name(i int, m *members) (int, keyword) {
 	if w.at(i) != '"' {
 		return w.fail(errSyntax), kwNone
 	}
-	t := token{start: uint32(i + 1), present: true}
-	if end := w.nameEnd(i + 1); end >= 0 {
-		t.end, i = uint32(end), end+1
-	} else if i, t = w.text(i); i < 0 {
+	name := memberName{whole: true, text: token{start: uint32(i + 1), present: true}}
+	kw := kwNone
+	key, end := w.shortName(i + 1)
+	if known := &w.known[key.hash()>>56]; end >= 0 && known.key == key {
+		name.key, name.text.end, kw, i = key, uint32(end), known.keyword, end+1
+	} else if i, name, kw = w.newName(i); i < 0 {
 		return -1, kwNone
 	}
-	if (t.end > w.mention || t.esc == hidden) && w.mentioned(t) {
+	if (name.text.end > w.mention || name.text.esc == hidden) && w.mentioned(name.text) {
 		w.odd = true // names are not rewritten
 	}
-	text := w.bytes(t)
-	fp := fingerprint(text)
-	open := w.names[base:]
-	for k := range open {
-		if open[k].fingerprint == fp && bytes.Equal(w.bytes(open[k].text), text) {
-			return w.fail(errDuplicate), kwNone
-		}
+	bit := uint64(1) << (name.key.hash() >> 50 & 63)
+	if m.seen&bit != 0 && w.isDuplicate(name, m) {
+		return w.fail(errDuplicate), kwNone
 	}
-	if len(open) >= maxMembers {
+	if len(w.names)-m.base >= maxMembers {
 		return w.fail(errMembers), kwNone
 	}
-	w.names = append(w.names, memberName{fp, t})
+	m.seen |= bit
+	w.names = append(w.names, name)
 	if w.at(i) != ':' {
 		if i = w.space(i); w.at(i) != ':' {
 			return w.fail(errSyntax), kwNone
 		}
 	}
-	return w.space(i + 1), w.r.lexicon.find(fp, text)
+	return w.space(i + 1), kw
+}
+
+// newName reads a name that is not in the cache, and puts it there if it may be.
+func (w *walk) newName(i int) (int, memberName, keyword) {
+	i, t := w.text(i)
+	if i < 0 {
+		return -1, memberName{}, kwNone
+	}
+	text := w.bytes(t)
+	key, whole := keyOf(text)
+	kw := w.r.lexicon.find(key, whole, text)
+	if whole && t.esc == plain {
+		known := &w.known[key.hash()>>56]
+		known.key, known.keyword = key, kw
+	}
+	return i, memberName{key, whole, t}, kw
+}
+
+// isDuplicate reports whether an object has a name already, however either of them is escaped.
+func (w *walk) isDuplicate(name memberName, m *members) bool {
+	for _, other := range w.names[m.base:] {
+		if other.key == name.key && other.whole == name.whole && (name.whole || bytes.Equal(w.bytes(other.text), w.bytes(name.text))) {
+			return true
+		}
+	}
+	return false
 }
 
 // next reads what follows a member or an element: a comma and the start of another one, or the closing bracket.
@@ -129,7 +155,7 @@ func (w *walk) next(i int, closing byte) (int, bool) {
 
 // object reads the object whose brace is at i.
 func (w *walk) object(i, d int) (int, shape) {
-	base := len(w.names)
+	m := members{base: len(w.names)}
 	if i = w.enter(i); i < 0 {
 		return -1, 0
 	}
@@ -141,7 +167,7 @@ func (w *walk) object(i, d int) (int, shape) {
 			t    token
 			s    shape
 		)
-		if i, kw = w.name(i, base); i < 0 {
+		if i, kw = w.name(i, &m); i < 0 {
 			return -1, 0
 		}
 		w.path[d] = kw
@@ -164,7 +190,7 @@ func (w *walk) object(i, d int) (int, shape) {
 			return -1, 0
 		}
 	}
-	w.names = w.names[:base]
+	w.names = w.names[:m.base]
 	return w.leave(i), w.close(&o, d)
 }
 
@@ -289,4 +315,17 @@ func (w *walk) mentioned(t token) bool {
 	}
 	at, _ := w.r.host.next(w.bytes(t), 0)
 	return at >= 0
+}
+
+// typeOf is the resource type of a name, nil for none of this version. A response names few types again and again.
+func (w *walk) typeOf(name []byte) *readType {
+	recent := &w.recent[len(name)%len(w.recent)]
+	if t := *recent; t != nil && t.name == string(name) {
+		return t
+	}
+	t := w.r.types[string(name)]
+	if t != nil {
+		*recent = t
+	}
+	return t
 }

@@ -91,8 +91,14 @@ func cutMember(dst, body []byte, end uint32) ([]byte, uint32) {
 
 // appendRewritten appends a string in which URLs of the source are turned into ours.
 func (c *Contents) appendRewritten(dst []byte, at span, e *Edits) []byte {
-	text := appendDecoded(nil, c.walk.body[at.start+1:at.end-1])
-	return appendString(dst, c.walk.r.host.appendRewritten(nil, text, e.Base))
+	w := &c.walk
+	mark := len(w.scratch)
+	text := w.decode(w.body[at.start+1 : at.end-1])
+	from := len(w.scratch)
+	w.scratch = w.r.host.appendRewritten(w.scratch, text, e.Base)
+	dst = appendString(dst, w.scratch[from:])
+	w.scratch = w.scratch[:mark]
+	return dst
 }
 
 // AppendSearchset appends a Bundle of type searchset with the resources that are kept, in their order, under a wrapper of our own:

@@ -90,19 +90,36 @@ var keywords = [kwFirstMember][]string{
 	kwRelation:       {"relation"},
 }
 
-// lexicon finds keywords: a hash table without deletion, at most half full.
-type lexicon struct {
-	slots [256]struct {
-		fingerprint uint64
-		name        string
-		keyword     keyword
+// nameKey is a name of at most 16 bytes, padded with NUL, which no name has in it. Of a longer name it tells most others apart.
+type nameKey struct{ lo, hi uint64 }
+
+// keyOf is the key of a decoded name, and whether it is the whole name.
+func keyOf(name []byte) (key nameKey, whole bool) {
+	var b [16]byte
+	n := copy(b[:], name)
+	if whole = n == len(name); !whole {
+		copy(b[8:], name[len(name)-8:])
 	}
-	used int
+	return nameKey{binary.LittleEndian.Uint64(b[:]), binary.LittleEndian.Uint64(b[8:])}, whole
+}
+
+// hash spreads a key over all 64 bits.
+func (k nameKey) hash() uint64 {
+	return (k.lo ^ bits.RotateLeft64(k.hi, 29)) * 0x9E3779B97F4A7C15
+}
+
+// lexicon finds keywords by name. Names are compared exactly, case included (JS-2).
+type lexicon struct {
+	slots [512]struct {
+		key     nameKey
+		keyword keyword
+	}
+	long map[string]keyword // names that are longer than a key
 	next keyword
 }
 
 func newLexicon() *lexicon {
-	l := &lexicon{next: kwFirstMember}
+	l := &lexicon{next: kwFirstMember, long: map[string]keyword{}}
 	for kw, names := range keywords {
 		for _, name := range names {
 			l.put(name, keyword(kw))
@@ -113,7 +130,8 @@ func newLexicon() *lexicon {
 
 // member gives the name of an element that decides membership a keyword, unless it has one.
 func (l *lexicon) member(name string) keyword {
-	if kw := l.find(fingerprint([]byte(name)), []byte(name)); kw != kwNone {
+	key, whole := keyOf([]byte(name))
+	if kw := l.find(key, whole, []byte(name)); kw != kwNone {
 		return kw
 	}
 	kw := l.next
@@ -122,50 +140,51 @@ func (l *lexicon) member(name string) keyword {
 	return kw
 }
 
+// put adds a name. Collisions go to the next slot; the table is never a quarter full.
 func (l *lexicon) put(name string, kw keyword) {
-	fp := fingerprint([]byte(name))
-	i := slot(fp)
-	for l.slots[i].name != "" {
-		i++
+	key, whole := keyOf([]byte(name))
+	if !whole {
+		l.long[name] = kw
+		return
 	}
-	l.slots[i].fingerprint, l.slots[i].name, l.slots[i].keyword = fp, name, kw
-	l.used++
+	i := slot(key)
+	for l.slots[i].keyword != kwNone {
+		i = (i + 1) % uint64(len(l.slots))
+	}
+	l.slots[i].key, l.slots[i].keyword = key, kw
 }
 
-// find is the keyword of a decoded name; names are compared exactly, case included (JS-2). Up to eight bytes the fingerprint is
-// the name.
-func (l *lexicon) find(fp uint64, name []byte) keyword {
-	for i := slot(fp); l.slots[i].name != ""; i++ {
-		s := &l.slots[i]
-		if s.fingerprint == fp && len(s.name) == len(name) && (len(name) <= 8 || s.name == string(name)) {
-			return s.keyword
-		}
+// find is the keyword of a name, given its key and, where that is not the whole name, its text.
+func (l *lexicon) find(key nameKey, whole bool, text []byte) keyword {
+	if !whole {
+		return l.long[string(text)]
 	}
-	return kwNone
+	i := slot(key)
+	for l.slots[i].keyword != kwNone && l.slots[i].key != key {
+		i = (i + 1) % uint64(len(l.slots))
+	}
+	return l.slots[i].keyword
 }
 
-func slot(fp uint64) uint8 { return uint8(fp * 0x9E3779B97F4A7C15 >> 56) }
-
-// fingerprint tells most names apart: it is the name itself up to eight bytes, and a mix of both its ends above.
-func fingerprint(name []byte) uint64 {
-	n := len(name)
-	if n > 8 {
-		head, tail := binary.LittleEndian.Uint64(name), binary.LittleEndian.Uint64(name[n-8:])
-		return head ^ bits.RotateLeft64(tail, 23) ^ uint64(n)<<56
-	}
-	if n >= 4 {
-		head, tail := binary.LittleEndian.Uint32(name), binary.LittleEndian.Uint32(name[n-4:])
-		return uint64(head) | uint64(tail)<<((n-4)*8)
-	}
-	var fp uint64
-	for i := range n {
-		fp |= uint64(name[i]) << (8 * i)
-	}
-	return fp
+// nameCache holds names that were read before: plain ones, of at most 16 bytes. The few hundred that a response consists of are told
+// by one comparison.
+type nameCache [256]struct {
+	key     nameKey
+	keyword keyword
 }
+
+// slot is where the search for a key begins.
+func slot(k nameKey) uint64 { return k.hash() >> 55 }
 
 // memberName is one name of an object that is being read, to find duplicates.
 type memberName struct {
-	fingerprint uint64
-	text        token
+	key   nameKey
+	whole bool // the key is the whole name
+	text  token
+}
+
+// members are the names of an object that is being read.
+type members struct {
+	base int    // where they begin in walk.names
+	seen uint64 // a bit for each, by hash: most new names are told by it
 }
