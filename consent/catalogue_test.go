@@ -50,6 +50,7 @@ func TestCheckWrite(t *testing.T) {
 		{"a permit that is withdrawn", proper(withdrawn("2026-06-01T11:00:00Z", "patient")), nil},
 		{"a permit that was withdrawn, in error", proper(withdrawn("2026-06-01T11:00:00Z", "patient"), func(r *consent.Record) { r.Status = "entered-in-error" }), nil},
 		{"an end without a beginning", proper(until("2027-01-01T00:00:00Z")), nil},
+		{"as many names as a list may have", proper(data(many[1:]...), purposes(slices.Repeat([]string{"TREAT"}, 100)...)), nil},
 		{"recorded this instant", proper(recorded("2026-06-01T12:00:00Z")), nil},
 
 		{"a permit for every party", proper(party(consent.Side{})), []string{"party: must be named: consent to every party at once is not specific"}},
