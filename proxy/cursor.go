@@ -28,15 +28,19 @@ const maxCursor = 4096
 // opened only for the same caller, asking about the same person for the same purpose; the page is then decided anew.
 type cursor struct {
 	Source  string              `json:"s"`
-	Type    string              `json:"t"`
-	Next    string              `json:"n"` // relative to the source's base, with query
+	Asked   fhir.Interaction    `json:"a"` // without the patient
+	At      position            `json:"n"`
 	Patient fhir.ID             `json:"i"`
 	Person  consent.PersonKey   `json:"p"`
 	Caller  []byte              `json:"c"`
 	Purpose policy.PurposeOfUse `json:"u"`
 	Query   string              `json:"q"` // redacted, for the event
 	Expires int64               `json:"e"` // Unix seconds
+	Pad     string              `json:"x,omitempty"`
 }
+
+// cursorStep is the step in which sealed links grow, in bytes: their length tells nothing of the source's own links.
+const cursorStep = 512
 
 var errCursor = errors.New("page link not valid")
 
@@ -66,6 +70,11 @@ func newSealer(keys [][]byte) (*sealer, error) {
 func (s *sealer) seal(c cursor) (string, error) {
 	plain, err := json.Marshal(c)
 	if err != nil {
+		return "", err
+	}
+	const member = len(`,"x":""`)
+	c.Pad = strings.Repeat("-", cursorStep-(len(plain)+member)%cursorStep)
+	if plain, err = json.Marshal(c); err != nil {
 		return "", err
 	}
 	aead := s.aeads[0]
@@ -110,17 +119,15 @@ func (x *exchange) callerDigest() []byte {
 	return sum[:]
 }
 
-// nextLink turns the source's next link into a sealed one of ours; "" when there is none.
-func (g *Gate) nextLink(x *exchange, j *judge, next string) (string, *refusal) {
-	if next == "" {
+// nextLink seals where the next page begins; "" when there is none.
+func (g *Gate) nextLink(x *exchange, j *judge, more *position) (string, *refusal) {
+	if more == nil {
 		return "", nil
 	}
-	relative, ok := below(x.source.Base, next)
-	if !ok {
-		return "", refuse(causeBadSource, "source-next-origin")
-	}
+	asked := x.interaction
+	asked.Patient = fhir.PatientName{}
 	sealed, err := g.cursors.seal(cursor{
-		Source: x.source.ID, Type: x.interaction.Type, Next: relative, Patient: j.person.id, Person: j.person.key,
+		Source: x.source.ID, Asked: asked, At: *more, Patient: j.person.id, Person: j.person.key,
 		Caller: x.callerDigest(), Purpose: x.purpose, Query: x.query, Expires: g.parts.Now().Add(cursorLasts).Unix(),
 	})
 	if err != nil {
@@ -129,14 +136,16 @@ func (g *Gate) nextLink(x *exchange, j *judge, next string) (string, *refusal) {
 	return g.base(x.source) + "/" + x.interaction.Type + "?_cursor=" + sealed, nil
 }
 
-// openCursor checks a page link for this caller. Every failure is a resource that does not exist.
+// openCursor checks a page link for this caller, and puts what was asked in its place. Every failure is a resource that does not
+// exist.
 func (g *Gate) openCursor(x *exchange) (cursor, *refusal) {
 	c, err := g.cursors.open(x.interaction.Cursor, g.parts.Now())
-	if err != nil || c.Source != x.source.ID || c.Type != x.interaction.Type || c.Purpose != x.purpose ||
+	if err != nil || c.Source != x.source.ID || c.Asked.Type != x.interaction.Type || c.Purpose != x.purpose ||
 		string(c.Caller) != string(x.callerDigest()) {
 		return cursor{}, refuse(causeNotFound, "cursor-invalid")
 	}
-	x.query = c.Query
+	x.cursor, x.query, x.interaction = x.interaction.Cursor, c.Query, c.Asked
+	x.interaction.Patient = fhir.PatientName{ID: c.Patient}
 	return c, nil
 }
 

@@ -25,6 +25,7 @@ type exchange struct {
 	kind        audit.Kind
 	name        string // interaction for metrics, from a closed list
 	query       string // redacted
+	cursor      string // the sealed page link that was followed
 
 	subject       policy.Subject
 	authenticated bool

@@ -181,10 +181,13 @@ func (g *Gate) serveFHIR(ctx context.Context, x *exchange, r *http.Request, req 
 	if ref != nil {
 		return answer{}, ref
 	}
-	if x.interaction.Code == fhir.CodeRead {
+	switch x.interaction.Code {
+	case fhir.CodeRead:
 		return g.serveRead(ctx, x, request)
+	case fhir.CodeSearch, fhir.CodeEverything, fhir.CodeLastN:
+		return g.serveSearch(ctx, x, request)
 	}
-	return g.serveSearch(ctx, x, request)
+	return answer{}, refuse(causeNoOperation, "interaction-unknown")
 }
 
 // parse is step 1: everything that the request says, understood or refused.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -130,40 +129,6 @@ func (j *judge) permitsShared(r *fhir.Resource) bool {
 	return r.Shared && len(r.Identifiers) == 0 && (len(r.Categories) == 0 || j.all(r.Categories))
 }
 
-// keep says which resources of a searchset leave: the person's permitted ones, then those of shared types that a kept one refers
-// to, directly or through another kept one.
-func (j *judge) keep(resources []fhir.Resource) []bool {
-	keep := make([]bool, len(resources))
-	referred := map[fhir.LocalReference]bool{}
-	shared := 0
-	for i := range resources {
-		r := &resources[i]
-		if keep[i] = j.permits(r); keep[i] {
-			refer(referred, r)
-		} else if r.Shared {
-			shared++
-		}
-	}
-	for again := shared > 0; again; {
-		again = false
-		for i := range resources {
-			r := &resources[i]
-			if keep[i] || !referred[fhir.LocalReference{Type: r.Type, ID: r.ID}] || !j.permitsShared(r) {
-				continue
-			}
-			keep[i], again = true, true
-			refer(referred, r)
-		}
-	}
-	return keep
-}
-
-func refer(referred map[fhir.LocalReference]bool, r *fhir.Resource) {
-	for _, ref := range r.References {
-		referred[ref] = true
-	}
-}
-
 // display reports whether the display text of a reference into a type may stay: only where everything that the type can hold is
 // permitted (leaks.md RF-13, RF-14).
 func (g *Gate) display(x *exchange, j *judge) func(string) bool {
@@ -202,13 +167,4 @@ func (a *answer) stale(now time.Time) bool {
 func (r *refusal) challenged(value string) *refusal {
 	r.challenge = value
 	return r
-}
-
-// trimType gives the redacted query without the leading type, for self links.
-func trimType(query string) string {
-	_, q, found := strings.Cut(query, "?")
-	if !found {
-		return ""
-	}
-	return "?" + q
 }

@@ -8,10 +8,10 @@ import (
 	"zorgsluis/policy"
 )
 
-// serveSearch answers a type search about one person: narrowed to that person on the way out, checked resource by resource on the
-// way back.
+// serveSearch answers a search about one person, and the operations that are made of searches: narrowed to that person on the way
+// out, checked resource by resource on the way back.
 func (g *Gate) serveSearch(ctx context.Context, x *exchange, request policy.Request) (answer, *refusal) {
-	m, path, ref := g.target(ctx, x)
+	m, start, ref := g.target(ctx, x)
 	if ref != nil {
 		return answer{}, ref
 	}
@@ -23,26 +23,42 @@ func (g *Gate) serveSearch(ctx context.Context, x *exchange, request policy.Requ
 	if ref := g.permitsAny(x, j); ref != nil {
 		return answer{}, ref
 	}
-	f, ref := g.fetch(ctx, x, ask{path: path})
+	p := g.plan(x, x.interaction)
+	if !p.valid(start) {
+		return answer{}, refuse(causeNotFound, "cursor-invalid")
+	}
+	if x.interaction.Code == fhir.CodeLastN {
+		return g.serveLastN(ctx, x, j, p)
+	}
+	found, ref := g.gather(ctx, x, j, p, start, p.count)
 	if ref != nil {
 		return answer{}, ref
 	}
-	defer f.release()
-	if !f.found {
-		return answer{}, refuse(causeBadSource, "source-status")
-	}
-	c := contents.Get().(*fhir.Contents)
-	defer contents.Put(c)
-	if err := x.source.Reader.Searchset(f.body, c); err != nil {
-		return answer{}, &refusal{cause: causeBadSource, reason: "source-content", err: err}
-	}
-	buf, give, ref := g.buffer(len(f.body) + 4096)
+	defer found.release()
+	return g.page(ctx, x, j, found, func(j *judge) ([]pick, *position, *refusal) {
+		picks, more := found.matches(j, p.count)
+		return picks, more, nil
+	})
+}
+
+// page renders what choose picks of the gathered pages, on the standing under which it is recorded.
+func (g *Gate) page(ctx context.Context, x *exchange, j *judge, found *gathered, choose func(*judge) ([]pick, *position, *refusal)) (answer, *refusal) {
+	buf, give, ref := g.buffer(found.size() + 4096)
 	if ref != nil {
 		return answer{}, ref
 	}
 	a, ref := g.settle(ctx, x, j, func(j *judge) (draft, *refusal) {
-		d, ref := g.draftSearch(x, j, c, buf[:0])
-		buf = d.body
+		if ref := g.permitsAny(x, j); ref != nil { // the standing may have moved since the first look
+			return draft{}, ref
+		}
+		picks, more, ref := choose(j)
+		if ref != nil {
+			return draft{}, ref
+		}
+		d, ref := g.draftPage(x, j, found, picks, more, buf[:0])
+		if ref == nil {
+			buf = d.body
+		}
 		return d, ref
 	})
 	if ref != nil {
@@ -53,35 +69,28 @@ func (g *Gate) serveSearch(ctx context.Context, x *exchange, request policy.Requ
 	return a, nil
 }
 
-// target finds whose record is searched and what to ask the source: from the parsed interaction, or from a cursor that we sealed.
-func (g *Gate) target(ctx context.Context, x *exchange) (*mapped, string, *refusal) {
+// target finds whose record is searched and where the page begins: as the parsed interaction says, or a cursor that we sealed.
+func (g *Gate) target(ctx context.Context, x *exchange) (*mapped, position, *refusal) {
 	if x.interaction.Cursor != "" {
 		c, ref := g.openCursor(x)
 		if ref != nil {
-			return nil, "", ref
+			return nil, position{}, ref
 		}
 		m, ref := g.resolveID(ctx, x, c.Patient)
 		if ref != nil {
-			return nil, "", ref
+			return nil, position{}, ref
 		}
 		if m.key != c.Person { // the source renamed its patients since: the link is about somebody else
-			return nil, "", refuse(causeNotFound, "cursor-invalid")
+			return nil, position{}, refuse(causeNotFound, "cursor-invalid")
 		}
-		return m, c.Next, nil
+		return m, c.At, nil
 	}
 	name, ref := g.whose(x)
 	if ref != nil {
-		return nil, "", ref
+		return nil, position{}, ref
 	}
 	m, ref := g.resolve(ctx, x, name)
-	if ref != nil {
-		return nil, "", ref
-	}
-	path := x.interaction.Outbound(x.source.Version, m.id)
-	if path == "" { // the table knows no way to bind this search to the patient
-		return nil, "", refuse(causeInternal, "not-bindable")
-	}
-	return m, "/" + path, nil
+	return m, position{}, ref
 }
 
 // whose says which patient a search is about. The token of a patient or representative binds every search that names nobody to its
@@ -109,16 +118,13 @@ func (g *Gate) permitsAny(x *exchange, j *judge) *refusal {
 	return g.denied(v.Reason)
 }
 
-// draftSearch filters a page, notes what it discloses, and renders it.
-func (g *Gate) draftSearch(x *exchange, j *judge, c *fhir.Contents, buf []byte) (draft, *refusal) {
-	if ref := g.permitsAny(x, j); ref != nil { // the standing may have moved since the first look
-		return draft{}, ref
+// draftPage notes what a page discloses, and renders it.
+func (g *Gate) draftPage(x *exchange, j *judge, found *gathered, picks []pick, more *position, buf []byte) (draft, *refusal) {
+	if x.interaction.HasIncludes() {
+		picks = append(picks[:len(picks):len(picks)], found.includes(j, picks)...)
 	}
-	keep := j.keep(c.Resources)
-	for i := range c.Resources {
-		if keep[i] {
-			x.disclose(j, &c.Resources[i])
-		}
+	for _, p := range picks {
+		x.disclose(j, p.resource())
 	}
 	d := draft{outcome: audit.OutcomePermit}
 	if len(x.categories) == 0 { // nothing of anybody: the event says whether such data could have been seen
@@ -131,21 +137,33 @@ func (g *Gate) draftSearch(x *exchange, j *judge, c *fhir.Contents, buf []byte) 
 		d.reason = j.reason(x.categories)
 	}
 	x.sorted()
-	next, ref := g.nextLink(x, j, c.Next)
+	next, ref := g.nextLink(x, j, more)
 	if ref != nil {
 		return draft{}, ref
 	}
 	e := g.edits(x, j)
 	e.Self, e.Next = g.selfLink(x), next
-	d.body = c.AppendSearchset(buf, keep, e)
+	set := fhir.NewSearchset(buf, e)
+	for _, p := range picks {
+		set.Add(p.page.contents, p.i)
+	}
+	d.body = set.Bytes()
 	return d, nil
 }
 
-// selfLink is the query as it was understood, the patient's value replaced; of a page, the page link itself.
-func (g *Gate) selfLink(x *exchange) string {
-	self := g.base(x.source) + "/" + x.interaction.Type
-	if x.interaction.Cursor != "" {
-		return self + "?_cursor=" + x.interaction.Cursor
+// size is how many bytes were gathered.
+func (r *gathered) size() int {
+	n := 0
+	for _, page := range r.pages {
+		n += len(page.fetched.body)
 	}
-	return self + trimType(x.query)
+	return n
+}
+
+// selfLink is the request as it was understood, the patient's value replaced; of a page, the page link itself.
+func (g *Gate) selfLink(x *exchange) string {
+	if x.cursor != "" {
+		return g.base(x.source) + "/" + x.interaction.Type + "?_cursor=" + x.cursor
+	}
+	return g.base(x.source) + "/" + x.query
 }

@@ -1,0 +1,41 @@
+package proxy
+
+import (
+	"context"
+
+	"zorgsluis/fhir"
+)
+
+// serveLastN answers Observation/$lastn (R4 §10.1.20.1) from rows that are already filtered: a hidden row cannot take the place of
+// another (leaks.md OP-3). The source gives the newest first; of each code the first are taken. All that is permitted has to be
+// seen for that, so a patient with more than the bound of pages has to be asked about more narrowly.
+func (g *Gate) serveLastN(ctx context.Context, x *exchange, j *judge, p plan) (answer, *refusal) {
+	const all = int(^uint(0) >> 1)
+	found, ref := g.gather(ctx, x, j, p, position{}, all)
+	if ref != nil {
+		return answer{}, ref
+	}
+	defer found.release()
+	_, most := x.interaction.LastN()
+	return g.page(ctx, x, j, found, func(j *judge) ([]pick, *position, *refusal) {
+		picks, more := found.matches(j, all)
+		if more != nil {
+			return nil, nil, refuse(causeTooLarge, "lastn-too-large")
+		}
+		return newest(picks, most), nil, nil
+	})
+}
+
+// newest takes the first observations of each code. One without a coding is grouped by its text, one without either with its like.
+func newest(picks []pick, most int) []pick {
+	taken := map[fhir.Coding]int{}
+	var kept []pick
+	for _, p := range picks {
+		code := p.page.contents.ObservationCode(p.i)
+		if taken[code] < most {
+			taken[code]++
+			kept = append(kept, p)
+		}
+	}
+	return kept
+}
