@@ -3,10 +3,13 @@
 package e2e_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"testing"
 
 	"zorgsluis/internal/demo"
@@ -27,6 +30,13 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (int, error) {
+	// Stories wait more than they compute: for deadlines, for processes, for the disk.
+	flag.Parse()
+	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
+		if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {
+			return 0, err
+		}
+	}
 	folder, err := os.MkdirTemp("", "zs-e2e-")
 	if err != nil {
 		return 0, err

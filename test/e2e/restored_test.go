@@ -51,8 +51,7 @@ func TestRestoredBackup(t *testing.T) {
 	g.terminate() // what it cannot archive makes the exit code 1, which is not the subject here
 	g.ended()
 
-	scheme, listen, _ := strings.Cut(g.base, "://")
-	refused := w.launch(file, scheme, listen, strings.TrimPrefix(g.admin, "http://"))
+	refused := w.launchAgain(g, file)
 	if code := refused.ended(); code != 1 || !strings.Contains(refused.out.String(), "gateway store accept") {
 		t.Errorf("a restart on the backup ended with exit code %d, want 1 and what to do:\n%s", code, refused.out.String())
 	}
@@ -85,8 +84,7 @@ func TestEmptiedRedis(t *testing.T) {
 		g.ask(doctor, q).wantUnavailable(t, "emptied")
 	}
 	g.kill()
-	scheme, listen, _ := strings.Cut(g.base, "://")
-	again := w.launch(file, scheme, listen, strings.TrimPrefix(g.admin, "http://"))
+	again := w.launchAgain(g, file)
 	if code := again.ended(); code != 1 {
 		t.Errorf("a restart on an emptied Redis ended with exit code %d, want 1:\n%s", code, again.out.String())
 	}

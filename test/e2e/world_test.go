@@ -17,6 +17,7 @@ import (
 	"zorgsluis/consent/redisstore/redistest"
 	"zorgsluis/fhir"
 	"zorgsluis/internal/demo"
+	"zorgsluis/policy"
 )
 
 // marker stands in whatever a story plants to find it again where it must not be.
@@ -102,6 +103,11 @@ func (w *world) open(prepare func(context.Context, redisstore.Options) error) {
 
 // change edits what is on file for a person. It leaves an event, as every change does.
 func (w *world) change(person fhir.Identifier, apply func(*consent.Standing) error) error {
+	return w.changeAs("recorded", person, apply)
+}
+
+// changeAs is change with the reason of its event.
+func (w *world) changeAs(reason policy.Reason, person fhir.Identifier, apply func(*consent.Standing) error) error {
 	person, err := consent.NormalizePerson(person)
 	if err != nil {
 		return err
@@ -109,7 +115,7 @@ func (w *world) change(person fhir.Identifier, apply func(*consent.Standing) err
 	_, err = w.store.Change(w.t.Context(), audit.Change{
 		Request: uuid(), Person: person, Apply: apply,
 		Event: &audit.Event{
-			Version: audit.SchemaVersion, Kind: audit.KindConsent, Request: uuid(), Outcome: audit.OutcomePermit, Reason: "recorded",
+			Version: audit.SchemaVersion, Kind: audit.KindConsent, Request: uuid(), Outcome: audit.OutcomePermit, Reason: reason,
 			Actor: audit.Actor{Kind: "other", Name: "stage"},
 		},
 	})
@@ -259,8 +265,14 @@ func (w *world) start(replace ...string) (*gateway, string) {
 // again starts a gateway on a configuration that one had before.
 func (w *world) again(g *gateway, file string) *gateway {
 	w.t.Helper()
+	return w.launchAgain(g, file).started()
+}
+
+// launchAgain is again for a gateway that may not come up.
+func (w *world) launchAgain(g *gateway, file string) *gateway {
+	w.t.Helper()
 	scheme, listen, _ := strings.Cut(g.base, "://")
-	return w.launch(file, scheme, listen, strings.TrimPrefix(g.admin, "http://")).started()
+	return w.launch(file, scheme, listen, strings.TrimPrefix(g.admin, "http://"))
 }
 
 // uuid is a random UUID (RFC 9562 §5.4).

@@ -1,0 +1,132 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"zorgsluis/audit"
+	"zorgsluis/internal/demo"
+)
+
+// auditEvent is what a patient's page reads of an AuditEvent.
+type auditEvent struct {
+	ResourceType, Recorded, Outcome string
+	PurposeOfEvent                  []struct{ Coding []struct{ Code string } }
+	Agent                           []struct {
+		Requestor bool
+		Name      string
+	}
+	Entity []struct {
+		Type struct{ Code string }
+		What struct{ Identifier struct{ Value string } }
+	}
+}
+
+func (e auditEvent) request() string {
+	for _, entity := range e.Entity {
+		if entity.Type.Code == "XrequestId" {
+			return entity.What.Identifier.Value
+		}
+	}
+	return ""
+}
+
+// TestPatientSeesWhoLooked: the patient's list holds every event about the record, once, permitted or refused, the newest first,
+// and nothing about others; nobody else gets it.
+func TestPatientSeesWhoLooked(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g, file := w.start()
+	karena, milan, doctor := demo.Karena(), demo.Milan(), demo.EmergencyDoctor()
+	patient := demo.Patient("patient", karena)
+	var hers []reply
+	ask := func(by demo.Caller, q question) { hers = append(hers, g.ask(by, q)) }
+	ask(demo.GP(), search("Condition", karena))
+	ask(demo.GP(), searchID("Observation", karena))
+	ask(demo.Pharmacist(), search("Condition", karena))
+	ask(demo.Insurer(), search("Condition", karena))
+	ask(doctor, search("AllergyIntolerance", karena))
+	ask(doctor, declare(karena))
+	ask(doctor, search("AllergyIntolerance", karena))
+	ask(demo.GP(), get("/fhir/demo/Patient/"+string(karena.PatientID)))
+	ask(patient, get("/fhir/demo/Condition"))
+	theirs := []reply{g.ask(demo.GP(), search("Condition", milan)), g.ask(demo.GP(), get("/fhir/demo/Condition/absent")), g.ask(demo.Caller{}, search("Condition", karena))}
+	w.withdraw(file, karena, partyGP)
+
+	look := g.ask(patient, get("/gateway/AuditEvent")).wantStatus(t, http.StatusOK, "the patient's list")
+	var bundle struct {
+		Type  string
+		Entry []struct{ Resource auditEvent }
+	}
+	if err := json.Unmarshal([]byte(look.body), &bundle); err != nil || bundle.Type != "searchset" {
+		t.Fatalf("the list is no searchset: %v %s", err, bundle.Type)
+	}
+	byRequest := map[string][]auditEvent{}
+	previous := "9"
+	for _, entry := range bundle.Entry {
+		e := entry.Resource
+		if e.ResourceType != "AuditEvent" || e.Recorded > previous {
+			t.Errorf("got a %s of %s after one of %s, want AuditEvents, the newest first", e.ResourceType, e.Recorded, previous)
+		}
+		previous = e.Recorded
+		byRequest[e.request()] = append(byRequest[e.request()], e)
+	}
+	for _, r := range append(hers, look) {
+		events := byRequest[r.id]
+		if len(events) != 1 {
+			t.Errorf("a request with status %d has %d events in the list, want 1", r.status, len(events))
+			continue
+		}
+		recorded := w.eventsOf(r.id)[0]
+		want := map[audit.Outcome]string{audit.OutcomePermit: "0", audit.OutcomeDeny: "4", audit.OutcomeError: "8"}[recorded.Outcome]
+		if events[0].Outcome != want {
+			t.Errorf("the list says outcome %s of a request that ended with %s", events[0].Outcome, recorded.Outcome)
+		}
+	}
+	for _, r := range theirs {
+		if len(byRequest[r.id]) != 0 {
+			t.Error("an event about somebody else, or about nobody, is in the list")
+		}
+	}
+	// Everything that is on record about her is in the list: seeds, flags and withdrawals too.
+	key := w.store.Key(karena.Identifier())
+	n := 0
+	for _, e := range w.events() {
+		if e.Person == key {
+			n++
+		}
+	}
+	if len(bundle.Entry) != n {
+		t.Errorf("the list has %d events, want all %d that are on record", len(bundle.Entry), n)
+	}
+	for _, secret := range []string{karena.BSN, string(karena.PatientID), milan.BSN, string(milan.PatientID)} {
+		if strings.Contains(look.body, secret) {
+			t.Errorf("the list holds an identifier of a patient")
+		}
+	}
+	if !strings.Contains(look.body, demo.GP().Claims.Name) || !strings.Contains(look.body, demo.Insurer().Claims.Name) {
+		t.Error("the list does not say who looked")
+	}
+	if used := byRequest[hers[6].id]; len(used) == 1 && !slices.ContainsFunc(used[0].PurposeOfEvent, func(p struct{ Coding []struct{ Code string } }) bool {
+		return slices.ContainsFunc(p.Coding, func(c struct{ Code string }) bool { return c.Code == "ETREAT" || c.Code == "BTG" })
+	}) && !strings.Contains(look.body, "ETREAT") {
+		t.Error("the emergency access is not marked in the list")
+	}
+
+	for name, by := range map[string]demo.Caller{"a GP": demo.GP(), "a doctor": doctor, "nobody": {}} {
+		r := g.ask(by, get("/gateway/AuditEvent"))
+		if r.status != http.StatusForbidden && r.status != http.StatusUnauthorized {
+			t.Errorf("%s: got status %d, want a refusal", name, r.status)
+		}
+		r.wantNothing(t, name)
+	}
+	others := g.ask(demo.Patient("patient-milan", milan), get("/gateway/AuditEvent")).wantStatus(t, http.StatusOK, "Milan's list")
+	for _, r := range hers {
+		if strings.Contains(others.body, r.id) {
+			t.Error("Milan's list holds an event of Karena")
+		}
+	}
+}
