@@ -209,7 +209,7 @@ func asSearchset(resources ...string) string {
 	return b.String()
 }
 
-// Every real resource alone, all of them as searchsets, and both with other white space, are read and rendered as the oracle does.
+// Every real resource alone, all of them as searchsets, and some of both with other white space, are read and rendered as the oracle does.
 func TestReaderAgreesWithOracleOnRealRecords(t *testing.T) {
 	o := testOracle()
 	r := testReader(t, o)
@@ -226,6 +226,9 @@ func TestReaderAgreesWithOracleOnRealRecords(t *testing.T) {
 		}
 		if len(c.Resources) == 1 && c.Resources[0].Attributed {
 			attributed++
+		}
+		if i%4 != 0 {
+			continue
 		}
 		var spaced bytes.Buffer
 		if err := json.Indent(&spaced, []byte(body), "\t", "\r\n "); err != nil {
@@ -315,7 +318,7 @@ func TestReaderAgreesWithOracleOnMutations(t *testing.T) {
 	r := testReader(t, o)
 	var c Contents
 	resources := realResources(t)
-	for seed := range uint64(2000) {
+	for seed := range uint64(800) {
 		i := int(seed*7) % len(resources)
 		body := asSearchset(string(mutate([]byte(resources[i]), seed)), resources[(i+1)%len(resources)])
 		if seed%4 == 0 {
@@ -332,19 +335,18 @@ func TestReaderAgreesWithOracleOnEveryPair(t *testing.T) {
 	o := testOracle()
 	r := testReader(t, o)
 	var c Contents
-	for _, typ := range []string{"Observation", "Patient", "Appointment", "Composition"} {
-		for _, name := range memberNames {
-			for _, snippet := range snippets {
-				member := `"` + name + `":` + snippet
-				for _, body := range []string{
-					`{"resourceType":"` + typ + `","id":"A","subject":{"reference":"Patient/A"},` + member + `}`,
-					`{"patient":{"reference":"Patient/A","display":"p",` + member + `},"resourceType":"` + typ + `","id":"A","note":[{` + member + `}]}`,
-					`{"resourceType":"` + typ + `","id":"A","participant":[{"actor":{"reference":"Patient/A"}},{` + member + `}],"subject":{"reference":"Patient/A"},` +
-						`"patient":{"reference":"Patient/A"},"contained":[{"resourceType":"Medication","id":"c1","text":{"status":"additional"},` + member + `}]}`,
-				} {
-					if err := compareWithOracle(o, r, &c, []byte(body)); err != nil {
-						t.Fatalf("%v\n%s", err, body)
-					}
+	types := []string{"Observation", "Patient", "Appointment", "Composition"}
+	for i, name := range memberNames {
+		for j, snippet := range snippets {
+			typ, member := types[(i+j)%len(types)], `"`+name+`":`+snippet
+			for _, body := range []string{
+				`{"resourceType":"` + typ + `","id":"A","subject":{"reference":"Patient/A"},` + member + `}`,
+				`{"patient":{"reference":"Patient/A","display":"p",` + member + `},"resourceType":"` + typ + `","id":"A","note":[{` + member + `}]}`,
+				`{"resourceType":"` + typ + `","id":"A","participant":[{"actor":{"reference":"Patient/A"}},{` + member + `}],"subject":{"reference":"Patient/A"},` +
+					`"patient":{"reference":"Patient/A"},"contained":[{"resourceType":"Medication","id":"c1","text":{"status":"additional"},` + member + `}]}`,
+			} {
+				if err := compareWithOracle(o, r, &c, []byte(body)); err != nil {
+					t.Fatalf("%v\n%s", err, body)
 				}
 			}
 		}
