@@ -249,21 +249,31 @@ func TestMisbehavingSources(t *testing.T) {
 	}
 }
 
-// TestASlowSource is promise 7: 504 in bounded time.
+// TestASlowSource is promise 7: 504 in bounded time, whether our deadline or one of the transport's comes first.
 func TestASlowSource(t *testing.T) {
-	block := make(chan struct{})
-	w := newWorld(t, func(p *proxy.Parts) { p.Sources[0].Timeout = 50 * time.Millisecond })
-	t.Cleanup(func() { close(block) })
-	w.story()
-	w.source.intercept = func(_ http.ResponseWriter, r *http.Request) bool {
-		if strings.Contains(r.URL.Path, "/Observation") {
-			<-block
-		}
-		return false
-	}
-	got := w.get("gp", searchA)
-	if got.status != http.StatusGatewayTimeout || w.store.last(t).Reason != "source-timeout" {
-		t.Errorf("got %d %s", got.status, w.store.last(t).Reason)
+	for name, change := range map[string]func(*proxy.Parts){
+		"our deadline": func(p *proxy.Parts) { p.Sources[0].Timeout = 50 * time.Millisecond },
+		"the transport's": func(p *proxy.Parts) {
+			p.Sources[0].Timeout = 10 * time.Second
+			p.Sources[0].Transport = &http.Transport{ResponseHeaderTimeout: 50 * time.Millisecond, DisableCompression: true}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			block := make(chan struct{})
+			w := newWorld(t, change)
+			t.Cleanup(func() { close(block) })
+			w.story()
+			w.source.intercept = func(_ http.ResponseWriter, r *http.Request) bool {
+				if strings.Contains(r.URL.Path, "/Observation") {
+					<-block
+				}
+				return false
+			}
+			got := w.get("gp", searchA)
+			if got.status != http.StatusGatewayTimeout || w.store.last(t).Reason != "source-timeout" {
+				t.Errorf("got %d %s", got.status, w.store.last(t).Reason)
+			}
+		})
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"mime"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -61,7 +62,7 @@ func (g *Gate) fetch(ctx context.Context, x *exchange, a ask) (*fetched, *refusa
 	}
 	resp, err := x.source.Transport.RoundTrip(req)
 	if err != nil {
-		return nil, sourceError(ctx, "source-unavailable")
+		return nil, sourceError(ctx, err, "source-unavailable")
 	}
 	defer resp.Body.Close()
 	switch {
@@ -101,8 +102,11 @@ func outbound(ctx context.Context, x *exchange, a ask) (*http.Request, error) {
 	return req, nil
 }
 
-func sourceError(ctx context.Context, otherwise string) *refusal {
-	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+// sourceError says of a failed exchange with a source whether time ran out: ours, or that of the transport, whose own timeouts may
+// come first.
+func sourceError(ctx context.Context, err error, otherwise string) *refusal {
+	var timeout net.Error
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
 		return refuse(causeSlowSource, "source-timeout")
 	}
 	return &refusal{cause: causeBadSource, reason: "source-unavailable", err: errors.New(otherwise)}
@@ -156,7 +160,7 @@ func (g *Gate) read(ctx context.Context, resp *http.Response) (*fetched, *refusa
 			return f, nil
 		case err != nil:
 			f.release()
-			return nil, sourceError(ctx, "source-cut")
+			return nil, sourceError(ctx, err, "source-cut")
 		}
 	}
 }
