@@ -66,8 +66,8 @@ func NewTables(categories []ProviderCategory, codes CodeTables) (*Tables, error)
 			problems = append(problems, fmt.Errorf("category %s is not one that the law blocks", b.Category))
 		}
 	}
-	if len(problems) > 0 {
-		return nil, fmt.Errorf("provider tables: %w", errors.Join(problems...))
+	if err := errors.Join(problems...); err != nil {
+		return nil, fmt.Errorf("provider tables: %w", err)
 	}
 	return &Tables{codes}, nil
 }

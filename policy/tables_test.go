@@ -105,3 +105,13 @@ func TestNewTablesRefuses(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
+
+func TestNewTablesNeedsEveryBlockedParty(t *testing.T) {
+	for i, b := range codeTables().Blocked {
+		c := codeTables()
+		c.Blocked = slices.Delete(c.Blocked, i, i+1)
+		if tables, err := policy.NewTables(tableCategories, c); err == nil || tables != nil {
+			t.Errorf("without %s: got %v, %v, want no tables and an error", b.Category, tables, err)
+		}
+	}
+}
