@@ -66,8 +66,11 @@ type place struct {
 	at                                  span // in the body
 	id, patient                         textSpan
 	references, identifiers, categories [2]int // in found and results
-	edits                               [2]int // in walk.edits
+	edits, attachments                  [2]int // in walk
 }
+
+// marks are where what is found in a resource begins in the lists of a walk.
+type marks struct{ edits, attachments int }
 
 // found holds what all resources disclose, before the strings are known.
 type found struct {

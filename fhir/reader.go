@@ -161,12 +161,12 @@ func (c *Contents) resource(i int) int {
 func (c *Contents) entryResource(i int, mode Mode) int {
 	w := &c.walk
 	w.facts.reset()
-	edits := len(w.edits)
+	from := marks{len(w.edits), len(w.attachments)}
 	end, _ := w.object(i, 0)
 	if end < 0 {
 		return -1
 	}
-	if broken := c.judge(span{uint32(i), uint32(end)}, edits, mode); broken != "" {
+	if broken := c.judge(span{uint32(i), uint32(end)}, from, mode); broken != "" {
 		return w.fail(broken)
 	}
 	return end
@@ -180,7 +180,7 @@ func (w *walk) reset(r *Reader, body []byte) {
 	}
 	w.depth = 0
 	w.names = w.names[:0]
-	w.scratch, w.edits = w.scratch[:0], w.edits[:0]
+	w.scratch, w.edits, w.attachments = w.scratch[:0], w.edits[:0], w.attachments[:0]
 	w.mentions = r.host.appendMentions(w.mentions[:0], body)
 	w.passed, w.mention = 0, w.mentions[0]
 	if len(w.path) < r.maxDepth+2 {

@@ -2,26 +2,40 @@ package fhir
 
 import "slices"
 
-// The rules of a searchset (R4 §3.1.1.1, leaks.md JS-12 to JS-16).
+// The rules of a searchset and of a history (R4 §3.1.1.1, leaks.md JS-12 to JS-16).
 const (
 	errNoSearchset contentError = "no Bundle of type searchset"
+	errNoHistory   contentError = "no Bundle of type history"
 	errEntry       contentError = "an entry that is no object, or has a part of another shape"
 	errLink        contentError = "a link of another shape, or next or self twice"
 	errEntries     contentError = "too many entries"
 )
 
-// bundle is what is kept of a searchset's own members.
+// bundle is what is kept of a Bundle's own members.
 type bundle struct {
+	want       string // the type of Bundle that is read
 	typ, kind  string
 	next, self textSpan
 	entries    int
 	restricted bool // by a label of the Bundle, which holds for all that is in it
 }
 
-// searchset reads a Bundle.
+// searchset reads a Bundle of type searchset.
 func (c *Contents) searchset(i int) int {
+	if i = c.bundle(i, &bundle{want: "searchset"}, errNoSearchset); i >= 0 {
+		c.dropTwins()
+	}
+	return i
+}
+
+// history reads a Bundle of type history.
+func (c *Contents) history(i int) int {
+	return c.bundle(i, &bundle{want: "history"}, errNoHistory)
+}
+
+// bundle reads a Bundle of one type; that it is another one breaks the rule.
+func (c *Contents) bundle(i int, b *bundle, rule contentError) int {
 	w := &c.walk
-	var b bundle
 	i = w.eachMember(i, func(kw keyword, i int) int {
 		switch kw {
 		case kwResourceType:
@@ -29,9 +43,9 @@ func (c *Contents) searchset(i int) int {
 		case kwType:
 			return w.word(i, &b.kind)
 		case kwLink:
-			return w.eachElement(i, errLink, func(i int) int { return c.bundleLink(i, &b) })
+			return w.eachElement(i, errLink, func(i int) int { return c.bundleLink(i, b) })
 		case kwEntry:
-			return w.eachElement(i, errEntry, func(i int) int { return c.entry(i, &b) })
+			return w.eachElement(i, errEntry, func(i int) int { return c.entry(i, b) })
 		case kwMeta:
 			w.facts.reset()
 			w.path[0] = kwMeta
@@ -44,11 +58,10 @@ func (c *Contents) searchset(i int) int {
 	switch {
 	case i < 0:
 		return -1
-	case b.typ != "Bundle" || b.kind != "searchset":
-		return w.fail(errNoSearchset)
+	case b.typ != "Bundle" || b.kind != b.want:
+		return w.fail(rule)
 	}
 	c.settle(b.next, b.self)
-	c.dropTwins()
 	if b.restricted {
 		c.restrictAll()
 	}
@@ -65,14 +78,15 @@ func (c *Contents) restrictAll() {
 	}
 }
 
-// entry reads one entry. Its wrapper is written anew, so that only fullUrl, resource and search.mode are looked at (JS-14).
+// entry reads one entry. Its wrapper is written anew, so that only fullUrl, resource, search.mode and, of a
+// history, request.method are looked at (JS-14).
 func (c *Contents) entry(i int, b *bundle) int {
 	w := &c.walk
 	if b.entries++; b.entries > w.r.maxEntries {
 		return w.fail(errEntries)
 	}
 	count := len(c.Resources)
-	mode, fullURL, members := "", token{}, 0
+	mode, method, fullURL, members := "", "", token{}, 0
 	i = w.eachMember(i, func(kw keyword, i int) int {
 		members++
 		switch kw {
@@ -87,7 +101,11 @@ func (c *Contents) entry(i int, b *bundle) int {
 			}
 			return i
 		case kwSearch:
-			return w.search(i, &mode)
+			return w.entryPart(i, kwMode, &mode)
+		case kwRequest:
+			if b.want == "history" {
+				return w.entryPart(i, kwMethod, &method)
+			}
 		}
 		return w.skip(i)
 	})
@@ -99,14 +117,15 @@ func (c *Contents) entry(i int, b *bundle) int {
 	case len(c.Resources) == count:
 		return i
 	}
-	res := &c.Resources[count]
-	switch Mode(mode) {
-	case ModeMatch, ModeInclude:
-		res.Mode = Mode(mode)
+	switch {
+	case b.want == "history" && method != "DELETE":
+		mode = string(ModeMatch)
+	case b.want == "searchset" && (Mode(mode) == ModeMatch || Mode(mode) == ModeInclude):
 	default:
 		c.Resources, c.places = c.Resources[:count], c.places[:count]
 		return i
 	}
+	c.Resources[count].Mode = Mode(mode)
 	if fullURL.present && !c.isFullURL(fullURL, count) {
 		c.drop(count)
 	}
@@ -126,14 +145,14 @@ func (c *Contents) isFullURL(t token, i int) bool {
 	return target.kind == localTarget && target.typ.name == c.Resources[i].Type && string(target.id) == string(c.texts[id.start:id.end])
 }
 
-// search reads Bundle.entry.search.
-func (w *walk) search(i int, mode *string) int {
+// entryPart reads the one member that counts of Bundle.entry.search or Bundle.entry.request.
+func (w *walk) entryPart(i int, member keyword, to *string) int {
 	if w.at(i) != '{' {
 		return w.fail(errEntry)
 	}
 	return w.eachMember(i, func(kw keyword, i int) int {
-		if kw == kwMode {
-			return w.word(i, mode)
+		if kw == member {
+			return w.word(i, to)
 		}
 		return w.skip(i)
 	})
@@ -173,7 +192,7 @@ func (c *Contents) bundleLink(i int, b *bundle) int {
 
 // words are the values of a wrapper that have a meaning.
 var words = map[string]string{
-	"Bundle": "Bundle", "searchset": "searchset", "match": "match", "include": "include", "next": "next", "self": "self",
+	"Bundle": "Bundle", "searchset": "searchset", "history": "history", "DELETE": "DELETE", "match": "match", "include": "include", "next": "next", "self": "self",
 }
 
 // word reads a value that is one of words; any other is "".

@@ -1,5 +1,7 @@
 package fhir
 
+import "bytes"
+
 // facts are what the walk finds in one resource, contained ones included. They are judged when all of it has been read, because
 // the resource type, which says what they mean, can stand last.
 type facts struct {
@@ -84,9 +86,9 @@ func (w *walk) note(o *object, kw keyword, d int, at span, t token, s shape) {
 	case kwDisplayTwin:
 		o.displayTwinAt = at
 	case kwURL:
-		o.urlAt = at
+		o.url, o.urlAt, o.urlShape = t, at, s
 	case kwURLTwin:
-		o.urlTwinAt = at
+		o.urlTwinAt, o.urlTwinShape = at, s
 	case kwAttachmentPart:
 		o.attachmentPart = true
 	case kwValueURL:
@@ -100,7 +102,7 @@ func (w *walk) note(o *object, kw keyword, d int, at span, t token, s shape) {
 	case d == 0:
 		w.noteTop(kw, at, t, s)
 	case d == 1 && w.path[0] == kwMeta:
-		w.noteMeta(o, kw, at, s)
+		w.noteMeta(kw, s)
 	}
 	if w.r.decides[kw] && !s.is(isObject|ofObjects) {
 		w.refer(reference{kind: unnamed}, d+1)
@@ -141,7 +143,7 @@ func (w *walk) noteTop(kw keyword, at span, t token, s shape) {
 }
 
 // noteMeta takes a member of meta.
-func (w *walk) noteMeta(o *object, kw keyword, at span, s shape) {
+func (w *walk) noteMeta(kw keyword, s shape) {
 	switch kw {
 	case kwSecurity:
 		if !s.is(ofObjects) {
@@ -149,10 +151,6 @@ func (w *walk) noteMeta(o *object, kw keyword, at span, s shape) {
 		}
 	case kwSecurityTwin:
 		w.restrict()
-	case kwHousekeeping:
-		if !s.is(isRemoved | isStripped) {
-			w.editMember(o, at, isRemoved)
-		}
 	}
 }
 
@@ -163,7 +161,7 @@ func (w *walk) close(o *object, d int) shape {
 	if d > 0 {
 		w.closeReference(o, d)
 		if w.closeIdentifier(o) {
-			s |= isPerson | isStripped
+			s |= isPerson | isRemoved | isStripped
 		}
 		w.closeAttachment(o, d)
 	}
@@ -176,12 +174,8 @@ func (w *walk) close(o *object, d int) shape {
 	case 2:
 		w.closeCoding(o, w.path[0], w.path[1])
 	}
-	switch {
-	case o.members == 0 || d == 0:
-	case o.removed == o.members:
-		s |= isRemoved
-	case o.removed+o.stripped == o.members:
-		s |= isStripped
+	if d > 0 {
+		s |= o.when()
 	}
 	return s
 }
@@ -235,19 +229,49 @@ func (w *walk) closeIdentifier(o *object) bool {
 	return false
 }
 
-// closeAttachment takes the links of an Attachment away, whatever they point at: to the source they are a second door, to
-// elsewhere a capability (BI-1, BI-5, BI-6). An Attachment is told by its element or by what stands beside the link; an
-// Extension has a url as well, which is its name.
+// closeAttachment takes the links of an Attachment away: to the source they are a second door, to elsewhere a capability (BI-1,
+// BI-5, BI-6). In the place of one to a Binary of the source the gateway may put a link of its own. An Attachment is told by its
+// element or by what stands beside the link; an Extension has a url as well, which is its name.
 func (w *walk) closeAttachment(o *object, d int) {
 	name := w.path[d-1]
 	if name == kwExtension || name != kwAttachment && !o.attachmentPart {
 		return
 	}
-	for _, at := range [...]span{o.urlAt, o.urlTwinAt} {
-		if at != (span{}) {
-			w.editMember(o, at, isRemoved)
+	w.removeMember(o, o.urlTwinAt, o.urlTwinShape)
+	id, ok := []byte(nil), false
+	if o.url.present {
+		id, ok = w.binary(w.bytes(o.url))
+	}
+	if !ok {
+		w.removeMember(o, o.urlAt, o.urlShape)
+		return
+	}
+	w.attachments = append(w.attachments, attachment{o.urlAt, id})
+	w.edit(o.urlAt, linked, 0)
+	o.count(isRemoved|isUnlinked, 1)
+}
+
+// removeMember records that a member of o goes in any rendering, if it is there. Its value may have been counted as one that goes on
+// conditions.
+func (w *walk) removeMember(o *object, at span, value shape) {
+	if at == (span{}) {
+		return
+	}
+	if value.is(isRemoved) {
+		o.count(value, -1)
+	}
+	w.editMember(o, at, isRemoved)
+}
+
+// binary is the id of a Binary of the source, where a link points at exactly that.
+func (w *walk) binary(link []byte) (id []byte, ok bool) {
+	if rest, ok := bytes.CutPrefix(link, []byte(w.r.base)); ok {
+		if link, ok = bytes.CutPrefix(rest, []byte("/")); !ok {
+			return nil, false
 		}
 	}
+	id, ok = bytes.CutPrefix(link, []byte("Binary/"))
+	return id, ok && isID(id)
 }
 
 // closeConcept takes a CodeableConcept in an element of the resource.

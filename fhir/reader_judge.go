@@ -7,7 +7,7 @@ import (
 
 // judge says what the resource that was read discloses. Everything that is not understood leaves it neither attributed nor
 // shared; only a resource type that is not in the tables breaks the whole response (JS-11).
-func (c *Contents) judge(at span, edits int, mode Mode) contentError {
+func (c *Contents) judge(at span, from marks, mode Mode) contentError {
 	w := &c.walk
 	p := &w.parts[0]
 	t := w.typeOf(w.bytes(p.typ))
@@ -53,8 +53,10 @@ func (c *Contents) judge(at span, edits int, mode Mode) contentError {
 	}
 	place.references[1], place.identifiers[1], place.categories[1] =
 		len(c.found.references), len(c.found.identifiers), len(c.results.categories)
-	place.edits = [2]int{edits, len(w.edits)}
-	slices.SortFunc(w.edits[edits:], edit.compare)
+	place.edits = [2]int{from.edits, len(w.edits)}
+	slices.SortFunc(w.edits[from.edits:], edit.compare)
+	place.attachments = [2]int{from.attachments, len(w.attachments)}
+	slices.SortFunc(w.attachments[from.attachments:], attachment.compare)
 	c.Resources, c.places = append(c.Resources, res), append(c.places, place)
 	return ""
 }

@@ -11,8 +11,9 @@ const (
 	isArray
 	ofObjects  // isArray: not empty, and holds objects only
 	isPerson   // isObject: an Identifier of a person
-	isRemoved  // nothing of it would be left in any rendering
-	isStripped // nothing of it would be left where person identifiers are stripped
+	isRemoved  // nothing of it would be left: in any rendering, unless there is a condition
+	isStripped // isRemoved: only where person identifiers are stripped
+	isUnlinked // isRemoved: only where the attachments in it get no links
 )
 
 func (s shape) is(any shape) bool { return s&any != 0 }
@@ -22,11 +23,12 @@ type span struct{ start, end uint32 }
 
 // object is what the walk keeps of the object that it is reading: the members that FHIR types are told apart by.
 type object struct {
-	reference, typ, system, code, value                 token
+	reference, typ, system, code, value, url            token
 	displayAt, displayTwinAt, urlAt, urlTwinAt          span
 	referenceOdd, typeOdd, codingOdd, valueOdd          bool // a member of another JSON type than R4 gives it
 	identifier, person, coding, codings, attachmentPart bool
-	members, removed, stripped                          int32
+	urlShape, urlTwinShape                              shape
+	members, gone, stripped, unlinked                   int32
 }
 
 // walk is the state of one pass over a body. Its slices are reused from one response to the next.
@@ -46,7 +48,8 @@ type walk struct {
 
 	facts // of the resource that is read
 
-	edits []edit
+	edits       []edit
+	attachments []attachment
 }
 
 // any reads the value at i, whose names are path[:d].
@@ -180,7 +183,10 @@ func (w *walk) object(i, d int) (int, shape) {
 			return -1, 0
 		}
 		o.members++
-		if s.is(isRemoved | isStripped) {
+		if kw == kwHousekeeping && d == 1 && w.path[0] == kwMeta {
+			s = isRemoved
+		}
+		if s.is(isRemoved) {
 			w.editMember(&o, span{from, uint32(i)}, s)
 		}
 		if kw != kwNone {
@@ -199,7 +205,7 @@ func (w *walk) array(i, d int) (int, shape) {
 	if i = w.enter(i); i < 0 {
 		return -1, 0
 	}
-	elements, objects, gone, always := 0, 0, 0, 0
+	elements, objects, gone, when := 0, 0, 0, isRemoved
 	for more := w.at(i) != ']'; more; elements++ {
 		from := uint32(i)
 		var s shape
@@ -212,11 +218,8 @@ func (w *walk) array(i, d int) (int, shape) {
 		case s.is(isArray):
 			w.odd = true // R4 §2.6.2 has no arrays of arrays
 		}
-		if s.is(isRemoved | isStripped) {
-			gone++
-			if s.is(isRemoved) {
-				always++
-			}
+		if s.is(isRemoved) {
+			gone, when = gone+1, when|s&(isStripped|isUnlinked)
 			w.edit(span{from, uint32(i)}, s.removal(), 0)
 		}
 		if i, more = w.next(i, ']'); i < 0 {
@@ -227,11 +230,8 @@ func (w *walk) array(i, d int) (int, shape) {
 	if elements > 0 && objects == elements {
 		s |= ofObjects
 	}
-	switch {
-	case elements > 0 && always == elements:
-		s |= isRemoved
-	case elements > 0 && gone == elements:
-		s |= isStripped
+	if elements > 0 && gone == elements {
+		s |= when
 	}
 	return w.leave(i), s
 }
@@ -270,20 +270,47 @@ func (w *walk) edit(at span, kind removal, typ uint16) {
 
 // removal is what becomes of a value of which nothing would be left.
 func (s shape) removal() removal {
-	if s.is(isRemoved) {
-		return removed
+	switch s & (isStripped | isUnlinked) {
+	case isStripped:
+		return stripped
+	case isUnlinked:
+		return unlinked
+	case isStripped | isUnlinked:
+		return strippedUnlinked
 	}
-	return stripped
+	return removed
 }
 
 // editMember records that a member of o goes.
 func (w *walk) editMember(o *object, at span, s shape) {
 	w.edit(at, s.removal(), 0)
-	if s.is(isRemoved) {
-		o.removed++
-	} else {
-		o.stripped++
+	o.count(s, 1)
+}
+
+// count counts n members that go on the same conditions.
+func (o *object) count(s shape, n int32) {
+	o.gone += n
+	if s.is(isStripped) {
+		o.stripped += n
 	}
+	if s.is(isUnlinked) {
+		o.unlinked += n
+	}
+}
+
+// when is on what conditions nothing would be left of the object: those of all its members; none if one of them stays.
+func (o *object) when() shape {
+	if o.members == 0 || o.gone < o.members {
+		return 0
+	}
+	s := isRemoved
+	if o.stripped > 0 {
+		s |= isStripped
+	}
+	if o.unlinked > 0 {
+		s |= isUnlinked
+	}
+	return s
 }
 
 // bytes is the value of a string. It stays valid until the next response is read.

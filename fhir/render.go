@@ -17,16 +17,23 @@ type Edits struct {
 	// KeepDisplay says whether the display of references to a type may stay; the type is "" where the reference tells none. Nil
 	// keeps none.
 	KeepDisplay func(typ string) bool
+	// Attachment gives the absolute URL that stands in for the link of an attachment to a Binary of the source. Where it gives "",
+	// and where it is nil, the link is removed, as all other links of attachments are, and all those of shared resources. It may be
+	// called more than once for one link.
+	Attachment func(binary ID) string
 }
 
 // removal says why something is not copied as it is.
 type removal uint8
 
 const (
-	removed     removal = iota // it goes in every rendering
-	stripped                   // it goes where person identifiers are stripped
-	withDisplay                // it goes where the display of references to a type is not kept
-	rewritten                  // it stays: a string with a URL of the source
+	removed          removal = iota // it goes in every rendering
+	stripped                        // it goes where person identifiers are stripped
+	withDisplay                     // it goes where the display of references to a type is not kept
+	rewritten                       // it stays: a string with a URL of the source
+	linked                          // the link of an attachment: it becomes one of ours, or goes
+	unlinked                        // it goes where the attachments in it get no links
+	strippedUnlinked                // it goes where both hold
 )
 
 // edit is a place in the body that is not copied as it is: a member or element that goes, or a string that is rewritten.
@@ -44,30 +51,44 @@ func (a edit) compare(b edit) int {
 // AppendResource appends resource i of the contents. A resource that is neither attributed nor shared is never written: it appends
 // nothing.
 func (c *Contents) AppendResource(dst []byte, i int, e Edits) []byte {
-	if r := &c.Resources[i]; !r.Attributed && !r.Shared {
+	switch r := &c.Resources[i]; {
+	case r.Shared:
+		e.Attachment = nil // nobody's record holds it
+	case !r.Attributed:
 		return dst
 	}
 	body, p := c.walk.body, &c.places[i]
 	done := p.at.start
 	for _, ed := range c.walk.edits[p.edits[0]:p.edits[1]] {
-		if ed.at.start < done || !c.applies(ed, &e) {
+		if ed.at.start < done || !c.applies(ed, p, &e) {
 			continue
 		}
 		dst = append(dst, body[done:ed.at.start]...)
-		if ed.kind == rewritten {
-			dst, done = c.appendRewritten(dst, ed.at, &e), ed.at.end
+		done = ed.at.end
+		switch ed.kind {
+		case rewritten:
+			dst = c.appendRewritten(dst, ed.at, &e)
 			continue
+		case linked:
+			if url := c.link(p, ed.at, &e); url != "" {
+				dst = appendString(append(dst, `"url":`...), url)
+				continue
+			}
 		}
-		dst, done = cutMember(dst, body, ed.at.end)
+		dst, done = cutMember(dst, body, done)
 	}
 	return append(dst, body[done:p.at.end]...)
 }
 
 // applies reports whether an edit is due.
-func (c *Contents) applies(ed edit, e *Edits) bool {
+func (c *Contents) applies(ed edit, p *place, e *Edits) bool {
 	switch ed.kind {
 	case stripped:
 		return e.StripIdentifiers
+	case unlinked:
+		return c.link(p, ed.at, e) == ""
+	case strippedUnlinked:
+		return e.StripIdentifiers && c.link(p, ed.at, e) == ""
 	case withDisplay:
 		return e.KeepDisplay == nil || !e.KeepDisplay(c.walk.r.typeNames[ed.typ])
 	}

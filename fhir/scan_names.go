@@ -44,6 +44,8 @@ const (
 	kwFullURL
 	kwSearch
 	kwMode
+	kwRequest
+	kwMethod
 	kwRelation
 	kwFirstMember // of the elements that decide membership
 )
@@ -87,6 +89,8 @@ var keywords = [kwFirstMember][]string{
 	kwFullURL:        {"fullUrl"},
 	kwSearch:         {"search"},
 	kwMode:           {"mode"},
+	kwRequest:        {"request"},
+	kwMethod:         {"method"},
 	kwRelation:       {"relation"},
 }
 

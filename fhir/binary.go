@@ -1,0 +1,127 @@
+package fhir
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"mime"
+	"strings"
+)
+
+// Binary is what a Binary resource holds (R4 §2.43, STU3 §2.45), decoded.
+type Binary struct {
+	// ContentType is a MIME type (RFC 2045), in its canonical form.
+	ContentType string
+	Data        []byte
+	// SecurityContext is the resource that stands in for the Binary in access decisions. It can only narrow (BI-2).
+	SecurityContext    LocalReference
+	HasSecurityContext bool
+	// Categories are those that its labels add, as of Resource.Categories; a Binary has none of its own. Sorted.
+	Categories []DataCategory
+}
+
+// errBinary is a Binary that does not say clearly what it holds.
+const errBinary contentError = "no Binary of the id that was asked, or one with an element that is missing, unknown or of another shape"
+
+// maxContentType bounds a MIME type, in bytes.
+const maxContentType = 255
+
+// Binary reads the answer to a read of a Binary: exactly the one of that id. It has no other elements than those that are read here,
+// and its content is not empty; everything else is an ErrContent. Data is a copy.
+func (r *Reader) Binary(body []byte, id ID) (Binary, error) {
+	var (
+		c Contents
+		b Binary
+	)
+	err := r.read(body, &c, func(i int) int { return c.walk.binaryResource(i, id, &b) })
+	if err != nil {
+		return Binary{}, err
+	}
+	return b, nil
+}
+
+// binaryResource reads a Binary.
+func (w *walk) binaryResource(i int, id ID, b *Binary) int {
+	data := "data"
+	if w.r.classifier.version != R4 {
+		data = "content"
+	}
+	w.facts.reset()
+	named, identified, ok := false, false, true
+	i = w.eachMember(i, func(kw keyword, i int) int {
+		name := string(w.bytes(w.names[len(w.names)-1].text))
+		w.path[0] = kw
+		from := i
+		i, t, s := w.any(i, 1)
+		if i < 0 {
+			return -1
+		}
+		switch name {
+		case "resourceType":
+			named = string(w.bytes(t)) == typeBinary
+		case "id":
+			identified = string(w.bytes(t)) == string(id)
+		case "meta":
+			w.noteTop(kw, span{}, t, s)
+		case "language":
+			ok = ok && s.is(isString)
+		case "contentType":
+			b.ContentType = contentType(string(w.bytes(t)))
+		case "securityContext":
+			b.HasSecurityContext = true
+			b.SecurityContext = w.securityContext(w.body[from:i])
+		case data:
+			b.Data = decodeBase64(w.bytes(t))
+		default:
+			ok = false
+		}
+		return i
+	})
+	switch {
+	case i < 0:
+		return -1
+	case !named, !identified, !ok, w.odd, b.ContentType == "", len(b.Data) == 0,
+		b.HasSecurityContext && b.SecurityContext == LocalReference{}:
+		return w.fail(errBinary)
+	}
+	b.Categories = w.r.classifier.appendNames(nil, w.added)
+	return i
+}
+
+// contentType is the canonical form of a MIME type, "" for what is none.
+func contentType(s string) string {
+	if len(s) > maxContentType || !strings.Contains(s, "/") {
+		return ""
+	}
+	typ, params, err := mime.ParseMediaType(s)
+	if err != nil {
+		return ""
+	}
+	return mime.FormatMediaType(typ, params)
+}
+
+// decodeBase64 is the value of a base64Binary (R4 §2.24.0.1), nil for what is none. Line breaks may stand in it, and nothing else.
+func decodeBase64(text []byte) []byte {
+	data := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
+	n, err := base64.StdEncoding.Strict().Decode(data, text)
+	if err != nil {
+		return nil
+	}
+	return data[:n]
+}
+
+// securityContext is the resource that a Reference names; zero where it does not clearly name one of the source.
+func (w *walk) securityContext(raw []byte) LocalReference {
+	var (
+		reference      elements
+		text, declared string
+	)
+	if json.Unmarshal(raw, &reference) != nil || !reference.read("reference", &text) || !reference.read("type", &declared) {
+		return LocalReference{}
+	}
+	target := w.target([]byte(text))
+	declared = strings.TrimPrefix(declared, structureDefinition)
+	if target.kind != localTarget || declared != "" && declared != target.typ.name {
+		return LocalReference{}
+	}
+	return LocalReference{target.typ.name, ID(target.id)}
+}

@@ -1,0 +1,47 @@
+package fhir
+
+// errVersion is a history with another resource in it than was asked.
+const errVersion contentError = "a version of another resource than was asked"
+
+// History reads the answer to a history of one resource: a Bundle of type history, of which every entry that has a resource is a
+// version of exactly the one wanted; everything else is an ErrContent. Each version is judged on its own content (RD-9). Entries that
+// are deletes are not among the contents.
+func (r *Reader) History(body []byte, want LocalReference, dst *Contents) error {
+	err := r.read(body, dst, dst.history)
+	if err != nil {
+		return err
+	}
+	for _, got := range dst.Resources {
+		if (LocalReference{got.Type, got.ID}) != want {
+			dst.forget()
+			return errVersion
+		}
+	}
+	return nil
+}
+
+// AppendHistory appends a Bundle of type history with the versions that are kept, in their order, under a wrapper of our own: no
+// total, no links but ours, and requests and responses that say no more than that there was a version (R4 §3.1.1.1, §3.1.0.13).
+func (c *Contents) AppendHistory(dst []byte, keep []bool, e Edits) []byte {
+	dst = append(dst, `{"resourceType":"Bundle","type":"history"`...)
+	dst = appendLinks(dst, e)
+	opening := `,"entry":[`
+	for i, r := range c.Resources {
+		if !keep[i] || !r.Attributed && !r.Shared {
+			continue
+		}
+		dst = append(dst, opening...)
+		opening = `,`
+		dst = append(dst, `{"fullUrl":`...)
+		dst = appendString(dst, e.Base+"/"+r.Type+"/"+string(r.ID))
+		dst = append(dst, `,"resource":`...)
+		dst = c.AppendResource(dst, i, e)
+		dst = append(dst, `,"request":{"method":"PUT","url":`...)
+		dst = appendString(dst, r.Type+"/"+string(r.ID))
+		dst = append(dst, `},"response":{"status":"200"}}`...)
+	}
+	if opening == `,` {
+		dst = append(dst, ']')
+	}
+	return append(dst, '}')
+}
