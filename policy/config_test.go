@@ -68,6 +68,10 @@ func TestLeastConfiguration(t *testing.T) {
 	if got := p.Decide(provider(emergency)); got.Reason != policy.ReasonEmergencyNotJustified {
 		t.Errorf("no emergency category is configured: got %+v", got)
 	}
+	c.MinimumAssurance = policy.AssuranceHigh
+	if high, err := policy.New(c); err != nil || high.Decide(provider()).Reason != policy.ReasonInsufficientAssurance {
+		t.Errorf("the highest minimum: got %v, %v", high, err)
+	}
 	c.Categories[0] = "hospital" // what was configured does not change any more
 	if got := p.Decide(provider()); got.Reason != policy.ReasonNoConsent {
 		t.Errorf("got %+v, want no consent", got)
@@ -89,6 +93,7 @@ func TestPurpose(t *testing.T) {
 		{"two", []policy.PurposeOfUse{"TREAT", "ETREAT"}, "", false},
 		{"one and an empty one", []policy.PurposeOfUse{"TREAT", ""}, "", false},
 		{"a blocked one among others", []policy.PurposeOfUse{"TREAT", "ETREAT", "INSUR"}, "INSUR", true},
+		{"a blocked one first", []policy.PurposeOfUse{"EMPLOY", "TREAT"}, "EMPLOY", true},
 		{"two blocked ones", []policy.PurposeOfUse{"", "DISABILITY", "EMPLOY"}, "DISABILITY", true},
 	}
 	p := vectorPolicy(t)
