@@ -158,6 +158,9 @@ func TestNotAfter(t *testing.T) {
 	if got := older.NotAfter(patient(born("2006-01-15"), over("medmij"))); !got.Equal(instant("2027-01-14T23:00:00Z")) {
 		t.Errorf("the channel's own minimum age: got %v", got)
 	}
+	if got := older.NotAfter(provider(born("2015-01-15"), over("medmij"))); !got.Equal(instant("2027-01-14T23:00:00Z")) {
+		t.Errorf("the twelfth birthday, where the minimum age is another: got %v", got)
+	}
 }
 
 func TestAssuranceLevels(t *testing.T) {
