@@ -14,8 +14,9 @@ func NewSearchset(dst []byte, e Edits) *Searchset {
 	return &Searchset{dst: appendLinks(dst, e), edits: e}
 }
 
-// Add appends resource i of contents as an entry. A resource that is neither attributed nor shared is never written.
-func (s *Searchset) Add(c *Contents, i int) {
+// Add appends resource i of contents as an entry, its attachments with the links that attachment makes (Edits.Attachment). A resource
+// that is neither attributed nor shared is never written.
+func (s *Searchset) Add(c *Contents, i int, attachment func(binary ID) string) {
 	r := &c.Resources[i]
 	if !r.Attributed && !r.Shared {
 		return
@@ -25,6 +26,7 @@ func (s *Searchset) Add(c *Contents, i int) {
 		opening = `,"entry":[{"fullUrl":`
 	}
 	s.entries++
+	s.edits.Attachment = attachment
 	dst := appendString(append(s.dst, opening...), s.edits.Base)
 	dst = append(dst[:len(dst)-1], '/')
 	dst = append(append(append(dst, r.Type...), '/'), r.ID...)

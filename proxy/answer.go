@@ -117,9 +117,13 @@ type answer struct {
 	allow     string
 	retry     int // seconds, 0 = none
 
-	release   *audit.Release // of a disclosure: the commit that it rests on
-	committed time.Time      // not later than that commit
-	free      func()         // gives the memory of body back
+	headOnly bool // HEAD: everything but the body
+	// attachment is the content type of a document that is given as it is; empty for FHIR JSON.
+	attachment string
+
+	releases  []*audit.Release // of a disclosure: the commits that it rests on
+	committed time.Time        // not later than the first of them
+	free      func()           // gives the memory of body back
 }
 
 // done gives back what the answer holds, after it was written.
@@ -131,7 +135,7 @@ func (a answer) done() {
 
 // instead is another answer in the place of a; what a holds is given back all the same.
 func (a answer) instead(other answer) answer {
-	other.free = a.free
+	other.free, other.headOnly = a.free, a.headOnly
 	return other
 }
 
@@ -148,16 +152,26 @@ func (r *refusal) answer() answer {
 	case causeThrottled:
 		a.retry = 60
 	case causeNoMethod:
-		a.allow = "GET, POST"
+		a.allow = allowed
 	}
 	return a
 }
 
+// allowed are the methods of the FHIR API, the same for every path.
+const allowed = "GET, HEAD, OPTIONS, POST"
+
 // write sends the answer. The header set is closed: nothing of a source's headers can be in it (leaks.md HD-1 … HD-7).
 func (a answer) write(w http.ResponseWriter, exchange string) {
 	h := w.Header()
-	h.Set("Content-Type", "application/fhir+json; charset=utf-8")
-	h.Set("Content-Length", strconv.Itoa(len(a.body)))
+	switch {
+	case a.attachment != "":
+		writeAttachment(h, a.attachment)
+	case a.status != http.StatusNoContent:
+		h.Set("Content-Type", "application/fhir+json; charset=utf-8")
+	}
+	if a.status != http.StatusNoContent {
+		h.Set("Content-Length", strconv.Itoa(len(a.body)))
+	}
 	h.Set("Cache-Control", "no-store")
 	h.Set("Vary", "Authorization")
 	h.Set("X-Content-Type-Options", "nosniff")
@@ -176,5 +190,8 @@ func (a answer) write(w http.ResponseWriter, exchange string) {
 		h.Set("Retry-After", strconv.Itoa(a.retry))
 	}
 	w.WriteHeader(a.status)
+	if a.headOnly {
+		return
+	}
 	_, _ = w.Write(a.body) // a caller that hangs up does not undo the event: over-reporting is allowed, under-reporting is not
 }

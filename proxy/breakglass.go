@@ -66,6 +66,9 @@ func (g *Gate) readDeclaration(r *http.Request, query string) (declarationReques
 	if ref := protocol(r); ref != nil {
 		return declarationRequest{}, ref
 	}
+	if !acceptsJSON(r.Header.Values("Accept")) {
+		return declarationRequest{}, refuse(causeNotAcceptable, "accept")
+	}
 	if query != "" {
 		return declarationRequest{}, refuse(causeMalformed, "query")
 	}

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/rand"
@@ -36,11 +37,10 @@ type cursor struct {
 	Purpose policy.PurposeOfUse `json:"u"`
 	Query   string              `json:"q"` // redacted, for the event
 	Expires int64               `json:"e"` // Unix seconds
-	Pad     string              `json:"x,omitempty"`
 }
 
-// cursorStep is the step in which sealed links grow, in bytes: their length tells nothing of the source's own links.
-const cursorStep = 512
+// sealStep is the step in which sealed links grow, in bytes: their length tells nothing of the source's own links.
+const sealStep = 512
 
 var errCursor = errors.New("page link not valid")
 
@@ -66,51 +66,46 @@ func newSealer(keys [][]byte) (*sealer, error) {
 	return s, nil
 }
 
-// seal gives the cursor in the form of a query value.
-func (s *sealer) seal(c cursor) (string, error) {
-	plain, err := json.Marshal(c)
+// seal gives v in the form of a query value or path segment. What was sealed as one kind does not open as another.
+func (s *sealer) seal(kind string, v any) (string, error) {
+	plain, err := json.Marshal(v)
 	if err != nil {
 		return "", err
 	}
-	const member = len(`,"x":""`)
-	c.Pad = strings.Repeat("-", cursorStep-(len(plain)+member)%cursorStep)
-	if plain, err = json.Marshal(c); err != nil {
-		return "", err
-	}
+	plain = append(plain, bytes.Repeat([]byte(" "), sealStep-len(plain)%sealStep)...)
 	aead := s.aeads[0]
 	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(plain)+aead.Overhead())
 	_, _ = rand.Read(nonce)
-	sealed := base64.RawURLEncoding.EncodeToString(aead.Seal(nonce, nonce, plain, nil))
+	sealed := base64.RawURLEncoding.EncodeToString(aead.Seal(nonce, nonce, plain, []byte(kind)))
 	if len(sealed) > maxCursor {
 		return "", errCursor
 	}
 	return sealed, nil
 }
 
-// open gives back what was sealed, or errCursor: one error for damaged, foreign and expired links (leaks.md PG-2 … PG-4).
-func (s *sealer) open(value string, now time.Time) (cursor, error) {
+// open gives back what was sealed, or errCursor: one error for everything that is wrong with it (leaks.md PG-2 … PG-4).
+func (s *sealer) open(kind, value string, into any) error {
 	if len(value) > maxCursor {
-		return cursor{}, errCursor
+		return errCursor
 	}
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(value)
 	if err != nil {
-		return cursor{}, errCursor
+		return errCursor
 	}
 	for _, aead := range s.aeads {
 		if len(raw) < aead.NonceSize() {
-			return cursor{}, errCursor
+			return errCursor
 		}
-		plain, err := aead.Open(nil, raw[:aead.NonceSize()], raw[aead.NonceSize():], nil)
+		plain, err := aead.Open(nil, raw[:aead.NonceSize()], raw[aead.NonceSize():], []byte(kind))
 		if err != nil {
 			continue
 		}
-		var c cursor
-		if json.Unmarshal(plain, &c) != nil || now.Unix() >= c.Expires {
-			return cursor{}, errCursor
+		if json.Unmarshal(plain, into) != nil {
+			return errCursor
 		}
-		return c, nil
+		return nil
 	}
-	return cursor{}, errCursor
+	return errCursor
 }
 
 // callerDigest binds a cursor to the caller without holding who it is.
@@ -126,7 +121,7 @@ func (g *Gate) nextLink(x *exchange, j *judge, more *position) (string, *refusal
 	}
 	asked := x.interaction
 	asked.Patient = fhir.PatientName{}
-	sealed, err := g.cursors.seal(cursor{
+	sealed, err := g.cursors.seal("page", cursor{
 		Source: x.source.ID, Asked: asked, At: *more, Patient: j.person.id, Person: j.person.key,
 		Caller: x.callerDigest(), Purpose: x.purpose, Query: x.query, Expires: g.parts.Now().Add(cursorLasts).Unix(),
 	})
@@ -139,8 +134,9 @@ func (g *Gate) nextLink(x *exchange, j *judge, more *position) (string, *refusal
 // openCursor checks a page link for this caller, and puts what was asked in its place. Every failure is a resource that does not
 // exist.
 func (g *Gate) openCursor(x *exchange) (cursor, *refusal) {
-	c, err := g.cursors.open(x.interaction.Cursor, g.parts.Now())
-	if err != nil || c.Source != x.source.ID || c.Asked.Type != x.interaction.Type || c.Purpose != x.purpose ||
+	var c cursor
+	err := g.cursors.open("page", x.interaction.Cursor, &c)
+	if err != nil || g.parts.Now().Unix() >= c.Expires || c.Source != x.source.ID || c.Asked.Type != x.interaction.Type || c.Purpose != x.purpose ||
 		string(c.Caller) != string(x.callerDigest()) {
 		return cursor{}, refuse(causeNotFound, "cursor-invalid")
 	}

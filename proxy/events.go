@@ -47,6 +47,9 @@ func (g *Gate) readEventsRequest(r *http.Request, query string) *refusal {
 	if ref := protocol(r); ref != nil {
 		return ref
 	}
+	if !acceptsJSON(r.Header.Values("Accept")) {
+		return refuse(causeNotAcceptable, "accept")
+	}
 	if _, ref := g.requestBody(r); ref != nil {
 		return ref
 	}

@@ -26,6 +26,7 @@ type exchange struct {
 	name        string // interaction for metrics, from a closed list
 	query       string // redacted
 	cursor      string // the sealed page link that was followed
+	accept      []string
 
 	subject       policy.Subject
 	authenticated bool

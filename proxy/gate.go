@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"zorgsluis/audit"
 	"zorgsluis/fhir"
 	"zorgsluis/policy"
@@ -66,7 +68,9 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), g.parts.Limits.Request)
 	defer cancel()
 	a := g.pass(ctx, x, r)
-	defer a.done()
+	defer func() { a.done() }()
+	a.headOnly = r.Method == http.MethodHead
+	g.level(ctx, x)
 	for range attempts {
 		if !a.stale(g.parts.Now()) {
 			break
@@ -84,7 +88,11 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // once more.
 func (g *Gate) again(ctx context.Context, x *exchange, a answer) answer {
 	sent := g.parts.Now()
-	if err := g.commit(context.WithoutCancel(ctx), *a.release); err != nil {
+	var commits errgroup.Group
+	for _, release := range a.releases {
+		commits.Go(func() error { return g.commit(context.WithoutCancel(ctx), *release) })
+	}
+	if commits.Wait() != nil {
 		x.reason = "release-too-slow"
 		return a.instead(refuse(causeUnavailable, x.reason).answer())
 	}
@@ -92,8 +100,38 @@ func (g *Gate) again(ctx context.Context, x *exchange, a answer) answer {
 	return a
 }
 
-// pass runs the exchange and turns every refusal, and a panic, into an answer whose event is on record.
-func (g *Gate) pass(ctx context.Context, x *exchange, r *http.Request) (a answer) {
+// level holds the answer to a read until the configured floor has passed, so that its time does not tell whether there was something
+// to decide on (leaks.md OR-9). It ends with the request.
+func (g *Gate) level(ctx context.Context, x *exchange) {
+	switch x.interaction.Code {
+	case fhir.CodeRead, fhir.CodeVRead, fhir.CodeHistory, fhir.CodeAttachment:
+	default:
+		return
+	}
+	rest := g.parts.Limits.ReadFloor - g.parts.Now().Sub(x.started)
+	if rest <= 0 {
+		return
+	}
+	timer := time.NewTimer(rest)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// pass runs the exchange, unless the gateway is at its limit.
+func (g *Gate) pass(ctx context.Context, x *exchange, r *http.Request) answer {
+	if n := g.inFlight.Add(1); n > int64(g.parts.Limits.InFlight) {
+		g.inFlight.Add(-1)
+		return g.refused(ctx, x, refuse(causeOverloaded, "in-flight"))
+	}
+	defer g.inFlight.Add(-1)
+	return g.guarded(ctx, x, func() (answer, *refusal) { return g.route(ctx, x, r) })
+}
+
+// guarded turns every refusal, and a panic, into an answer whose event is on record.
+func (g *Gate) guarded(ctx context.Context, x *exchange, serve func() (answer, *refusal)) (a answer) {
 	defer func() {
 		if p := recover(); p != nil {
 			// The value of a panic can hold anything of a request or an answer: only where it happened is logged.
@@ -101,12 +139,7 @@ func (g *Gate) pass(ctx context.Context, x *exchange, r *http.Request) (a answer
 			a = g.refused(ctx, x, refuse(causeInternal, "panic"))
 		}
 	}()
-	if n := g.inFlight.Add(1); n > int64(g.parts.Limits.InFlight) {
-		g.inFlight.Add(-1)
-		return g.refused(ctx, x, refuse(causeOverloaded, "in-flight"))
-	}
-	defer g.inFlight.Add(-1)
-	a, ref := g.route(ctx, x, r)
+	a, ref := serve()
 	if ref != nil {
 		return g.refused(ctx, x, ref)
 	}
@@ -123,14 +156,20 @@ func (g *Gate) route(ctx context.Context, x *exchange, r *http.Request) (answer,
 		if x.source = g.sources[name]; x.source == nil {
 			return answer{}, g.nowhere(ctx, x, r, query)
 		}
-		if below == "metadata" && r.Method == http.MethodGet {
+		switch {
+		case r.Method == http.MethodOptions: // the same for every path: which methods a resource has would tell that it exists (MT-13)
+			x.name, x.reason = "options", "open"
+			return answer{status: http.StatusNoContent, allow: allowed}, nil
+		case below == "metadata" && isGet(r):
 			return g.open(x, g.metadata[name])
+		case below == "":
+			return g.serveBatch(ctx, x, r, query)
 		}
 		return g.serveFHIR(ctx, x, r, fhir.Request{Method: r.Method, Path: below, RawQuery: query})
 	}
 	switch path {
 	case "/gateway/metadata":
-		if r.Method == http.MethodGet {
+		if isGet(r) {
 			return g.open(x, g.own)
 		}
 	case "/gateway/AuditEvent":
@@ -140,6 +179,8 @@ func (g *Gate) route(ctx context.Context, x *exchange, r *http.Request) (answer,
 	}
 	return answer{}, g.nowhere(ctx, x, r, query)
 }
+
+func isGet(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
 
 // cutSource takes "/fhir/{source}/{below}" apart.
 func cutSource(path string) (name, below string, ok bool) {
@@ -173,6 +214,12 @@ func (g *Gate) serveFHIR(ctx context.Context, x *exchange, r *http.Request, req 
 	if unknown != nil {
 		return answer{}, unknown
 	}
+	x.accept = r.Header.Values("Accept")
+	return g.serveInteraction(ctx, x)
+}
+
+// serveInteraction is the way of an interaction of a known caller.
+func (g *Gate) serveInteraction(ctx context.Context, x *exchange) (answer, *refusal) {
 	// A person who is named by an identifier is known without a lookup: the patient sees also who was turned away at once.
 	if person, known := g.normalise(x.source, x.interaction.Patient.Identifier); known {
 		x.person = g.parts.Standings.Key(person)
@@ -186,6 +233,10 @@ func (g *Gate) serveFHIR(ctx context.Context, x *exchange, r *http.Request, req 
 		return g.serveRead(ctx, x, request)
 	case fhir.CodeSearch, fhir.CodeEverything, fhir.CodeLastN:
 		return g.serveSearch(ctx, x, request)
+	case fhir.CodeVRead, fhir.CodeHistory:
+		return g.serveVersions(ctx, x, request)
+	case fhir.CodeAttachment:
+		return g.serveAttachment(ctx, x, request, x.accept)
 	}
 	return answer{}, refuse(causeNoOperation, "interaction-unknown")
 }
@@ -200,13 +251,21 @@ func (g *Gate) parse(x *exchange, r *http.Request, req fhir.Request) *refusal {
 		return ref
 	}
 	req.Body, req.ContentType = body, r.Header.Get("Content-Type")
+	if ref := g.understand(x, req); ref != nil {
+		return ref
+	}
+	if x.interaction.Code != fhir.CodeAttachment && !acceptsJSON(r.Header.Values("Accept")) {
+		return refuse(causeNotAcceptable, "accept")
+	}
+	return nil
+}
+
+// understand makes the interaction of a request.
+func (g *Gate) understand(x *exchange, req fhir.Request) *refusal {
+	req.Allow = x.source.Allow
 	interaction, err := fhir.ParseInteraction(x.source.Version, req)
-	var wrong *fhir.RequestError
-	switch {
-	case errors.As(err, &wrong):
-		return &refusal{cause: requestCauses[wrong.Kind], reason: "request-refused", element: wrong.Element}
-	case err != nil:
-		return refuse(causeInternal, "request-refused")
+	if err != nil {
+		return misunderstood(err)
 	}
 	x.interaction, x.name, x.query = interaction, string(interaction.Code), interaction.Redacted()
 	return nil

@@ -96,6 +96,10 @@ func (s *sourcePage) read(x *exchange, p plan, j *judge) *refusal {
 	if err := x.source.Reader.Searchset(s.fetched.body, s.contents); err != nil {
 		return &refusal{cause: causeBadSource, reason: "source-content", err: err}
 	}
+	// A source that ignored a parameter gave more than was asked for (leaks.md SE-12).
+	if s.at.Next == "" && !p.searches[s.at.Search].SelfLinkCovers(x.source.Version, s.contents.Self, x.source.Base, j.person.id) {
+		return refuse(causeBadSource, "source-self-link")
+	}
 	if s.contents.Next == "" {
 		s.after = p.nextSearch(s.at)
 		return nil

@@ -71,7 +71,8 @@ type Source struct {
 	Holder        policy.Holder
 	Header, Value string // static credential, both empty when the source needs none
 	Timeout       time.Duration
-	PersonSystems []string // identifier systems that name persons here
+	PersonSystems []string   // identifier systems that name persons here
+	Allow         fhir.Allow // interactions that are off unless they are allowed: vread, history
 	Reader        *fhir.Reader
 	Classifier    *fhir.Classifier
 	Transport     http.RoundTripper
@@ -88,6 +89,7 @@ type Limits struct {
 	Lookups       int           // uncached patient lookups per caller and minute
 	Unrecognised  int           // events per address and minute for callers that are not authenticated
 	PersonMapping time.Duration // how long Patient/x ↔ person is remembered
+	ReadFloor     time.Duration // no read is answered sooner; zero: as soon as it can
 }
 
 // BreakGlass bounds emergency declarations.
@@ -162,6 +164,7 @@ func (p *Parts) check() error {
 	l, b := p.Limits, p.BreakGlass
 	need(l.RequestBody > 0 && l.ResponseBody > 0 && l.Memory >= 2*l.ResponseBody, "Limits: bodies and memory")
 	need(l.InFlight > 0 && l.Lookups > 0 && l.Unrecognised > 0, "Limits: counts")
+	need(l.ReadFloor >= 0 && l.ReadFloor < time.Second, "Limits: read floor below a second")
 	need(l.Request > 0 && l.Store > 0 && l.PersonMapping > 0, "Limits: times")
 	need(b.Lasts > 0 && b.PerHour > 0, "BreakGlass")
 	for _, s := range p.Sources {

@@ -24,9 +24,6 @@ func protocol(r *http.Request) *refusal {
 	if len(r.TransferEncoding) > 0 && r.Method != http.MethodPost {
 		return refuse(causeMalformed, "request-body")
 	}
-	if !acceptsJSON(h.Values("Accept")) {
-		return refuse(causeNotAcceptable, "accept")
-	}
 	return nil
 }
 

@@ -15,24 +15,12 @@ func (g *Gate) serveRead(ctx context.Context, x *exchange, request policy.Reques
 	if fhir.ClassOf(x.source.Version, want.Type) != fhir.ClassPatient {
 		return answer{}, refuse(causeNotFound, "type-shared") // only seen where a permitted resource refers to it
 	}
-	f, ref := g.fetch(ctx, x, ask{path: "/" + want.String()})
+	read, ref := g.readResource(ctx, x, want, "/"+want.String())
 	if ref != nil {
 		return answer{}, ref
 	}
-	defer f.release()
-	if !f.found {
-		return answer{}, refuse(causeNotFound, "absent")
-	}
-	c := contents.Get().(*fhir.Contents)
-	defer contents.Put(c)
-	if err := x.source.Reader.Resource(f.body, want, c); err != nil {
-		return answer{}, &refusal{cause: causeBadSource, reason: "source-content", err: err}
-	}
-	r := &c.Resources[0]
-	if !r.Attributed {
-		return answer{}, refuse(causeNotFound, "unattributable")
-	}
-	m, ref := g.owner(ctx, x, r, f.body)
+	defer read.release()
+	m, ref := g.owner(ctx, x, &read.contents.Resources[0], read.fetched.body)
 	if ref != nil {
 		return answer{}, hidden(ref)
 	}
@@ -41,8 +29,40 @@ func (g *Gate) serveRead(ctx context.Context, x *exchange, request policy.Reques
 	if ref != nil {
 		return answer{}, ref
 	}
-	a, ref := g.settle(ctx, x, j, func(j *judge) (draft, *refusal) { return g.draftRead(x, j, c) })
+	a, ref := g.settle(ctx, x, j, func(j *judge) (draft, *refusal) { return g.draftRead(x, j, read.contents) })
 	return a, hidden(ref)
+}
+
+// readAnswer is a source's answer to a read, scanned.
+type readAnswer struct {
+	fetched  *fetched
+	contents *fhir.Contents
+}
+
+func (a *readAnswer) release() {
+	a.fetched.release()
+	contents.Put(a.contents)
+}
+
+// readResource fetches the one resource that is wanted; what cannot be attributed to one patient is as good as absent.
+func (g *Gate) readResource(ctx context.Context, x *exchange, want fhir.LocalReference, path string) (*readAnswer, *refusal) {
+	f, ref := g.fetch(ctx, x, ask{path: path})
+	if ref != nil {
+		return nil, ref
+	}
+	if !f.found {
+		return nil, refuse(causeNotFound, "absent")
+	}
+	a := &readAnswer{fetched: f, contents: contents.Get().(*fhir.Contents)}
+	if err := x.source.Reader.Resource(f.body, want, a.contents); err != nil {
+		a.release()
+		return nil, &refusal{cause: causeBadSource, reason: "source-content", err: err}
+	}
+	if !a.contents.Resources[0].Attributed {
+		a.release()
+		return nil, refuse(causeNotFound, "unattributable")
+	}
+	return a, nil
 }
 
 // owner maps the patient of a fetched resource to the person; a Patient resource is its own proof.
@@ -69,7 +89,7 @@ func (g *Gate) draftRead(x *exchange, j *judge, c *fhir.Contents) (draft, *refus
 	}
 	x.disclose(j, r)
 	x.sorted()
-	body := c.AppendResource(nil, 0, g.edits(x, j))
+	body := c.AppendResource(nil, 0, g.resourceEdits(x, j, r))
 	return draft{body: body, outcome: audit.OutcomePermit, reason: j.reason(x.categories)}, nil
 }
 

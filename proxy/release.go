@@ -46,7 +46,7 @@ func (g *Gate) settle(ctx context.Context, x *exchange, j *judge, make func(*jud
 		switch {
 		case err == nil:
 			x.reason = d.reason
-			return answer{status: 200, body: d.body, release: &release, committed: sent}, nil
+			return answer{status: 200, body: d.body, releases: []*audit.Release{&release}, committed: sent}, nil
 		case errors.Is(err, audit.ErrMoved), errors.Is(err, audit.ErrTooLate):
 			if j, ref = g.judge(ctx, x, j.request, j.person); ref != nil {
 				return answer{}, ref
@@ -147,6 +147,13 @@ func (g *Gate) edits(x *exchange, j *judge) fhir.Edits {
 	}
 }
 
+// resourceEdits are the edits of one resource: its attachments get links of our own.
+func (g *Gate) resourceEdits(x *exchange, j *judge, r *fhir.Resource) fhir.Edits {
+	e := g.edits(x, j)
+	e.Attachment = g.attachmentLinks(x, j, r)
+	return e
+}
+
 func (g *Gate) base(s *Source) string { return g.parts.PublicURL + "/fhir/" + s.ID }
 
 // buffer takes memory for a rendered body under the budget; give returns it.
@@ -160,7 +167,7 @@ func (g *Gate) buffer(size int) (buf []byte, give func(), ref *refusal) {
 
 // stale reports whether the first byte would follow the commit too late: then the commit is repeated (promise 3).
 func (a *answer) stale(now time.Time) bool {
-	return a.release != nil && now.Sub(a.committed) >= time.Second
+	return len(a.releases) > 0 && now.Sub(a.committed) >= time.Second
 }
 
 // challenged adds a WWW-Authenticate value.

@@ -145,7 +145,7 @@ func (g *Gate) draftPage(x *exchange, j *judge, found *gathered, picks []pick, m
 	e.Self, e.Next = g.selfLink(x), next
 	set := fhir.NewSearchset(buf, e)
 	for _, p := range picks {
-		set.Add(p.page.contents, p.i)
+		set.Add(p.page.contents, p.i, g.attachmentLinks(x, j, p.resource()))
 	}
 	d.body = set.Bytes()
 	return d, nil

@@ -76,7 +76,7 @@ func (s *fakeSource) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case path == "Patient/_search":
 		values, _ := url.ParseQuery(string(form))
-		io.WriteString(w, s.bundle(func(id, body string) bool {
+		io.WriteString(w, s.bundle("Patient", func(id, body string) bool {
 			_, bsn, _ := strings.Cut(values.Get("identifier"), "|")
 			return strings.HasPrefix(id, "Patient/") && strings.Contains(body, `"value":"`+bsn+`"`)
 		}))
@@ -89,7 +89,7 @@ func (s *fakeSource) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, body)
 	default:
 		// A careless source: it ignores which patient was asked for, and sends everything of the type and all that is shared.
-		io.WriteString(w, s.bundle(func(id, _ string) bool {
+		io.WriteString(w, s.bundle(path+"?"+r.URL.RawQuery, func(id, _ string) bool {
 			typ, _, _ := strings.Cut(id, "/")
 			return typ == path || typ == "Practitioner" || typ == "Medication" || typ == "Patient" && r.URL.Query().Get("_include") != ""
 		}))
@@ -97,7 +97,7 @@ func (s *fakeSource) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 // bundle is the searchset of what matches, with a total, a self link and the source's own addresses.
-func (s *fakeSource) bundle(match func(id, body string) bool) string {
+func (s *fakeSource) bundle(self string, match func(id, body string) bool) string {
 	var entries []string
 	for _, id := range slices.Sorted(keys(s.records)) {
 		if !match(id, s.records[id]) {
@@ -109,8 +109,8 @@ func (s *fakeSource) bundle(match func(id, body string) bool) string {
 		}
 		entries = append(entries, fmt.Sprintf(`{"fullUrl":"%s/%s","resource":%s,"search":{"mode":"%s","score":0.5}}`, s.base(), id, s.records[id], mode))
 	}
-	return fmt.Sprintf(`{"resourceType":"Bundle","id":"%s","type":"searchset","total":%d,"link":[{"relation":"self","url":"%s/x?q=%s"}],"entry":[%s]}`,
-		canary, len(entries), s.base(), canary, strings.Join(entries, ","))
+	return fmt.Sprintf(`{"resourceType":"Bundle","id":"%s","type":"searchset","total":%d,"link":[{"relation":"self","url":"%s/%s"},{"relation":"%s","url":"%s"}],"entry":[%s]}`,
+		canary, len(entries), s.base(), self, canary, canary, strings.Join(entries, ","))
 }
 
 func keys(m map[string]string) func(func(string) bool) {

@@ -1,0 +1,163 @@
+package proxy
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// attachmentLink is what the link to an attachment holds, sealed. A Binary names no patient: it is given only through the resource
+// that holds it, which is read and decided on anew each time (leaks.md BI-1).
+type attachmentLink struct {
+	Source  string              `json:"s"`
+	Binary  fhir.ID             `json:"b"`
+	Type    string              `json:"t"` // of the holder
+	ID      fhir.ID             `json:"h"`
+	Patient fhir.ID             `json:"i"`
+	Person  consent.PersonKey   `json:"p"`
+	Caller  []byte              `json:"c"`
+	Purpose policy.PurposeOfUse `json:"u"`
+	Expires int64               `json:"e"`
+}
+
+// attachmentLinks makes the links of one released resource; a Binary whose link cannot be sealed gets none.
+func (g *Gate) attachmentLinks(x *exchange, j *judge, holder *fhir.Resource) func(fhir.ID) string {
+	return func(binary fhir.ID) string {
+		sealed, err := g.cursors.seal("attachment", attachmentLink{
+			Source: x.source.ID, Binary: binary, Type: holder.Type, ID: holder.ID, Patient: j.person.id, Person: j.person.key,
+			Caller: x.callerDigest(), Purpose: x.purpose, Expires: g.parts.Now().Add(cursorLasts).Unix(),
+		})
+		if err != nil {
+			return ""
+		}
+		return g.base(x.source) + "/Binary/" + sealed
+	}
+}
+
+// openAttachment checks a link for this caller. Every failure is a resource that does not exist.
+func (g *Gate) openAttachment(x *exchange) (attachmentLink, *refusal) {
+	var l attachmentLink
+	err := g.cursors.open("attachment", x.interaction.Cursor, &l)
+	if err != nil || g.parts.Now().Unix() >= l.Expires || l.Source != x.source.ID || l.Purpose != x.purpose ||
+		string(l.Caller) != string(x.callerDigest()) {
+		return attachmentLink{}, refuse(causeNotFound, "attachment-invalid")
+	}
+	return l, nil
+}
+
+// serveAttachment gives a Binary through the resource that holds it.
+func (g *Gate) serveAttachment(ctx context.Context, x *exchange, request policy.Request, accept []string) (answer, *refusal) {
+	l, ref := g.openAttachment(x)
+	if ref != nil {
+		return answer{}, ref
+	}
+	m, ref := g.resolveID(ctx, x, l.Patient)
+	if ref != nil {
+		return answer{}, hidden(ref)
+	}
+	if m.key != l.Person {
+		return answer{}, refuse(causeNotFound, "attachment-invalid")
+	}
+	x.person = m.key
+	want := fhir.LocalReference{Type: l.Type, ID: l.ID}
+	holder, ref := g.readResource(ctx, x, want, "/"+want.String())
+	if ref != nil {
+		return answer{}, ref
+	}
+	defer holder.release()
+	if !slices.Contains(holder.contents.Attachments(0), l.Binary) {
+		return answer{}, refuse(causeNotFound, "attachment-moved")
+	}
+	j, ref := g.judge(ctx, x, request, m)
+	if ref != nil {
+		return answer{}, ref
+	}
+	if r := &holder.contents.Resources[0]; !j.permits(r) {
+		return answer{}, hidden(g.deniedResource(x, j, r))
+	}
+	binary, ref := g.binary(ctx, x, l.Binary)
+	if ref != nil {
+		return answer{}, ref
+	}
+	a, ref := g.settle(ctx, x, j, func(j *judge) (draft, *refusal) { return g.draftAttachment(x, j, holder, l, binary) })
+	if ref != nil {
+		return answer{}, hidden(ref)
+	}
+	a.body, a.attachment = binary.Data, binary.ContentType
+	if wantsResource(accept) {
+		a.body, a.attachment = binaryResource(binary), ""
+	}
+	return a, nil
+}
+
+// binary fetches a Binary as FHIR JSON: raw bytes would carry nothing that can be checked (leaks.md BI-4).
+func (g *Gate) binary(ctx context.Context, x *exchange, id fhir.ID) (fhir.Binary, *refusal) {
+	f, ref := g.fetch(ctx, x, ask{path: "/Binary/" + string(id)})
+	if ref != nil {
+		return fhir.Binary{}, ref
+	}
+	defer f.release()
+	if !f.found {
+		return fhir.Binary{}, refuse(causeNotFound, "absent")
+	}
+	binary, err := x.source.Reader.Binary(f.body, id)
+	if err != nil {
+		return fhir.Binary{}, &refusal{cause: causeBadSource, reason: "source-content", err: err}
+	}
+	return binary, nil
+}
+
+// draftAttachment decides on the holder, and on what the Binary says of itself: it can only narrow (leaks.md BI-2).
+func (g *Gate) draftAttachment(x *exchange, j *judge, holder *readAnswer, l attachmentLink, b fhir.Binary) (draft, *refusal) {
+	r := &holder.contents.Resources[0]
+	if !j.permits(r) {
+		return draft{}, g.deniedResource(x, j, r)
+	}
+	patient := fhir.LocalReference{Type: "Patient", ID: j.person.id}
+	if b.HasSecurityContext && b.SecurityContext != patient && b.SecurityContext != name(r) {
+		return draft{}, refuse(causeForbidden, "security-context")
+	}
+	if len(b.Categories) > 0 && !j.all(b.Categories) {
+		return draft{}, refuse(causeForbidden, "security-label")
+	}
+	x.disclose(j, r)
+	x.disclosed = append(x.disclosed, "Binary/"+string(l.Binary))
+	x.sorted()
+	return draft{outcome: audit.OutcomePermit, reason: j.reason(x.categories)}, nil
+}
+
+// wantsResource reports whether Accept asks for the Binary resource instead of its content (R4 §3.1.0.1.10).
+func wantsResource(accept []string) bool {
+	first, _, _ := strings.Cut(strings.Join(accept, ","), ",")
+	media, _, _ := mime.ParseMediaType(first)
+	return media == "application/fhir+json" || media == "application/json"
+}
+
+// binaryResource is the Binary without an id: ours is the link.
+func binaryResource(b fhir.Binary) []byte {
+	body, err := json.Marshal(struct {
+		ResourceType string `json:"resourceType"`
+		ContentType  string `json:"contentType"`
+		Data         string `json:"data"`
+	}{"Binary", b.ContentType, base64.StdEncoding.EncodeToString(b.Data)})
+	if err != nil { // strings always marshal
+		return nil
+	}
+	return body
+}
+
+// writeAttachment sets the headers under which a browser neither shows nor runs what a source calls a document (leaks.md BI-4).
+func writeAttachment(h http.Header, contentType string) {
+	h.Set("Content-Type", contentType)
+	h.Set("Content-Disposition", "attachment")
+	h.Set("Content-Security-Policy", "sandbox; default-src 'none'")
+}

@@ -1,0 +1,167 @@
+package proxy_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"zorgsluis/fhir"
+	"zorgsluis/proxy"
+)
+
+// document gives patient A a letter, whose content is Binary/bin-A.
+func (w *world) document(contentType, content, extra string) {
+	w.source.records["DocumentReference/doc-A"] = `{"resourceType":"DocumentReference","id":"doc-A","status":"current","subject":{"reference":"Patient/A"},` +
+		`"content":[{"attachment":{"contentType":"` + contentType + `","url":"` + w.source.base() + `/Binary/bin-A","title":"letter"}},{"attachment":{"url":"https://bucket.example/x?signature=` + canary + `"}}]}`
+	w.source.records["Binary/bin-A"] = `{"resourceType":"Binary","id":"bin-A","contentType":"` + contentType + `"` + extra + `,"data":"` +
+		base64.StdEncoding.EncodeToString([]byte(content)) + `"}`
+}
+
+// attachmentURL is the first link of the released document, the gateway's own address cut off.
+func (r reply) attachmentURL() string {
+	var d struct {
+		Content []struct{ Attachment struct{ URL string } }
+	}
+	_ = json.Unmarshal([]byte(r.body), &d)
+	if len(d.Content) == 0 {
+		return ""
+	}
+	return strings.TrimPrefix(d.Content[0].Attachment.URL, "https://gw.example")
+}
+
+func TestAttachmentsGoThroughTheirHolder(t *testing.T) {
+	w := newWorld(t)
+	w.story()
+	w.document("application/pdf", "the letter", "")
+	read := w.get("gp", "/fhir/demo/DocumentReference/doc-A")
+	link := read.attachmentURL()
+	if read.status != 200 || !strings.HasPrefix(link, "/fhir/demo/Binary/") || strings.Contains(read.body, "bin-A") || strings.Contains(read.body, canary) {
+		t.Fatalf("BI-1, BI-5, BI-6: got %d, link %q\n%s", read.status, link, read.body)
+	}
+	found := w.get("gp", "/fhir/demo/DocumentReference?patient=A")
+	if !strings.Contains(found.body, "https://gw.example/fhir/demo/Binary/") {
+		t.Errorf("a search gives no link: %s", found.body)
+	}
+	got := w.get("gp", link)
+	if got.status != 200 || got.body != "the letter" || got.header.Get("Content-Type") != "application/pdf" {
+		t.Fatalf("got %d %q %v", got.status, got.body, got.header)
+	}
+	for name, want := range map[string]string{
+		"Content-Disposition": "attachment", "X-Content-Type-Options": "nosniff", "Content-Security-Policy": "sandbox; default-src 'none'", "Cache-Control": "no-store",
+	} {
+		if got.header.Get(name) != want {
+			t.Errorf("BI-4 %s is %q, want %q", name, got.header.Get(name), want)
+		}
+	}
+	if e := w.store.last(t); w.store.count() != 3 || e.Outcome != "permit" || len(e.Disclosed) != 2 || e.Disclosed[0] != "DocumentReference/doc-A" {
+		t.Errorf("event %+v", e)
+	}
+	resource := w.send("gp", "GET", link, "", "", "Accept", "application/fhir+json")
+	if resource.status != 200 || !strings.Contains(resource.body, `"resourceType":"Binary"`) {
+		t.Errorf("as a resource: %d %s", resource.status, resource.body)
+	}
+}
+
+func TestAttachmentsThatAreNotGiven(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(w *world, link string) (caller, target string)
+	}{
+		{"BI-1 by its own id", func(_ *world, _ string) (string, string) { return "gp", "/fhir/demo/Binary/bin-A" }},
+		{"PG-2 by another caller", func(_ *world, link string) (string, string) { return "gp2", link }},
+		{"PG-4 with a flipped bit", func(_ *world, link string) (string, string) {
+			return "gp", link[:len(link)-8] + strings.Map(func(r rune) rune { return 'A' + (r+1)%26 }, link[len(link)-8:])
+		}},
+		{"PG-3 after its time", func(w *world, link string) (string, string) {
+			w.clock = w.clock.Add(11 * time.Minute)
+			return "gp", link
+		}},
+		{"after the withdrawal", func(w *world, link string) (string, string) {
+			w.store.withdrawAll(bsnA)
+			return "gp", link
+		}},
+		{"the holder has it no more", func(w *world, link string) (string, string) {
+			w.source.records["DocumentReference/doc-A"] = strings.Replace(w.source.records["DocumentReference/doc-A"], "Binary/bin-A", "Binary/bin-B", 1)
+			return "gp", link
+		}},
+		{"the holder is of another patient now", func(w *world, link string) (string, string) {
+			w.source.records["DocumentReference/doc-A"] = strings.Replace(w.source.records["DocumentReference/doc-A"], "Patient/A", "Patient/B", 1)
+			return "gp", link
+		}},
+		{"BI-2 the security context is another patient", func(w *world, link string) (string, string) {
+			w.document("application/pdf", canary, `,"securityContext":{"reference":"Patient/B"}`)
+			return "gp", link
+		}},
+		{"CA-11 a label restricts it", func(w *world, link string) (string, string) {
+			w.document("application/pdf", canary, `,"meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"R"}]}`)
+			return "gp", link
+		}},
+		{"a page link is no attachment link", func(w *world, _ string) (string, string) {
+			w.rows(24, func(int) bool { return false })
+			next := w.get("gp", "/fhir/demo/Observation?patient=A&_count=1").link("next")
+			_, sealed, _ := strings.Cut(next, "_cursor=")
+			return "gp", "/fhir/demo/Binary/" + sealed
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.story()
+			w.document("application/pdf", canary, "")
+			caller, target := tt.change(w, w.get("gp", "/fhir/demo/DocumentReference/doc-A").attachmentURL())
+			got := w.get(caller, target)
+			if got.status != 404 || strings.Contains(got.body, canary) || got.issue() != "not-found" {
+				t.Errorf("got %d %s", got.status, got.body)
+			}
+		})
+	}
+}
+
+func TestVersionsAreOffUnlessAllowed(t *testing.T) {
+	w := newWorld(t)
+	w.story()
+	for _, target := range []string{"/fhir/demo/Observation/lab-A/_history", "/fhir/demo/Observation/lab-A/_history/1", "/fhir/demo/Patient/_history", "/fhir/demo/_history"} {
+		if got := w.get("gp", target); got.status != 501 || len(w.source.all()) != 0 {
+			t.Errorf("RD-8 … RD-10 %s: got %d, source asked %v", target, got.status, w.source.all())
+		}
+	}
+}
+
+// versioned allows vread and history, and gives lab-A two older versions: one of the same kind, one of another patient.
+func versioned(t *testing.T) *world {
+	w := newWorld(t, func(p *proxy.Parts) { p.Sources[0].Allow = fhir.AllowVRead | fhir.AllowHistory })
+	w.story()
+	lab := w.source.records["Observation/lab-A"]
+	older := strings.Replace(lab, "7.20", "6.90", 1)
+	moved := strings.Replace(strings.Replace(lab, "Patient/A", "Patient/B", 1), `"Hb"`, `"`+canary+`"`, 1)
+	w.source.records["Observation/lab-A/_history/2"] = older
+	w.source.records["Observation/lab-A/_history/1"] = moved
+	w.source.records["Observation/lab-A/_history"] = `{"resourceType":"Bundle","type":"history","total":4,"entry":[` +
+		`{"resource":` + lab + `},{"resource":` + older + `},{"resource":` + moved + `},{"request":{"method":"DELETE","url":"Observation/lab-A"}}]}`
+	return w
+}
+
+func TestVersionsAreDecidedOnTheirOwnContent(t *testing.T) {
+	w := versioned(t)
+	if got := w.get("gp", "/fhir/demo/Observation/lab-A/_history/2"); got.status != 200 || !strings.Contains(got.body, "6.90") {
+		t.Errorf("RD-8 a permitted version: %d %s", got.status, got.body)
+	}
+	if got := w.get("gp", "/fhir/demo/Observation/lab-A/_history/1"); got.status != 404 || strings.Contains(got.body, canary) {
+		t.Errorf("RD-8 a version about another patient: %d %s", got.status, got.body)
+	}
+	if got := w.get("gp", "/fhir/demo/Observation/lab-A/_history/9"); got.status != 404 {
+		t.Errorf("RD-8 a version that is not there: %d", got.status)
+	}
+	history := w.get("gp", "/fhir/demo/Observation/lab-A/_history")
+	if history.status != 200 || len(history.entries()) != 2 || strings.Contains(history.body, canary) || strings.Contains(history.body, "DELETE") {
+		t.Errorf("RD-9 got %d %v %s", history.status, history.entries(), history.body)
+	}
+	w.source.records["Observation/lab-A"] = strings.Replace(w.source.records["Observation/lab-A"], "Patient/A", "Patient/B", 1)
+	for _, target := range []string{"/fhir/demo/Observation/lab-A/_history/2", "/fhir/demo/Observation/lab-A/_history"} {
+		if got := w.get("gp", target); got.status != 404 {
+			t.Errorf("RD-8 the current version is another patient's: %d %s", got.status, got.body)
+		}
+	}
+}

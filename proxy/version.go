@@ -1,0 +1,93 @@
+package proxy
+
+import (
+	"context"
+
+	"zorgsluis/audit"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// serveVersions answers vread and history of one resource, where the source's configuration allows them. An older version can have
+// had another patient or category: the version that is given and the current one must both be permitted (leaks.md RD-8, RD-9).
+func (g *Gate) serveVersions(ctx context.Context, x *exchange, request policy.Request) (answer, *refusal) {
+	want := fhir.LocalReference{Type: x.interaction.Type, ID: x.interaction.ID}
+	if fhir.ClassOf(x.source.Version, want.Type) != fhir.ClassPatient {
+		return answer{}, refuse(causeNotFound, "type-shared")
+	}
+	current, ref := g.readResource(ctx, x, want, "/"+want.String())
+	if ref != nil {
+		return answer{}, ref
+	}
+	defer current.release()
+	m, ref := g.owner(ctx, x, &current.contents.Resources[0], current.fetched.body)
+	if ref != nil {
+		return answer{}, hidden(ref)
+	}
+	x.person = m.key
+	j, ref := g.judge(ctx, x, request, m)
+	if ref != nil {
+		return answer{}, ref
+	}
+	versions, ref := g.versions(ctx, x, want)
+	if ref != nil {
+		return answer{}, ref
+	}
+	defer versions.release()
+	a, ref := g.settle(ctx, x, j, func(j *judge) (draft, *refusal) { return g.draftVersions(x, j, current, versions) })
+	return a, hidden(ref)
+}
+
+// versions fetches the version or versions that are asked for.
+func (g *Gate) versions(ctx context.Context, x *exchange, want fhir.LocalReference) (*readAnswer, *refusal) {
+	path := "/" + x.interaction.Outbound(x.source.Version, "")
+	if x.interaction.Code == fhir.CodeVRead {
+		return g.readResource(ctx, x, want, path)
+	}
+	f, ref := g.fetch(ctx, x, ask{path: path})
+	if ref != nil {
+		return nil, ref
+	}
+	if !f.found {
+		return nil, refuse(causeNotFound, "absent")
+	}
+	a := &readAnswer{fetched: f, contents: contents.Get().(*fhir.Contents)}
+	if err := x.source.Reader.History(f.body, want, a.contents); err != nil {
+		a.release()
+		return nil, &refusal{cause: causeBadSource, reason: "source-content", err: err}
+	}
+	if a.contents.Next != "" { // a history in pages would have to be given whole
+		a.release()
+		return nil, refuse(causeTooLarge, "history-too-large")
+	}
+	return a, nil
+}
+
+// draftVersions decides on the current version first, then on each that is given.
+func (g *Gate) draftVersions(x *exchange, j *judge, current, versions *readAnswer) (draft, *refusal) {
+	if r := &current.contents.Resources[0]; !j.permits(r) {
+		return draft{}, g.deniedResource(x, j, r)
+	}
+	c := versions.contents
+	keep := make([]bool, len(c.Resources))
+	kept := 0
+	for i := range c.Resources {
+		if keep[i] = j.permits(&c.Resources[i]); keep[i] {
+			x.disclose(j, &c.Resources[i])
+			kept++
+		}
+	}
+	if kept == 0 {
+		return draft{}, refuse(causeForbidden, "version-hidden")
+	}
+	x.sorted()
+	d := draft{outcome: audit.OutcomePermit, reason: j.reason(x.categories)}
+	e := g.edits(x, j)
+	if x.interaction.Code == fhir.CodeVRead {
+		d.body = c.AppendResource(nil, 0, e)
+		return d, nil
+	}
+	e.Self = g.selfLink(x)
+	d.body = c.AppendHistory(nil, keep, e)
+	return d, nil
+}
