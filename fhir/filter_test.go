@@ -59,7 +59,7 @@ func testOracle() *oracle {
 // compareWithOracle reads and renders a body both ways, as a searchset and as a resource, and says where they differ.
 func compareWithOracle(o *oracle, r *Reader, c *Contents, body []byte) error {
 	original := bytes.Clone(body)
-	want, next, self, refused := o.searchset(body)
+	want, next, self, refused := o.bundle(body, "searchset")
 	err := r.Searchset(body, c)
 	if (err != nil) != (refused != nil) {
 		return fmt.Errorf("searchset: got error %v, want %v", err, refused)
@@ -69,6 +69,9 @@ func compareWithOracle(o *oracle, r *Reader, c *Contents, body []byte) error {
 	}
 	if err := o.compareContents(c, want); err != nil {
 		return fmt.Errorf("searchset: %w", err)
+	}
+	if err := o.compareHistory(r, c, asHistory(body)); err != nil {
+		return fmt.Errorf("history: %w", err)
 	}
 	one, refused := o.read(body)
 	err = r.Resource(body, LocalReference{one.Type, one.ID}, c)
@@ -95,11 +98,14 @@ func (o *oracle) compareContents(c *Contents, want []oracleResource) error {
 		if g, w := normal(got), normal(want[i].Resource); !reflect.DeepEqual(g, w) {
 			return fmt.Errorf("resource %d:\n got %+v\nwant %+v", i, g, w)
 		}
+		if g, w := c.Attachments(i), o.attachments(want[i]); !slices.Equal(slices.Sorted(slices.Values(g)), w) {
+			return fmt.Errorf("resource %d: attachments: got %v, want %v", i, g, w)
+		}
 		keep[i] = i%3 != 1
 	}
 	for i, e := range []Edits{
-		{Base: "https://gw.example/fhir/h", Self: "https://gw.example/self?a=\"b\"", Next: "https://gw.example/next", KeepDisplay: func(string) bool { return true }},
-		{Base: "https://gw.example", StripIdentifiers: true, KeepDisplay: func(typ string) bool { return typ == "Patient" || typ == "Encounter" }},
+		{Base: "https://gw.example/fhir/h", Self: "https://gw.example/self?a=\"b\"", Next: "https://gw.example/next", KeepDisplay: func(string) bool { return true }, Attachment: linkTo},
+		{Base: "https://gw.example", StripIdentifiers: true, KeepDisplay: func(typ string) bool { return typ == "Patient" || typ == "Encounter" }, Attachment: linkTo},
 		{Base: "https://gw.example/fhir", Next: "https://gw.example/next"},
 	} {
 		if err := o.compareRendering(c, want, keep, e); err != nil {
@@ -259,6 +265,9 @@ var snippets = []string{
 	`[{"resourceType":"Practitioner","id":"c1","meta":{"versionId":"1"},"text":{"div":"x"}}]`, `[{"resourceType":"Group"}]`,
 	`[{"resourceType":"Condition","contained":[{"resourceType":"Condition"}]}]`, `{"url":"http://hapi:8080/fhir/Binary/1","contentType":"a"}`,
 	`{"attachment":{"url":"https://bucket.example/x"}}`, `[{"attachment":{"url":"Binary/1","_url":{"id":"q"}}},{"attachment":{"data":"AA=="}}]`,
+	`{"attachment":{"url":"Binary/gone"}}`, `{"photo":[{"url":"Binary/gone"},{"url":"http:\/\/hapi:8080/fhir/Binary/2"}],"identifier":{"system":"urn:person"}}`,
+	`{"extension":[{"valueAttachment":{"url":"Binary/gone"}},{"system":"urn:person","value":"1"}]}`, `{"url":"Binary/1/_history/1","title":"t"}`,
+	`[{"content":{"url":{"image":{"url":"Binary/gone"}},"_url":{"system":"urn:person"}}},{"url":"Binary/gone","_url":{"image":{"url":"Binary/1"}},"size":1}]`,
 	`"see http://hapi:8080/fhir/Observation/1 and HTTP://HAPI/x or http:\/\/hapi:9090"`, `"http%3A%2F%2fHapi%3A8080%2Ffhir http://hapi:8080/fhirX http://hapix"`,
 	`"Patient/A"`, `"Patient/B"`, `"Observation"`, `"Patient"`, `"N"`, `"\ud83d\ude00 \"quoted\""`, `"\ud83d"`, `"\u0000"`, `null`, `true`, `-0.10e+7`, `01`, `[]`, `{}`, `[[{}]]`, `[null]`, `["x"]`,
 }
@@ -266,8 +275,8 @@ var snippets = []string{
 // memberNames are the names that mutations put in.
 var memberNames = []string{
 	"subject", "subj\\u0065ct", "patient", "reference", "type", "identifier", "display", "system", "code", "category", "meta", "contained",
-	"extension", "resourceType", "id", "url", "_url", "link", "text", "valueUri", "valueReference", "security", "securityLabel",
-	"confidentiality", "coding", "actor", "participant", "attachment", "content", "entry", "resource", "fullUrl", "search", "mode",
+	"extension", "resourceType", "id", "url", "_url", "link", "text", "valueUri", "valueAttachment", "title", "valueReference", "security", "securityLabel",
+	"confidentiality", "coding", "actor", "participant", "attachment", "content", "entry", "resource", "fullUrl", "search", "mode", "request", "method",
 	"http://hapi/x", "versionId", "source", "Subject", "_subject",
 }
 
@@ -321,8 +330,11 @@ func TestReaderAgreesWithOracleOnMutations(t *testing.T) {
 	for seed := range uint64(800) {
 		i := int(seed*7) % len(resources)
 		body := asSearchset(string(mutate([]byte(resources[i]), seed)), resources[(i+1)%len(resources)])
-		if seed%4 == 0 {
+		switch seed % 4 {
+		case 0:
 			body = string(mutate([]byte(body), seed))
+		case 1: // versions of one resource
+			body = asSearchset(resources[i], string(mutate([]byte(resources[i]), seed)), resources[i], string(mutate([]byte(resources[i]), seed+1000)))
 		}
 		if err := compareWithOracle(o, r, &c, []byte(body)); err != nil {
 			t.Fatalf("seed %d: %v\n%s", seed, err, body)

@@ -9,14 +9,14 @@ import (
 
 func (o *oracle) rendered(r oracleResource, e Edits) *node {
 	contained := []any{}
-	top := without(r.tree, "")
+	top := without(r.tree)
 	if r.Type == "Patient" {
 		top.remove("link")
 		top.remove("_link")
 	}
 	list, _ := top.get("contained").([]any)
 	for _, c := range list {
-		part := without(c.(*node), "")
+		part := without(c.(*node))
 		o.editPart(part, "", r, e)
 		contained = append(contained, part)
 	}
@@ -33,7 +33,7 @@ func (o *oracle) editPart(part *node, except string, r oracleResource, e Edits) 
 		part.remove("text")
 	}
 	for _, name := range slices.Clone(part.names) {
-		if name == except {
+		if except != "" && name == except {
 			continue
 		}
 		if v, gone := o.editValue([]string{name}, part.values[name], r, e); gone {
@@ -72,7 +72,12 @@ func (o *oracle) editObject(path []string, v *node, r oracleResource, e Edits) (
 	displays := 0
 	for _, member := range v.names {
 		switch {
-		case (member == "url" || member == "_url") && isAttachment(name, v):
+		case member == "_url" && isAttachment(name, v):
+			continue
+		case member == "url" && isAttachment(name, v):
+			if link := o.link(v, r, e); link != "" {
+				n.set(member, link)
+			}
 			continue
 		case slices.Equal(path, []string{"meta"}) && slices.Contains([]string{"versionId", "_versionId", "source", "_source"}, member):
 			continue

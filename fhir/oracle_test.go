@@ -146,14 +146,14 @@ type oracleResource struct {
 	tree *node
 }
 
-// searchset is what Searchset says.
-func (o *oracle) searchset(body []byte) (resources []oracleResource, next, self string, err error) {
+// bundle is what Searchset says, or History before it compares the names.
+func (o *oracle) bundle(body []byte, kind string) (resources []oracleResource, next, self string, err error) {
 	top, err := decodeStrictly(body, o.MaxDepth)
 	if err != nil {
 		return nil, "", "", err
 	}
 	bundle, ok := top.(*node)
-	if !ok || bundle.get("resourceType") != "Bundle" || bundle.get("type") != "searchset" {
+	if !ok || bundle.get("resourceType") != "Bundle" || bundle.get("type") != kind {
 		return nil, "", "", errOracle
 	}
 	if next, self, err = oracleLinks(bundle); err != nil {
@@ -165,7 +165,7 @@ func (o *oracle) searchset(body []byte) (resources []oracleResource, next, self 
 			return nil, "", "", errOracle
 		}
 		for _, e := range entries {
-			r, keep, err := o.entry(e)
+			r, keep, err := o.entry(e, kind)
 			if err != nil {
 				return nil, "", "", err
 			}
@@ -174,7 +174,9 @@ func (o *oracle) searchset(body []byte) (resources []oracleResource, next, self 
 			}
 		}
 	}
-	dropTwins(resources)
+	if kind == "searchset" {
+		dropTwins(resources)
+	}
 	if meta := bundle.get("meta"); bundle.has("meta") {
 		m, ok := meta.(*node)
 		if !ok || o.restricts(&node{values: map[string]any{"meta": m}, names: []string{"meta"}}) || len(o.sensitives(m)) > 0 {
@@ -215,13 +217,16 @@ func oracleLinks(bundle *node) (next, self string, err error) {
 	return found["next"], found["self"], nil
 }
 
-func (o *oracle) entry(e any) (r oracleResource, keep bool, err error) {
+func (o *oracle) entry(e any, kind string) (r oracleResource, keep bool, err error) {
 	entry, ok := e.(*node)
 	if !ok || len(entry.names) == 0 {
 		return r, false, errOracle
 	}
 	search, isObject := entry.get("search").(*node)
 	if entry.has("search") && !isObject {
+		return r, false, errOracle
+	}
+	if _, isObject := entry.get("request").(*node); kind == "history" && entry.has("request") && !isObject {
 		return r, false, errOracle
 	}
 	fullURL, isText := entry.get("fullUrl").(string)
@@ -239,6 +244,12 @@ func (o *oracle) entry(e any) (r oracleResource, keep bool, err error) {
 		return r, false, err
 	}
 	mode, _ := search.get("mode").(string)
+	if kind == "history" {
+		request, _ := entry.get("request").(*node)
+		if mode = "match"; request.get("method") == "DELETE" {
+			return r, false, nil
+		}
+	}
 	if mode != "match" && mode != "include" {
 		return r, false, nil
 	}
@@ -379,9 +390,12 @@ func split(tree *node) (body *node, contained []*node) {
 	return without(tree, "contained"), contained
 }
 
-func without(n *node, name string) *node {
+// without is a copy of an object that lacks members.
+func without(n *node, names ...string) *node {
 	c := &node{names: slices.Clone(n.names), values: maps.Clone(n.values)}
-	c.remove(name)
+	for _, name := range names {
+		c.remove(name)
+	}
 	return c
 }
 
