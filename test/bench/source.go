@@ -19,9 +19,9 @@ const base = "/fhir/bench"
 
 // source answers from memory with bytes that were made before: it is to be no limit.
 type source struct {
-	patients  map[string][]byte // by id
-	searches  map[string][]byte // by id of the patient
-	identsBSN map[string][]byte // searchsets of one Patient, by BSN
+	patients map[string][]byte // by id
+	searches map[string][]byte // by id of the patient
+	byBSN    map[string][]byte // searchsets of one Patient, by BSN
 }
 
 // newSource makes the answers. root is scheme, host and port.
@@ -31,21 +31,22 @@ func newSource(people int, root string) *source {
 		p := demo.SyntheticPerson(n)
 		id, patient := string(p.PatientID), patient(p, n)
 		s.patients[id] = []byte(patient)
-		s.identsBSN[p.BSN] = searchset(root, "Patient", []string{id}, []string{patient})
+		s.byBSN[p.BSN] = searchset(root, "Patient", "identifier="+demo.SystemBSN+"%7C"+p.BSN, []string{id}, []string{patient})
 		ids, resources := make([]string, observations), make([]string, observations)
 		for m := range observations {
 			ids[m] = id + "-" + strconv.Itoa(m)
 			resources[m] = observation(ids[m], id, m)
 		}
-		s.searches[id] = searchset(root, "Observation", ids, resources)
+		s.searches[id] = searchset(root, "Observation", "patient=Patient/"+id, ids, resources)
 	}
 	return s
 }
 
-func searchset(root, typ string, ids, resources []string) []byte {
+// searchset renders a page; query is what the source says it searched for.
+func searchset(root, typ, query string, ids, resources []string) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `{"resourceType":"Bundle","id":"9b4d6b2e-6a0f-4f0e-a0a7-0d1f7c1f3a55","meta":{"lastUpdated":"2026-11-01T08:00:00.000+01:00"},`+
-		`"type":"searchset","total":%d,"link":[{"relation":"self","url":"%s%s/%s"}],"entry":[`, len(ids), root, base, typ)
+		`"type":"searchset","total":%d,"link":[{"relation":"self","url":"%s%s/%s?%s"}],"entry":[`, len(ids), root, base, typ, query)
 	for i, id := range ids {
 		if i > 0 {
 			b.WriteByte(',')
@@ -63,7 +64,7 @@ func (s *source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case r.Method == http.MethodPost && below == "/Patient/_search":
 		_, bsn, _ := strings.Cut(r.PostFormValue("identifier"), "|")
-		body = s.identsBSN[bsn]
+		body = s.byBSN[bsn]
 	case r.Method == http.MethodGet && below == "/Observation":
 		body = s.searches[searched(r.URL.RawQuery)]
 	case r.Method == http.MethodGet:
