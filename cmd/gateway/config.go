@@ -71,6 +71,7 @@ type Source struct {
 	CredentialFile    string        `yaml:"credential_file"`
 	Timeout           time.Duration `yaml:"timeout"`
 	PersonSystems     []string      `yaml:"person_systems"`
+	Interactions      []string      `yaml:"interactions"`
 	InsecurePlaintext bool          `yaml:"insecure_plaintext"`
 }
 
@@ -96,7 +97,9 @@ type Limits struct {
 	Memory           size `yaml:"memory"`
 	InFlight         int  `yaml:"in_flight"`
 	LookupsPerMinute int  `yaml:"lookups_per_minute"`
-	Timeouts         struct {
+	// ReadFloor is the least time that a read takes.
+	ReadFloor time.Duration `yaml:"read_floor"`
+	Timeouts  struct {
 		Header   time.Duration `yaml:"header"`
 		Request  time.Duration `yaml:"request"`
 		Store    time.Duration `yaml:"store"`

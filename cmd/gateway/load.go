@@ -56,7 +56,7 @@ func defaults() *Config {
 	c.BreakGlass.Lasts = time.Hour
 	c.BreakGlass.PerHour = 5
 	c.Unauthenticated.EventsPerMinute = 60
-	c.Limits = Limits{RequestBody: 64 << 10, ResponseBody: 16 << 20, Memory: 256 << 20, InFlight: 512, LookupsPerMinute: 120}
+	c.Limits = Limits{RequestBody: 64 << 10, ResponseBody: 16 << 20, Memory: 256 << 20, InFlight: 512, LookupsPerMinute: 600}
 	t := &c.Limits.Timeouts
 	t.Header, t.Request, t.Store, t.Idle = 10*time.Second, 30*time.Second, 800*time.Millisecond, 2*time.Minute
 	t.Announce, t.Stop = 0, 40*time.Second

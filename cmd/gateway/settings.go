@@ -175,6 +175,7 @@ func (s *settings) limits(c *checker) {
 	}
 	c.atLeast("limits.in_flight", l.InFlight, 1)
 	c.atLeast("limits.lookups_per_minute", l.LookupsPerMinute, 1)
+	c.between("limits.read_floor", l.ReadFloor, 0, 500*time.Millisecond)
 	t := l.Timeouts
 	c.between("limits.timeouts.header", t.Header, time.Second, time.Minute)
 	c.between("limits.timeouts.request", t.Request, time.Second, 10*time.Minute)

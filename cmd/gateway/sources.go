@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"zorgsluis/fhir"
 )
 
 // sourceID is the form of a source's id: it is a path element of public URLs.
@@ -45,8 +47,24 @@ func (s *settings) sources(c *checker) {
 				c.add(fmt.Sprintf("%sperson_systems[%d]", key, j), "must be the URI of an identifier system, each once")
 			}
 		}
+		for j, name := range src.Interactions {
+			if _, known := offered[name]; !known || slices.Index(src.Interactions, name) != j {
+				c.add(fmt.Sprintf("%sinteractions[%d]", key, j), "must be vread or history, each once")
+			}
+		}
 		s.credentials = append(s.credentials, c.credential(key+"credential_file", src.CredentialFile))
 	}
+}
+
+// offered are those that a source offers only where its configuration says so (leaks.md RD-8, RD-9).
+var offered = map[string]fhir.Allow{"vread": fhir.AllowVRead, "history": fhir.AllowHistory}
+
+// allow is what the source offers besides the rest.
+func (s Source) allow() (allowed fhir.Allow) {
+	for _, name := range s.Interactions {
+		allowed |= offered[name]
+	}
+	return allowed
 }
 
 // credential is a header that the gateway sends to a source with every request.

@@ -1,0 +1,10 @@
+//go:build release
+
+package redisstore
+
+import "errors"
+
+// StartMemory is for the demo, which a release does not have.
+func StartMemory() (*Embedded, error) {
+	return nil, errors.New("start redis in memory: not in a release")
+}
