@@ -6,8 +6,11 @@ package fhir
 // Version is a FHIR release with tables of its own. The zero value is no version and is refused everywhere.
 type Version int
 
-// R4 is FHIR 4.0.1.
-const R4 Version = 4
+// The versions that are served: FHIR 4.0.1 and FHIR 3.0.2.
+const (
+	R4   Version = 4
+	STU3 Version = 3
+)
 
 // DataCategory is one category of health data (Dutch generic functions, code system "datacategories"), or one of the
 // gateway's own: Unclassified, Restricted.

@@ -177,18 +177,37 @@ const (
 const cursorParam = "_cursor"
 
 // patientParam is the parameter that names the patient in the canonical query, both empty where nobody is named. It is a rendering
-// for the caller's side only, and the names are those of R4.
+// for the caller's side only, and the same in every version that has the type.
 func (i Interaction) patientParam() (name, value string) {
-	rule, ok := ruleFor(R4, i.Type)
+	bind := canonicalParam(i.Type)
 	switch {
-	case !ok, !i.Patient.Named(), i.Code == CodeEverything: // its path names the patient
+	case bind == "", !i.Patient.Named(), i.Code == CodeEverything: // its path names the patient
 		return "", ""
 	case i.Patient.ID != "":
-		return rule.patientParam, string(i.Patient.ID)
+		return bind, string(i.Patient.ID)
 	case i.Type == typePatient:
 		return "identifier", tokenOf(i.Patient.Identifier)
 	}
-	return rule.patientParam + identifierChain, tokenOf(i.Patient.Identifier)
+	return bind + identifierChain, tokenOf(i.Patient.Identifier)
+}
+
+// canonicalParam is the parameter that names the patient of a type in every version that has it: that of R4 where STU3 knows it too, or
+// does not know the type.
+func canonicalParam(typ string) string {
+	newer, older := r4.types[typ], stu3.types[typ]
+	switch {
+	case newer == nil || newer.class != ClassPatient:
+		newer, older = older, nil
+	case older == nil || older.class != ClassPatient:
+		older = nil
+	}
+	switch {
+	case newer == nil:
+		return ""
+	case older != nil && older.params[newer.patientParam].kind != newer.params[newer.patientParam].kind:
+		return older.patientParam
+	}
+	return newer.patientParam
 }
 
 // withQuery joins a path and a query that may be empty.

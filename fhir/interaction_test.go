@@ -377,7 +377,7 @@ func TestPathsAreClosed(t *testing.T) {
 
 func TestAVersionWithoutTablesIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, v := range []fhir.Version{0, 3, 5} {
+	for _, v := range []fhir.Version{0, 2, 5} {
 		_, err := fhir.ParseInteraction(v, get("Patient/A"))
 		var refused *fhir.RequestError
 		if !errors.As(err, &refused) || refused.Kind != fhir.NoOperation {

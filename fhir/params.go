@@ -95,7 +95,10 @@ func (t *table) lookup(rule *typeRule, name string) (paramRule, nameForm, *Reque
 	if base, ok := strings.CutSuffix(name, identifierChain); ok && rule.params[base].kind == kindPatient {
 		return rule.params[base], formIdentifier, nil
 	}
-	if strings.Contains(name, ".") {
+	if param, ok := rule.params[name]; strings.Contains(name, ".") {
+		if ok { // medication.code: one name, not a chain of any
+			return param, formReference, nil
+		}
 		return paramRule{}, 0, notSupported(name, "chained parameters are not served")
 	}
 	base, modifier, modified := strings.Cut(name, ":")
@@ -156,7 +159,7 @@ func (t *table) checkParam(typ string, rule *typeRule, param paramRule, p Param)
 	case kindRevInclude:
 		return t.checkRevInclude(typ, p)
 	}
-	return checkValues(param, p)
+	return t.checkValues(param, p)
 }
 
 // checkCursor checks a sealed page link. It stands alone: the query that it continues is sealed in it.

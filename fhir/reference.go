@@ -26,7 +26,7 @@ func isAlphanumeric(c byte) bool {
 // ParseReference reads a literal reference to a resource at the same source (R4 §2.3.0.1): "Type/id" or
 // "Type/id/_history/version", relative or absolute on exactly base, the source's FHIR base URL without a trailing slash. The
 // version says nothing about identity and is dropped. Everything else is not local and gives false: another base, fragments,
-// urn:uuid, conditional references, unknown types, other case.
+// urn:uuid, conditional references, types of no version, other case.
 func ParseReference(ref, base string) (LocalReference, bool) {
 	if rest, ok := strings.CutPrefix(ref, base); ok && base != "" {
 		if ref, ok = strings.CutPrefix(rest, "/"); !ok {
@@ -41,7 +41,7 @@ func ParseReference(ref, base string) (LocalReference, bool) {
 			return LocalReference{}, false
 		}
 	}
-	if !validID(id) || !isType(R4, typ) {
+	if !validID(id) || !isType(R4, typ) && !isType(STU3, typ) {
 		return LocalReference{}, false
 	}
 	return LocalReference{Type: typ, ID: ID(id)}, true

@@ -97,14 +97,13 @@ type table struct {
 
 // tableSource is a table as it is written down.
 type tableSource struct {
-	bound          []map[string]boundType
-	shared         string   // types that belong to nobody
-	refused        byReason // types
-	general        map[string]paramKind
-	generalRefused byReason
-	operations     byReason
-	sharedRefs     map[string]refs // references of shared types that may be included
-	iterate        string
+	bound      []map[string]boundType
+	local      map[string]boundType // parameters that are not of the standard, of types in bound
+	shared     string               // types that belong to nobody
+	sharedRefs map[string]refs      // references of shared types that may be included
+	refused    byReason             // types
+	operations byReason
+	iterate    string
 }
 
 // boundType is a served type as it is written down: names of parameters, by their kind.
@@ -128,15 +127,24 @@ type (
 	byReason map[string]string
 )
 
-var r4 = tableSource{
-	bound: []map[string]boundType{r4BoundAToE, r4BoundFToZ}, shared: r4Shared, refused: r4Refused,
-	general: r4General, generalRefused: r4GeneralRefused, operations: r4Operations, sharedRefs: r4SharedRefs, iterate: "_include:iterate",
-}.table()
+var (
+	r4 = tableSource{
+		bound: []map[string]boundType{r4BoundAToE, r4BoundFToZ}, local: r4Nictiz,
+		shared: r4Shared, sharedRefs: r4SharedRefs, refused: r4Refused, operations: r4Operations, iterate: "_include:iterate",
+	}.table()
+	stu3 = tableSource{
+		bound: []map[string]boundType{stu3BoundAToE, stu3BoundFToZ}, local: stu3Nictiz,
+		shared: stu3Shared, sharedRefs: stu3SharedRefs, refused: stu3Refused, operations: stu3Operations, iterate: "_include:recurse",
+	}.table()
+)
 
 // tableOf is the table of a version, nil for a version that has none.
 func tableOf(v Version) *table {
-	if v == R4 {
+	switch v {
+	case R4:
 		return r4
+	case STU3:
+		return stu3
 	}
 	return nil
 }
@@ -180,7 +188,7 @@ func (s tableSource) table() *table {
 	t := &table{types: map[string]*typeRule{}, general: map[string]paramRule{}, operations: map[string]bool{}, iterate: s.iterate}
 	for _, types := range s.bound {
 		for name, typ := range types {
-			t.types[name] = typ.rule()
+			t.types[name] = typ.rule(s.local[name])
 			t.served = append(t.served, name)
 		}
 	}
@@ -194,10 +202,10 @@ func (s tableSource) table() *table {
 			t.types[name] = &typeRule{class: ClassRefused, reason: "type not served: " + fitForCaller(reason)}
 		}
 	}
-	for name, kind := range s.general {
+	for name, kind := range generalParams {
 		t.general[name] = paramRule{kind: kind}
 	}
-	refuse(t.general, s.generalRefused)
+	refuse(t.general, generalRefused)
 	for _, names := range s.operations {
 		for _, name := range strings.Fields(names) {
 			t.operations[name] = true
@@ -206,26 +214,32 @@ func (s tableSource) table() *table {
 	return t
 }
 
-func (b boundType) rule() *typeRule {
+// rule makes the rule of a type, with the parameters of the standard and the local ones.
+func (b boundType) rule(local boundType) *typeRule {
 	r := &typeRule{class: ClassPatient, patientParam: b.bind, params: map[string]paramRule{}}
 	if b.member != "" {
 		r.member = []string{b.member}
 	}
+	b.addTo(r.params)
+	local.addTo(r.params)
+	return r
+}
+
+func (b boundType) addTo(params map[string]paramRule) {
 	for kind, names := range map[paramKind]string{
 		kindPatient: b.names, kindToken: b.tokens, kindDate: b.dates, kindString: b.strings, kindQuantity: b.quantities,
 		kindNumber: b.numbers, kindURI: b.uris,
 	} {
 		for _, name := range strings.Fields(names) {
-			r.params[name] = paramRule{kind: kind}
+			params[name] = paramRule{kind: kind}
 		}
 	}
 	for name, targets := range b.refs {
-		r.params[name] = paramRule{kind: kindReference, targets: strings.Fields(targets)}
+		params[name] = paramRule{kind: kindReference, targets: strings.Fields(targets)}
 	}
-	maps.Copy(r.params, includesOnly(b.includes))
-	refuse(r.params, b.refused)
-	refuse(r.params, byReason{"composite values are not in the grammar": b.composites})
-	return r
+	maps.Copy(params, includesOnly(b.includes))
+	refuse(params, b.refused)
+	refuse(params, byReason{"composite values are not in the grammar": b.composites})
 }
 
 // includesOnly are parameters that are included and not asked for.

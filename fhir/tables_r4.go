@@ -28,7 +28,7 @@ var r4Refused = byReason{
 	"a stored Bundle hides entries of anybody (BA-8)":                                 "Bundle",
 	"a directory entry that no served type refers to":                                 "CatalogEntry InsurancePlan OrganizationAffiliation",
 	"names parties and topics of any kind; not in the Patient compartment (RM-17)":    "Contract",
-	"not in the Patient compartment (RM-17)": "Device DeviceMetric EnrollmentResponse GuidanceResponse PaymentNotice PaymentReconciliation Task " +
+	"not in the Patient compartment (RM-17)": "DeviceMetric EnrollmentResponse GuidanceResponse PaymentNotice PaymentReconciliation Task " +
 		"VerificationResult",
 	"evidence about populations, no patient's data":             "EffectEvidenceSynthesis Evidence EvidenceVariable RiskEvidenceSynthesis",
 	"addresses and headers of another door to the data (BI-13)": "Endpoint",
@@ -53,38 +53,19 @@ var r4Refused = byReason{
 	"pushes data past the gateway (AS-5)":                                          "Subscription",
 }
 
-// r4Operations are the standard operations of R4, all refused, by the reason.
+// r4Operations are the standard operations of R4 by what they do. None is asked of a source.
 var r4Operations = byReason{
-	"computes over any patient's data (OP-12)":      "apply care-gaps collect-data evaluate-measure populate questionnaire submit-data",
-	"terminology, no patient's data (OP-14)":        "closure expand find-matches lookup snapshot subsumes translate validate-code",
-	"about definitions, no patient's data":          "conforms data-requirements implements preferred-id subset versions",
-	"carries other interactions or formats (OP-13)": "convert process-message transform",
-	"collects over categories (OP-1, OP-2, OP-5)":   "document everything",
-	"filters by a list of anybody (OP-11)":          "find",
-	"joins resources of anybody (OP-6, OP-7)":       "graph graphql",
-	"aggregates over hidden rows (OP-3, OP-4)":      "lastn stats",
-	"finds patients across the population (OP-10)":  "match",
-	"reads or changes labels (OP-8)":                "meta meta-add meta-delete",
-	"writes":                                        "submit",
-	"tells what exists (OP-9)":                      "validate",
-}
-
-// r4General are the parameters of every type that are served.
-var r4General = map[string]paramKind{
-	"_id": kindID, "_lastUpdated": kindDate,
-	"_count": kindCount, "_sort": kindSort, "_include": kindInclude, "_revinclude": kindRevInclude,
-	"_format": kindFormat, "_pretty": kindPretty, cursorParam: kindCursor,
-}
-
-// r4GeneralRefused are the parameters of every type that are refused.
-var r4GeneralRefused = byReason{
-	"contained resources are no entries (SE-21)":     "_contained _containedType",
-	"changes what the source returns (SE-26)":        "_graph",
-	"asks about data that is not shown (OR-1)":       "_has",
-	"filters by a list of anybody (SE-22)":           "_list",
-	"free predicate (SE-23)":                         "_query _text _content _filter",
-	"asks about labels and origins (SE-24)":          "_source _tag _profile _security",
-	"the gateway decides on whole resources (SE-20)": "_summary _elements",
-	"counts are not disclosed (OR-6)":                "_total",
-	"searches over types are not served (SE-19)":     "_type",
+	"served in one form, put together from searches (OP-1, OP-3)": "everything lastn",
+	"computes over any patient's data (OP-12)":                    "apply care-gaps collect-data evaluate-measure populate questionnaire submit-data",
+	"terminology, no patient's data (OP-14)":                      "closure expand find-matches lookup snapshot subsumes translate validate-code",
+	"about definitions, no patient's data":                        "conforms data-requirements implements preferred-id subset versions",
+	"carries other interactions or formats (OP-13)":               "convert process-message transform",
+	"collects over categories (OP-5)":                             "document",
+	"filters by a list of anybody (OP-11)":                        "find",
+	"joins resources of anybody (OP-6, OP-7)":                     "graph graphql",
+	"aggregates over hidden rows (OP-4)":                          "stats",
+	"finds patients across the population (OP-10)":                "match",
+	"reads or changes labels (OP-8)":                              "meta meta-add meta-delete",
+	"writes":                                                      "submit",
+	"tells what exists (OP-9)":                                    "validate",
 }

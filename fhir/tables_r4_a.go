@@ -193,6 +193,13 @@ var r4BoundAToE = map[string]boundType{
 			"author": "Device Practitioner PractitionerRole", "implicated": "*",
 		},
 	},
+	"Device": { // not in the Patient compartment: bound by an element of its own (RM-17)
+		member: "patient", bind: "patient", names: "patient",
+		tokens: "identifier status type", strings: "device-name manufacturer model udi-carrier udi-di", uris: "url",
+		refs: refs{
+			"location": "Location", "organization": "Organization",
+		},
+	},
 	"DeviceRequest": {
 		member: "subject", bind: "patient", names: "patient subject",
 		tokens: "code group-identifier identifier intent status", dates: "authored-on event-date",

@@ -13,7 +13,7 @@ const anyType = "*"
 var bsnSystems = []string{"http://fhir.nl/fhir/NamingSystem/bsn", "urn:oid:2.16.840.1.113883.2.4.6.3"}
 
 // checkValues checks every alternative of a value against the grammar of its kind (R4 §3.1.1.4).
-func checkValues(param paramRule, p Param) *RequestError {
+func (t *table) checkValues(param paramRule, p Param) *RequestError {
 	if !validEscapes(p.Value) {
 		return &RequestError{Element: p.Name, Reason: "the value has an unknown escape"}
 	}
@@ -22,7 +22,7 @@ func checkValues(param paramRule, p Param) *RequestError {
 		if n++; n > maxAlternatives {
 			return &RequestError{Kind: TooLong, Element: p.Name, Reason: "too many values"}
 		}
-		if fault := valueFault(param, alternative); fault != "" {
+		if fault := t.valueFault(param, alternative); fault != "" {
 			return &RequestError{Element: p.Name, Reason: fault}
 		}
 	}
@@ -30,13 +30,13 @@ func checkValues(param paramRule, p Param) *RequestError {
 }
 
 // valueFault says what is wrong with one value, "" if nothing is.
-func valueFault(param paramRule, value string) string {
+func (t *table) valueFault(param paramRule, value string) string {
 	ok := false
 	switch param.kind {
 	case kindToken:
 		return tokenFault(value)
 	case kindReference:
-		return referenceFault(param, value)
+		return t.referenceFault(param, value)
 	case kindDate:
 		ok = isDate(cutPrefix(value))
 	case kindNumber:
@@ -74,8 +74,9 @@ func tokenFault(value string) string {
 
 // referenceFault checks [type]/[id] and [id] (R4 §3.1.1.4.12). A second person may not be named: not by type, and not by a bare id
 // where the source could take it for a Patient's.
-func referenceFault(param paramRule, value string) string {
+func (t *table) referenceFault(param paramRule, value string) string {
 	typ, id, typed := strings.Cut(value, "/")
+	_, known := t.types[typ]
 	switch {
 	case !typed && param.targetsType(typePatient):
 		return "the reference does not say its type"
@@ -83,7 +84,7 @@ func referenceFault(param paramRule, value string) string {
 		return ""
 	case typ == typePatient:
 		return "the reference names a patient in a place that does not bind the search"
-	case !param.targetsType(typ), !isType(R4, typ), !validID(id):
+	case !param.targetsType(typ), !known, !validID(id):
 		return "the value is not a reference that this parameter takes"
 	}
 	return ""

@@ -1,0 +1,35 @@
+package fhir
+
+// The parameters below are not of the standard: Nictiz defines them for the MedMij information standards (packages Nictiz-STU3-Zib2017
+// and Nictiz-R4-MedicationProcess), and Dutch sources know them. medication.code is a chain by its form: it asks for the code of
+// the Medication, which belongs to nobody, and is taken as the one name that it is.
+
+// stu3Nictiz are the parameters of the STU3 information standards: medication process 9, basic data for long-term care.
+var stu3Nictiz = map[string]boundType{
+	"CarePlan": {
+		refs: refs{"activity-goal": "Goal", "activity-medicaldevice": "DeviceUseStatement", "activity-outcomereference": "*"},
+	},
+	"MedicationAdministration": {tokens: "category medication.code medicationtreatment"},
+	"MedicationDispense":       {tokens: "category medication.code medicationtreatment", dates: "periodofuse requestdate"},
+	"MedicationRequest":        {tokens: "medication.code medicationtreatment", dates: "periodofuse requestdate"},
+	"MedicationStatement":      {tokens: "medication.code medicationtreatment"},
+}
+
+// r4Nictiz are the parameters of the R4 information standard: medication process 9 (3.0).
+var r4Nictiz = map[string]boundType{
+	"MedicationAdministration": {tokens: "category medication.code pharmaceutical-treatment-identifier"},
+	"MedicationDispense": {
+		tokens: "category medication.code pharmaceutical-treatment-identifier", dates: "period-of-use", refs: refs{"location": "Location"},
+	},
+	"MedicationRequest": {
+		tokens: "medication.code pharmaceutical-treatment-identifier", dates: "period-of-use",
+		refs: refs{
+			"dispense-location": "Location", "next-practitioner": "HealthcareService Organization Practitioner PractitionerRole",
+			"reason": "Condition DiagnosticReport Observation",
+		},
+	},
+	"MedicationStatement": {
+		tokens: "medication.code pharmaceutical-treatment-identifier", dates: "period-of-use",
+		refs: refs{"author": "Location Organization Patient PractitionerRole", "prescriber": "Location Organization PractitionerRole"},
+	},
+}
