@@ -89,7 +89,8 @@ func (w *walk) binaryResource(i int, id ID, b *Binary) int {
 
 // contentType is the canonical form of a MIME type, "" for what is none.
 func contentType(s string) string {
-	if len(s) > maxContentType || !strings.Contains(s, "/") {
+	odd := func(r rune) bool { return r < ' ' || r > '~' }
+	if len(s) > maxContentType || !strings.Contains(s, "/") || strings.ContainsFunc(s, odd) {
 		return ""
 	}
 	typ, params, err := mime.ParseMediaType(s)

@@ -77,10 +77,12 @@ var keywords = [kwFirstMember][]string{
 	kwLinkTwin:        {"_link"},
 	kwSecurityLabel:   {"securityLabel"},
 	kwConfidentiality: {"confidentiality"},
-	// leaks.md BI-12; BodyStructure.image, ExplanationOfBenefit.form and RelatedArtifact.document are among them.
+	// leaks.md BI-12; BodyStructure.image, ExplanationOfBenefit.form and RelatedArtifact.document are among them. Those of STU3 are the
+	// same, but for bindingAttachment and initialAttachment.
 	kwAttachment: {
 		"attachment", "presentedForm", "content", "photo", "contentAttachment", "sourceAttachment", "valueAttachment", "form", "image",
-		"document", "legallyBindingAttachment", "defaultValueAttachment",
+		"document", "legallyBindingAttachment", "bindingAttachment", "initialAttachment", "defaultValueAttachment", "fixedAttachment",
+		"patternAttachment",
 	},
 	kwAttachmentPart: {"contentType", "data", "size", "hash", "title", "creation", "language"},
 	kwValueURL:       {"valueUri", "valueUrl", "valueCanonical"},
