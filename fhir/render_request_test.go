@@ -127,11 +127,15 @@ func FuzzParseInteraction(f *testing.F) {
 		{"GET", "Observation/x/_history/1", "", ""},
 		{"GET", "Observation/x/_history", "_count=3&_since=2020", ""},
 		{"GET", "Binary/abc", "", ""},
+		{"GET", "ProcedureRequest", "subject=Patient/A&medication.code=a", ""},
+		{"GET", "MedicationRequest", "patient.identifier=a|b&periodofuse=ge2020&medication.code=a", ""},
 		{"GET", "CarePlan", "_include:recurse=DeviceUseStatement:device:Device&_include:iterate=PractitionerRole:organization", ""},
 		{"GET", "Observation", "patient=A&patient=B;patient=C&=&%zz", ""},
 	} {
 		for allow := range fhir.AllowVRead | fhir.AllowHistory + 1 {
-			f.Add(uint8(fhir.R4), uint8(allow), seed.method, seed.path, seed.query, seed.body)
+			for _, v := range []fhir.Version{fhir.R4, fhir.STU3} {
+				f.Add(uint8(v), uint8(allow), seed.method, seed.path, seed.query, seed.body)
+			}
 		}
 	}
 	f.Fuzz(func(t *testing.T, version, allow uint8, method, path, query, body string) {
