@@ -91,3 +91,35 @@ func TestTwoInstances(t *testing.T) {
 		}
 	})
 }
+
+// TestOlderStanding: a standing that is older than one that an instance saw means that data was lost: it decides nothing on it.
+func TestOlderStanding(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, file := w.start()
+	b, _ := w.start()
+	gp, karena := demo.GP(), demo.Karena()
+	ask := search("Condition", karena)
+	key := w.store.Key(karena.Identifier())
+	var name string
+	for _, k := range w.redis.Client().Keys(t.Context(), "zs:{s*}:p:"+string(key)).Val() {
+		name = k
+	}
+	before := w.redis.Client().HGetAll(t.Context(), name).Val()
+	if len(before) != 3 {
+		t.Fatalf("the standing has the fields %v", before)
+	}
+	w.withdraw(file, karena, partyGP)
+	after := w.redis.Client().HGetAll(t.Context(), name).Val()
+	for _, g := range []*gateway{a, b} {
+		g.ask(gp, ask).wantStatus(t, http.StatusForbidden, "withdrawn")
+	}
+	w.redis.Do("hset", name, "gen", before["gen"], "at", before["at"], "val", before["val"])
+	for _, g := range []*gateway{a, b} {
+		g.ask(gp, ask).wantUnavailable(t, "an older standing")
+	}
+	w.redis.Do("hset", name, "gen", after["gen"], "at", after["at"], "val", before["val"])
+	a.ask(gp, ask).wantUnavailable(t, "an older value under the new generation")
+	w.redis.Do("hset", name, "gen", after["gen"], "at", after["at"], "val", after["val"])
+	a.ask(gp, ask).wantStatus(t, http.StatusForbidden, "restored")
+}

@@ -276,3 +276,38 @@ func TestTour(t *testing.T) {
 		}
 	}
 }
+
+// TestEmbeddedRedis: a gateway with a Redis of its own keeps what it acknowledged, also when it is killed.
+func TestEmbeddedRedis(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	file, scheme, listen, admin := w.configure(`{ mode: external, addresses: ["{redis}"] }`, "{ mode: embedded, folder: redis }")
+	must(t, "", "store", "init", "--config", file)
+	g := w.launch(file, scheme, listen, admin).started()
+	b, err := json.Marshal(permit(partyGP, "GGC002"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	karena, ask := demo.Karena(), search("Condition", demo.Karena())
+	g.ask(demo.GP(), ask).wantStatus(t, http.StatusForbidden, "nothing on file")
+	id := strings.TrimSpace(must(t, karena.BSN, "consent", "put", "--config", file, "--record", w.write("record.json", string(b))))
+	released := g.ask(demo.GP(), ask).wantStatus(t, http.StatusOK, "permitted")
+	g.kill()
+	g = w.again(g, file)
+	g.ask(demo.GP(), ask).wantStatus(t, http.StatusOK, "permitted, after a kill")
+	must(t, karena.BSN, "consent", "withdraw", "--config", file, "--by", "patient", id)
+	g.kill()
+	g = w.again(g, file)
+	g.ask(demo.GP(), ask).wantStatus(t, http.StatusForbidden, "withdrawn, after a kill")
+	g.stop()
+	n := 0
+	for _, e := range w.archived() {
+		if e.Request == released.id {
+			n++
+		}
+	}
+	if n != 1 {
+		t.Errorf("the archive has %d events of the release before the kill, want 1", n)
+	}
+	w.wantArchiveWhole()
+}

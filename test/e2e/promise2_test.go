@@ -45,8 +45,8 @@ func TestPromise2NoRecordNoByte(t *testing.T) {
 		if got.informational != 0 {
 			t.Errorf("%d informational responses reached the caller", got.informational)
 		}
-		if got.status != http.StatusOK { // the commit was held longer than the store's time on a busy machine
-			t.Skipf("got status %d", got.status)
+		if got.status != http.StatusOK { // on a busy machine the commit may have been held for longer than the store has
+			got.wantStatus(t, http.StatusServiceUnavailable, "a commit that was held").wantNothing(t, "held")
 		}
 	})
 	t.Run("the event is on disk when the answer comes", func(t *testing.T) {

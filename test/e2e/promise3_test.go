@@ -25,6 +25,8 @@ func TestPromise3WithdrawnMeansWithdrawn(t *testing.T) {
 
 	stop := make(chan struct{})
 	var asking sync.WaitGroup
+	var mu sync.Mutex
+	var replies []reply
 	for _, g := range []*gateway{a, b, a, b} {
 		asking.Go(func() {
 			for {
@@ -32,10 +34,14 @@ func TestPromise3WithdrawnMeansWithdrawn(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					if r, err := g.try(gp, ask); err != nil || r.status != http.StatusOK && r.status != http.StatusForbidden {
+					r, err := g.try(gp, ask)
+					if err != nil || r.status != http.StatusOK && r.status != http.StatusForbidden {
 						t.Errorf("got status %d, %v, want 200 or 403", r.status, err)
 						return
 					}
+					mu.Lock()
+					replies = append(replies, r)
+					mu.Unlock()
 				}
 			}
 		})
@@ -55,6 +61,7 @@ func TestPromise3WithdrawnMeansWithdrawn(t *testing.T) {
 	asking.Wait()
 
 	t.Run("no release follows a withdrawal", func(t *testing.T) {
+		w.wantAllRecorded(replies) // what was released without its event would not be seen below
 		until(t, startWithin, "the events to be archived", func() bool { return len(w.outbox()) == 0 })
 		key, granted, releases := w.store.Key(karena.Identifier()), false, 0
 		for _, e := range w.archived() { // of one shard, so in Redis' order

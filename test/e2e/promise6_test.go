@@ -26,6 +26,7 @@ func TestPromise6AnotherPatientsDataNeverLeaves(t *testing.T) {
 		"a patient contained in hers":           condition(marker+"3", own, contained(`{"resourceType":"Patient","id":"p","identifier":[{"system":"`+demo.SystemBSN+`","value":"`+milan.BSN+`"}]}`)),
 		"nobody's":                              demo.Resource(`{"resourceType":"Condition","id":"` + marker + `4"}`),
 		"somebody's who is named by identifier": demo.Resource(`{"resourceType":"Condition","id":"` + marker + `5","subject":{"identifier":{"system":"` + demo.SystemBSN + `","value":"` + milan.BSN + `"}}}`),
+		"hers, with another's number":           demo.Resource(`{"resourceType":"Condition","id":"` + marker + `15","subject":{"reference":"Patient/` + own + `","identifier":{"system":"` + demo.SystemBSN + `","value":"` + milan.BSN + `"}}}`),
 		"one on another server":                 demo.Resource(`{"resourceType":"Condition","id":"` + marker + `6","subject":{"reference":"https://elsewhere.example/Patient/` + own + `"}}`),
 		"one that is labelled":                  condition(marker+"7", own, `,"meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"V"}]}`),
 		"another type than asked, of another":   demo.Resource(`{"resourceType":"Observation","id":"` + marker + `8","status":"final","subject":{"reference":"Patient/` + other + `"}}`),

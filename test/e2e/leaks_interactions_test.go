@@ -1,0 +1,4 @@
+package e2e_test
+
+// leaksOfInteractions are the rows of chapters 1.1 to 1.10: what is asked, and how.
+var leaksOfInteractions = [][]leak{}
