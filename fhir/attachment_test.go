@@ -80,7 +80,7 @@ func TestAttachmentLinks(t *testing.T) {
 func TestEveryAttachmentElementIsKnown(t *testing.T) {
 	for _, name := range []string{
 		"attachment", "presentedForm", "content", "photo", "contentAttachment", "sourceAttachment", "valueAttachment", "form", "image", "document",
-		"legallyBindingAttachment", "bindingAttachment", "defaultValueAttachment", "fixedAttachment", "patternAttachment", "initialAttachment",
+		"legallyBindingAttachment", "bindingAttachment", "pAttachment", "defaultValueAttachment", "fixedAttachment", "patternAttachment", "initialAttachment", "answerAttachment",
 	} {
 		in := `{"resourceType":"Observation","id":"o","subject":{"reference":"Patient/A"},"a":{"` + name + `":{"url":"https://bucket.example/x","id":"1"}}}`
 		if got := render(t, in, fhir.Edits{Base: "https://gw.example"}); strings.Contains(got, "bucket") || !strings.Contains(got, name) {

@@ -42,7 +42,7 @@ func (r *Reader) Binary(body []byte, id ID) (Binary, error) {
 // binaryResource reads a Binary.
 func (w *walk) binaryResource(i int, id ID, b *Binary) int {
 	data := "data"
-	if w.r.classifier.version != R4 {
+	if w.r.classifier.version == STU3 {
 		data = "content"
 	}
 	w.facts.reset()

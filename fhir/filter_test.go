@@ -13,8 +13,13 @@ import (
 	"testing"
 )
 
+// versions are the versions that are tested, with the system of their confidentiality codes.
+var versions = map[Version]string{
+	R4: "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", STU3: "http://hl7.org/fhir/v3/Confidentiality",
+}
+
 // testOracle is the configuration of the tests: rules and codes of every kind.
-func testOracle() *oracle {
+func testOracle(v Version) *oracle {
 	const (
 		observation = "http://terminology.hl7.org/CodeSystem/observation-category"
 		consent     = "http://terminology.hl7.org/CodeSystem/consentcategorycodes"
@@ -26,7 +31,7 @@ func testOracle() *oracle {
 	}
 	o := &oracle{
 		ReaderOptions: ReaderOptions{
-			Version: R4, Base: "http://hapi:8080/fhir", PersonSystems: []string{"http://fhir.nl/fhir/NamingSystem/bsn", "urn:person"},
+			Version: v, Base: "http://hapi:8080/fhir", PersonSystems: []string{"http://fhir.nl/fhir/NamingSystem/bsn", "urn:person"},
 			MaxDepth: 64, MaxEntries: 300,
 		},
 		rules: []CategoryRule{
@@ -48,11 +53,11 @@ func testOracle() *oracle {
 			{Coding: Coding{System: sct, Code: "370143000"}, Category: "Restricted"},
 		},
 	}
-	c, err := NewClassifier(R4, o.rules, o.sensitive)
+	c, err := NewClassifier(v, o.rules, o.sensitive)
 	if err != nil {
 		panic(err)
 	}
-	o.Classifier, o.mention = c, mentionOf(o.Base)
+	o.Classifier, o.mention, o.labels = c, mentionOf(o.Base), versions[v]
 	return o
 }
 
@@ -217,7 +222,7 @@ func asSearchset(resources ...string) string {
 
 // Every real resource alone, all of them as searchsets, and some of both with other white space, are read and rendered as the oracle does.
 func TestReaderAgreesWithOracleOnRealRecords(t *testing.T) {
-	o := testOracle()
+	o := testOracle(R4)
 	r := testReader(t, o)
 	var c Contents
 	resources := realResources(t)
@@ -260,7 +265,8 @@ var snippets = []string{
 	`[{"system":"urn:person","value":"1"}]`, `[{"system":"urn:person","value":"2"},{"system":"urn:x","value":"3"}]`, `{"system":"urn:person","value":7}`,
 	`{"system":"urn:person"}`, `[{"system":"http://hl7.org/fhir/sid/icd-10","code":"F32.1"}]`, `{"coding":[{"system":"http://snomed.info/sct","code":"370143000"}]}`,
 	`{"versionId":"1","source":"http://hapi:8080/x"}`, `{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"R"}]}`,
-	`{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"N"}],"versionId":"2"}`, `{"_security":[null]}`,
+	`{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"N"}],"versionId":"2"}`,
+	`{"security":[{"system":"http://hl7.org/fhir/v3/Confidentiality","code":"N"}]}`, `{"tag":[{"code":"x"},{"code":"SUBSETTED"}]}`, `{"_security":[null]}`,
 	`[{"resourceType":"Condition","id":"c1","subject":{"reference":"#"}}]`, `[{"resourceType":"Patient","id":"c1"}]`,
 	`[{"resourceType":"Practitioner","id":"c1","meta":{"versionId":"1"},"text":{"div":"x"}}]`, `[{"resourceType":"Group"}]`,
 	`[{"resourceType":"Condition","contained":[{"resourceType":"Condition"}]}]`, `{"url":"http://hapi:8080/fhir/Binary/1","contentType":"a"}`,
@@ -276,7 +282,7 @@ var snippets = []string{
 var memberNames = []string{
 	"subject", "subj\\u0065ct", "patient", "reference", "type", "identifier", "display", "system", "code", "category", "meta", "contained",
 	"extension", "resourceType", "id", "url", "_url", "link", "text", "valueUri", "valueAttachment", "title", "valueReference", "security", "securityLabel",
-	"confidentiality", "coding", "actor", "participant", "attachment", "content", "entry", "resource", "fullUrl", "search", "mode", "request", "method",
+	"confidentiality", "tag", "coding", "actor", "participant", "attachment", "content", "entry", "resource", "fullUrl", "search", "mode", "request", "method",
 	"http://hapi/x", "versionId", "source", "Subject", "_subject",
 }
 
@@ -323,8 +329,8 @@ func valueLength(b []byte) int {
 
 // Whatever a source answers, reader and oracle find the same in it and write the same of it.
 func TestReaderAgreesWithOracleOnMutations(t *testing.T) {
-	o := testOracle()
-	r := testReader(t, o)
+	oracles := [...]*oracle{testOracle(R4), testOracle(STU3)}
+	readers := [...]*Reader{testReader(t, oracles[0]), testReader(t, oracles[1])}
 	var c Contents
 	resources := realResources(t)
 	for seed := range uint64(800) {
@@ -336,7 +342,8 @@ func TestReaderAgreesWithOracleOnMutations(t *testing.T) {
 		case 1: // versions of one resource
 			body = asSearchset(resources[i], string(mutate([]byte(resources[i]), seed)), resources[i], string(mutate([]byte(resources[i]), seed+1000)))
 		}
-		if err := compareWithOracle(o, r, &c, []byte(body)); err != nil {
+		v := seed / 4 % 2
+		if err := compareWithOracle(oracles[v], readers[v], &c, []byte(body)); err != nil {
 			t.Fatalf("seed %d: %v\n%s", seed, err, body)
 		}
 	}
@@ -344,31 +351,37 @@ func TestReaderAgreesWithOracleOnMutations(t *testing.T) {
 
 // Every member name with every snippet, at the top, in an element and in a contained resource.
 func TestReaderAgreesWithOracleOnEveryPair(t *testing.T) {
-	o := testOracle()
-	r := testReader(t, o)
-	var c Contents
-	types := []string{"Observation", "Patient", "Appointment", "Composition"}
-	for i, name := range memberNames {
-		for j, snippet := range snippets {
-			typ, member := types[(i+j)%len(types)], `"`+name+`":`+snippet
-			for _, body := range []string{
-				`{"resourceType":"` + typ + `","id":"A","subject":{"reference":"Patient/A"},` + member + `}`,
-				`{"patient":{"reference":"Patient/A","display":"p",` + member + `},"resourceType":"` + typ + `","id":"A","note":[{` + member + `}]}`,
-				`{"resourceType":"` + typ + `","id":"A","participant":[{"actor":{"reference":"Patient/A"}},{` + member + `}],"subject":{"reference":"Patient/A"},` +
-					`"patient":{"reference":"Patient/A"},"contained":[{"resourceType":"Medication","id":"c1","text":{"status":"additional"},` + member + `}]}`,
-			} {
-				if err := compareWithOracle(o, r, &c, []byte(body)); err != nil {
-					t.Fatalf("%v\n%s", err, body)
+	for v := range versions {
+		o := testOracle(v)
+		r := testReader(t, o)
+		var c Contents
+		types := []string{"Observation", "Patient", "Appointment", "Composition"}
+		for i, name := range memberNames {
+			for j, snippet := range snippets {
+				for _, body := range pair(types[(i+j)%len(types)], `"`+name+`":`+snippet) {
+					if err := compareWithOracle(o, r, &c, []byte(body)); err != nil {
+						t.Fatalf("version %d: %v\n%s", v, err, body)
+					}
 				}
 			}
 		}
 	}
 }
 
+// pair puts a member where it can mean something.
+func pair(typ, member string) []string {
+	return []string{
+		`{"resourceType":"` + typ + `","id":"A","subject":{"reference":"Patient/A"},` + member + `}`,
+		`{"patient":{"reference":"Patient/A","display":"p",` + member + `},"resourceType":"` + typ + `","id":"A","note":[{` + member + `}]}`,
+		`{"resourceType":"` + typ + `","id":"A","participant":[{"actor":{"reference":"Patient/A"}},{` + member + `}],"subject":{"reference":"Patient/A"},` +
+			`"patient":{"reference":"Patient/A"},"contained":[{"resourceType":"Medication","id":"c1","text":{"status":"additional"},` + member + `}]}`,
+	}
+}
+
 // FuzzFilter compares the reader with the oracle on arbitrary bytes, and on mutations of them.
 func FuzzFilter(f *testing.F) {
-	o := testOracle()
-	r := testReader(f, o)
+	oracles := [...]*oracle{testOracle(R4), testOracle(STU3)}
+	readers := [...]*Reader{testReader(f, oracles[0]), testReader(f, oracles[1])}
 	for i, resource := range realResources(f) {
 		if len(resource) < 2000 {
 			f.Add([]byte(resource), uint64(0))
@@ -380,8 +393,10 @@ func FuzzFilter(f *testing.F) {
 			body = mutate(body, seed)
 		}
 		var c Contents
-		if err := compareWithOracle(o, r, &c, body); err != nil {
-			t.Error(err)
+		for i, o := range oracles {
+			if err := compareWithOracle(o, readers[i], &c, body); err != nil {
+				t.Errorf("version %d: %v", o.Version, err)
+			}
 		}
 	})
 }

@@ -24,7 +24,9 @@ func (o *oracle) referenceTarget(ref string) (typ string, local LocalReference, 
 		}
 		return typ, LocalReference{}, false
 	}
-	local, isLocal = ParseReference(ref, "")
+	if local, isLocal = ParseReference(ref, ""); ClassOf(o.Version, local.Type) == ClassUnknown {
+		return "", LocalReference{}, false // of another version
+	}
 	return local.Type, local, isLocal
 }
 
@@ -232,7 +234,7 @@ func (o *oracle) classify(typ string, n *node) []DataCategory {
 func (o *oracle) restricts(n *node) bool {
 	open := func(c *node) bool {
 		code, _ := c.get("code").(string)
-		return c.get("system") == "http://terminology.hl7.org/CodeSystem/v3-Confidentiality" && slices.Contains([]string{"U", "L", "M", "N"}, code)
+		return c.get("system") == o.labels && slices.Contains([]string{"U", "L", "M", "N"}, code)
 	}
 	meta, _ := n.get("meta").(*node)
 	if meta != nil && meta.has("_security") || meta != nil && meta.has("security") && !allObjects(meta.get("security")) {

@@ -138,6 +138,7 @@ type oracle struct {
 	rules     []CategoryRule
 	sensitive []SensitiveCode
 	mention   *regexp.Regexp // a URL of the source
+	labels    string         // the system of confidentiality codes
 }
 
 // oracleResource is a Resource and its tree.
@@ -438,7 +439,10 @@ func (o *oracle) malformed(tree *node) bool {
 		}
 	}
 	for _, n := range parts {
-		_, metaObject := n.get("meta").(*node)
+		meta, metaObject := n.get("meta").(*node)
+		for _, tag := range concepts(meta.get("tag")) {
+			bad = bad || tag.get("code") == "SUBSETTED"
+		}
 		bad = bad || n.has("meta") && !metaObject || n.has("extension") && !allObjects(n.get("extension")) ||
 			n.has("modifierExtension") && !allObjects(n.get("modifierExtension")) || o.badClassification(n)
 	}

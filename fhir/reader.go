@@ -35,6 +35,7 @@ type Reader struct {
 	classifier *Classifier
 	maxDepth   int
 	maxEntries int
+	labels     string // the system of labels that can say that nothing is restricted
 
 	lexicon   *lexicon
 	decides   [256]bool // keywords of elements that decide membership
@@ -69,7 +70,7 @@ func NewReader(o ReaderOptions) (*Reader, error) {
 	}
 	r := &Reader{
 		base: o.Base, host: host, persons: slices.Clone(o.PersonSystems), classifier: o.Classifier,
-		maxDepth: o.MaxDepth, maxEntries: o.MaxEntries,
+		maxDepth: o.MaxDepth, maxEntries: o.MaxEntries, labels: confidentiality(o.Version),
 		lexicon: newLexicon(), types: make(map[string]*readType, len(table.types)), typeNames: []string{""},
 	}
 	if r.maxDepth == 0 {

@@ -305,17 +305,27 @@ func (w *walk) closeCoding(o *object, element, name keyword) {
 		p.codeOdd = p.codeOdd || element == kwCode && o.codingOdd
 		w.codings = append(w.codings, classifying{w.current, element, o.system, o.code})
 	case name == kwCoding && element == kwSecurityLabel, name == kwSecurity && element == kwMeta:
-		if string(w.bytes(o.system)) != systemConfidentiality || !isOpenLabel(w.bytes(o.code)) {
+		if string(w.bytes(o.system)) != w.r.labels || !isOpenLabel(w.bytes(o.code)) {
 			w.restrict()
 		}
+	case name == kwTag && element == kwMeta:
+		w.odd = w.odd || string(w.bytes(o.code)) == tagSubsetted
 	}
 }
 
 // restrict adds the category that a label gives: labels can only tighten (CA-11).
 func (w *walk) restrict() { w.added.union(&w.r.classifier.restricted) }
 
-// systemConfidentiality is v3-Confidentiality, the only label system that can say that a resource is not restricted.
-const systemConfidentiality = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+// tagSubsetted marks a resource of which the source left elements out (R4 §3.1.1.5.8): what decides may be among them (SE-20).
+const tagSubsetted = "SUBSETTED"
+
+// confidentiality is the system of v3-Confidentiality in a version: the only labels that can say that a resource is not restricted.
+func confidentiality(v Version) string {
+	if v == STU3 {
+		return "http://hl7.org/fhir/v3/Confidentiality"
+	}
+	return "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+}
 
 // isOpenLabel reports whether a code of v3-Confidentiality adds no restriction: unrestricted, low, moderate, normal.
 func isOpenLabel(code []byte) bool {

@@ -28,6 +28,7 @@ const (
 	kwURLTwin
 	kwSecurity
 	kwSecurityTwin
+	kwTag
 	kwHousekeeping // versionId and source of meta, and their twins
 	kwCategory
 	kwCoding
@@ -69,6 +70,7 @@ var keywords = [kwFirstMember][]string{
 	kwURLTwin:         {"_url"},
 	kwSecurity:        {"security"},
 	kwSecurityTwin:    {"_security"},
+	kwTag:             {"tag"},
 	kwHousekeeping:    {"versionId", "_versionId", "source", "_source"},
 	kwCategory:        {"category"},
 	kwCoding:          {"coding"},
@@ -77,12 +79,12 @@ var keywords = [kwFirstMember][]string{
 	kwLinkTwin:        {"_link"},
 	kwSecurityLabel:   {"securityLabel"},
 	kwConfidentiality: {"confidentiality"},
-	// leaks.md BI-12; BodyStructure.image, ExplanationOfBenefit.form and RelatedArtifact.document are among them. Those of STU3 are the
-	// same, but for bindingAttachment and initialAttachment.
+	// leaks.md BI-12; BodyStructure.image, ExplanationOfBenefit.form and RelatedArtifact.document are among them. Only STU3 has
+	// bindingAttachment (Contract), pAttachment (DocumentManifest), initialAttachment and answerAttachment (Questionnaire).
 	kwAttachment: {
 		"attachment", "presentedForm", "content", "photo", "contentAttachment", "sourceAttachment", "valueAttachment", "form", "image",
-		"document", "legallyBindingAttachment", "bindingAttachment", "initialAttachment", "defaultValueAttachment", "fixedAttachment",
-		"patternAttachment",
+		"document", "legallyBindingAttachment", "bindingAttachment", "pAttachment", "initialAttachment", "answerAttachment", "defaultValueAttachment",
+		"fixedAttachment", "patternAttachment",
 	},
 	kwAttachmentPart: {"contentType", "data", "size", "hash", "title", "creation", "language"},
 	kwValueURL:       {"valueUri", "valueUrl", "valueCanonical"},
