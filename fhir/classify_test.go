@@ -92,6 +92,8 @@ func TestCategories(t *testing.T) {
 
 		{"CA-13 a contained Condition", obs(`"category":[` + concept(lab) + `],"contained":[{"resourceType":"Condition","id":"c"}]`), "Condition ObservationLaboratory"},
 		{"CA-13 a contained Observation has a category of its own", obs(`"category":[` + concept(lab) + `],"contained":[{"resourceType":"Observation","id":"c","category":[` + concept(vital) + `]}]`), "ObservationLaboratory ObservationVitalSigns"},
+		{"CA-10 a document that is signed", `{"resourceType":"Composition","id":"c","subject":{"reference":"Patient/A"},"attester":[{"mode":"legal","party":{"reference":"Practitioner/p"}}]}`, "Unclassified"},
+		{"CA-12 a sensitive tag", condition(`"meta":{"tag":[` + coding(sct, "370143000") + `]}`), "Condition MentalHealth"},
 		{"CA-13 a contained type without a rule", obs(`"category":[` + concept(lab) + `],"contained":[{"resourceType":"Flag","id":"c"}]`), "ObservationLaboratory Unclassified"},
 		{"CA-13 a contained shared type", obs(`"category":[` + concept(lab) + `],"contained":[{"resourceType":"Organization","id":"c"}]`), "ObservationLaboratory"},
 	}
