@@ -37,8 +37,9 @@ type Tables struct {
 	Groups         map[string][]fhir.DataCategory // direct members, sorted
 	GroupIncludes  map[string][]string
 	GroupLabels    map[string]string // in Dutch
-	CategoryRules  []fhir.CategoryRule
 	Sensitive      []fhir.SensitiveCode
+
+	rules map[fhir.Version][]fhir.CategoryRule
 
 	Hash string // SHA-256 over the files, in hex: two instances with the same hash decide alike
 }
@@ -77,13 +78,21 @@ func Load(fsys fs.FS) (*Tables, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load tables: %w", err)
 	}
-	if _, err := fhir.NewClassifier(fhir.R4, t.CategoryRules, t.Sensitive); err != nil {
-		return nil, fmt.Errorf("load tables: %w", err)
+	for _, v := range versions {
+		if _, err := fhir.NewClassifier(v, t.Rules(v), t.Sensitive); err != nil {
+			return nil, fmt.Errorf("load tables: %w", err)
+		}
 	}
 	t.Providers = providers
 	t.Hash = hex.EncodeToString(l.hash.Sum(nil))
 	return t, nil
 }
+
+// versions are those that sources may have.
+var versions = [...]fhir.Version{fhir.R4, fhir.STU3}
+
+// Rules say in which data categories the resources of a version fall: what NewClassifier takes for it.
+func (t *Tables) Rules(v fhir.Version) []fhir.CategoryRule { return t.rules[v] }
 
 // CategoryNames are the provider categories without their labels.
 func (t *Tables) CategoryNames() []policy.ProviderCategory {

@@ -78,7 +78,7 @@ func TestDefaultTables(t *testing.T) {
 		{Category: "ObservationVitalSigns", Type: "Observation", Element: "code", Code: fhir.Coding{System: "http://loinc.org", Code: "85354-9"}},
 		{Category: "ObservationSurvey", Type: "QuestionnaireResponse"},
 	} {
-		if !slices.Contains(tables.CategoryRules, rule) {
+		if !slices.Contains(tables.Rules(fhir.R4), rule) {
 			t.Errorf("lacks the rule %+v", rule)
 		}
 	}
@@ -89,6 +89,42 @@ func TestDefaultTables(t *testing.T) {
 	} {
 		if !slices.Contains(tables.Sensitive, code) {
 			t.Errorf("lacks the sensitive code %+v", code)
+		}
+	}
+}
+
+// Each version has the rules for its own types and code systems; those without a version of their own hold for both.
+func TestRulesOfAVersion(t *testing.T) {
+	tables, err := configs.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	observation := func(system, code string) fhir.CategoryRule {
+		return fhir.CategoryRule{Category: "ObservationLaboratory", Type: "Observation", Element: "category", Code: fhir.Coding{System: system, Code: code}}
+	}
+	const r4, stu3 = fhir.R4, fhir.STU3
+	tests := []struct {
+		name string
+		rule fhir.CategoryRule
+		in   []fhir.Version
+	}{
+		{"a type of both", fhir.CategoryRule{Category: "Condition", Type: "Condition"}, []fhir.Version{r4, stu3}},
+		{"a type of R4", fhir.CategoryRule{Category: "Request", Type: "ServiceRequest"}, []fhir.Version{r4}},
+		{"a request of STU3", fhir.CategoryRule{Category: "Request", Type: "ProcedureRequest"}, []fhir.Version{stu3}},
+		{"a referral of STU3", fhir.CategoryRule{Category: "Request", Type: "ReferralRequest"}, []fhir.Version{stu3}},
+		{"genomics of R4", fhir.CategoryRule{Category: "Genomics", Type: "MolecularSequence"}, []fhir.Version{r4}},
+		{"genomics of STU3", fhir.CategoryRule{Category: "Genomics", Type: "Sequence"}, []fhir.Version{stu3}},
+		{"images of STU3", fhir.CategoryRule{Category: "Imaging", Type: "ImagingManifest"}, []fhir.Version{stu3}},
+		{"CA-2 the Dutch category", observation("http://snomed.info/sct", "275711006"), []fhir.Version{r4, stu3}},
+		{"CA-2 HL7's category in R4", observation("http://terminology.hl7.org/CodeSystem/observation-category", "laboratory"), []fhir.Version{r4, stu3}},
+		{"CA-2 HL7's category in STU3", observation("http://hl7.org/fhir/observation-category", "laboratory"), []fhir.Version{stu3}},
+		{"no rule at all", fhir.CategoryRule{Category: "Condition", Type: "Flag"}, nil},
+	}
+	for _, tt := range tests {
+		for _, v := range []fhir.Version{r4, stu3, 0} {
+			if got, want := slices.Contains(tables.Rules(v), tt.rule), slices.Contains(tt.in, v); got != want {
+				t.Errorf("%s, version %d: got %v, want %v", tt.name, v, got, want)
+			}
 		}
 	}
 }
@@ -195,7 +231,11 @@ func TestLoadRefuses(t *testing.T) {
 			"data-categories.yaml: data_categories.Restricted: is missing: the gateway itself gives it a meaning",
 			"sensitive-codes.yaml: sensitive_codes[0]: names a category that is not in data-categories.yaml"}},
 		{"a resource type that does not exist", "data-categories.yaml", "fhir: [Flag]", "fhir: [Flagg]", []string{
-			"data-categories.yaml: data_categories.Alert.fhir[0]: names a resource type that FHIR R4 does not have"}},
+			"data-categories.yaml: data_categories.Alert.fhir[0]: names a resource type that neither FHIR R4 nor STU3 has"}},
+		{"a resource type that STU3 does not have, for STU3", "data-categories.yaml", "fhir: [Flag]", "stu3: [ServiceRequest]", []string{
+			"data-categories.yaml: data_categories.Alert.stu3[0]: names a resource type that FHIR STU3 does not have"}},
+		{"a search for STU3 of the wrong form", "data-categories.yaml", "fhir: [Flag]", "stu3: [\"Flag?code=1\"]", []string{
+			"data-categories.yaml: data_categories.Alert.stu3[0]: is not Type, Type?category=system|code or Type?code=system|code"}},
 		{"a search by another parameter", "data-categories.yaml", "fhir: [Flag]", "fhir: [\"Flag?status=http://x|y\"]", []string{
 			"data-categories.yaml: data_categories.Alert.fhir[0]: is not Type, Type?category=system|code or Type?code=system|code"}},
 		{"a search by a code without a system", "data-categories.yaml", "fhir: [Flag]", "fhir: [\"Flag?code=123\"]", []string{

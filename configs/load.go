@@ -87,6 +87,7 @@ func (l *loader) providerCategories(t *Tables) {
 type dataCategoryEntry struct {
 	FHIR      []string `yaml:"fhir"`
 	NL        []string `yaml:"nl"`
+	STU3      []string `yaml:"stu3"`
 	Group     string   `yaml:"mitz"`
 	Note      string   `yaml:"note"`
 	Sensitive bool     `yaml:"sensitive"`
@@ -107,6 +108,7 @@ func (l *loader) dataCategories(t *Tables) {
 	if tab == nil {
 		return
 	}
+	t.rules = map[fhir.Version][]fhir.CategoryRule{}
 	t.Groups, t.GroupIncludes, t.GroupLabels = map[string][]fhir.DataCategory{}, map[string][]string{}, map[string]string{}
 	for _, name := range slices.Sorted(maps.Keys(file.Groups)) {
 		group := file.Groups[name]
@@ -122,8 +124,9 @@ func (l *loader) dataCategories(t *Tables) {
 		if tab.groupOf(key, name, entry, file.Groups) {
 			t.Groups[entry.Group] = append(t.Groups[entry.Group], name)
 		}
-		t.CategoryRules = append(t.CategoryRules, tab.searches(key+".fhir", name, entry.FHIR)...)
-		t.CategoryRules = append(t.CategoryRules, tab.searches(key+".nl", name, entry.NL)...)
+		tab.searches(t, key+".fhir", name, entry.FHIR, versions[:])
+		tab.searches(t, key+".nl", name, entry.NL, versions[:])
+		tab.searches(t, key+".stu3", name, entry.STU3, []fhir.Version{fhir.STU3})
 	}
 	for _, name := range []fhir.DataCategory{fhir.Unclassified, fhir.Restricted, fhir.CategoryConsent, fhir.CategoryLogging, fhir.CategoryPatient} {
 		_, there := file.Categories[name]
@@ -157,8 +160,8 @@ func (t *table) groupOf(key string, name fhir.DataCategory, entry dataCategoryEn
 	return known
 }
 
-// searches reads the searches that make up a data category.
-func (t *table) searches(key string, category fhir.DataCategory, searches []string) (rules []fhir.CategoryRule) {
+// searches reads the searches that make up a data category. Each holds for all versions given that have the type.
+func (t *table) searches(to *Tables, key string, category fhir.DataCategory, searches []string, in []fhir.Version) {
 	for i, search := range searches {
 		at := key + "[" + strconv.Itoa(i) + "]"
 		m := searchPattern.FindStringSubmatch(search)
@@ -166,10 +169,15 @@ func (t *table) searches(key string, category fhir.DataCategory, searches []stri
 			t.refuse(true, at, "is not Type, Type?category=system|code or Type?code=system|code")
 			continue
 		}
-		t.refuse(fhir.ClassOf(fhir.R4, m[1]) == fhir.ClassUnknown, at, "names a resource type that FHIR R4 does not have")
-		rules = append(rules, fhir.CategoryRule{Category: category, Type: m[1], Element: m[2], Code: fhir.Coding{System: m[3], Code: m[4]}})
+		rule, known := fhir.CategoryRule{Category: category, Type: m[1], Element: m[2], Code: fhir.Coding{System: m[3], Code: m[4]}}, false
+		for _, v := range in {
+			if fhir.ClassOf(v, rule.Type) != fhir.ClassUnknown {
+				to.rules[v], known = append(to.rules[v], rule), true
+			}
+		}
+		t.refuse(!known && len(in) > 1, at, "names a resource type that neither FHIR R4 nor STU3 has")
+		t.refuse(!known && len(in) == 1, at, "names a resource type that FHIR STU3 does not have")
 	}
-	return rules
 }
 
 func (l *loader) sensitiveCodes(t *Tables) {

@@ -80,7 +80,7 @@ func (w *world) parts() proxy.Parts {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	classifier, err := fhir.NewClassifier(fhir.R4, tables.CategoryRules, tables.Sensitive)
+	classifier, err := fhir.NewClassifier(fhir.R4, tables.Rules(fhir.R4), tables.Sensitive)
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -36,7 +36,7 @@ func (s *settings) readTables(c *checker, folder fs.FS) {
 		c.problems = append(c.problems, unjoin(err)...)
 		return
 	}
-	classifier, err := fhir.NewClassifier(fhir.R4, tables.CategoryRules, tables.Sensitive)
+	classifier, err := fhir.NewClassifier(fhir.R4, tables.Rules(fhir.R4), tables.Sensitive)
 	if err != nil {
 		c.add("policy.tables_folder", "%v", err)
 		return
