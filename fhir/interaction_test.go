@@ -240,6 +240,8 @@ func TestPathsAreClosed(t *testing.T) {
 		{"RD-12 a slash at the end", get("Patient/A/"), notFound, ""},
 		{"RD-12 two slashes at the end", get("Patient/A//"), notFound, ""},
 		{"RD-12 two slashes in between", get("Patient//A"), notFound, ""},
+		{"RD-13 HEAD where GET is not", with("HEAD", "Observation/_search?patient=A"), noMethod, ""},
+		{"RD-13 HEAD of the base", with("HEAD", ""), notFound, ""},
 		{"MT-13 OPTIONS", with("OPTIONS", "Patient/A"), noMethod, ""},
 		{"MT-13 OPTIONS, the same for what does not exist", with("OPTIONS", "no/such/path"), noMethod, ""},
 		{"MT-14 TRACE", with("TRACE", "Patient/A"), noMethod, ""},
