@@ -109,7 +109,7 @@ func TestPromise3WithdrawnMeansWithdrawn(t *testing.T) {
 // withdrawAll withdraws every active record for a party at once, not by the command but in the same way.
 func (w *world) withdrawAll(person demo.Person, party consent.Side) {
 	w.t.Helper()
-	err := w.changeAs("withdrawn", person.Identifier(), func(st *consent.Standing) error {
+	_, err := w.changeAs("withdrawn", person.Identifier(), func(st *consent.Standing) error {
 		for i := range st.Records {
 			if r := &st.Records[i]; r.Party == party && r.Status == consent.StatusActive {
 				r.Status, r.WithdrawnBy = consent.StatusWithdrawn, []string{consent.ByPatient}

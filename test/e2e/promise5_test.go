@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"testing"
 
 	"zorgsluis/internal/demo"
@@ -57,6 +58,7 @@ func TestPromise5ForwardedIsWhatWasDecided(t *testing.T) {
 		}
 		got := asked[0]
 		parts := slices.DeleteFunc(splitQuery(got.Query), func(s string) bool { return s == "" })
+		parts = slices.DeleteFunc(parts, func(s string) bool { return strings.HasPrefix(s, "_count=") }) // how much the gate asks for at once
 		slices.Sort(tt.want)
 		if got.Method != http.MethodGet || got.Path != tt.path || len(got.Body) != 0 || !slices.Equal(parts, tt.want) {
 			t.Errorf("%s: the source got %s %s?%v, want GET %s?%v", tt.name, got.Method, got.Path, parts, tt.path, tt.want)

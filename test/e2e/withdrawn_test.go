@@ -122,17 +122,23 @@ func TestEndedInFlight(t *testing.T) {
 // declared files a declaration that lasts shorter than any configuration allows, so that a story can see its end.
 func (w *world) declared(by demo.Caller, about demo.Person, lasts time.Duration) (ends time.Time) {
 	w.t.Helper()
-	err := w.change(about.Identifier(), func(st *consent.Standing) error {
-		ends = st.Newest.Add(lasts)
+	id := w.store.NewDeclarationID(about.Identifier())
+	st, err := w.changeAs("declared", about.Identifier(), func(st *consent.Standing) error {
 		st.Declarations = append(st.Declarations, consent.Declaration{
-			ID: w.store.NewDeclarationID(about.Identifier()), Issuer: w.issuer.URL(), Client: by.ClientID,
-			Practitioner: "uzi:" + by.Claims.UZI, Organization: "ura:" + by.Claims.OrganizationURA,
-			Reason: "Brought in unconscious", ConsentImpossible: true, Expires: ends,
+			ID: id, Issuer: w.issuer.URL(), Client: by.ClientID, Practitioner: "uzi:" + by.Claims.UZI,
+			Organization: "ura:" + by.Claims.OrganizationURA, Reason: "Brought in unconscious", ConsentImpossible: true,
+			Expires: st.Newest.Add(lasts), // the store counts from its own stamp
 		})
 		return nil
 	})
 	if err != nil {
 		w.t.Fatalf("declare: %v", err)
 	}
-	return ends
+	for _, d := range st.Declarations {
+		if d.ID == id {
+			return d.Expires
+		}
+	}
+	w.t.Fatal("the declaration is not on file")
+	return time.Time{}
 }

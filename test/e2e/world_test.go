@@ -103,23 +103,23 @@ func (w *world) open(prepare func(context.Context, redisstore.Options) error) {
 
 // change edits what is on file for a person. It leaves an event, as every change does.
 func (w *world) change(person fhir.Identifier, apply func(*consent.Standing) error) error {
-	return w.changeAs("recorded", person, apply)
+	_, err := w.changeAs("recorded", person, apply)
+	return err
 }
 
-// changeAs is change with the reason of its event.
-func (w *world) changeAs(reason policy.Reason, person fhir.Identifier, apply func(*consent.Standing) error) error {
+// changeAs is change with the reason of its event; it gives what is on file afterwards.
+func (w *world) changeAs(reason policy.Reason, person fhir.Identifier, apply func(*consent.Standing) error) (consent.Standing, error) {
 	person, err := consent.NormalizePerson(person)
 	if err != nil {
-		return err
+		return consent.Standing{}, err
 	}
-	_, err = w.store.Change(w.t.Context(), audit.Change{
+	return w.store.Change(w.t.Context(), audit.Change{
 		Request: uuid(), Person: person, Apply: apply,
 		Event: &audit.Event{
 			Version: audit.SchemaVersion, Kind: audit.KindConsent, Request: uuid(), Outcome: audit.OutcomePermit, Reason: reason,
 			Actor: audit.Actor{Kind: "other", Name: "stage"},
 		},
 	})
-	return err
 }
 
 // put files a record and gives its id.
