@@ -73,19 +73,20 @@ func (s *Server) Run() {
 		"--appendonly", "yes", "--appendfsync", "always", "--no-appendfsync-on-rewrite", "no",
 		"--maxmemory", "256mb", "--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0",
 	}, s.extra...)
-	s.cmd, s.done = exec.Command(binary, args...), make(chan struct{})
-	s.cmd.Stdout, s.cmd.Stderr = &s.said, &s.said
-	s.cmd.SysProcAttr = attributes()
+	cmd, done := exec.Command(binary, args...), make(chan struct{}) // of this process, whichever is the server's by the time it ends
+	cmd.Stdout, cmd.Stderr = &s.said, &s.said
+	cmd.SysProcAttr = attributes()
+	s.cmd, s.done = cmd, done
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // the child dies with the thread that started it
 		defer runtime.UnlockOSThread()
-		err := s.cmd.Start()
+		err := cmd.Start()
 		started <- err
 		if err == nil {
-			s.cmd.Wait()
+			cmd.Wait()
 		}
-		close(s.done)
+		close(done)
 	}()
 	if err := <-started; err != nil {
 		s.t.Fatalf("start redis-server: %v", err)
