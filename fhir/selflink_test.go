@@ -45,6 +45,7 @@ func TestSelfLinkCovers(t *testing.T) {
 		{"SE-12 a search of everything", plain, base + "?patient=A", false},
 		{"SE-12 another base", plain, "http://other/fhir/Observation?patient=A", false},
 		{"SE-12 a base that goes on", plain, base + "2/Observation?patient=A", false},
+		{"SE-12 a base without a slash", plain, base + "Observation?patient=A", false},
 		{"SE-12 a Patient by id", search("Patient", byBSN), base + "/Patient?_id=A", true},
 		{"SE-12 a Patient, the id ignored", search("Patient", byBSN), base + "/Patient?name=A", false},
 		{"SE-12 no link and nothing but the patient", shaped, "", true},
