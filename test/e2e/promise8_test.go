@@ -110,7 +110,7 @@ func TestPromise8NoPatientIdentifier(t *testing.T) {
 	list := g.ask(patient, get("/gateway/AuditEvent")).wantStatus(t, http.StatusOK, "the patient's list")
 	find("the patient's list of events", list.body)
 	for _, body := range []string{
-		`{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Condition?patient=` + string(canary.PatientID) + &code=x"}},` +
+		`{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"GET","url":"Condition?patient=` + string(canary.PatientID) + `&code=x"}},` +
 			`{"request":{"method":"GET","url":"Condition?patient=` + string(canary.PatientID) + `&nonsense=` + canary.BSN + `"}},{"request":{"method":"GET","url":"` + marker + `/` + canary.BSN + `"}}]}`,
 		`{"` + canary.BSN + `":1}`, `{"` + marker + `":"` + canary.BSN + `"}`, `{"resourceType":"` + marker + `"}`, `{"resourceType":"Bundle","type":"` + marker + `"}`,
 		`{"resourceType":"Bundle","type":"batch","entry":[{"` + canary.BSN + `":1}]}`, `{"resourceType":"Bundle","type":"batch","entry":[{"request":{"method":"` + marker + `","url":"x"}}]}`,
