@@ -30,12 +30,8 @@ func (c *Contents) AppendHistory(dst []byte, keep []bool, e Edits) []byte {
 		if !keep[i] || !r.Attributed && !r.Shared {
 			continue
 		}
-		dst = append(dst, opening...)
+		dst = c.appendEntry(append(dst, opening...), i, &e)
 		opening = `,`
-		dst = append(dst, `{"fullUrl":`...)
-		dst = appendString(dst, e.Base+"/"+r.Type+"/"+string(r.ID))
-		dst = append(dst, `,"resource":`...)
-		dst = c.AppendResource(dst, i, e)
 		dst = append(dst, `,"request":{"method":"PUT","url":`...)
 		dst = appendString(dst, r.Type+"/"+string(r.ID))
 		dst = append(dst, `},"response":{"status":"200"}}`...)

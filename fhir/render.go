@@ -122,31 +122,24 @@ func (c *Contents) appendRewritten(dst []byte, at span, e *Edits) []byte {
 	return dst
 }
 
-// AppendSearchset appends a Bundle of type searchset with the resources that are kept, in their order, under a wrapper of our own:
-// no total, no links but ours, of the entries nothing but fullUrl, resource and search mode (R4 §3.1.1.1).
+// AppendSearchset appends a Bundle of type searchset with the resources that are kept, in their order: a Searchset of one answer.
 func (c *Contents) AppendSearchset(dst []byte, keep []bool, e Edits) []byte {
-	dst = append(dst, `{"resourceType":"Bundle","type":"searchset"`...)
-	dst = appendLinks(dst, e)
-	opening := `,"entry":[{"fullUrl":`
-	for i, r := range c.Resources {
-		if !keep[i] || !r.Attributed && !r.Shared {
-			continue
+	s := NewSearchset(dst, e)
+	for i := range c.Resources {
+		if keep[i] {
+			s.Add(c, i, e.Attachment)
 		}
-		dst = append(dst, opening...)
-		opening = `,{"fullUrl":`
-		dst = appendString(dst, e.Base)
-		dst = append(dst[:len(dst)-1], '/')
-		dst = append(append(append(dst, r.Type...), '/'), r.ID...)
-		dst = append(dst, `","resource":`...)
-		dst = c.AppendResource(dst, i, e)
-		dst = append(dst, `,"search":{"mode":"`...)
-		dst = append(dst, r.Mode...)
-		dst = append(dst, `"}}`...)
 	}
-	if opening[1] == '{' {
-		dst = append(dst, ']')
-	}
-	return append(dst, '}')
+	return s.Bytes()
+}
+
+// appendEntry appends an entry of a Bundle up to and including its resource.
+func (c *Contents) appendEntry(dst []byte, i int, e *Edits) []byte {
+	r := &c.Resources[i]
+	dst = appendString(append(dst, `{"fullUrl":`...), e.Base)
+	dst = append(dst[:len(dst)-1], '/')
+	dst = append(append(append(dst, r.Type...), '/'), r.ID...)
+	return c.AppendResource(append(dst, `","resource":`...), i, *e)
 }
 
 // appendLinks appends the links of the Bundle.

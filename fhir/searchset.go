@@ -21,17 +21,13 @@ func (s *Searchset) Add(c *Contents, i int, attachment func(binary ID) string) {
 	if !r.Attributed && !r.Shared {
 		return
 	}
-	opening := `,{"fullUrl":`
+	opening := `,`
 	if s.entries == 0 {
-		opening = `,"entry":[{"fullUrl":`
+		opening = `,"entry":[`
 	}
 	s.entries++
 	s.edits.Attachment = attachment
-	dst := appendString(append(s.dst, opening...), s.edits.Base)
-	dst = append(dst[:len(dst)-1], '/')
-	dst = append(append(append(dst, r.Type...), '/'), r.ID...)
-	dst = append(dst, `","resource":`...)
-	dst = c.AppendResource(dst, i, s.edits)
+	dst := c.appendEntry(append(s.dst, opening...), i, &s.edits)
 	dst = append(dst, `,"search":{"mode":"`...)
 	dst = append(dst, r.Mode...)
 	s.dst = append(dst, `"}}`...)
