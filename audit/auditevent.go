@@ -255,7 +255,7 @@ func (e Event) profiles() []string {
 		return []string{profilePatientCreate} // their user is an author, not the recipient that the OAuth profile asks for
 	case e.Kind == KindConsent && e.Consent != "":
 		return []string{profilePatientUpdate}
-	case e.Kind == KindAccess && e.Interaction == fhir.CodeRead && len(e.Disclosed) == 1:
+	case e.Kind == KindAccess && (e.Interaction == fhir.CodeRead || e.Interaction == fhir.CodeVRead) && len(e.Disclosed) == 1:
 		profiles = append(profiles, profilePatientRead)
 	default:
 		return nil

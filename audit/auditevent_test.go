@@ -215,6 +215,30 @@ func TestReadIsAPatientRead(t *testing.T) {
 	}
 }
 
+// TestEveryInteractionHasItsPattern: each interaction that the gate serves says what it was, in the words of the standard.
+func TestEveryInteractionHasItsPattern(t *testing.T) {
+	for code, want := range map[fhir.Code][]string{
+		fhir.CodeRead:       {"read", "R"},
+		fhir.CodeVRead:      {"vread", "R"},
+		fhir.CodeHistory:    {"history-instance", "R"},
+		fhir.CodeAttachment: {"read", "R"},
+		fhir.CodeSearch:     {"search-type", "E"},
+		fhir.CodeEverything: {"operation", "E"},
+		fhir.CodeLastN:      {"operation", "E"},
+	} {
+		e := access()
+		e.Interaction = code
+		got, _ := render(t, e)
+		if have := []string{got.Subtype[0].Code, got.Action}; got.Type.Code != "rest" || !slices.Equal(have, want) {
+			t.Errorf("%s: got %s %v, want rest %v", code, got.Type.Code, have, want)
+		}
+		client := map[string]string{"R": "110152", "E": "110153"}[want[1]]
+		if got.agent(t, dcm, client).Who.Identifier.Value != "his-app" {
+			t.Errorf("%s: the client has not the role %s", code, client)
+		}
+	}
+}
+
 func TestPatientIsNamedByTheKeyOnlyWhereTheCallerIsThatPatient(t *testing.T) {
 	e := access()
 	e.Actor = audit.Actor{Issuer: "https://digid.example", Client: "pgo", Token: "j", Kind: "patient"}

@@ -131,10 +131,14 @@ func (e Event) pattern() pattern {
 		}
 	}
 	switch e.Interaction {
-	case fhir.CodeRead:
+	case fhir.CodeRead, fhir.CodeAttachment:
 		return restful("read", r4.AuditEventActionR, destination, source, "IRCP")
+	case fhir.CodeVRead, fhir.CodeHistory:
+		return restful(string(e.Interaction), r4.AuditEventActionR, destination, source, "IRCP")
 	case fhir.CodeSearch:
 		return restful("search-type", r4.AuditEventActionE, source, destination, "IRCP")
+	case fhir.CodeEverything, fhir.CodeLastN:
+		return restful("operation", r4.AuditEventActionE, source, destination, "IRCP")
 	}
 	return pattern{ // refused before it was understood
 		kind:   coding(systemEventType, "rest", "Restful Operation"),

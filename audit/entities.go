@@ -59,7 +59,7 @@ func plain(e r4.AuditEventEntity) entity { return entity{AuditEventEntity: e} }
 // Object, once; what was made ready has its resource type as entity type there.
 func (e Event) objects(o FHIROptions) []entity {
 	var list []entity
-	search := e.Kind == KindLog || e.Kind == KindAccess && e.Interaction == fhir.CodeSearch
+	search := e.isQuery()
 	systemObject := new(coding(systemEntityType, "2", "System Object"))
 	resource := new(coding(systemObjectRole, "4", "Domain Resource"))
 	switch {
@@ -87,6 +87,15 @@ func (e Event) objects(o FHIROptions) []entity {
 		list = append(list, plain(object))
 	}
 	return list
+}
+
+// isQuery reports whether the event is about a question rather than about one resource.
+func (e Event) isQuery() bool {
+	switch e.Interaction {
+	case fhir.CodeSearch, fhir.CodeEverything, fhir.CodeLastN:
+		return e.Kind == KindLog || e.Kind == KindAccess
+	}
+	return e.Kind == KindLog
 }
 
 // reference is a resource that was made ready, at the URL under which the gateway serves it.

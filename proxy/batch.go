@@ -23,7 +23,7 @@ const (
 // decided, filtered and on record by itself, with the same fixed refusals. The caller's Bundle is never forwarded.
 func (g *Gate) serveBatch(ctx context.Context, x *exchange, r *http.Request, query string) (answer, *refusal) {
 	x.name = "batch"
-	entries, misread := g.readBatch(r, query)
+	entries, misread := g.readBatch(x, r, query)
 	unknown := g.authenticate(ctx, x, r, query)
 	if misread != nil {
 		return answer{}, misread
@@ -48,14 +48,14 @@ func (g *Gate) serveBatch(ctx context.Context, x *exchange, r *http.Request, que
 }
 
 // readBatch reads the Bundle of a batch.
-func (g *Gate) readBatch(r *http.Request, query string) ([]fhir.BatchEntry, *refusal) {
+func (g *Gate) readBatch(x *exchange, r *http.Request, query string) ([]fhir.BatchEntry, *refusal) {
 	if r.Method != http.MethodPost {
 		return nil, refuse(causeNotFound, "path-unknown")
 	}
 	if ref := protocol(r); ref != nil {
 		return nil, ref
 	}
-	if !acceptsJSON(r.Header.Values("Accept")) {
+	if !acceptsJSON(r.Header.Values("Accept"), x.source.Version) {
 		return nil, refuse(causeNotAcceptable, "accept")
 	}
 	if query != "" {

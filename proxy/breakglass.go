@@ -66,7 +66,7 @@ func (g *Gate) readDeclaration(r *http.Request, query string) (declarationReques
 	if ref := protocol(r); ref != nil {
 		return declarationRequest{}, ref
 	}
-	if !acceptsJSON(r.Header.Values("Accept")) {
+	if !acceptsJSON(r.Header.Values("Accept"), fhir.R4) {
 		return declarationRequest{}, refuse(causeNotAcceptable, "accept")
 	}
 	if query != "" {

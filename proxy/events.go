@@ -47,7 +47,7 @@ func (g *Gate) readEventsRequest(r *http.Request, query string) *refusal {
 	if ref := protocol(r); ref != nil {
 		return ref
 	}
-	if !acceptsJSON(r.Header.Values("Accept")) {
+	if !acceptsJSON(r.Header.Values("Accept"), fhir.R4) {
 		return refuse(causeNotAcceptable, "accept")
 	}
 	if _, ref := g.requestBody(r); ref != nil {

@@ -254,7 +254,7 @@ func (g *Gate) parse(x *exchange, r *http.Request, req fhir.Request) *refusal {
 	if ref := g.understand(x, req); ref != nil {
 		return ref
 	}
-	if x.interaction.Code != fhir.CodeAttachment && !acceptsJSON(r.Header.Values("Accept")) {
+	if x.interaction.Code != fhir.CodeAttachment && !acceptsJSON(r.Header.Values("Accept"), x.source.Version) {
 		return refuse(causeNotAcceptable, "accept")
 	}
 	return nil

@@ -13,6 +13,7 @@ import (
 func (g *Gate) capability(s *Source) []byte {
 	return fhir.CapabilityStatement(s.Version, fhir.Capability{
 		Software: "Zorgsluis", SoftwareVersion: g.parts.Software, Base: g.base(s), Date: g.started(),
+		Allow: s.Allow, Batch: true,
 	})
 }
 

@@ -4,6 +4,8 @@ import (
 	"io"
 	"net/http"
 	"strings"
+
+	"zorgsluis/fhir"
 )
 
 // protocol refuses what HTTP offers and the gateway does not speak: tunnels, compressed requests, other representations, and
@@ -27,9 +29,9 @@ func protocol(r *http.Request) *refusal {
 	return nil
 }
 
-// acceptsJSON reports whether any media range of Accept admits FHIR JSON 4.0 with a quality above zero (RFC 9110 §12.5.1). No
+// acceptsJSON reports whether any media range of Accept admits FHIR JSON of the version with a quality above zero (RFC 9110 §12.5.1). No
 // Accept admits everything.
-func acceptsJSON(values []string) bool {
+func acceptsJSON(values []string, v fhir.Version) bool {
 	all := strings.Join(values, ",")
 	if strings.TrimSpace(all) == "" {
 		return true
@@ -50,7 +52,7 @@ func acceptsJSON(values []string) bool {
 		if specific == 0 || specific < best {
 			continue
 		}
-		ok := acceptable(params)
+		ok := acceptable(params, v)
 		if specific > best {
 			best, admitted = specific, ok
 		} else {
@@ -61,7 +63,7 @@ func acceptsJSON(values []string) bool {
 }
 
 // acceptable judges the parameters of one media range.
-func acceptable(params string) bool {
+func acceptable(params string, v fhir.Version) bool {
 	for _, p := range strings.Split(params, ";") {
 		name, value, _ := strings.Cut(strings.TrimSpace(p), "=")
 		value = strings.Trim(strings.TrimSpace(value), `"`)
@@ -71,7 +73,7 @@ func acceptable(params string) bool {
 				return false
 			}
 		case "fhirversion":
-			if value != "4.0" {
+			if value != mediaVersions[v] {
 				return false
 			}
 		case "charset":

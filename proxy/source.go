@@ -129,8 +129,11 @@ func fhirJSON(h http.Header, v fhir.Version) bool {
 		return false
 	}
 	version, given := params["fhirversion"]
-	return !given || v == fhir.R4 && version == "4.0"
+	return !given || version == mediaVersions[v]
 }
+
+// mediaVersions are the values of the media type parameter fhirVersion (R4 §3.1.0.1.11).
+var mediaVersions = map[fhir.Version]string{fhir.R4: "4.0", fhir.STU3: "3.0"}
 
 // read takes the body whole: a cut or overlong body releases nothing (leaks.md JS-22, JS-23).
 func (g *Gate) read(ctx context.Context, resp *http.Response) (*fetched, *refusal) {
