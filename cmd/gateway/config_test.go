@@ -158,7 +158,7 @@ func TestBadConfiguration(t *testing.T) {
 		{"no source", base[strings.Index(base, "sources:"):strings.Index(base, "policy:")], "", "sources", "public_url", "at least one"},
 		{"a source id that is no path element", "id: hospital", "id: Hospital/1", "sources[0].id", "id: Hospital", "lower-case"},
 		{"an interaction that does not exist", "fhir_version: R4", "fhir_version: R4\n    interactions: [write]", "sources[0].interactions[0]", "interactions", "must be vread or history"},
-		{"a version that is not served", "fhir_version: R4", "fhir_version: R5", "sources[0].fhir_version", "R5", "must be R4"},
+		{"a version that is not served", "fhir_version: R4", "fhir_version: R5", "sources[0].fhir_version", "R5", "must be R4 or STU3"},
 		{"a source in clear", "http://127.0.0.1:9001/fhir", "http://fhir.example/r4", "sources[0].base_url", "fhir.example", "https"},
 		{"a source with a query", "http://127.0.0.1:9001/fhir", "http://127.0.0.1:9001/fhir?a=b", "sources[0].base_url", "?a=b", "query"},
 		{"a holder without a prefix", `"ura:00000001"`, `"00000001"`, "sources[0].holder.organization", "holder:", "prefix"},

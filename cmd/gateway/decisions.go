@@ -36,12 +36,16 @@ func (s *settings) readTables(c *checker, folder fs.FS) {
 		c.problems = append(c.problems, unjoin(err)...)
 		return
 	}
-	classifier, err := fhir.NewClassifier(fhir.R4, tables.Rules(fhir.R4), tables.Sensitive)
-	if err != nil {
-		c.add("policy.tables_folder", "%v", err)
-		return
+	s.classifiers = map[fhir.Version]*fhir.Classifier{}
+	for _, v := range fhirVersions {
+		classifier, err := fhir.NewClassifier(v, tables.Rules(v), tables.Sensitive)
+		if err != nil {
+			c.add("policy.tables_folder", "%v", err)
+			return
+		}
+		s.classifiers[v] = classifier
 	}
-	s.tables, s.classifier = tables, classifier
+	s.tables = tables
 }
 
 // decisions checks what operators decide about decisions, and makes the policy of it.

@@ -32,12 +32,12 @@ type settings struct {
 	archiveFolder string
 	credentials   []credential // one for each source, in the same order
 
-	tables     *configs.Tables
-	policy     *policy.Policy
-	policyHash string
-	catalogue  consent.Catalogue
-	classifier *fhir.Classifier
-	authn      authn.Config
+	tables      *configs.Tables
+	policy      *policy.Policy
+	policyHash  string
+	catalogue   consent.Catalogue
+	classifiers map[fhir.Version]*fhir.Classifier
+	authn       authn.Config
 
 	// What only the demo sets, and no key of a configuration can: a Redis in memory, a store that is made when it is missing, and a
 	// listener that was opened before the configuration was written, because its port is part of that.

@@ -28,8 +28,8 @@ func (s *settings) sources(c *checker) {
 			c.add(key+"id", "%s is used twice", src.ID)
 		}
 		ids = append(ids, src.ID)
-		if src.FHIRVersion != "R4" {
-			c.add(key+"fhir_version", "must be R4")
+		if fhirVersions[src.FHIRVersion] == 0 {
+			c.add(key+"fhir_version", "must be R4 or STU3")
 		}
 		if u := c.baseURL(key+"base_url", src.BaseURL); u != nil && u.Scheme != "https" && !isLoopback(u.Hostname()) && !src.InsecurePlaintext {
 			c.add(key+"base_url", "must be https, or on this machine; insecure_plaintext: true where another layer protects it")
@@ -55,6 +55,9 @@ func (s *settings) sources(c *checker) {
 		s.credentials = append(s.credentials, c.credential(key+"credential_file", src.CredentialFile))
 	}
 }
+
+// fhirVersions are the versions that a source can speak, each with tables of its own.
+var fhirVersions = map[string]fhir.Version{"R4": fhir.R4, "STU3": fhir.STU3}
 
 // offered are those that a source offers only where its configuration says so (leaks.md RD-8, RD-9).
 var offered = map[string]fhir.Allow{"vread": fhir.AllowVRead, "history": fhir.AllowHistory}

@@ -107,15 +107,16 @@ func (s *settings) stepUp() string {
 func (s *settings) proxySources(m *metrics) ([]*proxy.Source, error) {
 	var sources []*proxy.Source
 	for i, src := range s.config.Sources {
+		version := fhirVersions[src.FHIRVersion]
 		reader, err := fhir.NewReader(fhir.ReaderOptions{
-			Version: fhir.R4, Base: src.BaseURL, PersonSystems: src.PersonSystems, Classifier: s.classifier,
+			Version: version, Base: src.BaseURL, PersonSystems: src.PersonSystems, Classifier: s.classifiers[version],
 		})
 		if err != nil {
 			return nil, err
 		}
 		sources = append(sources, &proxy.Source{
 			ID:            src.ID,
-			Version:       fhir.R4,
+			Version:       version,
 			Base:          src.BaseURL,
 			Holder:        policy.Holder{Organization: src.Holder.Organization, Category: policy.ProviderCategory(src.Holder.Category)},
 			Header:        s.credentials[i].header,
@@ -124,7 +125,7 @@ func (s *settings) proxySources(m *metrics) ([]*proxy.Source, error) {
 			PersonSystems: src.PersonSystems,
 			Allow:         src.allow(),
 			Reader:        reader,
-			Classifier:    s.classifier,
+			Classifier:    s.classifiers[version],
 			Transport:     timedTransport{sourceTransport(src, s.config.Limits), m},
 		})
 	}
