@@ -49,6 +49,21 @@ func TestPromise2NoRecordNoByte(t *testing.T) {
 			got.wantStatus(t, http.StatusServiceUnavailable, "a commit that was held").wantNothing(t, "held")
 		}
 	})
+	t.Run("an event that cannot be recorded releases nothing", func(t *testing.T) {
+		for name, q := range map[string]question{
+			"a release": ask, "a denial": search("Condition", demo.Johanna()), "a read": get("/fhir/demo/Patient/" + string(demo.Karena().PatientID)),
+			"bad input": get("/fhir/demo/Condition?nonsense=1"),
+		} {
+			id := uuid()
+			q.header = http.Header{"X-Request-Id": {id}}
+			r.on(id, cutBefore, 9, nil)
+			g.ask(gp, q).wantUnavailable(t, name)
+			r.on(id, 0, 0, nil)
+			if n := len(w.eventsOf(id)); n != 0 {
+				t.Errorf("%s: got %d events, want none", name, n)
+			}
+		}
+	})
 	t.Run("the event is on disk when the answer comes", func(t *testing.T) {
 		for range 10 {
 			got := g.ask(gp, ask).wantStatus(t, http.StatusOK, "request")
