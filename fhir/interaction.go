@@ -109,7 +109,26 @@ func (i Interaction) Redacted() string {
 		return i.Type + "?" + cursorParam + "=" + mask
 	}
 	name, _ := i.patientParam()
-	return withQuery(i.path(mask), appendQuery(nil, name, mask, i.Params))
+	params := make([]Param, len(i.Params))
+	for n, p := range i.Params {
+		params[n] = Param{p.Name, maskNumbers(p.Value)}
+	}
+	return withQuery(i.path(mask), appendQuery(nil, name, mask, params))
+}
+
+// maskNumbers replaces the alternatives of a value that are bare numbers as long as one that identifies a person: eight digits, nine, or
+// more. Somebody may have put one where it does not belong, and an event must not keep it. A code with its system stays.
+func maskNumbers(value string) string {
+	if !strings.ContainsFunc(value, func(r rune) bool { return '0' <= r && r <= '9' }) {
+		return value
+	}
+	alternatives := strings.Split(value, ",")
+	for n, one := range alternatives {
+		if bare := strings.TrimPrefix(one, "|"); len(bare) >= 8 && strings.Trim(bare, "0123456789") == "" {
+			alternatives[n] = mask
+		}
+	}
+	return strings.Join(alternatives, ",")
 }
 
 // mask stands where a patient was named.

@@ -210,3 +210,21 @@ func BenchmarkParseInteraction(b *testing.B) {
 		})
 	}
 }
+
+func TestRedactedKeepsNoBareNumbers(t *testing.T) {
+	for query, want := range map[string]string{
+		"patient=A&code=999990019":                                  "Observation?patient=***&code=***",
+		"patient=A&code=718-7,999990019":                            "Observation?patient=***&code=718-7,***",
+		"patient=A&code=%7C999990019":                               "Observation?patient=***&code=***",
+		"patient=A&code=http://snomed.info/sct%7C271649006":         "Observation?patient=***&code=http://snomed.info/sct%7C271649006",
+		"patient=A&date=ge2026-01-01&_count=10&category=laboratory": "Observation?patient=***&_count=10&category=laboratory&date=ge2026-01-01",
+	} {
+		i, err := fhir.ParseInteraction(fhir.R4, fhir.Request{Method: "GET", Path: "Observation", RawQuery: query})
+		if err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+		if got := i.Redacted(); got != want {
+			t.Errorf("%s: got %s, want %s", query, got, want)
+		}
+	}
+}
