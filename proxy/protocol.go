@@ -23,7 +23,7 @@ func protocol(r *http.Request) *refusal {
 			return refuse(causeMalformed, "header-name")
 		}
 	}
-	if len(r.TransferEncoding) > 0 && r.Method != http.MethodPost {
+	if len(r.TransferEncoding) > 0 && isGet(r) {
 		return refuse(causeMalformed, "request-body")
 	}
 	return nil
@@ -85,12 +85,13 @@ func acceptable(params string, v fhir.Version) bool {
 	return true
 }
 
-// requestBody reads the body of a POST within the limit; no other method may have one.
+// requestBody reads the body of a POST within the limit; a GET has none. That of a write is left alone: its method is refused,
+// with the same answer whatever stands in it (leaks.md WR-1 … WR-18).
 func (g *Gate) requestBody(r *http.Request) ([]byte, *refusal) {
-	if r.Method != http.MethodPost {
-		if r.ContentLength > 0 {
-			return nil, refuse(causeMalformed, "request-body")
-		}
+	switch {
+	case isGet(r) && r.ContentLength > 0:
+		return nil, refuse(causeMalformed, "request-body")
+	case r.Method != http.MethodPost:
 		return nil, nil
 	}
 	limit := g.parts.Limits.RequestBody
