@@ -133,7 +133,7 @@ func appendEscaped(dst []byte, value string) []byte {
 	const digits = "0123456789ABCDEF"
 	for i := range len(value) {
 		switch c := value[i]; {
-		case isAlphanumeric(c), strings.IndexByte("-._~/:,", c) >= 0:
+		case isAlphanumeric(c), strings.IndexByte("-._~/:,*", c) >= 0:
 			dst = append(dst, c)
 		default:
 			dst = append(dst, '%', digits[c>>4], digits[c&15])
