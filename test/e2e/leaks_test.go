@@ -35,12 +35,14 @@ func leaks() []leak {
 }
 
 // The patients of the catalogue. A permits gp laboratory results and medication and refuses nothing else; B has nothing on file; C
-// refused everything; A2 is a second record that says it replaces A's.
+// refused everything; A2 is a second record that says it replaces A's; D permits gp everything, so that what stays hidden of D is
+// hidden for what it is.
 var (
 	leakA  = demo.Person{Name: "A", BSN: "999911119", PatientID: "leak-a"}
 	leakB  = demo.Person{Name: "B", BSN: "999911259", PatientID: "leak-b"}
 	leakC  = demo.Person{Name: "C", BSN: "999911120", PatientID: "leak-c"}
 	leakA2 = demo.Person{Name: "A2", BSN: "999909587", PatientID: "leak-a2"}
+	leakD  = demo.Person{Name: "D", BSN: "999909599", PatientID: "leak-d"}
 )
 
 // stage is what the rows play on: one gateway, one source that records what it was asked, and canaries in everything hidden. A row
@@ -48,8 +50,9 @@ var (
 type stage struct {
 	*world
 	*testing.T
-	g *gateway
-	h string // file of the configuration
+	g    *gateway
+	h    string // file of the configuration
+	book *ledger
 }
 
 // leakResource makes a resource from JSON in which words in capitals stand for the canary, the patients' ids, their numbers and
@@ -57,8 +60,8 @@ type stage struct {
 func leakResource(text string) demo.Resource {
 	text = strings.NewReplacer(
 		"CANARY", marker, "PATIENT-A2", string(leakA2.PatientID), "PATIENT-A", string(leakA.PatientID),
-		"PATIENT-B", string(leakB.PatientID), "PATIENT-C", string(leakC.PatientID),
-		"BSN-A2", leakA2.BSN, "BSN-A", leakA.BSN, "BSN-B", leakB.BSN, "BSN-C", leakC.BSN,
+		"PATIENT-B", string(leakB.PatientID), "PATIENT-C", string(leakC.PatientID), "PATIENT-D", string(leakD.PatientID),
+		"BSN-A2", leakA2.BSN, "BSN-A", leakA.BSN, "BSN-B", leakB.BSN, "BSN-C", leakC.BSN, "BSN-D", leakD.BSN,
 		"LABORATORY", `"category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"laboratory"}]}]`,
 		"SURVEY", `"category":[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"survey"}]}]`,
 	).Replace(text)
@@ -92,6 +95,10 @@ func leakFixtures() []demo.Resource {
 		`{"resourceType":"List","id":"list-ab","status":"current","mode":"working","title":"CANARY","subject":{"reference":"Patient/PATIENT-A"},"entry":[{"item":{"reference":"Observation/obs-lab-b"}}]}`,
 		`{"resourceType":"Provenance","id":"prov-ab","recorded":"2026-01-01T00:00:00Z","target":[{"reference":"Patient/PATIENT-A"},{"reference":"Patient/PATIENT-B"}],"agent":[{"who":{"display":"CANARY"}}]}`,
 		`{"resourceType":"Task","id":"task-a","status":"requested","intent":"order","description":"CANARY","for":{"reference":"Patient/PATIENT-A"}}`,
+		`{"resourceType":"Patient","id":"PATIENT-D","identifier":[{"system":"http://fhir.nl/fhir/NamingSystem/bsn","value":"BSN-D"}],"name":[{"family":"visible"}],"birthDate":"1973-01-01"}`,
+		`{"resourceType":"Observation","id":"obs-lab-d","meta":{"lastUpdated":"2026-01-02T00:00:00Z"},"status":"final",LABORATORY,"code":{"coding":[{"system":"http://loinc.org","code":"718-7"}],"text":"visible"},"subject":{"reference":"Patient/PATIENT-D"},"effectiveDateTime":"2026-01-02","valueQuantity":{"value":7.20,"unit":"mmol/L"}}`,
+		`{"resourceType":"DocumentReference","id":"doc-d","status":"current","subject":{"reference":"Patient/PATIENT-D"},"content":[{"attachment":{"contentType":"application/pdf","url":"Binary/binary-d","title":"letter"}}]}`,
+		`{"resourceType":"Binary","id":"binary-d","contentType":"application/pdf","data":"dGhlIGxldHRlcg=="}`,
 		`{"resourceType":"Practitioner","id":"pract-1","name":[{"family":"CANARY-P"}]}`,
 		`{"resourceType":"Organization","id":"org-1","name":"CANARY-O"}`,
 	} {
@@ -105,8 +112,9 @@ func newStage(t *testing.T) *stage {
 	w := newWorld(t, leakFixtures()...)
 	w.mustPut(permit(partyGP, "ObservationLaboratory", "MedicationRequest", "DiagnosticReport"), leakA)
 	w.mustPut(deny(consent.Side{}), leakC)
+	w.mustPut(permit(partyGP), leakD)
 	g, file := w.start("{ lookups_per_minute: 100000 }", "{ lookups_per_minute: 100000, response_body: 4MiB }")
-	return &stage{world: w, T: t, g: g, h: file}
+	return &stage{world: w, T: t, g: g, h: file, book: &ledger{}}
 }
 
 // TestLeaks plays every row of the catalogue.
@@ -117,11 +125,12 @@ func TestLeaks(t *testing.T) {
 		t.Run(l.id, func(t *testing.T) {
 			shared.source.Intercept(nil)
 			shared.source.Reset()
-			s := &stage{world: shared.world, T: t, g: shared.g, h: shared.h}
+			s := &stage{world: shared.world, T: t, g: shared.g, h: shared.h, book: shared.book}
 			defer func() { shared.source.Intercept(nil) }()
 			l.test(s)
 		})
 	}
+	shared.balance()
 }
 
 // ask asks the shared gateway, and looks for canaries in everything that comes back.
