@@ -199,3 +199,44 @@ func (i Interaction) HasIncludes() bool {
 		return strings.HasPrefix(p.Name, "_include") || p.Name == "_revinclude"
 	})
 }
+
+// Include is one _include or _revinclude that was asked for, as far as it tells which resources can have come along by it: of which
+// type the one is that refers (Source), and of which the one that is referred to (Targets; "*" is any). A Patient comes along as the one
+// whose resource it is, and by no other reference: Contents knows no other to patients.
+type Include struct {
+	Source  string
+	Targets []string
+	Reverse bool // what refers to a match comes along, instead of what a match refers to
+	Iterate bool // followed from what came along as well
+}
+
+// Reaches reports whether the include can lead to a resource of a type.
+func (n Include) Reaches(typ string) bool {
+	return slices.Contains(n.Targets, typ) || typ != typePatient && slices.Contains(n.Targets, anyType)
+}
+
+// Includes lists the includes that were asked for.
+func (i Interaction) Includes(v Version) []Include {
+	var all []Include
+	for _, p := range i.Params {
+		if !strings.HasPrefix(p.Name, "_include") && p.Name != "_revinclude" {
+			continue
+		}
+		source, name, into, narrowed, _ := cutInclude(p.Value)
+		rule, ok := ruleFor(v, source)
+		if !ok {
+			continue
+		}
+		n := Include{Source: source, Reverse: p.Name == "_revinclude", Iterate: strings.Contains(p.Name, ":")}
+		switch {
+		case rule.params[name].kind == kindPatient:
+			n.Targets = []string{typePatient}
+		case !narrowed:
+			n.Targets = slices.DeleteFunc(slices.Clone(rule.params[name].targets), func(typ string) bool { return typ == typePatient })
+		case into != typePatient:
+			n.Targets = []string{into}
+		}
+		all = append(all, n)
+	}
+	return all
+}

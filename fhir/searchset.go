@@ -17,6 +17,11 @@ func NewSearchset(dst []byte, e Edits) *Searchset {
 // Add appends resource i of contents as an entry, its attachments with the links that attachment makes (Edits.Attachment). A resource
 // that is neither attributed nor shared is never written.
 func (s *Searchset) Add(c *Contents, i int, attachment func(binary ID) string) {
+	s.AddAs(c, i, c.Resources[i].Mode, attachment)
+}
+
+// AddAs is Add with another search mode than the source's: what is a match of a later page came along with one of this page.
+func (s *Searchset) AddAs(c *Contents, i int, mode Mode, attachment func(binary ID) string) {
 	r := &c.Resources[i]
 	if !r.Attributed && !r.Shared {
 		return
@@ -29,7 +34,7 @@ func (s *Searchset) Add(c *Contents, i int, attachment func(binary ID) string) {
 	s.edits.Attachment = attachment
 	dst := c.appendEntry(append(s.dst, opening...), i, &s.edits)
 	dst = append(dst, `,"search":{"mode":"`...)
-	dst = append(dst, r.Mode...)
+	dst = append(dst, mode...)
 	s.dst = append(dst, `"}}`...)
 }
 

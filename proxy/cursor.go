@@ -31,6 +31,7 @@ type cursor struct {
 	Source  string              `json:"s"`
 	Asked   fhir.Interaction    `json:"a"` // without the patient
 	At      position            `json:"n"`
+	Fill    string              `json:"f"` // makes all positions equally long
 	Patient fhir.ID             `json:"i"`
 	Person  consent.PersonKey   `json:"p"`
 	Caller  []byte              `json:"c"`
@@ -39,7 +40,9 @@ type cursor struct {
 	Expires int64               `json:"e"` // Unix seconds
 }
 
-// sealStep is the step in which sealed links grow, in bytes: their length tells nothing of the source's own links.
+// sealStep is the step in which sealed links grow, in bytes: their length tells nothing of the source's own links. The position in a page
+// link grows in such steps by itself: whether it has a link of the source depends on rows that may be hidden, and together with a query of
+// just the right length it would tell.
 const sealStep = 512
 
 var errCursor = errors.New("page link not valid")
@@ -121,8 +124,12 @@ func (g *Gate) nextLink(x *exchange, j *judge, more *position) (string, *refusal
 	}
 	asked := x.interaction
 	asked.Patient = fhir.PatientName{}
+	at, err := json.Marshal(more)
+	if err != nil {
+		return "", &refusal{cause: causeInternal, reason: "cursor", err: err}
+	}
 	sealed, err := g.cursors.seal("page", cursor{
-		Source: x.source.ID, Asked: asked, At: *more, Patient: j.person.id, Person: j.person.key,
+		Source: x.source.ID, Asked: asked, At: *more, Fill: strings.Repeat(" ", sealStep-len(at)%sealStep), Patient: j.person.id, Person: j.person.key,
 		Caller: x.callerDigest(), Purpose: x.purpose, Query: x.query, Expires: g.parts.Now().Add(cursorLasts).Unix(),
 	})
 	if err != nil {

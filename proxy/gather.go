@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"zorgsluis/fhir"
 )
@@ -142,6 +144,7 @@ func (s *sourcePage) skipped(j *judge) int {
 type pick struct {
 	page *sourcePage
 	i    int
+	mode fhir.Mode
 }
 
 func (p pick) resource() *fhir.Resource { return &p.page.contents.Resources[p.i] }
@@ -161,7 +164,7 @@ func (r *gathered) matches(j *judge, count int) (picks []pick, more *position) {
 			if len(picks) == count {
 				return picks, &position{Search: page.at.Search, Next: page.at.Next, Skip: matches - 1}
 			}
-			picks = append(picks, pick{page, i})
+			picks = append(picks, pick{page, i, fhir.ModeMatch})
 		}
 	}
 	if len(r.pages) == 0 {
@@ -170,20 +173,23 @@ func (r *gathered) matches(j *judge, count int) (picks []pick, more *position) {
 	return picks, r.pages[len(r.pages)-1].after
 }
 
-// includes picks what came along with the matches: permitted resources of this person, and of shared types, that a picked one refers
-// to or that refer to a picked one, directly or through another. What nothing connects is not given (leaks.md IN-8).
-func (r *gathered) includes(j *judge, picks []pick) []pick {
+// includes picks what came along with the matches: permitted resources of this person, and of shared types, each of which an include
+// that was asked for connects with a picked one. What nothing connects is not given (leaks.md IN-8): it may be there for the sake of a
+// hidden one. Nor may a page tell where the pages of the source end, which is the place of hidden rows too: a match that is not
+// picked can come along as well, since at the source it would on another page; and the order is our own.
+func (r *gathered) includes(j *judge, picks []pick, asked []fhir.Include) []pick {
 	var candidates []pick
 	for _, page := range r.pages {
 		for i := range page.contents.Resources {
-			if page.contents.Resources[i].Mode == fhir.ModeInclude {
-				candidates = append(candidates, pick{page, i})
+			if page.isMatch(i) || page.contents.Resources[i].Mode == fhir.ModeInclude {
+				candidates = append(candidates, pick{page, i, fhir.ModeInclude})
 			}
 		}
 	}
-	given, referred := map[fhir.LocalReference]bool{}, map[fhir.LocalReference]bool{}
+	slices.SortStableFunc(candidates, func(a, b pick) int { return strings.Compare(name(a.resource()).String(), name(b.resource()).String()) })
+	n := network{asked: asked, given: map[fhir.LocalReference]bool{}, matches: map[fhir.LocalReference]bool{}, referred: map[way]bool{}}
 	for _, p := range picks {
-		note(given, referred, p.resource())
+		n.note(p.resource(), true)
 	}
 	var included []pick
 	for again := len(candidates) > 0; again; {
@@ -191,39 +197,56 @@ func (r *gathered) includes(j *judge, picks []pick) []pick {
 		rest := candidates[:0]
 		for _, p := range candidates {
 			one := p.resource()
-			if given[name(one)] || !connected(given, referred, one) || !j.permits(one) && !j.permitsShared(one) {
+			if n.given[name(one)] || !n.connects(one) || !j.permits(one) && !j.permitsShared(one) {
 				rest = append(rest, p)
 				continue
 			}
 			included, again = append(included, p), true
-			note(given, referred, one)
+			n.note(one, false)
 		}
 		candidates = rest
 	}
+	slices.SortStableFunc(included, func(a, b pick) int { return strings.Compare(name(a.resource()).String(), name(b.resource()).String()) })
 	return included
 }
 
 func name(r *fhir.Resource) fhir.LocalReference { return fhir.LocalReference{Type: r.Type, ID: r.ID} }
 
-func note(given, referred map[fhir.LocalReference]bool, r *fhir.Resource) {
-	given[name(r)] = true
+// network is how the resources that are given hang together.
+type network struct {
+	asked          []fhir.Include
+	given, matches map[fhir.LocalReference]bool
+	referred       map[way]bool
+}
+
+// way is a reference to a resource from one of a type that is given: a match, or one that came along.
+type way struct {
+	from  string
+	match bool
+	to    fhir.LocalReference
+}
+
+func (n *network) note(r *fhir.Resource, match bool) {
+	n.given[name(r)] = true
+	n.matches[name(r)] = n.matches[name(r)] || match
 	for _, ref := range r.References {
-		referred[ref] = true
+		n.referred[way{r.Type, match, ref}] = true
 	}
 	if r.Attributed {
-		referred[fhir.LocalReference{Type: "Patient", ID: r.Patient}] = true
+		n.referred[way{r.Type, match, fhir.LocalReference{Type: "Patient", ID: r.Patient}}] = true
 	}
 }
 
-// connected reports whether a picked resource refers to r, or r, of a type that belongs to patients, to a picked one.
-func connected(given, referred map[fhir.LocalReference]bool, r *fhir.Resource) bool {
-	if referred[name(r)] || r.Shared {
-		return referred[name(r)]
-	}
-	for _, ref := range r.References {
-		if given[ref] {
-			return true
+// connects reports whether an include that was asked for leads to r, from a match, or where it iterates from one that came along.
+func (n *network) connects(r *fhir.Resource) bool {
+	return slices.ContainsFunc(n.asked, func(in fhir.Include) bool {
+		if !in.Reverse {
+			return in.Reaches(r.Type) && (n.referred[way{in.Source, true, name(r)}] || in.Iterate && n.referred[way{in.Source, false, name(r)}])
 		}
-	}
-	return r.Attributed && given[fhir.LocalReference{Type: "Patient", ID: r.Patient}]
+		if in.Source != r.Type {
+			return false
+		}
+		toMatch := func(ref fhir.LocalReference) bool { return in.Reaches(ref.Type) && n.matches[ref] }
+		return slices.ContainsFunc(r.References, toMatch) || r.Attributed && toMatch(fhir.LocalReference{Type: "Patient", ID: r.Patient})
+	})
 }

@@ -121,7 +121,7 @@ func (g *Gate) permitsAny(x *exchange, j *judge) *refusal {
 // draftPage notes what a page discloses, and renders it.
 func (g *Gate) draftPage(x *exchange, j *judge, found *gathered, picks []pick, more *position, buf []byte) (draft, *refusal) {
 	if x.interaction.HasIncludes() {
-		picks = append(picks[:len(picks):len(picks)], found.includes(j, picks)...)
+		picks = append(picks[:len(picks):len(picks)], found.includes(j, picks, x.interaction.Includes(x.source.Version))...)
 	}
 	for _, p := range picks {
 		x.disclose(j, p.resource())
@@ -145,7 +145,7 @@ func (g *Gate) draftPage(x *exchange, j *judge, found *gathered, picks []pick, m
 	e.Self, e.Next = g.selfLink(x), next
 	set := fhir.NewSearchset(buf, e)
 	for _, p := range picks {
-		set.Add(p.page.contents, p.i, g.attachmentLinks(x, j, p.resource()))
+		set.AddAs(p.page.contents, p.i, p.mode, g.attachmentLinks(x, j, p.resource()))
 	}
 	d.body = set.Bytes()
 	return d, nil
