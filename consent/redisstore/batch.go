@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -83,8 +84,11 @@ func (b *batcher) send(calls []*call) {
 // do queues a call and waits for its answer. One whose fate is unknown is repeated once: calls are idempotent.
 func (s *Store) do(ctx context.Context, c call) (reply, error) {
 	s.counters.calls.Add(1)
-	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
-	defer cancel()
+	if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > s.o.Timeout { // else the caller's own is enough
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.o.Timeout)
+		defer cancel()
+	}
 	r, err := s.enqueue(ctx, c)
 	if err != nil && worthRepeating(err) && ctx.Err() == nil {
 		s.counters.repeats.Add(1)

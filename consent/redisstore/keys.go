@@ -88,14 +88,22 @@ func isHex(s string) bool {
 func newID(shard int) string {
 	var random [randomBytes]byte
 	rand.Read(random[:]) // never fails (crypto/rand)
-	return fmt.Sprintf("%02d-%x", shard, random)
+	return twoDigits(shard) + "-" + hex.EncodeToString(random[:])
+}
+
+// twoDigits is the number of a shard as it stands in ids and keys: at least two digits.
+func twoDigits(shard int) string {
+	if shard < 10 {
+		return "0" + strconv.Itoa(shard)
+	}
+	return strconv.Itoa(shard)
 }
 
 // shardOfID gives the shard that an id of ours names. The form must be exactly ours: the id becomes part of a Redis key.
 func (s *Store) shardOfID(id string) (int, error) {
 	number, random, _ := strings.Cut(id, "-")
 	shard, err := strconv.Atoi(number)
-	if err != nil || shard < 0 || shard >= s.o.Shards || fmt.Sprintf("%02d", shard) != number ||
+	if err != nil || shard < 0 || shard >= s.o.Shards || twoDigits(shard) != number ||
 		len(random) != 2*randomBytes || !isHex(random) {
 		return 0, fmt.Errorf("%w: id", ErrInvalid)
 	}
@@ -105,7 +113,7 @@ func (s *Store) shardOfID(id string) (int, error) {
 // keys are the names of one shard's keys.
 type keys string // "zs:{sNN}:"
 
-func keysOf(shard int) keys { return keys(fmt.Sprintf("zs:{s%02d}:", shard)) }
+func keysOf(shard int) keys { return keys("zs:{s" + twoDigits(shard) + "}:") }
 
 func (k keys) meta() string                            { return string(k) + "meta" }
 func (k keys) outbox() string                          { return string(k) + "events" }
