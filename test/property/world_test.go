@@ -1,0 +1,414 @@
+package property_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"pgregory.net/rapid"
+
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+	"zorgsluis/internal/demo"
+	"zorgsluis/policy"
+)
+
+// object is an element of a resource as it is generated.
+type object = map[string]any
+
+// entry is one resource of a world, and what the world's caller may see of it.
+type entry struct {
+	name string // "Type/id"
+	raw  demo.Resource
+	// owner is the person whose resource it is, -1 where it is nobody's or cannot be attributed.
+	owner   int
+	shared  bool
+	visible bool // of a shared one: as far as its content goes
+	refs    []string
+}
+
+// world is one population at a source, what its people consented to, and who asks.
+type world struct {
+	people   []demo.Person
+	consents [][]consent.Record
+	caller   policy.Subject
+	entries  []entry
+	removed  []string // hidden resources that the other source does not have
+	asked    []action
+	// allowed says of which person the caller may see anything.
+	allowed []bool
+}
+
+// GoString is what rapid tells of a counterexample.
+func (w world) GoString() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "caller %v %v\n", w.caller.Kind, w.caller.Categories)
+	for i, records := range w.consents {
+		for _, r := range records {
+			fmt.Fprintf(&b, "consent of %s: %s %v\n", w.people[i].PatientID, r.Decision, r.Data)
+		}
+	}
+	for _, e := range w.entries {
+		mark := "hidden "
+		switch {
+		case slices.Contains(w.removed, e.name):
+			mark = "REMOVED"
+		case e.visible:
+			mark = "visible"
+		}
+		fmt.Fprintf(&b, "%s %s\n", mark, e.raw)
+	}
+	for i, a := range w.asked {
+		fmt.Fprintf(&b, "request %d: %s\n", i, a)
+	}
+	return b.String()
+}
+
+// link is a reference element of a type, and the search parameter that follows it. Of links between the same two types all are asked for
+// or none, and there are no other references: the gate tells includes apart by their types, not by their elements. What it cannot tell is
+// a limit that is known: where a visible match refers to a Practitioner by one element, and a hidden one by the element that an include
+// follows, the Practitioner comes along with the hidden one there and stays away without it.
+type link struct{ from, path, to, param string }
+
+var links = []link{
+	{"Observation", "encounter", "Encounter", "encounter"}, {"Observation", "hasMember[]", "Observation", "has-member"},
+	{"Observation", "derivedFrom[]", "Observation", "derived-from"}, {"Observation", "performer[]", "Practitioner", "performer"},
+	{"Observation", "performer[]", "Organization", "performer"}, {"Observation", "basedOn[]", "ServiceRequest", "based-on"},
+	{"Condition", "encounter", "Encounter", "encounter"}, {"Condition", "asserter", "Practitioner", "asserter"},
+	{"Condition", "evidence[].detail[]", "Observation", "evidence-detail"},
+	{"MedicationRequest", "requester", "Practitioner", "requester"},
+	{"MedicationRequest", "medicationReference", "Medication", "medication"}, {"MedicationRequest", "encounter", "Encounter", "encounter"},
+	{"DiagnosticReport", "result[]", "Observation", "result"}, {"DiagnosticReport", "performer[]", "Practitioner", "performer"},
+	{"DiagnosticReport", "encounter", "Encounter", "encounter"}, {"DiagnosticReport", "resultsInterpreter[]", "Practitioner", "results-interpreter"},
+	{"Encounter", "serviceProvider", "Organization", "service-provider"}, {"Encounter", "participant[].individual", "Practitioner", "practitioner"},
+	{"Encounter", "diagnosis[].condition", "Condition", "diagnosis"}, {"Encounter", "partOf", "Encounter", "part-of"},
+	{"Procedure", "encounter", "Encounter", "encounter"}, {"Procedure", "performer[].actor", "Practitioner", "performer"},
+	{"Procedure", "reasonReference[]", "Condition", "reason-reference"}, {"Procedure", "partOf[]", "Procedure", "part-of"},
+	{"CarePlan", "goal[]", "Goal", "goal"}, {"CarePlan", "addresses[]", "Condition", "condition"},
+	{"DocumentReference", "author[]", "Practitioner", "author"}, {"ServiceRequest", "requester", "Practitioner", "requester"},
+	{"ServiceRequest", "encounter", "Encounter", "encounter"}, {"MedicationStatement", "context", "Encounter", "context"},
+	{"MedicationStatement", "medicationReference", "Medication", "medication"},
+	{"PractitionerRole", "practitioner", "Practitioner", "practitioner"}, {"PractitionerRole", "organization", "Organization", "organization"},
+	{"Organization", "partOf", "Organization", "partof"}, {"Encounter", "reasonReference[]", "Condition", "reason-reference"},
+	{"Observation", "performer[]", "PractitionerRole", "performer"},
+}
+
+// sharedTypes are those of which worlds have some.
+var sharedTypes = []string{"Practitioner", "Organization", "Medication", "PractitionerRole"}
+
+// usual are types that worlds have more often than the others: those between which links run.
+var usual = []string{
+	"Observation", "Condition", "MedicationRequest", "DiagnosticReport", "Encounter", "Procedure", "DocumentReference", "ServiceRequest",
+	"CarePlan", "Goal", "MedicationStatement",
+}
+
+const (
+	categorySystem = "http://terminology.hl7.org/CodeSystem/observation-category"
+	labelSystem    = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+	sensitiveCode  = "370143000" // in configs/sensitive-codes.yaml
+	snomed         = "http://snomed.info/sct"
+)
+
+// maker makes worlds of one stage.
+type maker struct {
+	*stage
+	members  map[string]string // by type: the element that says whose a resource is
+	params   map[string][]param
+	contents fhir.Contents
+}
+
+// world draws a world and what is asked in it.
+func (m *maker) world(t *rapid.T) world {
+	w := world{}
+	for i := range rapid.IntRange(2, 4).Draw(t, "people") {
+		w.people = append(w.people, demo.SyntheticPerson(i))
+		w.consents = append(w.consents, m.consents(t))
+	}
+	if rapid.IntRange(0, 3).Draw(t, "generous") > 0 { // the worlds in which much is given show most
+		w.consents[0] = append(w.consents[0], consent.Record{Decision: consent.DecisionPermit, Party: consent.Side{Category: "gp"}, Data: []string{"GGC002"}})
+	}
+	w.caller = provider("gp")
+	if rapid.IntRange(0, 5).Draw(t, "patient asks") == 5 {
+		w.caller = patient(w.people[0])
+	}
+	m.populate(t, &w)
+	m.judge(&w)
+	w.removed = m.remove(t, &w)
+	w.asked = m.actions(t, &w)
+	return w
+}
+
+// consents draws what one person decided about general practitioners.
+func (m *maker) consents(t *rapid.T) []consent.Record {
+	data := func() []string {
+		names := []string{"GGC012", "GGC013", "GGC002", "Restricted"}
+		for _, c := range m.categories {
+			if c != fhir.CategoryConsent && c != fhir.CategoryLogging {
+				names = append(names, string(c))
+			}
+		}
+		return rapid.SliceOfNDistinct(rapid.SampledFrom(names), 1, 8, rapid.ID).Draw(t, "data")
+	}
+	var records []consent.Record
+	for range rapid.IntRange(0, 3).Draw(t, "consents") {
+		r := consent.Record{Decision: consent.DecisionPermit, Party: consent.Side{Category: "gp"}, Data: data()}
+		if rapid.IntRange(0, 3).Draw(t, "refusal") == 3 {
+			r.Decision = consent.DecisionDeny
+		}
+		records = append(records, r)
+	}
+	return records
+}
+
+// populate draws the resources.
+func (m *maker) populate(t *rapid.T, w *world) {
+	for i, p := range w.people {
+		w.entries = append(w.entries, m.entry(object{
+			"resourceType": "Patient", "id": string(p.PatientID), "birthDate": "1970-01-01",
+			"identifier": []any{object{"system": demo.SystemBSN, "value": p.BSN}}, "name": []any{object{"family": fmt.Sprint("Name", i)}},
+		}))
+	}
+	w.entries = append(w.entries, m.entry(object{"resourceType": "Group", "id": "g", "type": "person", "actual": true}))
+	served := slices.DeleteFunc(fhir.Types(fhir.R4), func(typ string) bool { return typ == "Patient" })
+	types := append(rapid.SliceOfNDistinct(rapid.SampledFrom(usual), 1, 4, rapid.ID).Draw(t, "types"), rapid.SampledFrom(served).Draw(t, "type"))
+	byType := map[string][]string{}
+	var drawn []object
+	for i := range rapid.IntRange(3, 50).Draw(t, "resources") {
+		typ := rapid.SampledFrom(types).Draw(t, "type")
+		if rapid.IntRange(0, 5).Draw(t, "shared") == 5 {
+			typ = rapid.SampledFrom(sharedTypes).Draw(t, "shared type")
+		}
+		// Ids come in no order, so that an order by id is not the order of the source.
+		id := fmt.Sprintf("%c%d", 'a'+rapid.IntRange(0, 25).Draw(t, "letter"), i)
+		r := object{"resourceType": typ, "id": id}
+		drawn = append(drawn, r)
+		byType[typ] = append(byType[typ], id)
+		m.fill(t, w, r)
+	}
+	for _, r := range drawn {
+		m.connect(t, r, byType)
+		w.entries = append(w.entries, m.entry(r))
+		if r["resourceType"] == "DocumentReference" && rapid.Bool().Draw(t, "attachment") {
+			b := object{"resourceType": "Binary", "id": "b-" + r["id"].(string), "contentType": "text/plain", "data": "dGV4dA=="}
+			m.label(t, b)
+			w.entries = append(w.entries, m.entry(b))
+			r["content"] = []any{object{"attachment": object{"contentType": "text/plain", "url": "Binary/b-" + r["id"].(string)}}}
+			w.entries[len(w.entries)-2] = m.entry(r)
+		}
+	}
+}
+
+// fill gives a resource its patient, codes, dates, labels and contained resources.
+func (m *maker) fill(t *rapid.T, w *world, r object) {
+	typ := r["resourceType"].(string)
+	m.label(t, r)
+	if m.members[typ] == "" { // nobody's
+		return
+	}
+	owner := max(0, rapid.IntRange(-2, len(w.people)-1).Draw(t, "owner"))
+	subject := "Patient/" + string(w.people[owner].PatientID)
+	if rapid.IntRange(0, 15).Draw(t, "odd subject") == 15 {
+		subject = rapid.SampledFrom([]string{"Group/g", "Patient/absent", "http://other.example/fhir/Patient/1"}).Draw(t, "subject")
+	}
+	put(r, m.members[typ], object{"reference": subject})
+	code := rapid.SampledFrom([]string{"c1", "c2", "c3", sensitiveCode}).Draw(t, "code")
+	r["code"] = object{"coding": []any{object{"system": snomed, "code": code}}}
+	date := fmt.Sprintf("2026-0%d-01", rapid.IntRange(1, 9).Draw(t, "month"))
+	switch typ {
+	case "Observation":
+		r["effectiveDateTime"] = date
+		category := rapid.SampledFrom([]string{"laboratory", "vital-signs", "survey", "unheard-of", ""}).Draw(t, "category")
+		if category != "" {
+			r["category"] = []any{object{"coding": []any{object{"system": categorySystem, "code": category}}}}
+		}
+	case "Condition":
+		r["recordedDate"] = date
+	case "MedicationRequest":
+		r["authoredOn"] = date
+	case "Encounter":
+		r["period"] = object{"start": date}
+		delete(r, "code")
+	}
+	if rapid.IntRange(0, 9).Draw(t, "contained") == 9 {
+		inner := object{"resourceType": rapid.SampledFrom([]string{"Condition", "Medication", "Observation"}).Draw(t, "contained type"), "id": "in"}
+		inner["code"] = object{"coding": []any{object{"system": snomed, "code": rapid.SampledFrom([]string{"c1", sensitiveCode}).Draw(t, "contained code")}}}
+		r["contained"] = []any{inner}
+	}
+	if rapid.IntRange(0, 15).Draw(t, "names") == 15 { // a person's number in somebody's resource
+		p := w.people[rapid.IntRange(0, len(w.people)-1).Draw(t, "named")]
+		r["extension"] = []any{object{"url": "urn:x", "valueIdentifier": object{"system": demo.SystemBSN, "value": p.BSN}}}
+	}
+}
+
+// label draws a security label.
+func (m *maker) label(t *rapid.T, r object) {
+	if code := rapid.SampledFrom([]string{"", "", "", "", "N", "R", "V", "unheard-of"}).Draw(t, "label"); code != "" {
+		r["meta"] = object{"security": []any{object{"system": labelSystem, "code": code}}}
+	}
+}
+
+// connect draws references to other resources.
+func (m *maker) connect(t *rapid.T, r object, byType map[string][]string) {
+	for _, l := range links {
+		if l.from != r["resourceType"] || len(byType[l.to]) == 0 {
+			continue
+		}
+		for range rapid.SampledFrom([]int{0, 0, 1, 1, 2}).Draw(t, l.path) {
+			put(r, l.path, object{"reference": l.to + "/" + rapid.SampledFrom(byType[l.to]).Draw(t, "to"), "display": "text"})
+		}
+	}
+}
+
+// put sets or adds a value at a dotted path; "[]" after a name is a list.
+func put(to object, path string, value any) {
+	name, rest, deeper := strings.Cut(path, ".")
+	name, list := strings.CutSuffix(name, "[]")
+	if deeper {
+		inner := object{}
+		put(inner, rest, value)
+		value = inner
+	}
+	if list {
+		others, _ := to[name].([]any)
+		value = append(others, value)
+	}
+	to[name] = value
+}
+
+// entry renders a resource.
+func (m *maker) entry(r object) entry {
+	raw, err := json.Marshal(r)
+	if err != nil {
+		panic(err) // strings and maps always marshal
+	}
+	return entry{name: fmt.Sprintf("%s/%s", r["resourceType"], r["id"]), raw: raw, owner: -1}
+}
+
+// judge finds out what the caller may see: by what the resource discloses, and by the policy.
+func (m *maker) judge(w *world) {
+	permitted := make([]map[fhir.DataCategory]bool, len(w.people))
+	w.allowed = make([]bool, len(w.people))
+	store := w.store()
+	for i, p := range w.people {
+		permitted[i] = map[fhir.DataCategory]bool{}
+		for _, c := range m.categories {
+			permitted[i][c] = m.decide(w.caller, store, p, c)
+			w.allowed[i] = w.allowed[i] || permitted[i][c]
+		}
+	}
+	for n := range w.entries {
+		e := &w.entries[n]
+		typ, id, _ := strings.Cut(e.name, "/")
+		if typ == "Binary" || typ == "Group" {
+			continue
+		}
+		if err := m.reader.Resource(e.raw, fhir.LocalReference{Type: typ, ID: fhir.ID(id)}, &m.contents); err != nil {
+			panic(fmt.Sprintf("%v: %s", err, e.raw))
+		}
+		r := m.contents.Resources[0]
+		e.shared = r.Shared
+		for _, ref := range r.References {
+			e.refs = append(e.refs, ref.String())
+		}
+		for i, p := range w.people {
+			if r.Attributed && r.Patient == p.PatientID {
+				e.owner = i
+			}
+		}
+		all := func(permitted map[fhir.DataCategory]bool) bool {
+			return !slices.ContainsFunc(r.Categories, func(c fhir.DataCategory) bool { return !permitted[c] })
+		}
+		if e.shared { // what is in it is for the person to decide whose resource leads to it
+			e.visible = len(r.Identifiers) == 0 && slices.ContainsFunc(permitted, all)
+			continue
+		}
+		if e.owner < 0 {
+			continue
+		}
+		e.visible = all(permitted[e.owner])
+		for _, identifier := range r.Identifiers {
+			e.visible = e.visible && identifier.Value == w.people[e.owner].BSN
+		}
+	}
+	w.judgeBinaries()
+}
+
+// judgeBinaries gives documents the visibility of what holds them; a label of their own is looked at by the gate alone, so that such a
+// document is neither taken for hidden nor for visible.
+func (w *world) judgeBinaries() {
+	for i := range w.entries {
+		if e := &w.entries[i]; strings.HasPrefix(e.name, "Binary/") {
+			holder := w.entries[i-1]
+			e.owner, e.visible = holder.owner, holder.visible
+		}
+	}
+}
+
+// decide asks the policy about one data category of one person.
+func (m *maker) decide(caller policy.Subject, store *memory, p demo.Person, c fhir.DataCategory) bool {
+	key := store.Key(p.Identifier())
+	r := policy.Request{
+		Actor: policy.Actor{
+			Kind: caller.Kind, Assurance: caller.Assurance, Categories: caller.Categories, Organization: caller.Organization,
+			Practitioner: caller.Practitioner, Relationship: caller.Relationship,
+		},
+		Purpose: caller.Purposes[0], Channel: caller.Channel, Category: c,
+		Holder: policy.Holder{Organization: "ura:00000001", Category: "hospital"},
+	}
+	if caller.Kind == policy.KindPatient {
+		r.Actor.PatientKey = store.Key(caller.Person)
+	}
+	return m.policy.Decide(policy.Input{
+		At: now, Request: r, Records: store.standings[key].Records, Patient: policy.Patient{Key: key, BirthDate: "1970-01-01"},
+	}).Permit
+}
+
+// store files the consents.
+func (w *world) store() *memory {
+	store := newMemory()
+	for i, p := range w.people {
+		if len(w.consents[i]) > 0 {
+			store.put(p, w.consents[i]...)
+		}
+	}
+	return store
+}
+
+// remove draws which of the hidden resources the other source does not have. The Patient of whom something may be seen stays: without
+// it nobody is there to ask about.
+func (m *maker) remove(t *rapid.T, w *world) []string {
+	referred := map[string]bool{}
+	for _, e := range w.entries {
+		if e.visible && !e.shared {
+			for _, ref := range e.refs {
+				referred[ref] = true
+			}
+		}
+	}
+	for range w.entries { // shared ones that shared ones lead to
+		for _, e := range w.entries {
+			if e.shared && e.visible && referred[e.name] {
+				for _, ref := range e.refs {
+					referred[ref] = true
+				}
+			}
+		}
+	}
+	var hidden []string
+	for _, e := range w.entries {
+		switch {
+		case e.visible && !e.shared, e.visible && referred[e.name], e.name == "Group/g":
+		case strings.HasPrefix(e.name, "Patient/") && w.allowed[e.owner]:
+		default:
+			hidden = append(hidden, e.name)
+		}
+	}
+	if len(hidden) == 0 {
+		return nil
+	}
+	if rapid.Bool().Draw(t, "remove all hidden") {
+		return hidden
+	}
+	return rapid.SliceOfNDistinct(rapid.SampledFrom(hidden), 1, len(hidden), rapid.ID).Draw(t, "removed")
+}
