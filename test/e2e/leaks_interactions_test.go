@@ -2,5 +2,5 @@ package e2e_test
 
 // leaksOfInteractions are the rows of chapters 1.1 to 1.10: what is asked, and how.
 var leaksOfInteractions = [][]leak{
-	leaksOfReads, leaksOfSearches, leaksOfJoins, leaksOfOracles, leaksOfOperations, leaksOfBatches, leaksOfWrites,
+	leaksOfReads, leaksOfSearches, leaksOfJoins, leaksOfOracles, leaksOfOperations, leaksOfBatches, leaksOfWrites, leaksOfBinaries, leaksOfJobs, leaksOfPages, leaksOfHeaders,
 }

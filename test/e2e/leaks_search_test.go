@@ -95,7 +95,7 @@ var leaksOfSearches = []leak{
 			if self != "" {
 				link = `"link":[{"relation":"self","url":"` + s.source.URL() + "/Observation?" + self + `"}],`
 			}
-			s.source.Intercept(onlyObservations(demo.Answer(200, "application/fhir+json", `{"resourceType":"Bundle","type":"searchset",`+link+`"entry":[{"resource":`+string(s.source.Resource("Observation/obs-lab-a"))+`}]}`)))
+			s.source.Intercept(onlyObservations(demo.Answer(200, "application/fhir+json", `{"resourceType":"Bundle","type":"searchset",`+link+`"entry":[{"resource":`+string(s.source.Resource("Observation/obs-lab-a"))+`,"search":{"mode":"match"}}]}`)))
 			r := s.ask(demo.GP(), q)
 			if r.status != 502 || strings.Contains(r.body, "obs-lab-a") {
 				s.Errorf("a self link with %s: got %d, want 502", name, r.status)
