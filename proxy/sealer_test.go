@@ -1,0 +1,69 @@
+package proxy
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"testing"
+)
+
+// sealerOf makes a sealer of keys that are one byte each, repeated.
+func sealerOf(tb testing.TB, keys ...byte) *sealer {
+	tb.Helper()
+	var all [][]byte
+	for _, k := range keys {
+		all = append(all, bytes.Repeat([]byte{k}, 32))
+	}
+	s, err := newSealer(all)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return s
+}
+
+// Nothing opens but what was sealed, as the kind that it was sealed as, by a sealer that has the key; and what was sealed comes back.
+func FuzzSealer(f *testing.F) {
+	s, rotated, other := sealerOf(f, 1), sealerOf(f, 2, 1), sealerOf(f, 3)
+	valid, err := s.seal("page", "value")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(valid, "page", uint16(3), byte(1))
+	f.Add("", "", uint16(0), byte(0))
+	f.Add("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "attachment", uint16(9), byte(255))
+	f.Fuzz(func(t *testing.T, text, kind string, at uint16, flip byte) {
+		var got string
+		if text != valid && s.open("page", text, &got) == nil {
+			t.Fatalf("%q opens though nothing was sealed", text)
+		}
+		sealed, err := s.seal(kind, text)
+		if err != nil {
+			if raw, _ := json.Marshal(text); len(raw) < 2000 {
+				t.Fatalf("seal: %v", err)
+			}
+			return
+		}
+		raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
+		if err != nil || (len(raw)-12-16)%sealStep != 0 {
+			t.Fatalf("%d bytes were sealed, %v", len(raw), err)
+		}
+		var want string // what JSON keeps of a text that is not UTF-8
+		plain, _ := json.Marshal(text)
+		_ = json.Unmarshal(plain, &want)
+		for name, opener := range map[string]*sealer{"the same": s, "a rotated": rotated} {
+			if err := opener.open(kind, sealed, &got); err != nil || got != want {
+				t.Fatalf("%s sealer: %v, got %q, want %q", name, err, got, want)
+			}
+		}
+		if other.open(kind, sealed, &got) == nil || s.open(kind+"x", sealed, &got) == nil {
+			t.Fatal("it opens with another key, or as another kind")
+		}
+		if flip == 0 {
+			return
+		}
+		raw[int(at)%len(raw)] ^= flip
+		if s.open(kind, base64.RawURLEncoding.EncodeToString(raw), &got) == nil {
+			t.Fatalf("it opens with byte %d changed", int(at)%len(raw))
+		}
+	})
+}
