@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"strings"
 	"testing"
 )
 
@@ -24,16 +25,12 @@ func sealerOf(tb testing.TB, keys ...byte) *sealer {
 // Nothing opens but what was sealed, as the kind that it was sealed as, by a sealer that has the key; and what was sealed comes back.
 func FuzzSealer(f *testing.F) {
 	s, rotated, other := sealerOf(f, 1), sealerOf(f, 2, 1), sealerOf(f, 3)
-	valid, err := s.seal("page", "value")
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(valid, "page", uint16(3), byte(1))
+	f.Add(strings.Repeat("A", 1500), "page", uint16(3), byte(1))
 	f.Add("", "", uint16(0), byte(0))
 	f.Add("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "attachment", uint16(9), byte(255))
 	f.Fuzz(func(t *testing.T, text, kind string, at uint16, flip byte) {
 		var got string
-		if text != valid && s.open("page", text, &got) == nil {
+		if s.open("page", text, &got) == nil {
 			t.Fatalf("%q opens though nothing was sealed", text)
 		}
 		sealed, err := s.seal(kind, text)
