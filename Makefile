@@ -1,6 +1,6 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
-.PHONY: run test check bench fuzz redis
+.PHONY: run test check bench timing fuzz redis
 
 run:
 	go run ./cmd/gateway demo
@@ -34,6 +34,10 @@ check:
 
 bench:
 	go run ./test/bench
+
+# Does the time of an answer tell what is withheld from what is absent? Both distributions, without and with limits.read_floor.
+timing:
+	go run ./test/timing
 
 # Each fuzz target for a minute. What it finds is written below testdata/fuzz: commit it, and make test runs it from then on.
 fuzz:

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// quantiles renders p10, p50, p90 and p99 in microseconds.
+func quantiles(times []time.Duration) string {
+	sorted := slices.Sorted(slices.Values(times))
+	var b strings.Builder
+	for i, p := range []int{10, 50, 90, 99} {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		fmt.Fprintf(&b, "%8d", sorted[(len(sorted)-1)*p/100].Microseconds())
+	}
+	return b.String()
+}
+
+// longer is the chance that one of b is longer than one of a, ties counted half.
+func longer(a, b []time.Duration) float64 {
+	score := 0.0
+	for _, x := range a {
+		for _, y := range b {
+			switch {
+			case y > x:
+				score++
+			case y == x:
+				score += 0.5
+			}
+		}
+	}
+	return score / float64(len(a)*len(b))
+}
