@@ -31,7 +31,7 @@ type leak struct {
 
 // leaks are all rows.
 func leaks() []leak {
-	return slices.Concat(slices.Concat(leaksOfInteractions...), slices.Concat(leaksOfContent...))
+	return slices.Concat(slices.Concat(leaksOfInteractions...), slices.Concat(leaksOfContent...), slices.Concat(leaksOfOperators...))
 }
 
 // The patients of the catalogue. A permits gp laboratory results and medication and refuses nothing else; B has nothing on file; C
