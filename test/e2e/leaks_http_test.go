@@ -178,7 +178,7 @@ var httpLeaks = []leak{
 		}
 		s.source.Reset()
 		for _, head := range []string{
-			line("Bearer "+good, "Bearer "+good), line("Bearer "+good+", Bearer "+good), line("Bearer\t" + good), line("Bearer  " + good), line("Bearer"), line(good), line("Bearer " + good + " x"), line("Bearer " + strings.Repeat("a", 64<<10)),
+			line("Bearer "+good, "Bearer "+good), line("Bearer " + good + ", Bearer " + good), line("Bearer\t" + good), line("Bearer  " + good), line("Bearer"), line(good), line("Bearer " + good + " x"), line("Bearer " + strings.Repeat("a", 64<<10)),
 			line("Basic Z3A6ZGVtbw=="), line("DPoP " + good), line(), line("Bearer "+good, "Basic x"), strings.Replace(line("Bearer "+good), "Authorization", "Authorization : x\r\nX-A", 1),
 		} {
 			if status, _ := s.bytes(head); status != http.StatusBadRequest && status != http.StatusUnauthorized && status != http.StatusRequestHeaderFieldsTooLarge {

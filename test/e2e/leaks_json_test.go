@@ -11,7 +11,7 @@ import (
 
 // inObservation is a searchset of one result of D with these members, which are written as they are.
 func (s *stage) inObservation(members string) string {
-	return s.inEntry(string(leakResource(strings.TrimSuffix(observation(ofD), "}")+"}"))[:len(leakResource(observation(ofD)))-1] + `,` + members + `}`)
+	return s.inEntry(string(leakResource(strings.TrimSuffix(observation(ofD), "}") + "}"))[:len(leakResource(observation(ofD)))-1] + `,` + members + `}`)
 }
 
 // inEntry is a searchset of one entry with this resource, written as it is.
@@ -50,7 +50,7 @@ var jsonLeaks = []leak{
 	}},
 	{"JS-2", "Names are read exactly: a twin in other letters is another name, and decides nothing", func(s *stage) {
 		for _, twin := range []string{"Subject", "SUBJECT", "\u017fubject"} {
-			s.hides(observation(`"` + twin + `":` + toD))         // no subject at all
+			s.hides(observation(`"` + twin + `":` + toD))        // no subject at all
 			s.hides(observation(ofB + `,"` + twin + `":` + toD)) // B is the subject
 			s.hides(observation(ofD + `,"` + twin + `":` + toB)) // and any reference to B counts
 		}
@@ -143,7 +143,7 @@ var jsonLeaks = []leak{
 	{"JS-17", "What stands in the twin of a primitive counts as what stands anywhere, and goes where its element goes", func(s *stage) {
 		s.hides(observation(ofD+`,"_status":{"extension":[{"url":"urn:x","valueReference":`+toB+`}]}`), observation(ofD+`,"_id":{"extension":[{"url":"urn:x","valueReference":`+toB+`}]}`),
 			observation(`"_subject":`+toD))
-		body := s.shows(seen(observation(ofD+`,"note":[{"text":"a","_text":null}],"meta":{"versionId":"1","_versionId":{"id":"HIDE"}},"x":["a",null],"_x":[null,{"id":"visible"}]`)))
+		body := s.shows(seen(observation(ofD + `,"note":[{"text":"a","_text":null}],"meta":{"versionId":"1","_versionId":{"id":"HIDE"}},"x":["a",null],"_x":[null,{"id":"visible"}]`)))
 		if strings.Contains(body, "HIDE") || !strings.Contains(body, `"_x":[null,{"id":"visible"}]`) {
 			s.T.Errorf("got %s", body)
 		}

@@ -160,7 +160,9 @@ var mediaLeaks = []leak{
 		}
 	}},
 	{"MT-12", "HEAD is a GET whose body is left out, and as alike for hidden and absent", func(s *stage) {
-		head := func(path string) reply { return s.tell(demo.GP(), question{method: http.MethodHead, path: "/fhir/demo/" + path}) }
+		head := func(path string) reply {
+			return s.tell(demo.GP(), question{method: http.MethodHead, path: "/fhir/demo/" + path})
+		}
 		seen, hidden, absent := head("Observation/obs-lab-d"), head("Observation/obs-psy-a"), head("Observation/absent")
 		if seen.status != http.StatusOK || seen.body != "" || hidden.status != http.StatusNotFound {
 			s.T.Errorf("got %d %q and %d", seen.status, seen.body, hidden.status)

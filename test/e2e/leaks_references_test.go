@@ -109,7 +109,9 @@ var referenceLeaks = []leak{
 		s.finds(get("/fhir/demo/DiagnosticReport?patient=leak-a&_include=DiagnosticReport:result"), "an include", "DiagnosticReport/dr-a", "Observation/obs-lab-a")
 	}},
 	{"RF-14", "The display of every reference into a type that is not wholly permitted goes, wherever it stands", func(s *stage) {
-		to := func(element, target string) string { return `"` + element + `":{"reference":"` + target + `","display":"CANARY"}` }
+		to := func(element, target string) string {
+			return `"` + element + `":{"reference":"` + target + `","display":"CANARY"}`
+		}
 		s.have(`{"resourceType":"MedicationRequest","id":"rx-refs","status":"active","intent":"order","medicationCodeableConcept":{"text":"visible"},"subject":{"reference":"Patient/PATIENT-A","display":"CANARY"},` +
 			to("encounter", "Encounter/e") + `,"basedOn":[{"reference":"ServiceRequest/s","_display":{"id":"CANARY"},"display":"CANARY"}],"reasonReference":[{"reference":"Condition/c","display":"CANARY"},` +
 			`{"identifier":{"system":"urn:x","value":"1"},"type":"Condition","display":"CANARY"}],"extension":[{"url":"urn:x","valueReference":{"reference":"EpisodeOfCare/e","display":"CANARY"}}]}`)
