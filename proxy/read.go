@@ -29,8 +29,23 @@ func (g *Gate) serveRead(ctx context.Context, x *exchange, request policy.Reques
 	if ref != nil {
 		return answer{}, ref
 	}
-	a, ref := g.settle(ctx, x, j, func(j *judge) (draft, *refusal) { return g.draftRead(x, j, read.contents) })
-	return a, hidden(ref)
+	buf, give, ref := g.buffer(len(read.fetched.body))
+	if ref != nil {
+		return answer{}, ref
+	}
+	a, ref := g.settle(ctx, x, j, func(j *judge) (draft, *refusal) {
+		d, ref := g.draftRead(x, j, read.contents, buf[:0])
+		if ref == nil {
+			buf = d.body
+		}
+		return d, ref
+	})
+	if ref != nil {
+		give()
+		return answer{}, hidden(ref)
+	}
+	a.free = func() { give(); putBuffer(buf) }
+	return a, nil
 }
 
 // readAnswer is a source's answer to a read, scanned.
@@ -99,14 +114,14 @@ func hidden(ref *refusal) *refusal {
 }
 
 // draftRead decides on the one resource and renders it.
-func (g *Gate) draftRead(x *exchange, j *judge, c *fhir.Contents) (draft, *refusal) {
+func (g *Gate) draftRead(x *exchange, j *judge, c *fhir.Contents, buf []byte) (draft, *refusal) {
 	r := &c.Resources[0]
 	if !j.permits(r) {
 		return draft{}, g.deniedResource(x, j, r)
 	}
 	x.disclose(j, r)
 	x.sorted()
-	body := c.AppendResource(nil, 0, g.resourceEdits(x, j, r))
+	body := c.AppendResource(buf, 0, g.resourceEdits(x, j, r))
 	return draft{body: body, outcome: audit.OutcomePermit, reason: j.reason(x.categories)}, nil
 }
 
