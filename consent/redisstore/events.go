@@ -1,7 +1,6 @@
 package redisstore
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"strconv"
@@ -14,7 +13,7 @@ import (
 
 // noTime is how an event's time is stored: only the script knows it, and writes it beside the event. Inside a JSON text the
 // quotes would be escaped, so no content can look like it.
-var noTime = []byte(`"time":"0001-01-01T00:00:00Z"`)
+const noTime = `"time":"0001-01-01T00:00:00Z"`
 
 // timeless renders an event without its time.
 func timeless(e audit.Event) []byte {
@@ -24,7 +23,7 @@ func timeless(e audit.Event) []byte {
 
 // timed fills in the time of a stored event.
 func timed(stored string, at time.Time) ([]byte, error) {
-	head, tail, found := bytes.Cut([]byte(stored), noTime)
+	head, tail, found := strings.Cut(stored, noTime)
 	if !found {
 		return nil, fmt.Errorf("%w: an event without a place for its time", ErrSealed)
 	}

@@ -74,19 +74,23 @@ func parseEntry(item any) (audit.Entry, error) {
 	if err != nil {
 		return audit.Entry{}, err
 	}
-	fields := map[string]string{}
-	for i := 0; i+1 < len(list.values); i += 2 {
-		fields[list.text(i)] = list.text(i + 1)
+	field := func(name string) (value string) {
+		for i := 0; i+1 < len(list.values); i += 2 {
+			if list.text(i) == name {
+				value = list.text(i + 1)
+			}
+		}
+		return value
 	}
-	at, err := strconv.ParseInt(fields["t"], 10, 64)
+	at, err := strconv.ParseInt(field("t"), 10, 64)
 	if err != nil {
 		return audit.Entry{}, fmt.Errorf("%w: an entry without a stamp", ErrSealed)
 	}
-	sequence, err := strconv.ParseUint(fields["q"], 10, 64)
+	sequence, err := strconv.ParseUint(field("q"), 10, 64)
 	if err != nil {
 		return audit.Entry{}, fmt.Errorf("%w: an entry without a sequence", ErrSealed)
 	}
-	payload, err := timed(fields["e"], instant(at))
+	payload, err := timed(field("e"), instant(at))
 	if err != nil {
 		return audit.Entry{}, err
 	}
