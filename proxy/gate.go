@@ -230,11 +230,11 @@ func (g *Gate) serveInteraction(ctx context.Context, x *exchange) (answer, *refu
 	}
 	switch x.interaction.Code {
 	case fhir.CodeRead:
-		return g.serveRead(ctx, x, request)
+		return g.counted(x, func() (answer, *refusal) { return g.serveRead(ctx, x, request) })
 	case fhir.CodeSearch, fhir.CodeEverything, fhir.CodeLastN:
 		return g.serveSearch(ctx, x, request)
 	case fhir.CodeVRead, fhir.CodeHistory:
-		return g.serveVersions(ctx, x, request)
+		return g.counted(x, func() (answer, *refusal) { return g.serveVersions(ctx, x, request) })
 	case fhir.CodeAttachment:
 		return g.serveAttachment(ctx, x, request, x.accept)
 	}

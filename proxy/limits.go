@@ -34,6 +34,16 @@ func (c *counter) add(key string, now time.Time) (n int, closed map[string]int) 
 	return c.counts[key], closed
 }
 
+// count is how often key was counted in the window that runs at now.
+func (c *counter) count(key string, now time.Time) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if elapsed := now.Sub(c.start); elapsed < 0 || elapsed >= c.window {
+		return 0
+	}
+	return c.counts[key]
+}
+
 // close ends the running window when it is over at now, or anyway with a zero now.
 func (c *counter) close(now time.Time) map[string]int {
 	c.mu.Lock()

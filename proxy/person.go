@@ -99,19 +99,23 @@ func unresolved(reason policy.Reason) *refusal { return refuse(causeForbidden, r
 
 // resolve finds the person whom the interaction names, asking the source where the mapping is not remembered.
 func (g *Gate) resolve(ctx context.Context, x *exchange, name fhir.PatientName) (*mapped, *refusal) {
-	if name.ID != "" {
-		return g.resolveID(ctx, x, name.ID)
+	if name.ID == "" {
+		return g.resolveIdentifier(ctx, x, name.Identifier)
 	}
-	return g.resolveIdentifier(ctx, x, name.Identifier)
-}
-
-// resolveID learns who Patient/id is by reading it.
-func (g *Gate) resolveID(ctx context.Context, x *exchange, id fhir.ID) (*mapped, *refusal) {
-	if m := g.people.find(x.source.ID, id, "", g.parts.Now()); m != nil {
+	if m := g.people.find(x.source.ID, name.ID, "", g.parts.Now()); m != nil {
 		return m, nil
 	}
 	if ref := g.allowLookup(x); ref != nil {
 		return nil, ref
+	}
+	return g.resolveID(ctx, x, name.ID)
+}
+
+// resolveID learns who Patient/id is by reading it. It counts no lookup: the id is not one that a caller chose freely, or the read
+// that led to it is counted by its outcome.
+func (g *Gate) resolveID(ctx context.Context, x *exchange, id fhir.ID) (*mapped, *refusal) {
+	if m := g.people.find(x.source.ID, id, "", g.parts.Now()); m != nil {
+		return m, nil
 	}
 	f, ref := g.fetch(ctx, x, ask{path: "/Patient/" + string(id)})
 	if ref != nil {
@@ -226,6 +230,19 @@ func (g *Gate) mapping(s *Source, body []byte) (*mapped, *refusal) {
 	}
 	m.key = g.parts.Standings.Key(m.person)
 	return m, nil
+}
+
+// counted limits how many ids a caller can try by reading them. What was not there and what may not be seen count alike: the limit
+// tells nothing of either.
+func (g *Gate) counted(x *exchange, read func() (answer, *refusal)) (answer, *refusal) {
+	if g.lookups.count(x.caller(), g.parts.Now()) >= g.parts.Limits.Lookups {
+		return answer{}, refuse(causeThrottled, "lookup-limit")
+	}
+	a, ref := read()
+	if ref != nil && ref.cause == causeNotFound {
+		g.lookups.add(x.caller(), g.parts.Now())
+	}
+	return a, ref
 }
 
 // allowLookup limits how many patients a caller can make the gate look up at sources (leaks.md OR-12).

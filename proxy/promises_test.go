@@ -323,6 +323,25 @@ func TestLookupsAreLimited(t *testing.T) {
 	}
 }
 
+// TestTheLimitOfLookupsIsNoOracle: hidden and absent reads use up the same allowance, and permitted ones none.
+func TestTheLimitOfLookupsIsNoOracle(t *testing.T) {
+	for name, target := range map[string]string{"absent": "/fhir/demo/Observation/nothing", "hidden": "/fhir/demo/Observation/lab-B"} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, func(p *proxy.Parts) { p.Limits.Lookups = 3 })
+			w.story()
+			for i, want := range []int{404, 200, 404, 200, 404, 429} {
+				ask := target
+				if want == 200 {
+					ask = "/fhir/demo/Observation/lab-A"
+				}
+				if got := w.get("gp", ask); got.status != want {
+					t.Errorf("request %d: got %d, want %d", i+1, got.status, want)
+				}
+			}
+		})
+	}
+}
+
 // TestShedding: a gateway at its limit says so at once and records nothing.
 func TestShedding(t *testing.T) {
 	w := newWorld(t, func(p *proxy.Parts) { p.Limits.InFlight = 1 })

@@ -11,24 +11,11 @@ import (
 // serveRead answers a read by id. Whose record it is, and of which category, is known only from the resource itself: it is fetched
 // first and decided on before anything of it leaves. Absent, hidden and unattributable give the same 404 (leaks.md RD-3 … RD-6).
 func (g *Gate) serveRead(ctx context.Context, x *exchange, request policy.Request) (answer, *refusal) {
-	want := fhir.LocalReference{Type: x.interaction.Type, ID: x.interaction.ID}
-	if fhir.ClassOf(x.source.Version, want.Type) != fhir.ClassPatient {
-		return answer{}, refuse(causeNotFound, "type-shared") // only seen where a permitted resource refers to it
-	}
-	read, ref := g.readResource(ctx, x, want, "/"+want.String())
-	if ref != nil {
-		return answer{}, g.asIfHidden(ctx, ref)
-	}
-	defer read.release()
-	m, ref := g.owner(ctx, x, &read.contents.Resources[0], read.fetched.body)
-	if ref != nil {
-		return answer{}, hidden(ref)
-	}
-	x.person = m.key
-	j, ref := g.judge(ctx, x, request, m)
+	read, j, ref := g.current(ctx, x, request)
 	if ref != nil {
 		return answer{}, ref
 	}
+	defer read.release()
 	buf, give, ref := g.buffer(len(read.fetched.body))
 	if ref != nil {
 		return answer{}, ref
@@ -46,6 +33,31 @@ func (g *Gate) serveRead(ctx context.Context, x *exchange, request policy.Reques
 	}
 	a.free = func() { give(); putBuffer(buf) }
 	return a, nil
+}
+
+// current reads the resource that the interaction names, as it is now, and prepares the decision about the person whom it belongs
+// to. Who gets an answer must release it.
+func (g *Gate) current(ctx context.Context, x *exchange, request policy.Request) (*readAnswer, *judge, *refusal) {
+	want := fhir.LocalReference{Type: x.interaction.Type, ID: x.interaction.ID}
+	if fhir.ClassOf(x.source.Version, want.Type) != fhir.ClassPatient {
+		return nil, nil, refuse(causeNotFound, "type-shared") // only seen where a permitted resource refers to it
+	}
+	read, ref := g.readResource(ctx, x, want, "/"+want.String())
+	if ref != nil {
+		return nil, nil, g.asIfHidden(ctx, ref)
+	}
+	m, ref := g.owner(ctx, x, &read.contents.Resources[0], read.fetched.body)
+	if ref != nil {
+		read.release()
+		return nil, nil, hidden(ref)
+	}
+	x.person = m.key
+	j, ref := g.judge(ctx, x, request, m)
+	if ref != nil {
+		read.release()
+		return nil, nil, ref
+	}
+	return read, j, nil
 }
 
 // readAnswer is a source's answer to a read, scanned.

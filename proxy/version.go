@@ -11,25 +11,12 @@ import (
 // serveVersions answers vread and history of one resource, where the source's configuration allows them. An older version can have
 // had another patient or category: the version that is given and the current one must both be permitted (leaks.md RD-8, RD-9).
 func (g *Gate) serveVersions(ctx context.Context, x *exchange, request policy.Request) (answer, *refusal) {
-	want := fhir.LocalReference{Type: x.interaction.Type, ID: x.interaction.ID}
-	if fhir.ClassOf(x.source.Version, want.Type) != fhir.ClassPatient {
-		return answer{}, refuse(causeNotFound, "type-shared")
-	}
-	current, ref := g.readResource(ctx, x, want, "/"+want.String())
+	current, j, ref := g.current(ctx, x, request)
 	if ref != nil {
 		return answer{}, ref
 	}
 	defer current.release()
-	m, ref := g.owner(ctx, x, &current.contents.Resources[0], current.fetched.body)
-	if ref != nil {
-		return answer{}, hidden(ref)
-	}
-	x.person = m.key
-	j, ref := g.judge(ctx, x, request, m)
-	if ref != nil {
-		return answer{}, ref
-	}
-	versions, ref := g.versions(ctx, x, want)
+	versions, ref := g.versions(ctx, x, fhir.LocalReference{Type: x.interaction.Type, ID: x.interaction.ID})
 	if ref != nil {
 		return answer{}, ref
 	}
