@@ -12,7 +12,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// leaksOfContent are the rows of chapters 1.11 to 1.19: what comes back, who asks, and what is kept.
+// leaksOfContent are the rows of chapters 1.11 to 1.17: what comes back, and who asks.
 var leaksOfContent = [][]leak{modelLeaks, referenceLeaks, categoryLeaks, jsonLeaks, mediaLeaks, httpLeaks, tokenLeaks, consentLeaks, breakGlassLeaks}
 
 // have puts resources into the source until the end of the row, and gives their names.
