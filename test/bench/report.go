@@ -93,8 +93,8 @@ func (w *world) machine() string {
 	parts := []string{
 		fmt.Sprintf("Medians of %d rounds of %d s, %d connections, %d tokens and patients in turn, load by %s, all on one machine over loopback without TLS.",
 			o.rounds, o.seconds, o.connections, o.people, w.generator.name()),
-		fmt.Sprintf("%s: %d × %s, %s, a synced write takes %.2f ms.", time.Now().Format(time.DateOnly), runtime.NumCPU(), processor(),
-			said("Linux", "uname", "-r"), milliseconds(w.synced)),
+		fmt.Sprintf("%s: %d × %s, %s, a synced write takes %.2f ms, load %s before the run.", time.Now().Format(time.DateOnly), runtime.NumCPU(),
+			processor(), said("Linux", "uname", "-r"), milliseconds(w.synced), w.load),
 		fmt.Sprintf("Gateway %s, %s, %s, %s.", said("commit", "git", "-C", root(), "describe", "--always", "--dirty"), runtime.Version(),
 			strings.TrimPrefix(said("nginx", "nginx", "-v"), "nginx nginx version: "), redisVersion(said("", "redis-server", "--version"))),
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"zorgsluis/audit"
@@ -29,6 +30,7 @@ type world struct {
 	gateway   *process
 	source    string // scheme, host and port
 	synced    time.Duration
+	load      string // of the machine before the bench
 }
 
 // newWorld starts everything. What was started is in the world also when there is an error.
@@ -55,6 +57,9 @@ func (w *world) prepare(context.Context) (err error) {
 		return err
 	}
 	if w.synced, err = syncTime(w.folder); err != nil {
+		return err
+	}
+	if w.load, err = machineLoad(); err != nil {
 		return err
 	}
 	if w.issuer, err = demo.NewIssuer(demo.IssuerOptions{}); err != nil {
@@ -97,6 +102,13 @@ func syncTime(folder string) (time.Duration, error) {
 		times[i] = time.Since(started)
 	}
 	return median(times), nil
+}
+
+// machineLoad is how many processes wanted to run in the last minute. What else a machine does goes into every number.
+func machineLoad() (string, error) {
+	text, err := os.ReadFile("/proc/loadavg")
+	load, _, _ := strings.Cut(string(text), " ")
+	return load, err
 }
 
 // installed reports whether a program is on PATH.
