@@ -309,7 +309,7 @@ var tokenLeaks = []leak{
 		own := s.beside("timeout: 2s", "timeout: 20s", "unauthenticated:", "clock_skew: 0s\nunauthenticated:")
 		own.ask(demo.GP(), labD)
 		by := demo.GP()
-		by.Claims.Expires = time.Now().Add(3 * time.Second).Truncate(time.Second)
+		by.Claims.Expires = time.Now().Add(2 * time.Second).Truncate(time.Second)
 		block := s.source.Block()
 		defer block.Release()
 		answered := own.g.later(by, labD)
