@@ -3,11 +3,13 @@ package fhir
 // Mode is Bundle.entry.search.mode (R4 §3.1.1.4).
 type Mode string
 
-// The search modes that the gateway knows. An entry without one, or with another one (outcome), is not among the contents: what
-// it is there for is not known.
+// The search modes that the gateway knows. An entry with another one (outcome) is not among the contents: what it is there for is
+// not known.
 const (
 	ModeMatch   Mode = "match"
 	ModeInclude Mode = "include"
+	// ModeUnsaid is the mode of an entry that has none, which is allowed: what it is follows from its type.
+	ModeUnsaid Mode = ""
 )
 
 // Resource is what one resource of a response discloses, found in one strict pass over its bytes. Its zero value is

@@ -1,6 +1,7 @@
 package fhir
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -179,7 +180,7 @@ func (o *oracle) searchsetTree(resources []oracleResource, keep []bool, e Edits)
 	for i, r := range resources {
 		if keep[i] && (r.Attributed || r.Shared) {
 			entries = append(entries, object("fullUrl", e.Base+"/"+r.Type+"/"+string(r.ID), "resource", o.rendered(r, e),
-				"search", object("mode", string(r.Mode))))
+				"search", object("mode", cmp.Or(string(r.Mode), "match"))))
 		}
 	}
 	if entries != nil {

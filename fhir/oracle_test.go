@@ -245,13 +245,14 @@ func (o *oracle) entry(e any, kind string) (r oracleResource, keep bool, err err
 		return r, false, err
 	}
 	mode, _ := search.get("mode").(string)
+	said := kind == "history" || search != nil && search.has("mode")
 	if kind == "history" {
 		request, _ := entry.get("request").(*node)
 		if mode = "match"; request.get("method") == "DELETE" {
 			return r, false, nil
 		}
 	}
-	if mode != "match" && mode != "include" {
+	if said && mode != "match" && mode != "include" {
 		return r, false, nil
 	}
 	r.Mode = Mode(mode)

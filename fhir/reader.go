@@ -117,7 +117,7 @@ func (r *Reader) Resource(body []byte, want LocalReference, dst *Contents) error
 }
 
 // Searchset reads the answer to a search: a Bundle of type searchset. Entries without a resource, and those whose search mode is
-// neither match nor include, are not among the contents.
+// said to be something else than match or include, are not among the contents.
 func (r *Reader) Searchset(body []byte, dst *Contents) error {
 	return r.read(body, dst, dst.searchset)
 }

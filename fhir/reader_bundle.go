@@ -86,7 +86,7 @@ func (c *Contents) entry(i int, b *bundle) int {
 		return w.fail(errEntries)
 	}
 	count := len(c.Resources)
-	mode, method, fullURL, members := "", "", token{}, 0
+	mode, method, fullURL, members := unsaid, "", token{}, 0
 	i = w.eachMember(i, func(kw keyword, i int) int {
 		members++
 		switch kw {
@@ -121,6 +121,8 @@ func (c *Contents) entry(i int, b *bundle) int {
 	case b.want == "history" && method != "DELETE":
 		mode = string(ModeMatch)
 	case b.want == "searchset" && (Mode(mode) == ModeMatch || Mode(mode) == ModeInclude):
+	case b.want == "searchset" && mode == unsaid:
+		mode = string(ModeUnsaid)
 	default:
 		c.Resources, c.places = c.Resources[:count], c.places[:count]
 		return i
@@ -131,6 +133,9 @@ func (c *Contents) entry(i int, b *bundle) int {
 	}
 	return i
 }
+
+// unsaid is the search mode of an entry that has none.
+const unsaid = "unsaid"
 
 // isFullURL reports whether the fullUrl of an entry is that of its resource at this source. Otherwise the references in it are
 // relative to something else (RF-12, R4 §2.36.4.1).
@@ -152,6 +157,7 @@ func (w *walk) entryPart(i int, member keyword, to *string) int {
 	}
 	return w.eachMember(i, func(kw keyword, i int) int {
 		if kw == member {
+			*to = "" // said, but not what has a meaning
 			return w.word(i, to)
 		}
 		return w.skip(i)

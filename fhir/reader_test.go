@@ -417,7 +417,10 @@ func TestSearchsetEntries(t *testing.T) {
 	}{
 		{"a match and an include", []string{match(obs("1")), `{"search":{"mode":"include"},"resource":` + obs("2") + `}`}, "Observation/1 Observation/2"},
 		{"IN-9 an outcome", []string{`{"resource":{"resourceType":"OperationOutcome","id":"x","issue":[]},"search":{"mode":"outcome"}}`}, ""},
-		{"IN-8 no search mode", []string{`{"resource":` + obs("1") + `}`}, ""},
+		{"IN-8 no search mode: its type tells", []string{`{"resource":` + obs("1") + `}`}, "Observation/1"},
+		{"IN-8 a search without a mode", []string{`{"resource":` + obs("1") + `,"search":{"score":1}}`}, "Observation/1"},
+		{"IN-8 a mode that is no word", []string{`{"resource":` + obs("1") + `,"search":{"mode":1}}`}, ""},
+		{"IN-8 another mode", []string{`{"resource":` + obs("1") + `,"search":{"mode":"outcome"}}`}, ""},
 		{"IN-8 an unknown search mode", []string{`{"resource":` + obs("1") + `,"search":{"mode":"Match"}}`}, ""},
 		{"IN-8 a search mode of another shape", []string{`{"resource":` + obs("1") + `,"search":{"mode":["match"]}}`}, ""},
 		{"JS-14 no resource", []string{`{"fullUrl":"http://hapi:8080/fhir/Observation/1","link":[{"url":"x"}],"response":{"location":"Observation/1"}}`}, ""},

@@ -1,5 +1,7 @@
 package fhir
 
+import "cmp"
+
 // Searchset renders a Bundle of type searchset entry by entry, so that one page can be made of several answers of a source. The
 // wrapper is our own: no total, no links but ours, of an entry nothing but fullUrl, resource and search mode (R4 §3.1.1.1).
 type Searchset struct {
@@ -34,7 +36,7 @@ func (s *Searchset) AddAs(c *Contents, i int, mode Mode, attachment func(binary 
 	s.edits.Attachment = attachment
 	dst := c.appendEntry(append(s.dst, opening...), i, &s.edits)
 	dst = append(dst, `,"search":{"mode":"`...)
-	dst = append(dst, mode...)
+	dst = append(dst, cmp.Or(mode, ModeMatch)...)
 	s.dst = append(dst, `"}}`...)
 }
 

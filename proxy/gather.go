@@ -120,7 +120,7 @@ func (s *sourcePage) read(x *exchange, p plan, j *judge) *refusal {
 // isMatch reports whether a resource is one that was searched for. What the source adds beside is an include, or nothing.
 func (s *sourcePage) isMatch(i int) bool {
 	r := &s.contents.Resources[i]
-	return r.Mode == fhir.ModeMatch && r.Type == s.typ
+	return (r.Mode == fhir.ModeMatch || r.Mode == fhir.ModeUnsaid) && r.Type == s.typ
 }
 
 // skipped is how many permitted matches lie before the beginning of our page.
@@ -181,7 +181,7 @@ func (r *gathered) includes(j *judge, picks []pick, asked []fhir.Include) []pick
 	var candidates []pick
 	for _, page := range r.pages {
 		for i := range page.contents.Resources {
-			if page.isMatch(i) || page.contents.Resources[i].Mode == fhir.ModeInclude {
+			if page.isMatch(i) || page.contents.Resources[i].Mode != fhir.ModeMatch {
 				candidates = append(candidates, pick{page, i, fhir.ModeInclude})
 			}
 		}

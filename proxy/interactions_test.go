@@ -327,3 +327,26 @@ func TestASourceThatIgnoresAParameterIsNotBelieved(t *testing.T) {
 		})
 	}
 }
+
+// TestASourceMayLeaveOutTheSearchMode: R4 makes it optional; what an entry is then follows from its type, and every one is checked.
+func TestASourceMayLeaveOutTheSearchMode(t *testing.T) {
+	w := newWorld(t)
+	w.story()
+	w.source.intercept = func(rw http.ResponseWriter, r *http.Request) bool {
+		if !strings.HasSuffix(r.URL.Path, "/Observation") {
+			return false
+		}
+		entry := func(id string) string { return `{"resource":` + w.source.records[id] + `}` }
+		rw.Header().Set("Content-Type", "application/fhir+json")
+		io.WriteString(rw, `{"resourceType":"Bundle","type":"searchset","entry":[`+
+			strings.Join([]string{entry("Observation/lab-A"), entry("Observation/lab-B"), entry("Practitioner/p1"), entry("Practitioner/p2"), entry("Condition/c-A")}, ",")+`]}`)
+		return true
+	}
+	if got := w.get("gp", "/fhir/demo/Observation?patient=A"); !slices.Equal(got.entries(), []string{"Observation/lab-A"}) {
+		t.Errorf("got %d %v", got.status, got.entries())
+	}
+	got := w.get("gp", "/fhir/demo/Observation?patient=A&_include=Observation:performer")
+	if want := []string{"Observation/lab-A", "Practitioner/p1"}; !slices.Equal(got.entries(), want) || strings.Contains(got.body, `"mode":""`) {
+		t.Errorf("with an include: got %d %v %s", got.status, got.entries(), got.body)
+	}
+}
