@@ -27,6 +27,7 @@ func (s *stage) apart(replace ...string) (*stage, *relay) {
 	r := startRelay(s.T, w.redis.Address())
 	w.redisAddress = r.address()
 	g, file := w.start(replace...)
+	g.ask(demo.GP(), labD).wantStatus(s.T, http.StatusOK, "a stage of its own") // Redis knows the scripts from here on
 	return &stage{world: w, T: s.T, g: g, h: file, book: &ledger{}}, r
 }
 
@@ -66,7 +67,7 @@ func (s *stage) raw() string {
 	return all.String()
 }
 
-// archive is a copy of the archive, changed; it gives what verifying it says.
+// altered verifies a copy of the archive that was changed.
 func (s *stage) altered(change func(lines []string) []string) error {
 	s.T.Helper()
 	files, err := filepath.Glob(filepath.Join(s.folder, "archive", "events-*.jsonl"))
@@ -136,7 +137,7 @@ var leaksAudit = []leak{
 		}
 	}},
 	{"AU-2", "A request is about one patient, and so is its event: of another patient nothing is released with it, and the entries of a batch have an event each", func(s *stage) {
-		s.turnedAway(demo.GP(), http.StatusBadRequest, "not-supported", at("Observation?patient=leak-a,leak-d"), at("Observation?patient=leak-a&patient=leak-d"), at("Patient?_id=leak-a,leak-d"), at("Patient?_id=leak-a,leak-a2"))
+		s.turnedAway(demo.GP(), http.StatusBadRequest, "invalid", at("Observation?patient=leak-a,leak-d"), at("Observation?patient=leak-a&patient=leak-d"), at("Patient?_id=leak-a,leak-d"), at("Patient?_id=leak-a,leak-a2"))
 		s.has(`{"resourceType":"Observation","id":"obs-lab-a2","status":"final",LABORATORY,"code":{"text":"CANARY"},"subject":{"reference":"Patient/PATIENT-A2"}}`)
 		others := s.source.ExtraEntries(s.source.Resource("Observation/obs-lab-a"), s.source.Resource("Observation/obs-lab-a2"), s.source.Resource("Observation/obs-lab-b"))
 		s.source.Intercept(demo.Only(func(r *http.Request) bool { return strings.HasSuffix(r.URL.Path, "/Observation") }, others))
@@ -177,7 +178,7 @@ var leaksAudit = []leak{
 	{"AU-4", "Every answer has its event, whatever it was: denied, empty, HEAD, conditional, a page, an attachment, asked again, an emergency", func(s *stage) {
 		s.wantEvent(s.ask(demo.GP(), searchID("Observation", leakB)), audit.OutcomeDeny, "no-consent")
 		s.wantEvent(s.ask(demo.GP(), at("Observation/obs-psy-a")), audit.OutcomeDeny, "no-consent")
-		s.wantEvent(s.ask(demo.GP(), at("Observation/absent")), audit.OutcomeDeny, "source-not-found")
+		s.wantEvent(s.ask(demo.GP(), at("Observation/absent")), audit.OutcomeDeny, "absent")
 		s.records(s.ask(demo.GP(), at("Observation?patient=leak-d&code=http://loinc.org%7Cnone")))
 		s.records(s.ask(demo.GP(), question{method: http.MethodHead, path: labD.path}), "Observation/obs-lab-d")
 		for range 2 { // nothing is kept that a second answer could come from
@@ -203,7 +204,7 @@ var leaksAudit = []leak{
 		s.source.Intercept(nil)
 		broken := s.somebody(adult)
 		s.mustPut(permit(partyGP), broken)
-		s.redis.Do("hset", s.keyOf(broken), "data", "nonsense")
+		s.redis.Do("hset", s.keyOf(broken), "val", "nonsense")
 		s.unavailable(demo.GP(), searchID("Observation", broken), "a standing that cannot be read")
 	}},
 	{"AU-5", "There is one event, before the release, and it says what was made ready: a crash in between leaves it standing, and no answer", func(s *stage) {
@@ -224,7 +225,7 @@ var leaksAudit = []leak{
 		}
 		own.wantArchiveWhole()
 	}},
-	{"AU-6", "An event holds no identifier of the patient, no header that the caller could write into, and free text with every control character escaped", func(s *stage) {
+	{"AU-6", "An event holds no identifier of the patient, no header that the caller could write into, and no free text with control characters", func(s *stage) {
 		own, _ := s.apart()
 		bsn, hers := leakD.BSN, string(leakD.PatientID)
 		seen := own.ask(demo.GP(), search("Observation", leakD, "code", "http://loinc.org|718-7"))
@@ -242,22 +243,20 @@ var leaksAudit = []leak{
 				}
 			}
 		}
-		reason := "fell\r\nlevel=ERROR forged \x1b[31m \u202e \u0085 \",\"outcome\":\"permit\" {} </script> " + bsn
-		body := m{"resourceType": "Parameters", "parameter": []m{{"name": "patient", "valueIdentifier": leakD.Identifier()}, {"name": "reason", "valueString": reason}, {"name": "consent-impossible", "valueBoolean": true}}}
-		text, err := json.Marshal(body)
-		if err != nil {
-			s.T.Fatal(err)
-		}
-		q := declare(leakD)
-		q.body = string(text)
-		r := own.ask(demo.EmergencyDoctor(), q)
-		events := own.eventsOf(r.id)
-		if len(events) != 1 || (r.status == http.StatusCreated) != (events[0].Emergency != "") {
-			s.T.Errorf("the declaration: got %d %s, and the events %+v", r.status, r.body, events)
-		}
-		q.body = strings.NewReplacer(`\r`, " ", `\n`, " ", `\u001b`, " ").Replace(q.body)
-		if r := own.ask(demo.EmergencyDoctor(), q); r.status != http.StatusCreated {
-			s.T.Errorf("the declaration, without control characters: got %d %s", r.status, r.body)
+		for reason, status := range map[string]int{
+			"fell\nlevel=ERROR forged": 400, "fell \x1b[31m": 400, "fell \u202e": 400, "fell \u0085": 400, "fell \r": 400,
+			`fell ","outcome":"permit" {} </script> ${jndi:x} ` + bsn: 201,
+		} {
+			text, err := json.Marshal(m{"resourceType": "Parameters", "parameter": []m{{"name": "patient", "valueIdentifier": leakD.Identifier()}, {"name": "reason", "valueString": reason}, {"name": "consent-impossible", "valueBoolean": true}}})
+			if err != nil {
+				s.T.Fatal(err)
+			}
+			q := declare(leakD)
+			q.body = string(text)
+			r := own.ask(demo.EmergencyDoctor(), q)
+			if events := own.eventsOf(r.id); r.status != status || len(events) != 1 || (events[0].Emergency != "") != (status == 201) {
+				s.T.Errorf("%q: got %d %s, and the events %+v", reason, r.status, r.body, events)
+			}
 		}
 		list := own.ask(demo.Patient("patient", leakD), get("/gateway/AuditEvent"))
 		own.g.stop()
@@ -431,43 +430,70 @@ var leaksAudit = []leak{
 	}},
 	{"AU-12", "What was released has its event, whatever ends the exchange: a kill at any step, a caller who hangs up, a source that does not end", func(s *stage) {
 		own, relay := s.apart()
-		step := func(name string, least int, stop func(id string)) {
+		killed := func(name string, least int, prepare, during func(g *gateway, id string)) {
+			s.T.Helper()
+			own.g.ask(demo.GP(), labD).wantStatus(s.T, http.StatusOK, "before "+name)
 			q, id := within(aboutD("Observation"))
-			answered := own.g.later(demo.GP(), question{method: q.method, path: q.path, header: http.Header{"X-Request-Id": {uuid()}}})
-			receive(s.T, answered, "warming up")
-			relay.on(id, 0, 0, nil)
-			go stop(id)
-			r := receive(s.T, own.g.later(demo.GP(), q), name)
+			prepare(own.g, id)
+			answered := own.g.later(demo.GP(), q)
+			during(own.g, id)
+			r := receive(s.T, answered, name)
 			<-own.g.done
 			relay.on(id, 0, 0, nil)
 			own.source.Intercept(nil)
-			if r.status == http.StatusOK {
-				least = 1
+			if own.g = own.again(own.g, own.h); r.status == http.StatusOK {
+				s.T.Errorf("%s: answered", name)
 			}
-			if n := len(own.eventsOf(id)); n < least || n > 1 {
-				s.T.Errorf("%s: got %d, and %d events", name, r.status, n)
+			if n := len(own.eventsOf(id)); n != least {
+				s.T.Errorf("%s: got %d events, want %d", name, n, least)
 			}
-			own.g = own.again(own.g, own.h)
 		}
-		block := own.source.Block()
-		block.Release()
-		held := make(chan struct{})
-		own.source.Intercept(nil)
-		step("the source is asked", 0, func(string) {
+		nothing := func(*gateway, string) {}
+		killed("when the source is asked", 0, func(g *gateway, _ string) {
+			own.source.Intercept(func(http.ResponseWriter, *http.Request) bool { g.kill(); return false })
+		}, nothing)
+		killed("when the commit is on its way", 1, func(g *gateway, id string) { relay.on(id, justBefore, 1, g.kill) }, func(_ *gateway, id string) {
+			until(s.T, endWithin, "the commit to arrive without its sender", func() bool { return len(own.eventsOf(id)) == 1 })
+		})
+		killed("when the commit is done", 1, func(_ *gateway, id string) { relay.on(id, cutAfter, 9, nil) }, func(g *gateway, id string) {
+			until(s.T, endWithin, "the commit", func() bool { return len(own.eventsOf(id)) == 1 })
+			g.kill()
+		})
+		load := startLoad(own.g, 4)
+		until(s.T, endWithin, "answers", func() bool { return load.answered() > 60 })
+		own.g.kill()
+		replies := load.end()
+		own.g = own.again(own.g, own.h)
+		own.wantAllRecorded(replies)
+		for _, wait := range []bool{true, false} {
+			id := uuid()
 			block := own.source.Block()
-			defer block.Release()
-			<-block.Arrived
-			own.g.kill()
-		})
-		step("the commit is on its way", 0, func(id string) { relay.on(id, justBefore, 1, func() { own.g.kill() }) })
-		step("the commit is done", 1, func(id string) {
-			relay.on(id, cutAfter, 9, nil)
-			for len(own.eventsOf(id)) == 0 {
+			conn, err := net.Dial("tcp", strings.TrimPrefix(own.g.base, "http://"))
+			if err != nil {
+				s.T.Fatal(err)
 			}
-			own.g.kill()
-		})
-		close(held)
-		_ = io.EOF
-		_ = net.ErrClosed
+			fmt.Fprintf(conn, "%sX-Request-Id: %s\r\nAuthorization: Bearer %s\r\n\r\n", own.target("/fhir/demo/Observation?patient=leak-d&code=http://loinc.org%7C718-7"), id, tokenOf(s.T, demo.GP()))
+			receive(s.T, block.Arrived, "the source to be asked")
+			if !wait {
+				conn.Close()
+			}
+			block.Release()
+			if wait { // for the first byte
+				_ = conn.SetReadDeadline(time.Now().Add(endWithin))
+				if _, err := io.ReadFull(conn, make([]byte, 1)); err != nil || len(own.eventsOf(id)) != 1 {
+					s.T.Errorf("at the first byte: %v, and %d events", err, len(own.eventsOf(id)))
+				}
+				conn.Close()
+			}
+			until(s.T, endWithin, "the event of a caller who hung up", func() bool { return len(own.eventsOf(id)) == 1 })
+			own.source.Intercept(nil)
+		}
+		own.source.Intercept(own.source.Truncated())
+		own.wantEvent(own.ask(demo.GP(), labD), audit.OutcomeError, "source-unavailable")
+		own.source.Intercept(func(_ http.ResponseWriter, r *http.Request) bool { <-r.Context().Done(); return true })
+		own.wantEvent(own.ask(demo.GP(), labD), audit.OutcomeError, "source-timeout")
+		own.source.Intercept(nil)
+		own.g.stop()
+		own.wantArchiveWhole()
 	}},
 }
