@@ -95,9 +95,13 @@ func (w *world) machine() string {
 			o.rounds, o.seconds, o.connections, o.people, w.generator.name()),
 		fmt.Sprintf("%s: %d × %s, %s, a synced write takes %.2f ms, load %s before the run.", time.Now().Format(time.DateOnly), runtime.NumCPU(),
 			processor(), said("Linux", "uname", "-r"), milliseconds(w.synced), w.load),
-		fmt.Sprintf("Gateway %s, %s, %s, %s.", said("commit", "git", "-C", root(), "describe", "--always", "--dirty"), runtime.Version(),
-			strings.TrimPrefix(said("nginx", "nginx", "-v"), "nginx nginx version: "), redisVersion(said("", "redis-server", "--version"))),
+		fmt.Sprintf("Gateway %s, %s, %s", said("commit", "git", "-C", root(), "describe", "--always", "--dirty"), runtime.Version(),
+			redisVersion(said("", "redis-server", "--version"))),
 	}
+	if installed("nginx") {
+		parts[len(parts)-1] += ", " + strings.TrimPrefix(said("", "nginx", "-v"), "nginx version: ")
+	}
+	parts[len(parts)-1] += "."
 	for _, m := range w.missing {
 		parts = append(parts, strings.ToUpper(m[:1])+m[1:]+".")
 	}
