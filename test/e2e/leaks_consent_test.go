@@ -368,6 +368,7 @@ var consentLeaks = []leak{
 	{"CN-21", "The store's clock decides, and never an earlier instant than the newest stamp on file: a consent that ended by it is over, whatever the gateway's clock says", func(s *stage) {
 		p := s.somebody(adult)
 		s.mustPut(changed(permit(partyGP), func(r *consent.Record) { r.ValidTo = consent.Time{Time: time.Now().Add(30 * time.Minute)} }), p)
+		s.mustPut(permit(partyHospital), p) // the stamp that is raised below is that of the latest write
 		s.answersWith(200, demo.GP(), "Observation", p, "in time")
 		key := s.keyOf(p)
 		at, err := strconv.ParseInt(s.redis.Client().HGet(s.T.Context(), key, "at").Val(), 10, 64)

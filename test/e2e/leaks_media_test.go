@@ -103,6 +103,7 @@ var mediaLeaks = []leak{
 		}
 		for _, encoding := range []string{"gzip", "br", "gzip, gzip", "x-gzip", "deflate", "zstd", "GZIP", "unknown"} {
 			s.notBelieved(headed(zipped(canaryBundle), "Content-Encoding", encoding))
+			s.notBelieved(headed(string(s.source.Resource("Observation/obs-lab-d")), "Content-Encoding", encoding)) // it could be read
 		}
 		s.notBelieved(headed(zipped(canaryBundle), "Content-Encoding", "identity", "Content-Encoding", "gzip"))
 	}},
