@@ -168,10 +168,10 @@ func (a *Archive) Run(ctx context.Context, outbox Outbox) error {
 			a.OnError(err)
 			reported = time.Now()
 		}
-		if moved > 0 {
+		if int64(moved) >= a.Batch {
 			continue
 		}
-		wait := a.Idle
+		wait := a.Idle // also after a round that moved a little: each round costs a sync, and a later one moves more at once
 		if err != nil {
 			wait = max(wait, waitAfterError)
 		}

@@ -88,9 +88,13 @@ func (c *chain) appendEntry(dst []byte, shard int, e Entry) []byte {
 	c.n++
 	c.marks[shard] = mark{Position: e.Position, Sequence: max(m.Sequence, e.Sequence)}
 	start := len(dst)
-	dst = fmt.Appendf(dst, `{"n":%d,"shard":%d,"position":"%s","sequence":%d,"event":%s,"prev":"%s"`,
-		c.n, shard, e.Position, e.Sequence, e.Payload, c.prev)
-	return c.seal(dst, start)
+	dst = strconv.AppendUint(append(dst, `{"n":`...), uint64(c.n), 10)
+	dst = strconv.AppendInt(append(dst, `,"shard":`...), int64(shard), 10)
+	dst = append(append(dst, `,"position":"`...), e.Position...)
+	dst = strconv.AppendUint(append(dst, `","sequence":`...), e.Sequence, 10)
+	dst = append(append(dst, `,"event":`...), e.Payload...)
+	dst = append(append(dst, `,"prev":"`...), c.prev...)
+	return c.seal(append(dst, '"'), start)
 }
 
 // seal ends the line that begins at start with its sum.

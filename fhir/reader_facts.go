@@ -182,21 +182,22 @@ func (w *walk) close(o *object, d int) shape {
 
 // closeReference takes an object that refers to a resource, or that ought to.
 func (w *walk) closeReference(o *object, d int) {
-	ref := reference{text: o.reference, typ: o.typ, typeOdd: o.typeOdd}
+	var kind referenceKind
 	switch {
 	case o.reference.present:
-		ref.kind = literalReference
+		kind = literalReference
 	case o.referenceOdd:
-		ref.kind = unreadable
+		kind = unreadable
 	case o.identifier && o.person, o.typ.present && isPatientType(w.bytes(o.typ)):
-		ref.kind = unknownPatient
+		kind = unknownPatient
 	case w.r.decides[w.path[d-1]]:
-		ref.kind = unnamed
+		kind = unnamed
 	case o.identifier:
-		ref.kind = logicalReference
+		kind = logicalReference
 	default:
-		return
+		return // most objects: the struct is not made for them
 	}
+	ref := reference{kind: kind, text: o.reference, typ: o.typ, typeOdd: o.typeOdd}
 	if o.reference.present || o.identifier {
 		ref.display, ref.twin = o.displayAt, o.displayTwinAt
 	}
