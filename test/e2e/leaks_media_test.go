@@ -142,7 +142,10 @@ var mediaLeaks = []leak{
 		defer other.Close()
 		for _, status := range []int{300, 301, 302, 303, 307, 308} {
 			s.notBelieved(func(w http.ResponseWriter, r *http.Request) bool {
-				http.Redirect(w, r, other.URL+"/CANARY7f3a", status)
+				w.Header().Set("Location", other.URL+"/CANARY7f3a")
+				w.Header().Set("Content-Type", "application/fhir+json")
+				w.WriteHeader(status)
+				_, _ = w.Write(s.source.Resource("Observation/obs-lab-d")) // it could be read
 				return true
 			})
 		}

@@ -172,12 +172,21 @@ var modelLeaks = []leak{
 			some("Observation", `"status":"final",LABORATORY,"code":{"text":"CANARY"},"subject":{"reference":"Patient/leak-c2"}`))
 		s.notFound(demo.GP(), "Observation/observation-x")
 		s.forbidden(demo.GP(), searchID("Observation", demo.Person{PatientID: "leak-c2"}))
-		s.forbidden(demo.GP(), search("Observation", leakC)) // two records claim the number
-		for i, link := range []string{"replaced-by", "replaces", "refer", "seealso"} {
-			id := "leak-e" + string(rune('0'+i))
-			s.have(`{"resourceType":"Patient","id":"` + id + `","identifier":[{"system":"http://fhir.nl/fhir/NamingSystem/bsn","value":"BSN-A2"}],"birthDate":"1970-01-01","link":[{"other":` + toD + `,"type":"` + link + `"}]}`)
-			s.forbidden(demo.GP(), get("/fhir/demo/Observation?patient="+id))
-			s.hides(observation(`"subject":{"reference":"Patient/` + id + `"}`))
+		record := func(id, number, more string) string {
+			return `{"resourceType":"Patient","id":"` + id + `","identifier":[{"system":"http://fhir.nl/fhir/NamingSystem/bsn","value":"` + number + `"}],"birthDate":"1970-01-01"` + more + `}`
+		}
+		twice := s.somebody(adult)
+		s.mustPut(permit(partyGP), twice)
+		s.have(record("leak-twice", twice.BSN, ""))
+		s.forbidden(demo.GP(), search("Observation", twice)) // two records claim the number
+		for link, status := range map[string]int{"replaced-by": 403, "replaces": 200, "refer": 200, "seealso": 200} {
+			p := s.somebody(adult)
+			s.mustPut(permit(partyGP), p)
+			s.have(record(string(p.PatientID), p.BSN, `,"link":[{"other":`+toB+`,"type":"`+link+`"}]`))
+			r := s.answersWith(status, demo.GP(), "Observation", p, link)
+			if status == 200 && len(r.entries()) != 2 {
+				s.T.Errorf("%s: got %v, want the two of the record itself", link, r.entries())
+			}
 		}
 	}},
 	{"RM-21", "Nothing is inherited over a link, so that a link taken away leaves nothing behind: a record is its own person's from the next look", func(s *stage) {
