@@ -21,6 +21,17 @@ type mapped struct {
 	deceased bool
 	learned  time.Time
 	proof    proof
+	// unusable is why there is no such person here. It is remembered as long as a mapping is, under the same key: a patient who is not
+	// there must not be told from one who is by what asking again costs.
+	unusable policy.Reason
+}
+
+// or gives the mapping, or the refusal that was remembered instead of one.
+func (m *mapped) or() (*mapped, *refusal) {
+	if m.unusable != "" {
+		return nil, unresolved(m.unusable)
+	}
+	return m, nil
 }
 
 // proof is what a mapping was read from: these bytes, on that day. The same say the same again.
@@ -75,7 +86,7 @@ func (p *people) find(source string, id fhir.ID, key consent.PersonKey, now time
 func (p *people) proven(source string, id fhir.ID, by proof) *mapped {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if m := p.byID[sourceID{source, id}]; m != nil && m.proof == by {
+	if m := p.byID[sourceID{source, id}]; m != nil && m.unusable == "" && m.proof == by {
 		return m
 	}
 	return nil
@@ -88,7 +99,9 @@ func (p *people) keep(source string, m *mapped, byKey bool) {
 		clear(p.byID)
 		clear(p.byKey)
 	}
-	p.byID[sourceID{source, m.id}] = m
+	if m.id != "" {
+		p.byID[sourceID{source, m.id}] = m
+	}
 	if byKey { // only a search by identifier has shown that no second record claims the person
 		p.byKey[sourceKey{source, m.key}] = m
 	}
@@ -103,7 +116,7 @@ func (g *Gate) resolve(ctx context.Context, x *exchange, name fhir.PatientName) 
 		return g.resolveIdentifier(ctx, x, name.Identifier)
 	}
 	if m := g.people.find(x.source.ID, name.ID, "", g.parts.Now()); m != nil {
-		return m, nil
+		return m.or()
 	}
 	if ref := g.allowLookup(x); ref != nil {
 		return nil, ref
@@ -111,11 +124,19 @@ func (g *Gate) resolve(ctx context.Context, x *exchange, name fhir.PatientName) 
 	return g.resolveID(ctx, x, name.ID)
 }
 
+// remember keeps the outcome of a lookup that found nobody usable. An answer that could not be had or read is no such outcome.
+func (g *Gate) remember(x *exchange, ref *refusal, id fhir.ID, key consent.PersonKey) *refusal {
+	if ref != nil && ref.cause == causeForbidden {
+		g.people.keep(x.source.ID, &mapped{id: id, key: key, learned: g.parts.Now(), unusable: ref.reason}, key != "")
+	}
+	return ref
+}
+
 // resolveID learns who Patient/id is by reading it. It counts no lookup: the id is not one that a caller chose freely, or the read
 // that led to it is counted by its outcome.
 func (g *Gate) resolveID(ctx context.Context, x *exchange, id fhir.ID) (*mapped, *refusal) {
 	if m := g.people.find(x.source.ID, id, "", g.parts.Now()); m != nil {
-		return m, nil
+		return m.or()
 	}
 	f, ref := g.fetch(ctx, x, ask{path: "/Patient/" + string(id)})
 	if ref != nil {
@@ -123,9 +144,10 @@ func (g *Gate) resolveID(ctx context.Context, x *exchange, id fhir.ID) (*mapped,
 	}
 	defer f.release()
 	if !f.found {
-		return nil, unresolved("patient-unresolved")
+		return nil, g.remember(x, unresolved("patient-unresolved"), id, "")
 	}
-	return g.learn(x, f.body, id)
+	m, ref := g.learn(x, f.body, id)
+	return m, g.remember(x, ref, id, "")
 }
 
 // learn reads a Patient that was asked by id. One that comes again byte for byte is not read again: most are.
@@ -157,7 +179,7 @@ func (g *Gate) resolveIdentifier(ctx context.Context, x *exchange, identifier fh
 	key := g.parts.Standings.Key(person)
 	x.person = key
 	if m := g.people.find(x.source.ID, "", key, g.parts.Now()); m != nil {
-		return m, nil
+		return m.or()
 	}
 	if ref := g.allowLookup(x); ref != nil {
 		return nil, ref
@@ -169,11 +191,11 @@ func (g *Gate) resolveIdentifier(ctx context.Context, x *exchange, identifier fh
 	}
 	defer f.release()
 	if !f.found {
-		return nil, unresolved("patient-unresolved")
+		return nil, g.remember(x, unresolved("patient-unresolved"), "", key)
 	}
 	m, ref := g.mapping(x.source, f.body)
 	if ref != nil {
-		return nil, ref
+		return nil, g.remember(x, ref, "", key)
 	}
 	if m.person != person {
 		return nil, refuse(causeBadSource, "source-other-person")

@@ -342,6 +342,32 @@ func TestTheLimitOfLookupsIsNoOracle(t *testing.T) {
 	}
 }
 
+// TestAskingAgainTellsNothing: a patient who is not at the source is remembered like one who is, so that neither the limit of lookups
+// nor what the source is asked tells them apart.
+func TestAskingAgainTellsNothing(t *testing.T) {
+	for name, patient := range map[string]string{
+		"denied by id": "patient=B", "absent by id": "patient=nobody",
+		"denied by number": "patient.identifier=" + bsnSystem + "%7C" + bsnB, "absent by number": "patient.identifier=" + bsnSystem + "%7C999996538",
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, func(p *proxy.Parts) { p.Limits.Lookups = 1 })
+			for range 3 {
+				if got := w.get("gp", "/fhir/demo/Observation?"+patient); got.status != 403 {
+					t.Errorf("got %d, want 403", got.status)
+				}
+			}
+			if asked := w.source.all(); len(asked) != 1 {
+				t.Errorf("the source was asked %v, want one lookup", asked)
+			}
+			w.clock = w.clock.Add(time.Minute)
+			w.get("gp", "/fhir/demo/Observation?"+patient)
+			if asked := w.source.all(); len(asked) != 2 {
+				t.Errorf("remembered for longer than a minute: %v", asked)
+			}
+		})
+	}
+}
+
 // TestShedding: a gateway at its limit says so at once and records nothing.
 func TestShedding(t *testing.T) {
 	w := newWorld(t, func(p *proxy.Parts) { p.Limits.InFlight = 1 })
