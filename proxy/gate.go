@@ -70,6 +70,7 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a := g.pass(ctx, x, r)
 	defer func() { a.done() }()
 	a.headOnly = r.Method == http.MethodHead
+	drain(r)
 	g.level(ctx, x)
 	for range attempts {
 		if !a.stale(g.parts.Now()) {

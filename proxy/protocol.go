@@ -111,3 +111,14 @@ func (g *Gate) requestBody(r *http.Request) ([]byte, *refusal) {
 	}
 	return body, nil
 }
+
+// maxDrain bounds what is read of a body that was refused, in bytes.
+const maxDrain = 8 << 20
+
+// drain reads the rest of a body that was refused. A caller who is still sending when the connection closes gets an error of the
+// network instead of the answer.
+func drain(r *http.Request) {
+	if r.ContentLength != 0 {
+		_, _ = io.CopyN(io.Discard, r.Body, maxDrain) // whatever ends it, the answer is the same
+	}
+}
