@@ -34,7 +34,6 @@ const (
 	causeBadSource
 	causeSlowSource
 	causeTooLarge
-	causeConflict
 )
 
 // answerRow is the outward form of a cause: one fixed text per row, so that no answer tells more than its row.
@@ -65,7 +64,6 @@ var answerRows = map[cause]answerRow{
 	causeBadSource:          {http.StatusBadGateway, "transient", "The source did not give a usable answer"},
 	causeSlowSource:         {http.StatusGatewayTimeout, "timeout", "The source did not answer in time"},
 	causeTooLarge:           {http.StatusBadGateway, "too-costly", "The answer of the source is too large; ask for a smaller page"},
-	causeConflict:           {http.StatusConflict, "conflict", "The request conflicts with another"},
 }
 
 // refusal ends an exchange without release. Its reason is for the event and the log, never for the caller.
@@ -113,7 +111,6 @@ type answer struct {
 	status    int
 	body      []byte
 	challenge string
-	location  string
 	allow     string
 	retry     int // seconds, 0 = none
 
@@ -179,9 +176,6 @@ func (a answer) write(w http.ResponseWriter, exchange string) {
 	h.Set("X-Request-Id", exchange)
 	if a.challenge != "" {
 		h.Set("WWW-Authenticate", a.challenge)
-	}
-	if a.location != "" {
-		h.Set("Location", a.location)
 	}
 	if a.allow != "" {
 		h.Set("Allow", a.allow)

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"context"
 	"log/slog"
 	"slices"
 
@@ -24,7 +25,7 @@ func (g *Gate) observe(x *exchange, a answer) {
 	if s.Alert {
 		level = slog.LevelWarn
 	}
-	g.parts.Log.Log(nil, level, "exchange", "id", s.Exchange, "interaction", s.Interaction, "type", s.Type, "source", s.Source,
+	g.parts.Log.Log(context.Background(), level, "exchange", "id", s.Exchange, "interaction", s.Interaction, "type", s.Type, "source", s.Source,
 		"status", s.Status, "reason", string(s.Reason), "alert", s.Alert, "ms", s.Duration.Milliseconds())
 	g.parts.Observe(s)
 }

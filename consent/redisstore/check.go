@@ -74,9 +74,10 @@ func (s *Store) checkSetting(
 	ctx context.Context, client *redis.Client, setting, why string, good func(string) bool, want string,
 ) error {
 	values, err := client.ConfigGet(ctx, setting).Result()
-	value, known := values[setting]
+	value := values[setting]
 	if err != nil {
-		if value, known = s.o.Declared[setting]; !known {
+		var declared bool
+		if value, declared = s.o.Declared[setting]; !declared {
 			return fmt.Errorf("%w: %s: the server does not tell, and it is not declared: %w", ErrServer, setting, err)
 		}
 	}

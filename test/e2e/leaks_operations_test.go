@@ -1,7 +1,6 @@
 package e2e_test
 
 import (
-	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -195,7 +194,7 @@ func (s *stage) officially(names ...string) {
 	}
 	s.turnedAway(demo.GP(), 501, "not-supported", refused...)
 	if len(names) == 0 {
-		s.T.Log(fmt.Sprintf("%d calls", len(refused)))
+		s.T.Logf("%d calls", len(refused))
 		s.wantEvent(s.ask(demo.GP(), refused[0]), audit.OutcomeDeny, "request-refused")
 	}
 }

@@ -9,9 +9,6 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// bsn is the identifier system, escaped for a query.
-var bsn = url.QueryEscape(demo.SystemBSN)
-
 // formed is a search by POST with this form, and this query.
 func formed(path, form string) question {
 	return sent(http.MethodPost, path, "application/x-www-form-urlencoded", form)
