@@ -391,3 +391,35 @@ func TestShedding(t *testing.T) {
 		t.Errorf("the request in flight got %d", got.status)
 	}
 }
+
+// TestAbsentCostsWhatHiddenCosts is RD-5: what is not there asks the store as often as what may not be seen, and fails as that does.
+func TestAbsentCostsWhatHiddenCosts(t *testing.T) {
+	for _, target := range []string{"/fhir/demo/Observation/lab-B", "/fhir/demo/Observation/nothing"} {
+		w := newWorld(t)
+		w.story()
+		reads := 0
+		w.store.onRead = func() error { reads++; return nil }
+		if got := w.get("gp", target); got.status != 404 || reads != 1 {
+			t.Errorf("%s: got %d after %d reads of a standing, want 404 after one", target, got.status, reads)
+		}
+		w.store.onRead = func() error { return audit.ErrUnavailable }
+		if got := w.get("gp", target); got.status != 503 {
+			t.Errorf("%s with the store away: got %d, want 503", target, got.status)
+		}
+	}
+}
+
+// TestARefusedBodyIsReadToItsEnd: who is still sending gets the answer, not a broken connection.
+func TestARefusedBodyIsReadToItsEnd(t *testing.T) {
+	w := newWorld(t)
+	body := strings.NewReader(strings.Repeat("x", 1<<20))
+	r, _ := http.NewRequest("POST", "http://gw.example/", io.NopCloser(body))
+	r.RequestURI, r.ContentLength = "/fhir/demo/Observation/_search", 1<<20
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Authorization", "Bearer gp")
+	rec := &firstByte{}
+	w.gate.ServeHTTP(rec, r)
+	if !rec.written || body.Len() != 0 {
+		t.Errorf("answered %v with %d bytes left to read", rec.written, body.Len())
+	}
+}
