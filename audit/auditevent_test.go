@@ -313,6 +313,7 @@ func TestChecksOfNEN7513(t *testing.T) {
 func TestEmergencyIsMarked(t *testing.T) {
 	e := access()
 	e.Reason, e.Declaration, e.Emergency = "ok-emergency-unknown", "07-d1", "unconscious\nafter a fall"
+	e.Code, e.Grounds = "unconscious", "no other way"
 	e.Actor.Purpose = policy.PurposeEmergency
 	got, _ := render(t, e)
 	want := []string{"BTG", "ETREAT"}
@@ -329,7 +330,12 @@ func TestEmergencyIsMarked(t *testing.T) {
 	}
 	declared := got.of("urn:zorgsluis:audit-entity", "break-glass")
 	if len(declared) != 1 || declared[0].What.Identifier.Value != "07-d1" || declared[0].Description != "unconscious after a fall" {
-		t.Errorf("got declaration %+v, want 07-d1 and its reason", declared)
+		t.Fatalf("got declaration %+v, want 07-d1 and its reason", declared)
+	}
+	for i, want := range [][2]string{{"reason-code", "unconscious"}, {"grounds", "no other way"}} {
+		if d := declared[0].Detail; len(d) != 2 || d[i]["type"] != want[0] || d[i]["valueString"] != want[1] {
+			t.Errorf("got details %v, want %v", d, want)
+		}
 	}
 	e.Actor.Purpose, e.Declaration, e.Emergency = policy.PurposeTreatment, "", ""
 	if got, _ := render(t, e); len(got.PurposeOfEvent) != 1 || got.PurposeOfEvent[0].Coding[0].Code != "TREAT" {

@@ -61,7 +61,8 @@ func (e Event) bounded() Event {
 	e.Kind, e.Outcome, e.Reason = cut(e.Kind, maxCode), cut(e.Outcome, maxCode), cut(e.Reason, maxCode)
 	e.Request, e.Person = cut(e.Request, maxCode), cut(e.Person, maxCode)
 	e.Source, e.Interaction, e.Type = cut(e.Source, maxCode), cut(e.Interaction, maxCode), cut(e.Type, maxCode)
-	e.Query, e.Emergency = cut(e.Query, maxQuery), cut(hidePersons(e.Emergency), maxEmergency)
+	e.Query, e.Emergency = cut(e.Query, maxQuery), cut(HidePersons(e.Emergency), maxEmergency)
+	e.Code, e.Grounds = cut(e.Code, maxCode), cut(HidePersons(e.Grounds), maxEmergency)
 	e.Declaration, e.Consent = cut(e.Declaration, maxCode), cut(e.Consent, maxCode)
 	e.Address, e.Policy = cut(e.Address, maxName), cut(e.Policy, maxName)
 

@@ -45,12 +45,23 @@ func (e Event) entities(o FHIROptions) []entity {
 		if id := text(e.Declaration); id != nil {
 			declaration.What = &r4.Reference{Identifier: &r4.Identifier{System: new(systemDeclaration), Value: id}}
 		}
-		list = append(list, plain(declaration))
+		list = append(list, entity{AuditEventEntity: declaration, Detail: e.accounts()})
 	}
 	return append(list, entity{
 		AuditEventEntity: r4.AuditEventEntity{Type: new(coding(systemEntity, "decision", "Decision"))},
 		Detail:           e.details(),
 	})
+}
+
+// accounts are the coded reason of a declaration, and the grounds of what became of it.
+func (e Event) accounts() []detail {
+	var list []detail
+	for _, d := range []struct{ name, value string }{{"reason-code", e.Code}, {"grounds", e.Grounds}} {
+		if value := text(d.value); value != nil {
+			list = append(list, detail{d.name, *value})
+		}
+	}
+	return list
 }
 
 func plain(e r4.AuditEventEntity) entity { return entity{AuditEventEntity: e} }

@@ -67,7 +67,9 @@ type Event struct {
 	Records        []consent.RecordID  `json:"records,omitempty"` // consent records that decided
 	Obligations    []policy.Obligation `json:"obligations,omitempty"`
 
-	Emergency   string                `json:"emergency_reason,omitempty"`
+	Emergency   string                `json:"emergency_reason,omitempty"` // in the professional's own words
+	Code        string                `json:"emergency_code,omitempty"`   // of the configured reasons
+	Grounds     string                `json:"grounds,omitempty"`          // of a verdict, or of an early end
 	Declaration consent.DeclarationID `json:"declaration,omitempty"`
 	Consent     consent.RecordID      `json:"consent,omitempty"` // the record that was changed
 	Generation  uint64                `json:"generation,omitempty"`

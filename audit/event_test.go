@@ -291,13 +291,13 @@ func TestNoBSNStaysInTheReasonOfAnEmergency(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			e := access()
-			e.Emergency = tt.reason
+			e.Emergency, e.Grounds = tt.reason, tt.reason
 			got, err := audit.ParseEvent(e.Marshal())
 			if err != nil {
 				t.Fatalf("ParseEvent: %v", err)
 			}
-			if got.Emergency != tt.want {
-				t.Errorf("got %q, want %q", got.Emergency, tt.want)
+			if got.Emergency != tt.want || got.Grounds != tt.want {
+				t.Errorf("got %q and %q, want %q", got.Emergency, got.Grounds, tt.want)
 			}
 		})
 	}

@@ -10,10 +10,10 @@ import (
 // hiddenPerson stands for a BSN in a free text.
 const hiddenPerson = "***"
 
-// hidePersons takes every BSN out of the one text in an event that somebody types, the reason of an emergency: nine digits, with
-// or without dots or spaces between them, that pass the eleven-test. A person stands in events by the person key only (design.md,
-// promise 8).
-func hidePersons(s string) string {
+// HidePersons takes every BSN out of a text that somebody types, the reason of an emergency or the grounds of a verdict: nine digits,
+// with or without dots or spaces between them, that pass the eleven-test. A person stands in events by the person key only
+// (design.md, promise 8). Marshal does it to all such texts of an event.
+func HidePersons(s string) string {
 	var b strings.Builder
 	for at := 0; at < len(s); {
 		end, digits := number(s[at:])

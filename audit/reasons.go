@@ -51,14 +51,23 @@ var reasons = map[policy.Reason]reason{
 	"consent-withdrawn":     {"refused, because the patient withdrew the consent", decided | authorised},
 	"no-consent":            {"refused: the patient did not give consent", decided | authorised},
 
-	ReasonDeclared:         {"an emergency was declared", permitted},
-	ReasonDeclarationEnded: {"the emergency access ended", 0},
+	ReasonDeclared:           {"an emergency was declared", permitted},
+	ReasonDeclarationEnded:   {"the emergency access was ended", 0},
+	ReasonDeclarationLimit:   {"refused: this care provider declared too many emergencies in a short time", 0},
+	ReasonReviewJustified:    {"the emergency access was reviewed, and was justified", 0},
+	ReasonReviewNotJustified: {"the emergency access was reviewed, and was not justified", 0},
+	ReasonReviewOverdue:      {"the review of the emergency access is late", 0},
 }
 
 // The reasons that this package knows beside those of a decision.
 const (
 	ReasonDeclared         policy.Reason = "declared"          // a break-glass declaration was made
-	ReasonDeclarationEnded policy.Reason = "declaration-ended" // it ended
+	ReasonDeclarationEnded policy.Reason = "declaration-ended" // it was ended before its time
+	ReasonDeclarationLimit policy.Reason = "declaration-limit" // one too many of a professional
+
+	ReasonReviewJustified    policy.Reason = "review-justified"
+	ReasonReviewNotJustified policy.Reason = "review-not-justified"
+	ReasonReviewOverdue      policy.Reason = "review-overdue" // the verdict is late; told once
 )
 
 // describe is AuditEvent.outcomeDesc: the stable code, and in words what it means.

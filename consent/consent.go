@@ -43,10 +43,13 @@ type Declaration struct {
 	Client            string        `json:"client"`
 	Practitioner      string        `json:"practitioner"`
 	Organization      string        `json:"organization"`
-	Reason            string        `json:"reason"`
+	Code              string        `json:"code,omitempty"` // of the configured reasons
+	Reason            string        `json:"reason"`         // in the professional's own words
 	ConsentImpossible bool          `json:"consent_impossible"`
+	NoAlternative     bool          `json:"no_alternative,omitempty"`
 	DeclaredAt        time.Time     `json:"declared_at"`
 	Expires           time.Time     `json:"expires"`
+	Overdue           bool          `json:"overdue,omitempty"` // an event told that its review is late
 	Review            *Review       `json:"review,omitempty"`
 }
 

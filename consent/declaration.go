@@ -10,12 +10,50 @@ func (s Standing) Declaration(issuer, client, practitioner, organization string,
 		return Declaration{}, false // a missing claim is never equal to a missing claim
 	}
 	for _, d := range s.Declarations {
-		same := d.Issuer == issuer && d.Client == client && d.Practitioner == practitioner && d.Organization == organization
-		if same && d.activeAt(at) && d.Expires.After(active.Expires) {
+		if d.madeBy(issuer, client, practitioner, organization) && d.activeAt(at) && d.Expires.After(active.Expires) {
 			active, ok = d, true
 		}
 	}
 	return active, ok
+}
+
+// EndDeclarations ends at an instant every declaration that is in force then and was made for exactly these four, and reports whether
+// there was one. Each is still to be reviewed: to end is not to account for.
+func (s *Standing) EndDeclarations(issuer, client, practitioner, organization string, at time.Time) bool {
+	ended := false
+	for {
+		d, found := s.Declaration(issuer, client, practitioner, organization, at)
+		if !found {
+			return ended
+		}
+		ended = s.EndDeclaration(d.ID, at)
+	}
+}
+
+// EndDeclaration ends one declaration at an instant, and reports whether it was in force until then.
+func (s *Standing) EndDeclaration(id DeclarationID, at time.Time) bool {
+	for i := range s.Declarations {
+		if d := &s.Declarations[i]; d.ID == id && d.activeAt(at) {
+			d.Expires = at
+			return true
+		}
+	}
+	return false
+}
+
+// ReviewBy is the instant by which a declaration must have its verdict, where reviews may take so long.
+func (d Declaration) ReviewBy(within time.Duration) time.Time { return d.DeclaredAt.Add(within) }
+
+// ReviewLate reports whether the verdict came late, or is late at an instant.
+func (d Declaration) ReviewLate(within time.Duration, at time.Time) bool {
+	if d.Review != nil {
+		at = d.Review.At
+	}
+	return !at.Before(d.ReviewBy(within))
+}
+
+func (d Declaration) madeBy(issuer, client, practitioner, organization string) bool {
+	return d.Issuer == issuer && d.Client == client && d.Practitioner == practitioner && d.Organization == organization
 }
 
 // activeAt includes the instant of the declaration and excludes that of its end.

@@ -2,6 +2,7 @@ package consent_test
 
 import (
 	"testing"
+	"time"
 
 	"zorgsluis/consent"
 )
@@ -63,6 +64,65 @@ func TestDeclarationNeedsAllFourNames(t *testing.T) {
 		s := consent.Standing{Declarations: []consent.Declaration{d}}
 		if _, ok := s.Declaration(names[0], names[1], names[2], names[3], now); ok {
 			t.Errorf("name %d is missing on both sides: got a declaration", missing)
+		}
+	}
+}
+
+func TestDeclarationsThatEndEarly(t *testing.T) {
+	at := instant("2026-06-01T12:00:00Z")
+	made := consent.Declaration{
+		ID: "a", Issuer: "i", Client: "c", Practitioner: "p", Organization: "o",
+		DeclaredAt: instant("2026-06-01T11:30:00Z"), Expires: instant("2026-06-01T12:30:00Z"),
+	}
+	longer, over, others := made, made, made
+	longer.ID, longer.Expires = "b", instant("2026-06-01T12:45:00Z")
+	over.ID, over.Expires = "c", instant("2026-06-01T11:45:00Z")
+	others.ID, others.Practitioner = "d", "q"
+	all := func() *consent.Standing {
+		return &consent.Standing{Declarations: []consent.Declaration{made, longer, over, others}}
+	}
+
+	s := all()
+	if !s.EndDeclarations("i", "c", "p", "o", at) {
+		t.Error("nothing was in force")
+	}
+	if _, active := s.Declaration("i", "c", "p", "o", at); active {
+		t.Error("one is still in force")
+	}
+	if got := s.Declarations; !got[0].Expires.Equal(at) || !got[1].Expires.Equal(at) || !got[2].Expires.Equal(over.Expires) || !got[3].Expires.Equal(others.Expires) {
+		t.Errorf("got %+v, want the two that were in force ended, and no other", got)
+	}
+	if s.EndDeclarations("i", "c", "p", "o", at) {
+		t.Error("what is over ended again")
+	}
+	for _, missing := range [][4]string{{"", "c", "p", "o"}, {"i", "", "p", "o"}, {"i", "c", "", "o"}, {"i", "c", "p", ""}, {"i", "x", "p", "o"}, {"i", "c", "p", "x"}} {
+		if all().EndDeclarations(missing[0], missing[1], missing[2], missing[3], at) {
+			t.Errorf("%q ended what is not theirs", missing)
+		}
+	}
+	s = all()
+	if !s.EndDeclaration("a", at) || s.EndDeclaration("a", at) || s.EndDeclaration("c", at) || s.EndDeclaration("none", at) {
+		t.Error("by its id a declaration ends once, while it is in force")
+	}
+}
+
+func TestReviewsAreDue(t *testing.T) {
+	const day = 24 * time.Hour
+	made := instant("2026-06-01T12:00:00Z")
+	tests := []struct {
+		name   string
+		review *consent.Review
+		at     time.Time
+		want   bool
+	}{
+		{"just before", nil, made.Add(day - 1), false},
+		{"at the instant", nil, made.Add(day), true},
+		{"reviewed in time, long ago", &consent.Review{At: made.Add(time.Hour)}, made.Add(9 * day), false},
+		{"reviewed late", &consent.Review{At: made.Add(2 * day)}, made.Add(9 * day), true},
+	}
+	for _, tt := range tests {
+		if got := (consent.Declaration{DeclaredAt: made, Review: tt.review}).ReviewLate(day, tt.at); got != tt.want {
+			t.Errorf("%s: got %t, want %t", tt.name, got, tt.want)
 		}
 	}
 }
