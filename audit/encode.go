@@ -38,19 +38,6 @@ const hiddenPatient = "Patient/***"
 // ErrEvent is what ParseEvent and Validate answer. The text names the field, never its value.
 var ErrEvent = errors.New("event")
 
-// Marshal renders the event as one line of JSON without a line feed (docs/events.md). It cannot fail: what is over a bound is cut
-// and marked, invalid UTF-8 is replaced, and control characters stay escaped.
-func (e Event) Marshal() []byte {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(e.bounded()); err != nil {
-		// Strings, numbers and a time within bounds always encode.
-		return []byte("{}")
-	}
-	return escapeControls(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
-}
-
 // bounded is a copy that is within the bounds.
 func (e Event) bounded() Event {
 	e.ID = cut(e.ID, maxCode)
@@ -72,12 +59,7 @@ func (e Event) bounded() Event {
 	if len(e.Disclosed) > MaxDisclosed {
 		e.DisclosedTotal = max(e.DisclosedTotal, len(e.Disclosed))
 	}
-	e.Disclosed = cutAll(e.Disclosed, MaxDisclosed, maxReference)
-	for i, ref := range e.Disclosed {
-		if strings.HasPrefix(ref, "Patient/") {
-			e.Disclosed[i] = hiddenPatient
-		}
-	}
+	e.Disclosed = hidePatients(cutAll(e.Disclosed, MaxDisclosed, maxReference))
 	e.Actor = e.Actor.bounded()
 	return e
 }
@@ -94,9 +76,28 @@ func (a Actor) bounded() Actor {
 	return a
 }
 
-// cutAll bounds a list and each of its texts, in a copy.
+// hidePatients replaces the references to patients, in a copy where there are any.
+func hidePatients(refs []string) []string {
+	isPatient := func(ref string) bool { return strings.HasPrefix(ref, "Patient/") }
+	if !slices.ContainsFunc(refs, isPatient) {
+		return refs
+	}
+	refs = slices.Clone(refs)
+	for i, ref := range refs {
+		if isPatient(ref) {
+			refs[i] = hiddenPatient
+		}
+	}
+	return refs
+}
+
+// cutAll bounds a list and each of its texts; where something is over a bound, in a copy.
 func cutAll[S ~string](list []S, most, length int) []S {
-	list = slices.Clone(list[:min(len(list), most)])
+	list = list[:min(len(list), most)]
+	if !slices.ContainsFunc(list, func(s S) bool { return cut(s, length) != s }) {
+		return list
+	}
+	list = slices.Clone(list)
 	for i, s := range list {
 		list[i] = cut(s, length)
 	}
