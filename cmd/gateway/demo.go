@@ -80,6 +80,7 @@ type world struct {
 	listener net.Listener // of the gateway
 	issuer   *demo.Issuer
 	source   *demo.Source
+	older    *demo.Source // speaks STU3
 }
 
 func newWorld(listen string) (w *world, err error) {
@@ -102,6 +103,12 @@ func newWorld(listen string) (w *world, err error) {
 	if w.source, err = demo.NewSource(data, demo.SourceOptions{}); err != nil {
 		return nil, err
 	}
+	if data, err = demo.LoadSTU3(); err != nil {
+		return nil, err
+	}
+	if w.older, err = demo.NewSource(data, demo.SourceOptions{Version: fhir.STU3}); err != nil {
+		return nil, err
+	}
 	w.issuer, err = demo.NewIssuer(demo.IssuerOptions{})
 	return w, err
 }
@@ -115,6 +122,9 @@ func (w *world) close() {
 	}
 	if w.source != nil {
 		_ = w.source.Close()
+	}
+	if w.older != nil {
+		_ = w.older.Close()
 	}
 	if w.folder != "" {
 		_ = os.RemoveAll(w.folder)
@@ -131,7 +141,7 @@ func (w *world) configure(out io.Writer) (*settings, error) {
 		clients += fmt.Sprintf("  %s: {}\n", caller.ClientID)
 	}
 	text := fmt.Sprintf(demoConfiguration, w.listener.Addr(), w.issuer.URL(), w.issuer.Audience(), w.issuer.Algorithm(), clients,
-		w.source.URL(), demo.OrganizationSourceHolder, demo.CategoryOfTheSourceHolder)
+		w.source.URL(), demo.OrganizationSourceHolder, demo.CategoryOfTheSourceHolder, w.older.URL())
 	file := filepath.Join(w.folder, "gateway.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, err
@@ -182,6 +192,12 @@ clients:
     holder: { organization: "%[7]s", category: %[8]s }
     timeout: 5s
     person_systems: ["http://fhir.nl/fhir/NamingSystem/bsn"]
+  - id: demo-stu3
+    fhir_version: STU3
+    base_url: "%[9]s"
+    holder: { organization: "%[7]s", category: %[8]s }
+    timeout: 5s
+    person_systems: ["http://fhir.nl/fhir/NamingSystem/bsn"]
 policy:
   emergency_categories: [gp, hospital]
   channels: { regional: { consent: explicit } }
@@ -198,7 +214,7 @@ func (w *world) show(ctx context.Context, tour bool, s *settings, g *running, ou
 	}
 	if tour {
 		return demo.Tour{
-			Base: s.config.PublicURL, Source: "demo", Token: w.issuer.Token, Put: put, Out: out,
+			Base: s.config.PublicURL, Source: "demo", Older: "demo-stu3", Token: w.issuer.Token, Put: put, Out: out,
 			Withdraw: func(ctx context.Context, person fhir.Identifier, party consent.Side) error {
 				return withdrawParty(ctx, s, g, person, party)
 			},
@@ -238,25 +254,26 @@ func (w *world) tell(s *settings, out io.Writer) error {
 			return err
 		}
 	}
-	fmt.Fprintf(out, "\nThe gateway is at %s, in front of a source with real FHIR records.\n", s.config.PublicURL)
+	fmt.Fprintf(out, "\nThe gateway is at %s, in front of a source with real FHIR records, and of an older one that speaks STU3.\n", s.config.PublicURL)
 	for _, p := range demo.People()[:3] {
 		fmt.Fprintf(out, "  %s, BSN %s: %s\n", p.Name, p.BSN, p.Story)
 	}
 	fmt.Fprintf(out, "\nTry (each file holds the token of one caller):\n")
 	karena := demo.Karena()
-	base := s.config.PublicURL + "/fhir/demo/"
+	base := s.config.PublicURL + "/fhir/"
 	for _, try := range []struct{ caller, target, why string }{
-		{"gp", "Condition?patient=" + string(karena.PatientID), "200: she gave her GP everything"},
-		{"pharmacist", "MedicationRequest?patient=" + string(karena.PatientID), "200: she gave pharmacies her medication"},
-		{"pharmacist", "Condition?patient=" + string(karena.PatientID), "200, and empty: but not her conditions"},
-		{"company-doctor", "Condition?patient=" + string(karena.PatientID), "403: the law shuts company doctors out, although she gave consent"},
-		{"insurer", "Condition?patient=" + string(karena.PatientID), "403: and health insurers"},
-		{"emergency-doctor", "AllergyIntolerance?patient=" + string(karena.PatientID), "403: nobody asked her about hospitals yet; declare an emergency:"},
+		{"gp", "demo/Condition?patient=" + string(karena.PatientID), "200: she gave her GP everything"},
+		{"gp", "demo-stu3/Condition?patient=" + string(karena.PatientID), "200: the same at an older system, in FHIR STU3"},
+		{"pharmacist", "demo/MedicationRequest?patient=" + string(karena.PatientID), "200: she gave pharmacies her medication"},
+		{"pharmacist", "demo/Condition?patient=" + string(karena.PatientID), "200, and empty: but not her conditions"},
+		{"company-doctor", "demo/Condition?patient=" + string(karena.PatientID), "403: the law shuts company doctors out, although she gave consent"},
+		{"insurer", "demo/Condition?patient=" + string(karena.PatientID), "403: and health insurers"},
+		{"emergency-doctor", "demo/AllergyIntolerance?patient=" + string(karena.PatientID), "403: nobody asked her about hospitals yet; declare an emergency:"},
 	} {
 		fmt.Fprintf(out, "  # %s\n  curl -H @%s \"%s%s\"\n", try.why, filepath.Join(w.folder, try.caller), base, try.target)
 	}
 	fmt.Fprintf(out, "%s", w.emergency(s, karena))
-	fmt.Fprintf(out, "  # 200: her own record, and who asked for it\n  curl -H @%[1]s \"%[2]sCondition\"\n  curl -H @%[1]s \"%[3]s/gateway/AuditEvent\"\n",
+	fmt.Fprintf(out, "  # 200: her own record, and who asked for it\n  curl -H @%[1]s \"%[2]sdemo/Condition\"\n  curl -H @%[1]s \"%[3]s/gateway/AuditEvent\"\n",
 		filepath.Join(w.folder, "patient"), base, s.config.PublicURL)
 	fmt.Fprintf(out, "\nConsents, with the program itself (the BSN comes from standard input):\n  echo %s | gateway consent list --config %s\n",
 		karena.BSN, filepath.Join(w.folder, "gateway.yaml"))

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"zorgsluis/fhir"
 )
 
 // maxCursors bounds the searches whose further pages are kept; the oldest go first.
@@ -128,9 +130,10 @@ func outcome(code, text string) []byte {
 	return b.Bytes()
 }
 
-// capability is the source's own CapabilityStatement, as short as R4 allows.
+// capability is the source's own CapabilityStatement, as short as FHIR allows.
 func (s *Source) capability() []byte {
+	version := map[fhir.Version]string{fhir.R4: "4.0.1", fhir.STU3: "3.0.2"}[s.options.Version]
 	return []byte(`{"resourceType":"CapabilityStatement","status":"active","date":"` + s.now().UTC().Format(time.DateOnly) +
-		`","kind":"instance","fhirVersion":"4.0.1","format":["application/fhir+json"],` +
+		`","kind":"instance","fhirVersion":"` + version + `","format":["application/fhir+json"],` +
 		`"implementation":{"description":"Zorgsluis demo source","url":"` + s.url + `"},"rest":[{"mode":"server"}]}`)
 }

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -84,7 +85,10 @@ func convert(from string) error {
 			return err
 		}
 	}
-	return convertParameters(filepath.Join(from, "fhir-r4", "search-parameters.json"))
+	if err := convertParameters(filepath.Join(from, "fhir-r4", "search-parameters.json")); err != nil {
+		return err
+	}
+	return convertSTU3()
 }
 
 // fromTransaction takes the resources out of a Synthea transaction Bundle.
@@ -315,6 +319,19 @@ func memberOffset(r json.RawMessage, member string) (int, bool) {
 
 func insert(r json.RawMessage, at int, text string) json.RawMessage {
 	return slices.Concat(r[:at], json.RawMessage(text), r[at:])
+}
+
+func readGzipFile(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	r, err := gzip.NewReader(f)
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
 }
 
 func writeGzip(file string, content []byte) error {

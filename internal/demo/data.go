@@ -18,7 +18,7 @@ import (
 
 // embedded holds the demo's records; data/NOTICE.md says where they come from.
 //
-//go:embed data/*.gz
+//go:embed data/*.gz data/stu3/*.gz
 var embedded embed.FS
 
 // Resource is one stored resource: its bytes are served as they are.
@@ -28,8 +28,13 @@ type Resource = json.RawMessage
 type Data []Resource
 
 // Load gives the records of [People]: five Synthea patients and the Dutch nl-core example.
-func Load() (Data, error) {
-	files, err := fs.Glob(embedded, "data/*.ndjson.gz")
+func Load() (Data, error) { return load("data/*.ndjson.gz") }
+
+// LoadSTU3 gives the records of [PeopleSTU3] in the form of STU3: converted, since no STU3 records came with the others.
+func LoadSTU3() (Data, error) { return load("data/stu3/*.ndjson.gz") }
+
+func load(pattern string) (Data, error) {
+	files, err := fs.Glob(embedded, pattern)
 	if err != nil {
 		return nil, fmt.Errorf("load demo data: %w", err)
 	}

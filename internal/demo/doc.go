@@ -1,6 +1,6 @@
 //go:build !release
 
-// Package demo is the world around the gateway in which it can be tried: an OpenID provider, a FHIR R4 source with real records,
+// Package demo is the world around the gateway in which it can be tried: an OpenID provider, FHIR sources with real records,
 // people, seeded consents, and a tour that tells a story and checks each answer. `gateway demo`, the end-to-end tests and the
 // benchmark use it; the build tag "release" leaves it out. It knows nothing of the gateway's own packages but their vocabulary.
 //
@@ -18,8 +18,9 @@
 //	data, err := demo.Load()                               // or demo.LoadSynthetic(patients, observations)
 //	source, err := demo.NewSource(data, demo.SourceOptions{})
 //	source.URL()                                           // FHIR base: http://127.0.0.1:port/fhir
+//	older, err := demo.LoadSTU3()                          // for demo.SourceOptions{Version: fhir.STU3}
 //
-// It serves its resources byte for byte, searches with the parameters of the R4 specification, records what it was asked
+// It serves its resources byte for byte, searches with the parameters of the specification, R4 or STU3, records what it was asked
 // ([Source.Requests]) and misbehaves when told to ([Source.Intercept] and the interceptors of misbehave.go).
 //
 // # Story

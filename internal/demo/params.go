@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+
+	"zorgsluis/fhir"
 )
 
 // parameter is one search parameter of one type: its kind of value (R4 §3.1.1.4.1) and the element paths where values are.
@@ -20,14 +22,32 @@ type elementPath struct {
 	target string
 }
 
-// parameters are the standard search parameters of R4 by type and code; those of all types are at "Resource". Made by
-// convert_test.go from the specification's own list, without composite and special ones.
-var parameters = sync.OnceValues(func() (map[string]map[string]parameter, error) {
-	table, err := readGzip("data/search-parameters.tsv.gz")
+// dialect is what a version of FHIR searches by: its standard parameters by type and code; those of all types are at "Resource". Made
+// by convert_test.go and convert_stu3_test.go from the specification's own lists, without composite and special ones.
+type dialect map[string]map[string]parameter
+
+// dialects reads the parameters of a version when they are first needed.
+var dialects = map[fhir.Version]func() (dialect, error){
+	fhir.R4:   sync.OnceValues(func() (dialect, error) { return loadDialect("data/search-parameters.tsv.gz") }),
+	fhir.STU3: sync.OnceValues(func() (dialect, error) { return loadDialect("data/stu3/search-parameters.tsv.gz") }),
+}
+
+// lookUp finds a search parameter of a type.
+func (d dialect) lookUp(typ, code string) (parameter, bool) {
+	for _, at := range []string{typ, "Resource"} {
+		if p, ok := d[at][code]; ok {
+			return p, true
+		}
+	}
+	return parameter{}, false
+}
+
+func loadDialect(file string) (dialect, error) {
+	table, err := readGzip(file)
 	if err != nil {
 		return nil, fmt.Errorf("load search parameters: %w", err)
 	}
-	byType := map[string]map[string]parameter{}
+	byType := dialect{}
 	for line := range strings.Lines(string(table)) {
 		columns := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
 		if len(columns) != 4 {
@@ -44,7 +64,7 @@ var parameters = sync.OnceValues(func() (map[string]map[string]parameter, error)
 		byType[columns[0]][columns[1]] = p
 	}
 	return byType, nil
-})
+}
 
 // choiceTypes are the endings of elements with a choice of type, as far as search parameters use them (R4 §2.24.0.1).
 var choiceTypes = []string{

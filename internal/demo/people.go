@@ -43,6 +43,9 @@ var (
 // People are all patients of the source, those of the story first. The slice is the caller's own.
 func People() []Person { return []Person{karena, milan, johanna, gerardo, denis, gilberto} }
 
+// PeopleSTU3 are the patients of the STU3 source: an older system that knows three of the same people.
+func PeopleSTU3() []Person { return []Person{karena, milan, johanna} }
+
 // Karena is the patient around whom the story turns: GP everything, pharmacies medication, hospitals unknown.
 func Karena() Person { return karena }
 

@@ -33,6 +33,7 @@ type filter struct {
 // search is a query that was understood.
 type search struct {
 	typ      string
+	dialect  dialect
 	filters  []filter
 	sort     []sortKey
 	includes []include
@@ -53,24 +54,10 @@ type include struct {
 	parameter
 }
 
-// lookUp finds a search parameter of a type.
-func lookUp(typ, code string) (parameter, bool) {
-	all, err := parameters()
-	if err != nil {
-		return parameter{}, false
-	}
-	for _, at := range []string{typ, "Resource"} {
-		if p, ok := all[at][code]; ok {
-			return p, true
-		}
-	}
-	return parameter{}, false
-}
-
 // parseSearch understands a query. With strict, an unknown parameter is a problem; otherwise it is passed over, as R4
 // §3.1.1.3 has it.
-func parseSearch(typ string, query url.Values, strict bool) (search, error) {
-	s := search{typ: typ, count: -1, known: url.Values{}}
+func (d dialect) parseSearch(typ string, query url.Values, strict bool) (search, error) {
+	s := search{typ: typ, dialect: d, count: -1, known: url.Values{}}
 	names := make([]string, 0, len(query))
 	for name := range query {
 		names = append(names, name)
@@ -121,7 +108,7 @@ func (s *search) addFilter(name, base, modifier, value string) (known bool, err 
 	if target, rest, ok := strings.Cut(modifier, "."); ok { // subject:Patient.identifier
 		modifier, chain = target, rest
 	}
-	p, ok := lookUp(s.typ, code)
+	p, ok := s.dialect.lookUp(s.typ, code)
 	if !ok || chain != "" && p.kind != "reference" {
 		return false, nil
 	}
@@ -129,7 +116,7 @@ func (s *search) addFilter(name, base, modifier, value string) (known bool, err 
 		return true, &problem{400, "not-supported", "unknown modifier: " + name}
 	}
 	if chain != "" {
-		if _, ok := lookUp("Patient", chain); !ok {
+		if _, ok := s.dialect.lookUp("Patient", chain); !ok {
 			return false, nil
 		}
 	}
@@ -163,7 +150,7 @@ func modifierKnown(kind, modifier string) bool {
 func (s *search) addSort(value string) error {
 	for key := range strings.SplitSeq(value, ",") {
 		code, descending := strings.CutPrefix(key, "-")
-		p, ok := lookUp(s.typ, code)
+		p, ok := s.dialect.lookUp(s.typ, code)
 		if !ok {
 			return &problem{400, "not-supported", "unknown search parameter in _sort"}
 		}
@@ -181,7 +168,7 @@ func (s *search) addInclude(reverse bool, modifier, value string) error {
 	if len(parts) == 3 {
 		in.target = parts[2]
 	}
-	p, ok := lookUp(in.typ, parts[1])
+	p, ok := s.dialect.lookUp(in.typ, parts[1])
 	if !ok || p.kind != "reference" {
 		return &problem{400, "not-supported", "unknown reference in _include or _revinclude"}
 	}
@@ -269,7 +256,7 @@ func (st *store) matchesChain(f filter, value any, want, base string) bool {
 	if target == nil || f.modifier != "" && f.modifier != target.typ {
 		return false
 	}
-	p, ok := lookUp(target.typ, f.chain)
+	p, ok := st.dialect.lookUp(target.typ, f.chain)
 	return ok && st.matches(target, filter{name: f.chain, parameter: p, values: []string{want}}, base)
 }
 

@@ -16,12 +16,15 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"zorgsluis/fhir"
 )
 
 // SourceOptions configure a Source. The zero value is a good source.
 type SourceOptions struct {
-	Address  string // to listen on; default "127.0.0.1:0"
-	PageSize int    // entries of a page where _count is absent; default 50
+	Version  fhir.Version // that it speaks; default R4
+	Address  string       // to listen on; default "127.0.0.1:0"
+	PageSize int          // entries of a page where _count is absent; default 50
 	// Credential, when set, is the exact value of the Authorization header without which every request gets 401.
 	Credential string
 	// Unrecorded leaves requests unrecorded, for benchmarks.
@@ -47,7 +50,7 @@ type Request struct {
 // The body of the request can be read.
 type Interceptor func(w http.ResponseWriter, r *http.Request) bool
 
-// Source is a FHIR R4 server in memory. It is safe for concurrent use.
+// Source is a FHIR server in memory, of R4 or STU3. It is safe for concurrent use.
 type Source struct {
 	options SourceOptions
 	url     string
@@ -70,10 +73,18 @@ func NewSource(data Data, o SourceOptions) (*Source, error) {
 	if o.PageSize == 0 {
 		o.PageSize = 50
 	}
-	if _, err := parameters(); err != nil {
+	if o.Version == 0 {
+		o.Version = fhir.R4
+	}
+	load, known := dialects[o.Version]
+	if !known {
+		return nil, errors.New("start source: unknown version")
+	}
+	d, err := load()
+	if err != nil {
 		return nil, fmt.Errorf("start source: %w", err)
 	}
-	s := &Source{options: o, now: time.Now, serving: make(chan error, 1), store: newStore()}
+	s := &Source{options: o, now: time.Now, serving: make(chan error, 1), store: newStore(d)}
 	if err := s.Add(data...); err != nil {
 		return nil, fmt.Errorf("start source: %w", err)
 	}
@@ -235,7 +246,7 @@ func (s *Source) read(header http.Header, typ, id string) ([]byte, error) {
 		return nil, &problem{http.StatusNotFound, "not-found", "resource is not known"}
 	}
 	header.Set("ETag", `W/"1"`)
-	if p, ok := lookUp(typ, "_lastUpdated"); ok {
+	if p, ok := s.store.dialect.lookUp(typ, "_lastUpdated"); ok {
 		for _, value := range p.values(r.tree()) {
 			for _, at := range spansOf(value) {
 				header.Set("Last-Modified", at.start.UTC().Format(http.TimeFormat))
@@ -258,11 +269,11 @@ func (s *Source) search(typ, rawQuery, form string, header http.Header) ([]byte,
 	for name, values := range fields {
 		query[name] = append(query[name], values...)
 	}
-	if table, err := parameters(); err != nil || table[typ] == nil {
+	if s.store.dialect[typ] == nil {
 		return nil, &problem{http.StatusNotFound, "not-supported", "unknown resource type"}
 	}
 	strict := strings.Contains(header.Get("Prefer"), "handling=strict")
-	q, err := parseSearch(typ, query, strict)
+	q, err := s.store.dialect.parseSearch(typ, query, strict)
 	if err != nil {
 		return nil, err
 	}

@@ -22,13 +22,15 @@ func (r *stored) name() string { return r.typ + "/" + r.id }
 
 // store holds resources in the order in which they came. It is not safe for concurrent use; a Source is.
 type store struct {
+	dialect   dialect
 	byName    map[string]*stored
 	byType    map[string][]*stored
 	referring map[string]map[string][]*stored // type, then the reference that its resources hold
 }
 
-func newStore() *store {
+func newStore(d dialect) *store {
 	return &store{
+		dialect:   d,
 		byName:    map[string]*stored{},
 		byType:    map[string][]*stored{},
 		referring: map[string]map[string][]*stored{},

@@ -18,6 +18,7 @@ import (
 type Tour struct {
 	Base   string                       // public URL of the gateway, without a slash at the end
 	Source string                       // name of the source, as in {base}/fhir/{source}/Patient
+	Older  string                       // name of the source that speaks STU3
 	Client *http.Client                 // default: one that waits ten seconds
 	Token  func(Claims) (string, error) // (*Issuer).Token
 	Put    Put                          // as for Seed
@@ -49,7 +50,7 @@ type played struct {
 // Run plays the story on a gateway that was seeded by Seed. It tells each step on Out and returns an error that names the step
 // where an answer is not as told. Afterwards the consents are as Seed left them.
 func (t Tour) Run(ctx context.Context) error {
-	if t.Base == "" || t.Source == "" || t.Token == nil || t.Put == nil || t.Withdraw == nil || t.Out == nil {
+	if t.Base == "" || t.Source == "" || t.Older == "" || t.Token == nil || t.Put == nil || t.Withdraw == nil || t.Out == nil {
 		return errors.New("tour: a field is missing")
 	}
 	if t.Client == nil {
@@ -127,6 +128,14 @@ func (t Tour) consented() []scene {
 		tell: "Her pharmacist asks for her conditions.",
 		why:  "she gave pharmacies her medication, and nothing else",
 		by:   Pharmacist(), about: karena, ask: t.search("Condition", karena), want: givesNothing(),
+	}, {
+		tell: "Her general practitioner asks an older system, which speaks FHIR STU3, for her conditions.",
+		why:  "a consent holds for every source, whatever version it speaks",
+		by:   GP(), about: karena, ask: t.searchOlder("Condition", karena), want: gives("Condition", karena),
+	}, {
+		tell: "Her pharmacist asks the older system for her conditions.",
+		why:  "she gave pharmacies her medication, there as here",
+		by:   Pharmacist(), about: karena, ask: t.searchOlder("Condition", karena), want: givesNothing(),
 	}, {
 		tell: "The general practitioner asks for the conditions of Johanna, who was never asked for consent.",
 		why:  "without consent nobody sees anything",

@@ -25,8 +25,13 @@ type question struct {
 }
 
 // search asks for resources of a person by the BSN, which goes in a form body: URLs are logged.
-func (t Tour) search(typ string, person Person) question {
-	path := "/fhir/" + t.Source + "/" + typ + "/_search"
+func (t Tour) search(typ string, person Person) question { return searchAt(t.Source, typ, person) }
+
+// searchOlder asks the source that speaks STU3.
+func (t Tour) searchOlder(typ string, person Person) question { return searchAt(t.Older, typ, person) }
+
+func searchAt(source, typ string, person Person) question {
+	path := "/fhir/" + source + "/" + typ + "/_search"
 	form := url.Values{"patient.identifier": {SystemBSN + "|" + person.BSN}}
 	return question{
 		http.MethodPost, path, "application/x-www-form-urlencoded", form.Encode(),

@@ -43,7 +43,7 @@ func newFakeGateway(t *testing.T, wrong string) (*fakeGateway, demo.Tour, *strin
 	t.Cleanup(server.Close)
 	var out strings.Builder
 	return g, demo.Tour{
-		Base: server.URL, Source: "demo", Out: &out, Put: g.put,
+		Base: server.URL, Source: "demo", Older: "demo-stu3", Out: &out, Put: g.put,
 		Token: func(c demo.Claims) (string, error) { return c.ClientID, nil },
 		Withdraw: func(_ context.Context, person fhir.Identifier, party consent.Side) error {
 			g.mu.Lock()
