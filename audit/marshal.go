@@ -34,6 +34,8 @@ func (e Event) Marshal() []byte {
 	b = appendTexts(b, "records", e.Records)
 	b = appendTexts(b, "obligations", e.Obligations)
 	b = appendText(b, "emergency_reason", e.Emergency)
+	b = appendText(b, "emergency_code", e.Code)
+	b = appendText(b, "grounds", e.Grounds)
 	b = appendText(b, "declaration", e.Declaration)
 	b = appendText(b, "consent", e.Consent)
 	if e.Generation > 0 {
