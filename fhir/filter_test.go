@@ -106,6 +106,9 @@ func (o *oracle) compareContents(c *Contents, want []oracleResource) error {
 		if g, w := c.Attachments(i), o.attachments(want[i]); !slices.Equal(slices.Sorted(slices.Values(g)), w) {
 			return fmt.Errorf("resource %d: attachments: got %v, want %v", i, g, w)
 		}
+		if err := o.compareFollowing(c, i, want[i]); err != nil {
+			return fmt.Errorf("resource %d: %w", i, err)
+		}
 		keep[i] = i%3 != 1
 	}
 	for i, e := range []Edits{

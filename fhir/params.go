@@ -259,6 +259,9 @@ func (t *table) checkRevInclude(typ string, p Param) *RequestError {
 
 // canInclude reports whether what a parameter refers to may come along with the resource that refers to it.
 func (t *table) canInclude(param paramRule) bool {
+	if len(param.elements) == 0 {
+		return false
+	}
 	switch param.kind {
 	case kindPatient:
 		return true
@@ -270,6 +273,9 @@ func (t *table) canInclude(param paramRule) bool {
 
 // canRevInclude reports whether resources may come along that refer by the parameter to one of the type.
 func (t *table) canRevInclude(typ string, param paramRule) bool {
+	if len(param.elements) == 0 {
+		return false
+	}
 	if typ == typePatient {
 		return param.kind == kindPatient
 	}

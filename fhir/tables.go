@@ -77,6 +77,8 @@ type paramRule struct {
 	kind paramKind
 	// targets are the types that a reference may point at; "*" is any.
 	targets []string
+	// elements are where the references stand that the parameter follows. One without any is not included by.
+	elements []element
 	// reason is why a refused parameter is refused, fit for the caller.
 	reason string
 }
@@ -104,6 +106,7 @@ type tableSource struct {
 	refused    byReason             // types
 	operations byReason
 	iterate    string
+	elements   []map[string]paramElements // of types in bound and shared
 }
 
 // boundType is a served type as it is written down: names of parameters, by their kind.
@@ -123,6 +126,8 @@ type boundType struct {
 type (
 	// refs are reference parameters with the types that they may point at; "*" is every type.
 	refs map[string]string
+	// paramElements are the reference parameters of a type, by the path of the element at which they look (see parseElement).
+	paramElements map[string]string
 	// byReason lists what is refused, by the reason. In brackets at its end: the cases of the leak catalogue.
 	byReason map[string]string
 )
@@ -131,10 +136,12 @@ var (
 	r4 = tableSource{
 		bound: []map[string]boundType{r4BoundAToE, r4BoundFToZ}, local: r4Nictiz,
 		shared: r4Shared, sharedRefs: r4SharedRefs, refused: r4Refused, operations: r4Operations, iterate: "_include:iterate",
+		elements: []map[string]paramElements{r4Elements, r4NictizElements},
 	}.table()
 	stu3 = tableSource{
 		bound: []map[string]boundType{stu3BoundAToE, stu3BoundFToZ}, local: stu3Nictiz,
 		shared: stu3Shared, sharedRefs: stu3SharedRefs, refused: stu3Refused, operations: stu3Operations, iterate: "_include:recurse",
+		elements: []map[string]paramElements{stu3Elements, stu3NictizElements},
 	}.table()
 )
 
@@ -196,6 +203,11 @@ func (s tableSource) table() *table {
 	t.types[typePatient].identifyPatients()
 	for _, name := range strings.Fields(s.shared) {
 		t.types[name] = &typeRule{class: ClassShared, params: includesOnly(s.sharedRefs[name]), reason: "type not searched"}
+	}
+	for _, types := range s.elements {
+		for name, all := range types {
+			all.addTo(t.types[name].params)
+		}
 	}
 	for reason, names := range s.refused {
 		for _, name := range strings.Fields(names) {

@@ -33,3 +33,25 @@ var r4Nictiz = map[string]boundType{
 		refs: refs{"author": "Location Organization Patient PractitionerRole", "prescriber": "Location Organization PractitionerRole"},
 	},
 }
+
+// stu3NictizElements are where the references of the STU3 information standards look.
+var stu3NictizElements = map[string]paramElements{
+	"CarePlan": {
+		"activity.detail.goal": "activity-goal", "activity.outcomeReference": "activity-outcomereference",
+		"activity.detail.extension(http://nictiz.nl/fhir/StructureDefinition/extension-medicaldevice)": "activity-medicaldevice",
+	},
+}
+
+// r4NictizElements are where the references of the R4 information standard look.
+var r4NictizElements = map[string]paramElements{
+	"MedicationDispense": {"location": "location"},
+	"MedicationRequest": {
+		"dispenseRequest.extension(http://nictiz.nl/fhir/StructureDefinition/ext-DispenseRequest.DispenseLocation)": "dispense-location",
+		"extension(http://nictiz.nl/fhir/StructureDefinition/ext-MedicationAgreement.NextPractitioner)":             "next-practitioner",
+		"reasonReference": "reason",
+	},
+	"MedicationStatement": {
+		"extension(http://nictiz.nl/fhir/StructureDefinition/ext-MedicationUse2.Author)":     "author",
+		"extension(http://nictiz.nl/fhir/StructureDefinition/ext-MedicationUse2.Prescriber)": "prescriber",
+	},
+}

@@ -186,10 +186,12 @@ func (r *gathered) includes(j *judge, picks []pick, asked []fhir.Include) []pick
 			}
 		}
 	}
-	slices.SortStableFunc(candidates, func(a, b pick) int { return strings.Compare(name(a.resource()).String(), name(b.resource()).String()) })
-	n := network{asked: asked, given: map[fhir.LocalReference]bool{}, matches: map[fhir.LocalReference]bool{}, referred: map[way]bool{}}
+	n := network{asked: asked, given: map[fhir.LocalReference]bool{}, reached: map[fhir.LocalReference]bool{}}
 	for _, p := range picks {
-		n.note(p.resource(), true)
+		n.give(p)
+	}
+	for _, p := range candidates {
+		n.reverse(p)
 	}
 	var included []pick
 	for again := len(candidates) > 0; again; {
@@ -197,12 +199,12 @@ func (r *gathered) includes(j *judge, picks []pick, asked []fhir.Include) []pick
 		rest := candidates[:0]
 		for _, p := range candidates {
 			one := p.resource()
-			if n.given[name(one)] || !n.connects(one) || !j.permits(one) && !j.permitsShared(one) {
+			if n.given[name(one)] || !n.reached[name(one)] || !j.permits(one) && !j.permitsShared(one) {
 				rest = append(rest, p)
 				continue
 			}
 			included, again = append(included, p), true
-			n.note(one, false)
+			n.give(p)
 		}
 		candidates = rest
 	}
@@ -212,41 +214,37 @@ func (r *gathered) includes(j *judge, picks []pick, asked []fhir.Include) []pick
 
 func name(r *fhir.Resource) fhir.LocalReference { return fhir.LocalReference{Type: r.Type, ID: r.ID} }
 
-// network is how the resources that are given hang together.
+// network is how the resources that are given hang together: which they are, and to which the includes that were asked for lead from
+// them. An include leads by the elements of its parameter only: a resource that is named by another one came along for the sake of
+// something else, which may be hidden.
 type network struct {
 	asked          []fhir.Include
-	given, matches map[fhir.LocalReference]bool
-	referred       map[way]bool
+	given, reached map[fhir.LocalReference]bool
 }
 
-// way is a reference to a resource from one of a type that is given: a match, or one that came along.
-type way struct {
-	from  string
-	match bool
-	to    fhir.LocalReference
-}
-
-func (n *network) note(r *fhir.Resource, match bool) {
-	n.given[name(r)] = true
-	n.matches[name(r)] = n.matches[name(r)] || match
-	for _, ref := range r.References {
-		n.referred[way{r.Type, match, ref}] = true
-	}
-	if r.Attributed {
-		n.referred[way{r.Type, match, fhir.LocalReference{Type: "Patient", ID: r.Patient}}] = true
+// give takes a resource in, and follows the includes from it: those that iterate, and from a match the others too.
+func (n *network) give(p pick) {
+	n.given[name(p.resource())] = true
+	for _, in := range n.asked {
+		if in.Reverse || p.mode != fhir.ModeMatch && !in.Iterate {
+			continue
+		}
+		for ref := range p.page.contents.Follow(p.i, in) {
+			n.reached[ref] = true
+		}
 	}
 }
 
-// connects reports whether an include that was asked for leads to r, from a match, or where it iterates from one that came along.
-func (n *network) connects(r *fhir.Resource) bool {
-	return slices.ContainsFunc(n.asked, func(in fhir.Include) bool {
+// reverse notes a resource that a reverse include leads to, as long as only matches are given.
+func (n *network) reverse(p pick) {
+	for _, in := range n.asked {
 		if !in.Reverse {
-			return in.Reaches(r.Type) && (n.referred[way{in.Source, true, name(r)}] || in.Iterate && n.referred[way{in.Source, false, name(r)}])
+			continue
 		}
-		if in.Source != r.Type {
-			return false
+		for ref := range p.page.contents.Follow(p.i, in) {
+			if n.given[ref] {
+				n.reached[name(p.resource())] = true
+			}
 		}
-		toMatch := func(ref fhir.LocalReference) bool { return in.Reaches(ref.Type) && n.matches[ref] }
-		return slices.ContainsFunc(r.References, toMatch) || r.Attributed && toMatch(fhir.LocalReference{Type: "Patient", ID: r.Patient})
-	})
+	}
 }

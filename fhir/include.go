@@ -1,0 +1,208 @@
+package fhir
+
+import (
+	"bytes"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// HasIncludes reports whether other resources than those that were searched may come along.
+func (i Interaction) HasIncludes() bool {
+	return slices.ContainsFunc(i.Params, func(p Param) bool {
+		return strings.HasPrefix(p.Name, "_include") || p.Name == "_revinclude"
+	})
+}
+
+// Include is one _include or _revinclude that was asked for (R4 §3.1.1.5.4): of which type the one is that refers (Source), and of which
+// the one that is referred to (Targets; "*" is any). Contents.Follow knows by which elements. A Patient comes along by the parameters that
+// name whose a resource is, and by no others. The zero value leads nowhere.
+type Include struct {
+	Source  string
+	Targets []string
+	Reverse bool // what refers to a match comes along, instead of what a match refers to
+	Iterate bool // followed from what came along as well
+
+	elements []element
+}
+
+// Reaches reports whether the include can lead to a resource of a type.
+func (n Include) Reaches(typ string) bool {
+	return slices.Contains(n.Targets, typ) || typ != typePatient && slices.Contains(n.Targets, anyType)
+}
+
+// Includes lists the includes that were asked for.
+func (i Interaction) Includes(v Version) []Include {
+	var all []Include
+	for _, p := range i.Params {
+		if !strings.HasPrefix(p.Name, "_include") && p.Name != "_revinclude" {
+			continue
+		}
+		source, name, into, narrowed, _ := cutInclude(p.Value)
+		rule, ok := ruleFor(v, source)
+		if !ok {
+			continue
+		}
+		param := rule.params[name]
+		n := Include{Source: source, Reverse: p.Name == "_revinclude", Iterate: strings.Contains(p.Name, ":"), elements: param.elements}
+		switch {
+		case param.kind == kindPatient:
+			n.Targets = []string{typePatient}
+		case !narrowed:
+			n.Targets = slices.DeleteFunc(slices.Clone(param.targets), func(typ string) bool { return typ == typePatient })
+		case into != typePatient:
+			n.Targets = []string{into}
+		}
+		all = append(all, n)
+	}
+	return all
+}
+
+// Follow yields the local resources to which resource i refers by the elements of an include, of the types that the include reaches: none
+// where the resource is of another type than its source, or is neither attributed nor shared. What a contained resource refers to, and
+// what is referred to by identifier only, is not among them: no source can be relied on to bring it.
+func (c *Contents) Follow(i int, n Include) iter.Seq[LocalReference] {
+	return func(yield func(LocalReference) bool) {
+		if r := &c.Resources[i]; r.Type != n.Source || !r.Attributed && !r.Shared {
+			return
+		}
+		at := c.places[i].at
+		more := true
+		for _, e := range n.elements {
+			readBefore(c.walk.body[at.start:at.end]).values(0, e.names, e.url, func(text []byte) {
+				ref, ok := ParseReference(string(text), c.walk.r.base)
+				more = more && (!ok || !n.Reaches(ref.Type) || yield(ref))
+			})
+		}
+	}
+}
+
+// element is where in a resource a reference stands: the members that lead to it and, where it is the value of an extension, the url that
+// the extension has.
+type element struct {
+	names []string
+	url   string
+}
+
+// parseElement reads a path as it is written down: "participant.actor", or "dispenseRequest.extension(url)" for what an extension refers
+// to.
+func parseElement(path string) element {
+	path, url, extension := strings.Cut(path, "extension(")
+	e := element{url: strings.TrimSuffix(url, ")")}
+	if path = strings.TrimSuffix(path, "."); path != "" {
+		e.names = strings.Split(path, ".")
+	}
+	if extension {
+		e.names = append(e.names, "extension", "valueReference")
+	}
+	e.names = append(e.names, "reference")
+	return e
+}
+
+// addTo says of parameters where they look.
+func (e paramElements) addTo(params map[string]paramRule) {
+	for _, path := range slices.Sorted(maps.Keys(e)) {
+		for _, name := range strings.Fields(e[path]) {
+			param := params[name]
+			param.elements = append(param.elements, parseElement(path))
+			params[name] = param
+		}
+	}
+}
+
+// readBefore is JSON that the reader has found well formed, read once more for the few members that an include follows. Its methods take
+// the position of a value, or of what stands before it.
+type readBefore []byte
+
+// values calls found with each string to which names lead from the value at i, through lists as well. A url asks for the extension that
+// has it.
+func (b readBefore) values(i int, names []string, url string, found func(text []byte)) {
+	i = b.space(i)
+	switch {
+	case b[i] == '[' && len(names) > 0:
+		for i = b.space(i + 1); b[i] != ']'; i = b.after(i, ',') {
+			b.values(i, names, url, found)
+		}
+	case b[i] == '"' && len(names) == 0:
+		found(b.text(i))
+	case b[i] == '{' && len(names) > 0:
+		if names[0] == "valueReference" && url != "" && string(b.text(b.member(i, "url"))) != url {
+			return
+		}
+		if at := b.member(i, names[0]); at >= 0 {
+			b.values(at, names[1:], url, found)
+		}
+	}
+}
+
+// member is where the value of a member of the object at i begins, -1 where there is none.
+func (b readBefore) member(i int, name string) int {
+	for i = b.space(i + 1); b[i] != '}'; {
+		value := b.after(i, ':')
+		if string(b.text(i)) == name {
+			return value
+		}
+		i = b.after(value, ',')
+	}
+	return -1
+}
+
+// after is where the next token begins after the value at i and the separator that may follow it.
+func (b readBefore) after(i int, separator byte) int {
+	if i = b.space(b.skip(i)); b[i] == separator {
+		i = b.space(i + 1)
+	}
+	return i
+}
+
+// skip is the position after the value at i.
+func (b readBefore) skip(i int) int {
+	for depth := 0; ; {
+		switch b[i] {
+		case '"':
+			i = b.quote(i)
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		default:
+			if depth == 0 { // a number or a word
+				return i + bytes.IndexAny(b[i:], ",]} \t\r\n")
+			}
+		}
+		if i++; depth == 0 {
+			return i
+		}
+	}
+}
+
+// quote is where the string at i ends.
+func (b readBefore) quote(i int) int {
+	for i++; b[i] != '"'; i++ {
+		if b[i] == '\\' {
+			i++
+		}
+	}
+	return i
+}
+
+// text is the string at i; nil where none is.
+func (b readBefore) text(i int) []byte {
+	if i < 0 || b[i] != '"' {
+		return nil
+	}
+	raw := b[i+1 : b.quote(i)]
+	if bytes.IndexByte(raw, '\\') < 0 {
+		return raw
+	}
+	return appendDecoded(nil, raw)
+}
+
+// space skips white space.
+func (b readBefore) space(i int) int {
+	for b[i] == ' ' || b[i] == '\t' || b[i] == '\r' || b[i] == '\n' {
+		i++
+	}
+	return i
+}
