@@ -14,27 +14,49 @@ var amsterdam = func() *time.Location {
 	return l
 }()
 
+// birth is a civil date of birth, if it is one.
+type birth struct {
+	year  int
+	month time.Month
+	day   int
+	known bool
+}
+
+func parseBirth(born string) birth {
+	t, err := time.Parse(time.DateOnly, born)
+	if err != nil {
+		return birth{}
+	}
+	year, month, day := t.Date()
+	return birth{year, month, day, true}
+}
+
+// age counts as Age does; it says nothing where the birth is not known.
+func (b birth) age(at time.Time) int {
+	year, month, day := at.In(amsterdam).Date()
+	years := year - b.year
+	if month < b.month || month == b.month && day < b.day {
+		years--
+	}
+	return years
+}
+
 // Age is the number of whole years between a civil date of birth "YYYY-MM-DD" and the calendar date that the instant has in
 // Europe/Amsterdam; negative before the birth. It is not ok when born is not a date.
 func Age(born string, at time.Time) (years int, ok bool) {
-	birth, err := time.Parse(time.DateOnly, born)
-	if err != nil {
+	b := parseBirth(born)
+	if !b.known {
 		return 0, false
 	}
-	year, month, day := at.In(amsterdam).Date()
-	years = year - birth.Year()
-	if month < birth.Month() || month == birth.Month() && day < birth.Day() {
-		years--
-	}
-	return years, true
+	return b.age(at), true
 }
 
 // Birthday is the instant at which somebody born on a civil date reaches an age: midnight in Europe/Amsterdam. Who is born on 29
 // February has birthdays on 1 March in other years, as Age counts. It is not ok when born is not a date.
 func Birthday(born string, years int) (at time.Time, ok bool) {
-	birth, err := time.Parse(time.DateOnly, born)
-	if err != nil {
+	b := parseBirth(born)
+	if !b.known {
 		return time.Time{}, false
 	}
-	return time.Date(birth.Year()+years, birth.Month(), birth.Day(), 0, 0, 0, 0, amsterdam), true
+	return time.Date(b.year+years, b.month, b.day, 0, 0, 0, 0, amsterdam), true
 }

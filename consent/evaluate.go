@@ -3,7 +3,7 @@ package consent
 import (
 	"cmp"
 	"slices"
-	"strconv"
+	"strings"
 	"time"
 
 	"zorgsluis/fhir"
@@ -47,36 +47,46 @@ func Evaluate(q Query, records []Record) (State, []RecordID) {
 	return mostSpecific(said)                                                     // D
 }
 
-// scope is what a record is about, in a form that can be compared: lists are sets (B).
-type scope struct {
-	holder, party           Side
-	data, channel, purposes string
+// compareScope orders statements by what they are about: zero where that is the same. Lists are compared as sets (B).
+func (s statement) compareScope(t statement) int {
+	return cmp.Or(
+		s.record.Holder.compare(t.record.Holder),
+		s.record.Party.compare(t.record.Party),
+		strings.Compare(s.record.Channel, t.record.Channel),
+		slices.Compare(s.data, t.data),
+		slices.Compare(s.purposes, t.purposes),
+	)
 }
 
-func scopeOf(r *Record) scope {
-	return scope{r.Holder, r.Party, setKey(r.Data), r.Channel, setKey(r.Purposes)}
+func (named Side) compare(other Side) int {
+	return cmp.Or(
+		strings.Compare(named.Category, other.Category),
+		strings.Compare(named.Organization, other.Organization),
+		strings.Compare(named.Practitioner, other.Practitioner),
+	)
 }
 
-// setKey is the same for lists that are equal as sets, and for no others.
-func setKey(list []string) string {
-	names := slices.Clone(list)
-	slices.Sort(names)
-	var key []byte
-	for _, name := range slices.Compact(names) {
-		key = strconv.AppendQuote(key, name)
+// set is the same for lists that are equal as sets, and for no others.
+func set(list []string) []string {
+	if len(list) < 2 {
+		return list
 	}
-	return string(key)
+	list = slices.Clone(list)
+	slices.Sort(list)
+	return slices.Compact(list)
 }
 
 // latestOfEachScope drops what was said again later about the same (B). What was said at the same instant all stays.
 func latestOfEachScope(said []statement) []statement {
-	latest := make(map[scope]time.Time, len(said))
+	slices.SortFunc(said, func(a, b statement) int { return cmp.Or(a.compareScope(b), b.said.Compare(a.said)) })
+	latest := said[:0]
 	for _, s := range said {
-		if s.said.After(latest[s.scope]) {
-			latest[s.scope] = s.said
+		if n := len(latest); n > 0 && s.compareScope(latest[n-1]) == 0 && s.said.Before(latest[n-1].said) {
+			continue
 		}
+		latest = append(latest, s)
 	}
-	return slices.DeleteFunc(said, func(s statement) bool { return s.said.Before(latest[s.scope]) })
+	return latest
 }
 
 // endedByTotal drops every permit said at or before a total objection (B).

@@ -276,7 +276,7 @@ func TestLaterStatementsEndEarlierOnes(t *testing.T) {
 				deny("a", gps, data("GGC002", "Alert"), purposes("TREAT", "ETREAT"), recorded(first)),
 				permit("b", gps, data("Alert", "GGC002", "Alert"), purposes("ETREAT", "TREAT"), recorded(second)),
 			}, consent.Granted, ids("b")},
-		{"another holder is another scope", nil, records{deny("a", gps, hospital, recorded(first)), permit("b", gps, thisOrg, recorded(second))}, consent.Granted, ids("b")},
+		{"another holder is another scope", nil, records{deny("a", gps, thisOrg, recorded(first)), permit("b", gps, hospital, recorded(second))}, consent.Refused, ids("a")},
 		{"another party is another scope, and the objection wins", nil,
 			records{deny("a", thisOne, recorded(first)), permit("b", thisGP, recorded(second))}, consent.Refused, ids("a")},
 		{"other data are another scope", nil, records{deny("a", data("Condition"), recorded(first)), permit("b", data("GGC002"), recorded(second))}, consent.Refused, ids("a")},

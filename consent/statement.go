@@ -7,22 +7,23 @@ import (
 
 // statement is what one record says at an instant (decision.md, The consent state, A).
 type statement struct {
-	record *Record
-	kind   State // Granted is a permit; RefusedExceptEmergency, Withdrawn and Refused are kinds of objections
-	said   time.Time
-	by     []string
-	scope  scope
+	record         *Record
+	kind           State // Granted is a permit; RefusedExceptEmergency, Withdrawn and Refused are kinds of objections
+	said           time.Time
+	by             []string
+	data, purposes []string // the record's, as sets
 }
 
 func (s statement) objection() bool { return s.kind > Granted }
 
 // statements are those of the records that count (A): made, and made by somebody who could.
 func (q Query) statements(records []Record) []statement {
-	age, known := Age(q.Born, q.At)
+	born := parseBirth(q.Born)
+	age := born.age(q.At)
 	said := make([]statement, 0, len(records))
 	for i := range records {
-		if s, made := q.statement(&records[i]); made && q.counts(s, age, known) {
-			s.scope = scopeOf(s.record)
+		if s, made := q.statement(&records[i]); made && q.counts(s, born, age) {
+			s.data, s.purposes = set(s.record.Data), set(s.record.Purposes)
 			said = append(said, s)
 		}
 	}
@@ -51,12 +52,11 @@ func (q Query) statement(r *Record) (s statement, made bool) {
 
 // counts reports whether those who said it could say it (A), at the age that the patient has now. Of somebody whose age is not
 // known every objection counts and no permit does.
-func (q Query) counts(s statement, age int, known bool) bool {
+func (q Query) counts(s statement, born birth, age int) bool {
 	if s.objection() {
-		return !known || q.mayObject(s.by, age)
+		return !born.known || q.mayObject(s.by, age)
 	}
-	ageThen, _ := Age(q.Born, s.said)
-	return known && q.mayPermit(s.by, ageThen) && q.mayPermit(s.by, age) && (!q.Deceased || s.record.Posthumous)
+	return born.known && q.mayPermit(s.by, born.age(s.said)) && q.mayPermit(s.by, age) && (!q.Deceased || s.record.Posthumous)
 }
 
 // mayPermit reports whether they can give consent at an age (WGBO 447, 450, 465; Wabvpz 15g).

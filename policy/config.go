@@ -141,10 +141,10 @@ func (p *Policy) Purpose(asserted []PurposeOfUse) (purpose PurposeOfUse, ok bool
 	if i := slices.IndexFunc(asserted, isExamination); i >= 0 {
 		return asserted[i], true
 	}
-	if distinct := slices.Compact(slices.Sorted(slices.Values(asserted))); len(distinct) == 1 && distinct[0] != "" {
-		return distinct[0], true
+	if len(asserted) == 0 || slices.ContainsFunc(asserted, func(p PurposeOfUse) bool { return p != asserted[0] }) {
+		return "", false
 	}
-	return "", false
+	return asserted[0], asserted[0] != ""
 }
 
 // NotAfter is the earliest instant after in.At at which Decide could answer otherwise although nothing else changes: a border of
