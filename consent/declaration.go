@@ -41,6 +41,16 @@ func (s *Standing) EndDeclaration(id DeclarationID, at time.Time) bool {
 	return false
 }
 
+// EndedDeclaration finds a declaration of these four that ended at this very instant.
+func (s Standing) EndedDeclaration(issuer, client, practitioner, organization string, at time.Time) (Declaration, bool) {
+	for _, d := range s.Declarations {
+		if d.madeBy(issuer, client, practitioner, organization) && d.Expires.Equal(at) {
+			return d, true
+		}
+	}
+	return Declaration{}, false
+}
+
 // ReviewBy is the instant by which a declaration must have its verdict, where reviews may take so long.
 func (d Declaration) ReviewBy(within time.Duration) time.Time { return d.DeclaredAt.Add(within) }
 

@@ -92,6 +92,12 @@ func TestDeclarationsThatEndEarly(t *testing.T) {
 	if got := s.Declarations; !got[0].Expires.Equal(at) || !got[1].Expires.Equal(at) || !got[2].Expires.Equal(over.Expires) || !got[3].Expires.Equal(others.Expires) {
 		t.Errorf("got %+v, want the two that were in force ended, and no other", got)
 	}
+	if d, found := s.EndedDeclaration("i", "c", "p", "o", at); !found || d.ID != "a" {
+		t.Errorf("got %q, %t as ended now, want a", d.ID, found)
+	}
+	if _, found := s.EndedDeclaration("i", "c", "q", "o", at); found {
+		t.Error("another's declaration ended")
+	}
 	if s.EndDeclarations("i", "c", "p", "o", at) {
 		t.Error("what is over ended again")
 	}

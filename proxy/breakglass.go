@@ -7,6 +7,7 @@ import (
 	"errors"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -51,51 +52,70 @@ func (g *Gate) serveBreakGlass(ctx context.Context, x *exchange, r *http.Request
 	return g.declare(ctx, x, person, asked)
 }
 
-// declarationRequest is what a declaration states.
+// declarationRequest is what a declaration states: why, in a code and in words, that consent was asked for in vain or could be neither
+// asked nor awaited, and that nothing else would do (requirements E9).
 type declarationRequest struct {
 	patient           fhir.Identifier
+	code              string
 	reason            string
 	consentImpossible bool
+	noAlternative     bool
 }
 
-// readDeclaration reads the Parameters resource of a declaration.
+// readDeclaration reads a declaration.
 func (g *Gate) readDeclaration(r *http.Request, query string) (declarationRequest, *refusal) {
+	var asked declarationRequest
+	body, ref := g.readOperation(r, query)
+	if ref == nil {
+		ref = g.readParameters(body, asked.take)
+	}
+	switch {
+	case ref != nil:
+		return declarationRequest{}, ref
+	case !g.validCode(asked.code):
+		return declarationRequest{}, &refusal{cause: causeMalformed, reason: "declaration-body", element: "reason-code"}
+	case !validReason(asked.reason):
+		return declarationRequest{}, &refusal{cause: causeMalformed, reason: "declaration-body", element: "reason"}
+	}
+	return asked, nil
+}
+
+// readOperation reads the body of an operation of our own.
+func (g *Gate) readOperation(r *http.Request, query string) ([]byte, *refusal) {
 	if r.Method != http.MethodPost {
-		return declarationRequest{}, refuse(causeNoMethod, "method")
+		return nil, refuse(causeNoMethod, "method")
 	}
 	if ref := protocol(r); ref != nil {
-		return declarationRequest{}, ref
+		return nil, ref
 	}
 	if !acceptsJSON(r.Header.Values("Accept"), fhir.R4) {
-		return declarationRequest{}, refuse(causeNotAcceptable, "accept")
+		return nil, refuse(causeNotAcceptable, "accept")
 	}
 	if query != "" {
-		return declarationRequest{}, refuse(causeMalformed, "query")
+		return nil, refuse(causeMalformed, "query")
 	}
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || media != "application/fhir+json" && media != "application/json" {
-		return declarationRequest{}, refuse(causeMediaType, "media-type")
+		return nil, refuse(causeMediaType, "media-type")
 	}
-	body, ref := g.requestBody(r)
-	if ref != nil {
-		return declarationRequest{}, ref
-	}
-	return g.readParameters(body)
+	return g.requestBody(r)
 }
 
-// mayDeclare decides on the caller alone: rules 1, 2 and 5 to 7 of decision.md for the emergency that is declared.
+// mayDeclare decides on the caller alone: rules 1, 2 and 5 to 7 of decision.md for the emergency that is declared. A declaration that its
+// maker could not use is not taken.
 func (g *Gate) mayDeclare(x *exchange, asked declarationRequest) *refusal {
 	request := g.request(x)
-	if request.Purpose == policy.PurposeTreatment {
+	usable := mayUseDeclaration(request)
+	if usable {
 		request.Purpose = policy.PurposeEmergency
 	}
-	request.Emergency = &policy.Emergency{Reason: asked.reason, ConsentImpossible: asked.consentImpossible}
+	request.Emergency = &policy.Emergency{Reason: asked.reason, ConsentImpossible: asked.consentImpossible && asked.noAlternative}
 	d, admitted := g.parts.Policy.Admit(request)
 	switch {
 	case !admitted:
 		x.obligations = d.Obligations
 		return g.denied(d.Reason)
-	case request.Actor.Kind != policy.KindProvider || request.Purpose != policy.PurposeEmergency:
+	case !usable:
 		return g.denied(policy.ReasonEmergencyNotJustified)
 	}
 	return nil
@@ -122,7 +142,7 @@ func (g *Gate) declarationLimit(ctx context.Context, x *exchange) *refusal {
 		return &refusal{cause: causeUnavailable, reason: "store-unavailable", err: err}
 	case !within:
 		x.obligations = []policy.Obligation{policy.ObligationAlert}
-		return refuse(causeThrottled, "declaration-limit")
+		return refuse(causeThrottled, audit.ReasonDeclarationLimit)
 	}
 	return nil
 }
@@ -134,12 +154,13 @@ func (g *Gate) declare(ctx context.Context, x *exchange, person fhir.Identifier,
 	s := x.subject
 	d := consent.Declaration{
 		ID: g.parts.Declarations.NewDeclarationID(person), Issuer: s.Issuer, Client: s.ClientID, Practitioner: s.Practitioner,
-		Organization: s.Organization, Reason: asked.reason, ConsentImpossible: asked.consentImpossible,
+		Organization: s.Organization, Code: asked.code, Reason: audit.HidePersons(asked.reason),
+		ConsentImpossible: asked.consentImpossible, NoAlternative: asked.noAlternative,
 	}
 	x.emergency, x.purpose = &d, policy.PurposeEmergency
 	x.obligations = []policy.Obligation{policy.ObligationAlert, policy.ObligationNotifyPatient, policy.ObligationReview}
 	change := audit.Change{
-		Request: x.requestKey(), Person: person, Event: x.event(audit.OutcomePermit, "declared", g.parts.PolicyHash),
+		Request: x.requestKey(), Person: person, Event: x.event(audit.OutcomePermit, audit.ReasonDeclared, g.parts.PolicyHash),
 		Apply: func(st *consent.Standing) error {
 			d.Expires = st.Newest.Add(g.parts.BreakGlass.Lasts) // of the store's clock; it stamps DeclaredAt itself
 			st.Declarations = append(st.Declarations, d)
@@ -154,14 +175,19 @@ func (g *Gate) declare(ctx context.Context, x *exchange, person fhir.Identifier,
 	if !found {
 		return answer{}, &refusal{cause: causeInternal, reason: "declaration-not-recorded", err: errors.New("declaration is not in force")}
 	}
-	x.reason = "declared"
-	return answer{status: http.StatusCreated, body: declarationAnswer(string(recorded.ID), recorded.Expires)}, nil
+	x.reason = audit.ReasonDeclared
+	return answer{status: http.StatusCreated, body: declarationAnswer(string(recorded.ID), "expires", recorded.Expires)}, nil
 }
 
-// requestKey makes a caller's own request id an idempotency key that no other caller can meet.
+// requestKey makes a caller's own request id an idempotency key that no other caller can meet, nor the same caller with another wish.
 func (x *exchange) requestKey() string {
-	sum := sha256.Sum256([]byte(x.caller() + "\x00" + x.id))
+	sum := sha256.Sum256([]byte(x.caller() + "\x00" + x.name + "\x00" + x.id))
 	return hex.EncodeToString(sum[:])
+}
+
+// validCode reports whether a code is one of the configured reasons.
+func (g *Gate) validCode(code string) bool {
+	return slices.ContainsFunc(g.parts.BreakGlass.Reasons, func(r EmergencyReason) bool { return r.Code == code })
 }
 
 // validReason reports whether a free text accounts for an emergency in form: not blank, bounded, no control characters.

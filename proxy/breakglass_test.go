@@ -3,18 +3,23 @@ package proxy_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"zorgsluis/audit"
 	"zorgsluis/consent"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
 )
 
 // declaration is the body of a break-glass declaration for a BSN.
 func declaration(bsn, reason string, impossible bool) string {
 	r, _ := json.Marshal(reason)
 	return fmt.Sprintf(`{"resourceType":"Parameters","parameter":[{"name":"patient","valueIdentifier":{"system":"%s","value":"%s"}},`+
-		`{"name":"reason","valueString":%s},{"name":"consent-impossible","valueBoolean":%t}]}`, bsnSystem, bsn, r, impossible)
+		`{"name":"reason-code","valueCode":"unconscious"},{"name":"reason","valueString":%s},{"name":"consent-impossible","valueBoolean":%t},`+
+		`{"name":"no-alternative","valueBoolean":true}]}`, bsnSystem, bsn, r, impossible)
 }
 
 const reasonText = "unconscious, medication unknown"
@@ -77,8 +82,13 @@ func TestBreakGlassIsBound(t *testing.T) {
 	if got := w.get("hospital", "/fhir/demo/Observation?patient=B"); got.status != 403 {
 		t.Errorf("BG-3 for another patient: %d", got.status)
 	}
-	if got := w.get("hospital2", searchA); got.status != 403 {
-		t.Errorf("BG-3 for another professional: %d", got.status)
+	for _, other := range []string{
+		"hospital2", "hospital-other-client", "hospital-other-organization", "hospital-other-issuer", "hospital-service",
+		"hospital-research", "hospital-claims-emergency", "insurer", "company-doctor",
+	} {
+		if got := w.get(other, searchA); got.status != 403 {
+			t.Errorf("BG-3 for %s: %d", other, got.status)
+		}
 	}
 	if got := w.get("hospital", "/fhir/demo/Observation/lab-A"); got.status != 200 {
 		t.Errorf("a read under the declaration: %d %s", got.status, got.body)
@@ -97,7 +107,17 @@ func TestDeclarationsThatAreRefused(t *testing.T) {
 		{"BG-2 a long reason", "hospital", declaration(bsnA, strings.Repeat("x", 1001), true), 400},
 		{"BG-2 control characters", "hospital", declaration(bsnA, "unconscious\n\x1b[31mforged", true), 400},
 		{"E9 consent could be asked", "hospital", declaration(bsnA, reasonText, false), 403},
-		{"E9 not said", "hospital", strings.Replace(ok, `,{"name":"consent-impossible","valueBoolean":true}`, "", 1), 403},
+		{"E9 not said", "hospital", strings.Replace(ok, `{"name":"consent-impossible","valueBoolean":true},`, "", 1), 403},
+		{"E9 something else would do", "hospital", strings.Replace(ok, `"no-alternative","valueBoolean":true`, `"no-alternative","valueBoolean":false`, 1), 403},
+		{"E9 not said that nothing else would do", "hospital", strings.Replace(ok, `,{"name":"no-alternative","valueBoolean":true}`, "", 1), 403},
+		{"BG-1 a code that is not on the list", "hospital", strings.Replace(ok, `"unconscious"`, `"curious"`, 1), 400},
+		{"BG-1 an empty code", "hospital", strings.Replace(ok, `"unconscious"`, `""`, 1), 400},
+		{"BG-1 no code", "hospital", strings.Replace(ok, `{"name":"reason-code","valueCode":"unconscious"},`, "", 1), 400},
+		{"BG-1 a code as a text", "hospital", strings.Replace(ok, `"valueCode":"unconscious"`, `"valueString":"unconscious"`, 1), 400},
+		{"a purpose that is not treatment", "hospital-research", ok, 403},
+		{"BG-1 a token that claims the emergency itself", "hospital-claims-emergency", ok, 403},
+		{"BG-13 no natural person", "hospital-service", ok, 403},
+		{"BG-5 another blocked party", "company-doctor", ok, 403},
 		{"BG-12 nobody", "hospital", strings.Replace(ok, `"patient"`, `"person"`, 1), 400},
 		{"BG-12 an invalid number", "hospital", declaration("123456789", reasonText, true), 400},
 		{"twice the patient", "hospital", strings.Replace(ok, `{"name":"reason"`, `{"name":"patient","valueIdentifier":{"system":"x","value":"y"}},{"name":"reason"`, 1), 400},
@@ -131,6 +151,114 @@ func TestDeclarationsAreLimited(t *testing.T) {
 		if got := w.declare("hospital", declaration(bsnA, reasonText, true)); got.status != want {
 			t.Errorf("declaration %d: got %d, want %d", i+1, got.status, want)
 		}
+	}
+	e, seen := w.store.last(t), w.seen[len(w.seen)-1]
+	if e.Reason != audit.ReasonDeclarationLimit || !slices.Contains(e.Obligations, policy.ObligationAlert) || !seen.Alert {
+		t.Errorf("the one too many alerts nobody: %+v, %+v", e, seen)
+	}
+}
+
+func TestADeclarationTellsItsCode(t *testing.T) {
+	w := newWorld(t)
+	got := w.declare("hospital", declaration(bsnA, "unconscious, has a card of "+bsnB, true))
+	w.get("hospital", searchA)
+	for _, e := range w.store.events {
+		if e.Code != "unconscious" || e.Emergency == "" || e.Declaration == "" {
+			t.Errorf("the event %s does not account for itself: %+v", e.Reason, e)
+		}
+	}
+	d := w.store.standings[w.store.Key(fhir.Identifier{System: bsnSystem, Value: bsnA})].Declarations[0]
+	if d.Code != "unconscious" || !d.ConsentImpossible || !d.NoAlternative || strings.Contains(d.Reason, bsnB) {
+		t.Errorf("got %+v, want what was stated, and no number of a person", d)
+	}
+	w.checkNothingLeaks(got, "hospital")
+}
+
+func TestTheReasonsAreTold(t *testing.T) {
+	w := newWorld(t)
+	got := w.get("", "/gateway/CodeSystem/break-glass-reason")
+	for _, want := range []string{`"resourceType":"CodeSystem"`, `"code":"unconscious"`, "buiten bewustzijn", `"language":"en"`, "is unconscious", `"code":"danger"`} {
+		if got.status != 200 || !strings.Contains(got.body, want) {
+			t.Errorf("got %d without %s: %s", got.status, want, got.body)
+		}
+	}
+	if got := w.send("gp", "POST", "/gateway/CodeSystem/break-glass-reason", "application/fhir+json", "{}"); got.status != 404 {
+		t.Errorf("a list that can be written: %d", got.status)
+	}
+}
+
+// ending is the body of the end of a declaration.
+func ending(bsn string) string {
+	return fmt.Sprintf(`{"resourceType":"Parameters","parameter":[{"name":"patient","valueIdentifier":{"system":"%s","value":"%s"}}]}`, bsnSystem, bsn)
+}
+
+func (w *world) end(caller, body string, headers ...string) reply {
+	return w.send(caller, "POST", "/gateway/$break-glass-end", "application/fhir+json", body, headers...)
+}
+
+func TestADeclarationEndsEarly(t *testing.T) {
+	w := newWorld(t)
+	w.declare("hospital", declaration(bsnA, reasonText, true))
+	w.declare("hospital2", declaration(bsnA, reasonText, true))
+	w.clock = w.clock.Add(time.Minute)
+	for _, other := range []string{"hospital-other-client", "hospital-other-organization", "hospital-other-issuer"} {
+		if got := w.end(other, ending(bsnA)); got.status != 404 {
+			t.Errorf("%s ended what is not theirs: %d", other, got.status)
+		}
+	}
+	for _, other := range []string{"patient-a", "hospital-service", "hospital-research"} {
+		if got := w.end(other, ending(bsnA)); got.status != 403 {
+			t.Errorf("%s ended what is not theirs: %d", other, got.status)
+		}
+	}
+	if got := w.end("hospital", ending(bsnB)); got.status != 404 {
+		t.Errorf("for another patient: %d", got.status)
+	}
+	if got := w.get("hospital", searchA); got.status != 200 {
+		t.Fatalf("before the end: %d", got.status)
+	}
+	got := w.end("hospital", ending(bsnA))
+	if got.status != 200 || !strings.Contains(got.body, `"ended"`) || !strings.Contains(got.body, "12:01:00") {
+		t.Fatalf("the end: %d %s", got.status, got.body)
+	}
+	e := w.store.last(t)
+	if e.Reason != audit.ReasonDeclarationEnded || e.Outcome != audit.OutcomePermit || e.Declaration == "" || e.Person != w.store.Key(fhir.Identifier{System: bsnSystem, Value: bsnA}) {
+		t.Errorf("the event of the end: %+v", e)
+	}
+	if got := w.get("hospital", searchA); got.status != 403 {
+		t.Errorf("after the end: %d", got.status)
+	}
+	if got := w.get("hospital2", searchA); got.status != 200 {
+		t.Errorf("a colleague's declaration ended as well: %d", got.status)
+	}
+	if got := w.end("hospital", ending(bsnA)); got.status != 404 {
+		t.Errorf("a second end: %d", got.status)
+	}
+}
+
+func TestEndsThatAreRefused(t *testing.T) {
+	ok := ending(bsnA)
+	tests := []struct {
+		name, caller, body string
+		status             int
+	}{
+		{"nobody named", "hospital", `{"resourceType":"Parameters","parameter":[]}`, 400},
+		{"an invalid number", "hospital", ending("123456789"), 400},
+		{"another parameter", "hospital", strings.Replace(ok, `"patient"`, `"declaration"`, 1), 400},
+		{"two patients", "hospital", strings.Replace(ok, `{"name":"patient"`, `{"name":"patient","valueIdentifier":{"system":"x","value":"y"}},{"name":"patient"`, 1), 400},
+		{"not JSON", "hospital", "patient=A", 400},
+		{"nothing declared", "hospital", ok, 404},
+		{"nobody", "", ok, 401},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			got := w.end(tt.caller, tt.body)
+			if got.status != tt.status || w.store.count() != 1 || len(w.store.standings) != 0 {
+				t.Errorf("got %d, want %d; %d events: %s", got.status, tt.status, w.store.count(), got.body)
+			}
+			w.checkNothingLeaks(got, tt.caller)
+		})
 	}
 }
 

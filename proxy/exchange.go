@@ -102,7 +102,7 @@ func (x *exchange) event(outcome audit.Outcome, reason policy.Reason, policyHash
 		e.Source = x.source.ID
 	}
 	if x.emergency != nil {
-		e.Emergency, e.Declaration = x.emergency.Reason, x.emergency.ID
+		e.Emergency, e.Code, e.Declaration = x.emergency.Reason, x.emergency.Code, x.emergency.ID
 	}
 	return e
 }

@@ -32,6 +32,7 @@ type Gate struct {
 	inFlight atomic.Int64
 	metadata map[string][]byte // capability statement by source id
 	own      []byte            // capability statement of /gateway
+	reasons  []byte            // CodeSystem of the reasons of declarations
 }
 
 // NewGate makes a gate, or says which parts are missing (ErrMissingPart): there is no gate without one of its protections.
@@ -57,6 +58,9 @@ func NewGate(p Parts) (*Gate, error) {
 	}
 	if g.own, err = g.ownCapability(); err != nil {
 		return nil, fmt.Errorf("proxy: capability statement: %w", err)
+	}
+	if g.reasons, err = g.reasonCodes(); err != nil {
+		return nil, fmt.Errorf("proxy: reasons: %w", err)
 	}
 	return g, nil
 }
@@ -177,6 +181,12 @@ func (g *Gate) route(ctx context.Context, x *exchange, r *http.Request) (answer,
 		return g.serveEvents(ctx, x, r, query)
 	case "/gateway/$break-glass":
 		return g.serveBreakGlass(ctx, x, r, query)
+	case "/gateway/$break-glass-end":
+		return g.serveBreakGlassEnd(ctx, x, r, query)
+	case reasonsPath:
+		if isGet(r) {
+			return g.open(x, g.reasons)
+		}
 	}
 	return answer{}, g.nowhere(ctx, x, r, query)
 }

@@ -17,7 +17,7 @@ func (g *Gate) capability(s *Source) []byte {
 	})
 }
 
-// ownCapability is the statement of the gateway's own FHIR base: the patient's access events, and break-glass.
+// ownCapability is the statement of the gateway's own FHIR base: the patient's access events, and break-glass with its reasons.
 func (g *Gate) ownCapability() ([]byte, error) {
 	base := g.parts.PublicURL + "/gateway"
 	statement := model.CapabilityStatement{
@@ -30,11 +30,35 @@ func (g *Gate) ownCapability() ([]byte, error) {
 			Resource: []model.CapabilityStatementRestResource{{
 				Type:        model.ResourceTypeAuditEvent,
 				Interaction: []model.CapabilityStatementRestResourceInteraction{{Code: model.TypeRestfulInteractionSearchType}},
+			}, {
+				Type:        model.ResourceTypeCodeSystem,
+				Interaction: []model.CapabilityStatementRestResourceInteraction{{Code: model.TypeRestfulInteractionRead}},
 			}},
-			Operation: []model.CapabilityStatementRestResourceOperation{{Name: "break-glass", Definition: base + "/$break-glass"}},
+			Operation: []model.CapabilityStatementRestResourceOperation{
+				{Name: "break-glass", Definition: base + "/$break-glass"},
+				{Name: "break-glass-end", Definition: base + "/$break-glass-end"},
+			},
 		}},
 	}
 	return statement.MarshalJSON()
+}
+
+// reasonsPath is where the reasons that a declaration may give are told.
+const reasonsPath = "/gateway/CodeSystem/break-glass-reason"
+
+// reasonCodes is the closed list of reasons (R4 CodeSystem), for the forms of those who declare: Dutch, and English beside it.
+func (g *Gate) reasonCodes() ([]byte, error) {
+	system := model.CodeSystem{
+		Id: new("break-glass-reason"), Url: new(g.parts.PublicURL + reasonsPath), Language: new("nl"), Name: new("BreakGlassReason"),
+		Status: model.PublicationStatusActive, Content: model.CodeSystemContentModeComplete, Date: new(g.started()), CaseSensitive: new(true),
+		Concept: []model.CodeSystemConcept{},
+	}
+	for _, r := range g.parts.BreakGlass.Reasons {
+		system.Concept = append(system.Concept, model.CodeSystemConcept{
+			Code: r.Code, Display: new(r.Dutch), Designation: []model.CodeSystemConceptDesignation{{Language: new("en"), Value: r.English}},
+		})
+	}
+	return system.MarshalJSON()
 }
 
 func (g *Gate) started() string { return g.parts.Started.UTC().Format(time.RFC3339) }

@@ -9,7 +9,7 @@ import (
 	"zorgsluis/fhir"
 )
 
-// parameters is the Parameters resource of a break-glass declaration (R4 §2.1.2.3), with the members that it may have.
+// parameters is a Parameters resource (R4 §2.1.2.3), with the members that those of break-glass may have.
 type parameters struct {
 	ResourceType string      `json:"resourceType"`
 	Parameter    []parameter `json:"parameter"`
@@ -17,16 +17,18 @@ type parameters struct {
 
 type parameter struct {
 	Name            string           `json:"name"`
+	ValueCode       *string          `json:"valueCode,omitempty"`
 	ValueString     *string          `json:"valueString,omitempty"`
 	ValueBoolean    *bool            `json:"valueBoolean,omitempty"`
 	ValueInstant    *time.Time       `json:"valueInstant,omitempty"`
 	ValueIdentifier *fhir.Identifier `json:"valueIdentifier,omitempty"`
 }
 
-// readParameters reads the declaration strictly: each parameter once, with the value type that belongs to it, and nothing else.
-func (g *Gate) readParameters(body []byte) (declarationRequest, *refusal) {
-	malformed := func(element string) (declarationRequest, *refusal) {
-		return declarationRequest{}, &refusal{cause: causeMalformed, reason: "declaration-body", element: element}
+// readParameters reads a Parameters resource strictly: each parameter once, none but those that the operation has, and the patient
+// among them.
+func (g *Gate) readParameters(body []byte, take func(parameter) bool) *refusal {
+	malformed := func(element string) *refusal {
+		return &refusal{cause: causeMalformed, reason: "declaration-body", element: element}
 	}
 	if g.parts.Sources[0].Reader.Strict(body) != nil { // the rules of JSON are the same for every source
 		return malformed("")
@@ -40,51 +42,54 @@ func (g *Gate) readParameters(body []byte) (declarationRequest, *refusal) {
 	if _, err := d.Token(); err != io.EOF {
 		return malformed("")
 	}
-	var asked declarationRequest
 	seen := map[string]bool{}
 	for _, one := range p.Parameter {
-		if seen[one.Name] || !asked.take(one) {
+		if seen[one.Name] || one.values() != 1 || !take(one) {
 			return malformed("parameter")
 		}
 		seen[one.Name] = true
 	}
-	switch {
-	case !seen["patient"]:
+	if !seen["patient"] {
 		return malformed("patient")
-	case !seen["reason"] || !validReason(asked.reason):
-		return malformed("reason")
 	}
-	return asked, nil
+	return nil
+}
+
+// values counts the values of a parameter: it has one.
+func (p parameter) values() int {
+	n := 0
+	for _, present := range []bool{p.ValueCode != nil, p.ValueString != nil, p.ValueBoolean != nil, p.ValueInstant != nil, p.ValueIdentifier != nil} {
+		if present {
+			n++
+		}
+	}
+	return n
 }
 
 // take takes over one parameter; false where its name or the type of its value is not of the declaration.
 func (a *declarationRequest) take(p parameter) bool {
-	values := 0
-	for _, present := range []bool{p.ValueString != nil, p.ValueBoolean != nil, p.ValueInstant != nil, p.ValueIdentifier != nil} {
-		if present {
-			values++
-		}
-	}
 	switch {
-	case values != 1:
-		return false
 	case p.Name == "patient" && p.ValueIdentifier != nil:
 		a.patient = *p.ValueIdentifier
+	case p.Name == "reason-code" && p.ValueCode != nil:
+		a.code = *p.ValueCode
 	case p.Name == "reason" && p.ValueString != nil:
 		a.reason = *p.ValueString
 	case p.Name == "consent-impossible" && p.ValueBoolean != nil:
 		a.consentImpossible = *p.ValueBoolean
+	case p.Name == "no-alternative" && p.ValueBoolean != nil:
+		a.noAlternative = *p.ValueBoolean
 	default:
 		return false
 	}
 	return true
 }
 
-// declarationAnswer is the Parameters resource that a recorded declaration is answered with.
-func declarationAnswer(id string, expires time.Time) []byte {
-	expires = expires.UTC()
+// declarationAnswer names a declaration and an instant of it: when it expires, or when it ended.
+func declarationAnswer(id, name string, at time.Time) []byte {
+	at = at.UTC()
 	body, err := json.Marshal(parameters{ResourceType: "Parameters", Parameter: []parameter{
-		{Name: "declaration", ValueString: &id}, {Name: "expires", ValueInstant: &expires},
+		{Name: "declaration", ValueString: &id}, {Name: name, ValueInstant: &at},
 	}})
 	if err != nil { // strings and a time always marshal
 		return nil

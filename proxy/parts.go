@@ -92,11 +92,15 @@ type Limits struct {
 	ReadFloor     time.Duration // no read is answered sooner; zero: as soon as it can
 }
 
-// BreakGlass bounds emergency declarations.
+// BreakGlass bounds emergency declarations. Without a reason to choose there are none.
 type BreakGlass struct {
 	Lasts   time.Duration
 	PerHour int
+	Reasons []EmergencyReason
 }
+
+// EmergencyReason is one of the reasons that a declaration may give, and how it reads.
+type EmergencyReason struct{ Code, Dutch, English string }
 
 // Summary is what is known of a finished exchange without naming anyone: for metrics and the log.
 type Summary struct {

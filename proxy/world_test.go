@@ -104,9 +104,12 @@ func (w *world) parts() proxy.Parts {
 			RequestBody: 64 << 10, ResponseBody: 1 << 20, Memory: 8 << 20, InFlight: 64, Request: 5 * time.Second, Store: time.Second,
 			Lookups: 100, Unrecognised: 3, PersonMapping: time.Minute,
 		},
-		BreakGlass: proxy.BreakGlass{Lasts: time.Hour, PerHour: 3},
-		Now:        func() time.Time { return w.clock },
-		Log:        slog.New(slog.NewJSONHandler(&lockedWriter{w: w.log, mu: &w.logMu}, nil)),
+		BreakGlass: proxy.BreakGlass{Lasts: time.Hour, PerHour: 3, Reasons: []proxy.EmergencyReason{
+			{Code: "unconscious", Dutch: "De patiënt is buiten bewustzijn", English: "The patient is unconscious"},
+			{Code: "danger", Dutch: "Er is gevaar voor een ander", English: "Somebody else is in danger"},
+		}},
+		Now: func() time.Time { return w.clock },
+		Log: slog.New(slog.NewJSONHandler(&lockedWriter{w: w.log, mu: &w.logMu}, nil)),
 		Observe: func(s proxy.Summary) {
 			w.logMu.Lock()
 			defer w.logMu.Unlock()
@@ -227,6 +230,22 @@ func (fakeCallers) Authenticate(_ context.Context, h http.Header, _ string) (pol
 		provider.Categories = []policy.ProviderCategory{"pharmacy"}
 	case "hospital":
 		provider.Categories, provider.Relationship = []policy.ProviderCategory{"hospital"}, "none"
+	case "hospital-other-client", "hospital-other-organization", "hospital-other-issuer", "hospital-research", "hospital-claims-emergency", "hospital-service":
+		provider.Categories, provider.Relationship = []policy.ProviderCategory{"hospital"}, "none"
+		switch token {
+		case "hospital-other-client":
+			provider.ClientID = "client2"
+		case "hospital-other-organization":
+			provider.Organization = "ura:00000003"
+		case "hospital-other-issuer":
+			provider.Issuer = "https://idp2"
+		case "hospital-research":
+			provider.Purposes = []policy.PurposeOfUse{"HRESCH"}
+		case "hospital-claims-emergency":
+			provider.Purposes = []policy.PurposeOfUse{"ETREAT"}
+		case "hospital-service":
+			provider.Practitioner = ""
+		}
 	case "hospital2":
 		provider.Categories, provider.Relationship, provider.Practitioner = []policy.ProviderCategory{"hospital"}, "none", "uzi:900000002"
 	case "insurer":

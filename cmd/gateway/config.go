@@ -22,17 +22,14 @@ type Config struct {
 	Archive struct {
 		Folder string `yaml:"folder"`
 	} `yaml:"archive"`
-	CursorKeyFiles []string          `yaml:"cursor_key_files"`
-	ClockSkew      time.Duration     `yaml:"clock_skew"`
-	Issuers        []Issuer          `yaml:"issuers"`
-	Clients        map[string]Client `yaml:"clients"`
-	Sources        []Source          `yaml:"sources"`
-	Policy         Policy            `yaml:"policy"`
-	BreakGlass     struct {
-		Lasts   time.Duration `yaml:"lasts"`
-		PerHour int           `yaml:"per_hour"`
-	} `yaml:"break_glass"`
-	Limits          Limits `yaml:"limits"`
+	CursorKeyFiles  []string          `yaml:"cursor_key_files"`
+	ClockSkew       time.Duration     `yaml:"clock_skew"`
+	Issuers         []Issuer          `yaml:"issuers"`
+	Clients         map[string]Client `yaml:"clients"`
+	Sources         []Source          `yaml:"sources"`
+	Policy          Policy            `yaml:"policy"`
+	BreakGlass      BreakGlass        `yaml:"break_glass"`
+	Limits          Limits            `yaml:"limits"`
 	Unauthenticated struct {
 		EventsPerMinute int `yaml:"events_per_minute"`
 	} `yaml:"unauthenticated"`
@@ -88,6 +85,21 @@ type Policy struct {
 type Channel struct {
 	Consent    string `yaml:"consent"` // explicit or implied
 	MinimumAge int    `yaml:"minimum_age"`
+}
+
+// BreakGlass bounds emergency declarations, and says within which time each must be reviewed.
+type BreakGlass struct {
+	Lasts        time.Duration     `yaml:"lasts"`
+	PerHour      int               `yaml:"per_hour"`
+	ReviewWithin time.Duration     `yaml:"review_within"`
+	Reasons      []EmergencyReason `yaml:"reasons"`
+}
+
+// EmergencyReason is one that a declaration may give, and how it reads in Dutch and in English.
+type EmergencyReason struct {
+	Code string `yaml:"code"`
+	NL   string `yaml:"nl"`
+	EN   string `yaml:"en"`
 }
 
 // Limits bound what requests may use, in bytes, counts and time.

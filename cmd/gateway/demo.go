@@ -286,8 +286,10 @@ func (w *world) emergency(s *settings, p demo.Person) string {
 	doctor := filepath.Join(w.folder, "emergency-doctor")
 	return fmt.Sprintf(`  curl -H @%[1]s -H "Content-Type: application/fhir+json" "%[2]s/gateway/\$break-glass" -d '{"resourceType":"Parameters","parameter":[
     {"name":"patient","valueIdentifier":{"system":"%[3]s","value":"%[4]s"}},
+    {"name":"reason-code","valueCode":"unconscious"},
     {"name":"reason","valueString":"Brought in unconscious after an accident"},
-    {"name":"consent-impossible","valueBoolean":true}]}'
+    {"name":"consent-impossible","valueBoolean":true},
+    {"name":"no-alternative","valueBoolean":true}]}'
   # 200 now: it is marked, and somebody will review it
   curl -H @%[1]s "%[2]s/fhir/demo/AllergyIntolerance?patient=%[5]s"
 `, doctor, s.config.PublicURL, demo.SystemBSN, p.BSN, p.PatientID)

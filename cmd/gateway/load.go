@@ -53,8 +53,7 @@ func defaults() *Config {
 	c.Store.Shards = 16
 	c.Policy.MinimumAssurance = "substantial"
 	c.Policy.DefaultMinimumAge = 12
-	c.BreakGlass.Lasts = time.Hour
-	c.BreakGlass.PerHour = 5
+	c.BreakGlass = BreakGlass{Lasts: time.Hour, PerHour: 5, ReviewWithin: 7 * 24 * time.Hour, Reasons: defaultReasons()}
 	c.Unauthenticated.EventsPerMinute = 60
 	c.Limits = Limits{RequestBody: 64 << 10, ResponseBody: 16 << 20, Memory: 256 << 20, InFlight: 512, LookupsPerMinute: 600}
 	t := &c.Limits.Timeouts
@@ -93,6 +92,7 @@ func (s *settings) check(c *checker) {
 	s.decisions(c)
 	s.authentication(c)
 	s.limits(c)
+	s.breakGlass(c)
 }
 
 // take notes the problems that the decoder found. About those keys nothing more is said: what could not be read is not missing.

@@ -186,7 +186,5 @@ func (s *settings) limits(c *checker) {
 	if t.Stop < t.Request {
 		c.add("limits.timeouts.stop", "is %s, must be at least limits.timeouts.request (%s): a stop must not cut a request off", t.Stop, t.Request)
 	}
-	c.between("break_glass.lasts", s.config.BreakGlass.Lasts, time.Minute, 24*time.Hour)
-	c.atLeast("break_glass.per_hour", s.config.BreakGlass.PerHour, 1)
 	c.atLeast("unauthenticated.events_per_minute", s.config.Unauthenticated.EventsPerMinute, 1)
 }

@@ -82,7 +82,7 @@ func (s *settings) gate(store *redisstore.Store, a *authn.Authenticator, m *metr
 			PersonMapping: personMapping,
 			ReadFloor:     l.ReadFloor,
 		},
-		BreakGlass: proxy.BreakGlass{Lasts: cfg.BreakGlass.Lasts, PerHour: cfg.BreakGlass.PerHour},
+		BreakGlass: cfg.BreakGlass.parts(),
 		Now:        time.Now,
 		Log:        log,
 		Observe:    m.observe,

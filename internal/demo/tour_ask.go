@@ -58,8 +58,10 @@ func (t Tour) declare(person Person) question {
 		"resourceType": "Parameters",
 		"parameter": []parameter{
 			{"name": "patient", "valueIdentifier": person.Identifier()},
+			{"name": "reason-code", "valueCode": "unconscious"},
 			{"name": "reason", "valueString": "Brought in unconscious after an accident"},
 			{"name": "consent-impossible", "valueBoolean": true},
+			{"name": "no-alternative", "valueBoolean": true},
 		},
 	})
 	if err != nil { // strings and a bool always marshal
@@ -68,7 +70,7 @@ func (t Tour) declare(person Person) question {
 	const path = "/gateway/$break-glass"
 	return question{
 		http.MethodPost, path, "application/fhir+json", string(body),
-		"POST " + path + "  patient=***, reason=Brought in unconscious after an accident, consent-impossible=true",
+		"POST " + path + "  patient=***, reason-code=unconscious, reason=Brought in unconscious after an accident, consent-impossible=true, no-alternative=true",
 	}
 }
 

@@ -59,8 +59,10 @@ func searchID(typ string, person demo.Person) question {
 func declare(person demo.Person) question {
 	body, err := json.Marshal(map[string]any{"resourceType": "Parameters", "parameter": []map[string]any{
 		{"name": "patient", "valueIdentifier": person.Identifier()},
+		{"name": "reason-code", "valueCode": "unconscious"},
 		{"name": "reason", "valueString": "Brought in unconscious after an accident"},
 		{"name": "consent-impossible", "valueBoolean": true},
+		{"name": "no-alternative", "valueBoolean": true},
 	}})
 	if err != nil {
 		panic(err) // strings and a bool always marshal

@@ -247,7 +247,7 @@ var leaksAudit = []leak{
 			"fell\nlevel=ERROR forged": 400, "fell \x1b[31m": 400, "fell \u202e": 400, "fell \u0085": 400, "fell \r": 400,
 			`fell ","outcome":"permit" {} </script> ${jndi:x} ` + bsn: 201,
 		} {
-			text, err := json.Marshal(m{"resourceType": "Parameters", "parameter": []m{{"name": "patient", "valueIdentifier": leakD.Identifier()}, {"name": "reason", "valueString": reason}, {"name": "consent-impossible", "valueBoolean": true}}})
+			text, err := json.Marshal(m{"resourceType": "Parameters", "parameter": []m{{"name": "patient", "valueIdentifier": leakD.Identifier()}, {"name": "reason-code", "valueCode": "unconscious"}, {"name": "reason", "valueString": reason}, {"name": "consent-impossible", "valueBoolean": true}, {"name": "no-alternative", "valueBoolean": true}}})
 			if err != nil {
 				s.T.Fatal(err)
 			}

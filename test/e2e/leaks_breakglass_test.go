@@ -69,7 +69,14 @@ var breakGlassLeaks = []leak{
 		}
 		s.answered(doctor, declaring(strings.Replace(good, reason, strings.Repeat("a", 80_000), 1)), http.StatusRequestURITooLong, "too-long")
 		s.answered(doctor, declaring(strings.Replace(good, `"valueString"`, `"valueCode"`, 1)), http.StatusBadRequest, "invalid")
-		s.answered(doctor, declaring(strings.Replace(good, "true", "false", 1)), http.StatusForbidden, "forbidden")
+		s.answered(doctor, declaring(strings.Replace(good, `"unconscious"`, `"curious"`, 1)), http.StatusBadRequest, "invalid")
+		for _, statement := range []string{"consent-impossible", "no-alternative"} {
+			stated := `{"name":"` + statement + `","valueBoolean":true}`
+			if !strings.Contains(good, stated) {
+				s.T.Fatalf("the declaration does not state %s: %s", statement, good)
+			}
+			s.answered(doctor, declaring(strings.Replace(good, stated, strings.Replace(stated, "true", "false", 1), 1)), http.StatusForbidden, "forbidden")
+		}
 		if strings.Contains(s.g.out.String(), marker) {
 			s.T.Error("the log holds a reason")
 		}
@@ -215,12 +222,12 @@ var breakGlassLeaks = []leak{
 		good := declare(leakB).body
 		for _, bad := range []string{
 			strings.Replace(good, leakB.BSN, "123456789", 1), strings.Replace(good, leakB.BSN, "", 1), strings.Replace(good, demo.SystemBSN, "urn:other", 1), strings.Replace(good, `"name":"patient"`, `"name":"subject"`, 1),
-			`{"resourceType":"Parameters","parameter":[{"name":"patient","valueReference":{"reference":"Patient/leak-b"}},{"name":"reason","valueString":"Brought in unconscious"},{"name":"consent-impossible","valueBoolean":true}]}`,
-			`{"resourceType":"Parameters","parameter":[{"name":"reason","valueString":"Brought in unconscious"},{"name":"consent-impossible","valueBoolean":true}]}`,
+			`{"resourceType":"Parameters","parameter":[{"name":"patient","valueReference":{"reference":"Patient/leak-b"}},{"name":"reason-code","valueCode":"unconscious"},{"name":"reason","valueString":"Brought in unconscious"},{"name":"consent-impossible","valueBoolean":true},{"name":"no-alternative","valueBoolean":true}]}`,
+			`{"resourceType":"Parameters","parameter":[{"name":"reason-code","valueCode":"unconscious"},{"name":"reason","valueString":"Brought in unconscious"},{"name":"consent-impossible","valueBoolean":true},{"name":"no-alternative","valueBoolean":true}]}`,
 		} {
 			s.answered(doctor, declaring(bad), http.StatusBadRequest, "invalid")
 		}
-		patient := good[strings.Index(good, `{"name":"patient"`):strings.Index(good, `,{"name":"reason"`)]
+		patient := good[strings.Index(good, `{"name":"patient"`):strings.Index(good, `,{"name":"reason-code"`)]
 		s.answered(doctor, declaring(strings.Replace(good, patient, patient+","+strings.Replace(patient, leakB.BSN, leakC.BSN, 1), 1)), http.StatusBadRequest, "invalid")
 	}},
 	{"BG-13", "Only a named professional declares: a client without one, a patient or an unknown caller does not", func(s *stage) {

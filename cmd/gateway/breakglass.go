@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"zorgsluis/proxy"
+)
+
+// defaultReasons are why consent cannot be asked or awaited, as the law and the minister describe emergencies (domain.md §2.7), and
+// the conflict of duties that may concern somebody else (requirements E8).
+func defaultReasons() []EmergencyReason {
+	return []EmergencyReason{
+		{"unconscious", "De patiënt is buiten bewustzijn of niet aanspreekbaar", "The patient is unconscious or does not respond"},
+		{"life-threatening", "Acuut gevaar voor leven of gezondheid: vragen om toestemming kan niet wachten", "Acute danger to life or health: asking for consent cannot wait"},
+		{"cannot-decide", "De patiënt kan toestemming nu niet overwegen, en een vertegenwoordiger is niet bereikbaar", "The patient cannot weigh consent now, and no representative can be reached"},
+		{"conflict-of-duties", "Conflict van plichten: ernstig gevaar voor de patiënt of een ander", "Conflict of duties: serious danger to the patient or to somebody else"},
+	}
+}
+
+// reasonCode is a code as events and FHIR take it.
+var reasonCode = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
+
+// Bounds of a reason in the configuration: it stands in a list to choose from.
+const (
+	maxReasonCode = 64
+	maxReasonText = 200
+)
+
+// breakGlass checks what bounds emergency declarations.
+func (s *settings) breakGlass(c *checker) {
+	b := s.config.BreakGlass
+	c.between("break_glass.lasts", b.Lasts, time.Minute, 24*time.Hour)
+	c.atLeast("break_glass.per_hour", b.PerHour, 1)
+	c.between("break_glass.review_within", b.ReviewWithin, time.Second, 90*24*time.Hour)
+	if len(b.Reasons) == 0 {
+		c.add("break_glass.reasons", "missing: without a reason to choose nobody can declare; policy.emergency_categories: [] says that")
+	}
+	seen := map[string]bool{}
+	for i, r := range b.Reasons {
+		key := fmt.Sprintf("break_glass.reasons[%d]", i)
+		switch {
+		case !reasonCode.MatchString(r.Code) || len(r.Code) > maxReasonCode:
+			c.add(key+".code", "must be lower-case letters, digits and single dashes, at most %d", maxReasonCode)
+		case seen[r.Code]:
+			c.add(key+".code", "%s is there twice", r.Code)
+		}
+		seen[r.Code] = true
+		c.label(key+".nl", r.NL)
+		c.label(key+".en", r.EN)
+	}
+}
+
+// label notes a text that cannot be shown in a list.
+func (c *checker) label(key, text string) {
+	if strings.TrimSpace(text) == "" || utf8.RuneCountInString(text) > maxReasonText || strings.ContainsFunc(text, unicode.IsControl) {
+		c.add(key, "must be a text of one line, at most %d characters", maxReasonText)
+	}
+}
+
+// parts are the bounds as the gate takes them.
+func (b BreakGlass) parts() proxy.BreakGlass {
+	p := proxy.BreakGlass{Lasts: b.Lasts, PerHour: b.PerHour}
+	for _, r := range b.Reasons {
+		p.Reasons = append(p.Reasons, proxy.EmergencyReason{Code: r.Code, Dutch: r.NL, English: r.EN})
+	}
+	return p
+}
+
+// reads is how a reason reads, in Dutch; a code that is not configured any more reads as it is.
+func (b BreakGlass) reads(code string) string {
+	for _, r := range b.Reasons {
+		if r.Code == code {
+			return r.NL
+		}
+	}
+	return code
+}

@@ -1,0 +1,90 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// errNotDeclared is what ending answers where nothing is in force.
+var errNotDeclared = errors.New("no declaration is in force")
+
+// serveBreakGlassEnd ends what this professional declared for one patient, before its time. It takes away and never gives: so it asks of
+// the caller only to be who declared. That there is nothing to end says nothing about the patient: it is about the caller.
+func (g *Gate) serveBreakGlassEnd(ctx context.Context, x *exchange, r *http.Request, query string) (answer, *refusal) {
+	x.kind, x.name = audit.KindBreakGlass, "break-glass-end"
+	var patient fhir.Identifier
+	body, misread := g.readOperation(r, query)
+	if misread == nil {
+		misread = g.readParameters(body, func(p parameter) bool {
+			if p.Name != "patient" || p.ValueIdentifier == nil {
+				return false
+			}
+			patient = *p.ValueIdentifier
+			return true
+		})
+	}
+	unknown := g.authenticate(ctx, x, r, query)
+	if misread != nil {
+		return answer{}, misread
+	}
+	if unknown != nil {
+		return answer{}, unknown
+	}
+	if !mayUseDeclaration(g.request(x)) {
+		return answer{}, g.denied(policy.ReasonEmergencyNotJustified)
+	}
+	person, ref := g.declaredPerson(patient)
+	if ref != nil {
+		return answer{}, ref
+	}
+	x.person = g.parts.Standings.Key(person)
+	return g.endDeclaration(ctx, x, person)
+}
+
+// endDeclaration records the end together with its event. A request that is sent again gets the same answer, also when meanwhile
+// nothing is in force.
+func (g *Gate) endDeclaration(ctx context.Context, x *exchange, person fhir.Identifier) (answer, *refusal) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.parts.Limits.Store)
+	defer cancel()
+	unavailable := func(err error) (answer, *refusal) {
+		return answer{}, &refusal{cause: causeUnavailable, reason: "declaration-not-recorded", err: err}
+	}
+	s := x.subject
+	before, now, err := g.parts.Standings.Standing(ctx, x.person)
+	if err != nil {
+		return unavailable(err)
+	}
+	if before.Newest.After(now) {
+		now = before.Newest
+	}
+	if d, found := before.Declaration(s.Issuer, s.ClientID, s.Practitioner, s.Organization, now); found {
+		x.emergency, x.purpose = &d, policy.PurposeEmergency
+	}
+	after, err := g.parts.Declarations.Change(ctx, audit.Change{
+		Request: x.requestKey(), Person: person, Event: x.event(audit.OutcomePermit, audit.ReasonDeclarationEnded, g.parts.PolicyHash),
+		Apply: func(st *consent.Standing) error {
+			if !st.EndDeclarations(s.Issuer, s.ClientID, s.Practitioner, s.Organization, st.Newest) {
+				return errNotDeclared
+			}
+			return nil
+		},
+	})
+	switch {
+	case errors.Is(err, errNotDeclared):
+		return answer{}, refuse(causeNotFound, "declaration-absent")
+	case err != nil:
+		return unavailable(err)
+	}
+	x.reason = audit.ReasonDeclarationEnded
+	ended, found := after.EndedDeclaration(s.Issuer, s.ClientID, s.Practitioner, s.Organization, after.Newest)
+	if !found {
+		return answer{}, &refusal{cause: causeInternal, reason: "declaration-not-recorded", err: errors.New("no declaration ended")}
+	}
+	return answer{status: http.StatusOK, body: declarationAnswer(string(ended.ID), "ended", ended.Expires)}, nil
+}
