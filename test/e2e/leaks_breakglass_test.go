@@ -127,7 +127,7 @@ var breakGlassLeaks = []leak{
 		}
 	}},
 	{"BG-6", "An emergency that cannot be recorded is none: 503, and nothing opens", func(s *stage) {
-		own := newStage(s.T)
+		own := newStage(s.T, s.version)
 		doctor := own.doctor()
 		own.ask(doctor, searchID("Observation", leakB))
 		own.redis.Do("config", "set", "maxmemory", "1mb")

@@ -216,7 +216,7 @@ var consentLeaks = []leak{
 		s.wantEvent(r, audit.OutcomeDeny, "consent-withdrawn")
 	}},
 	{"CN-13", "A store that is away, full, read-only or of another shape decides nothing: 503, and nothing is released", func(s *stage) {
-		own := newStage(s.T)
+		own := newStage(s.T, s.version)
 		ask := aboutD("Observation")
 		own.finds(ask, "before", "Observation/obs-lab-d")
 		key := own.keyOf(leakD)
@@ -247,7 +247,7 @@ var consentLeaks = []leak{
 		}
 	}},
 	{"CN-14", "A store that can lose records is not served from, and one that lost them decides nothing: nothing in it expires, and what is emptied is not empty", func(s *stage) {
-		own := newStage(s.T)
+		own := newStage(s.T, s.version)
 		for _, key := range own.redis.Client().Keys(s.T.Context(), "zs:*").Val() {
 			if strings.Contains(key, ":p:") && own.redis.Client().TTL(s.T.Context(), key).Val() != -1 {
 				s.T.Errorf("%s expires", key)

@@ -30,6 +30,7 @@ type world struct {
 	redis        *redistest.Server
 	redisAddress string // where gateways look for it: the server itself, or a relay
 	source       *demo.Source
+	version      fhir.Version // of the source
 	issuer       *demo.Issuer
 	roots        *x509.CertPool
 	store        *redisstore.Store // the test's own way to what is on file
@@ -43,16 +44,15 @@ const shards = 3
 // newWorld sets the stage; more resources are added to those of the demo. settings are of redis-server.
 func newWorld(t testing.TB, more ...demo.Resource) *world {
 	t.Helper()
-	w := &world{t: t, folder: t.TempDir(), redis: redistest.Start(t), issuer: issuer}
+	return newWorldOf(t, fhir.R4, more...)
+}
+
+// newWorldOf is newWorld with a source that speaks this version.
+func newWorldOf(t testing.TB, version fhir.Version, more ...demo.Resource) *world {
+	t.Helper()
+	w := &world{t: t, folder: t.TempDir(), redis: redistest.Start(t), issuer: issuer, version: version}
 	w.redisAddress = w.redis.Address()
-	data, err := demo.Load()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if w.source, err = demo.NewSource(append(data, more...), demo.SourceOptions{}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { w.source.Close() })
+	w.source = newSource(t, version, more...)
 	for i, name := range []string{"person-secret", "sealing-key", "cursor-key"} {
 		key := make([]byte, 32)
 		_, _ = rand.Read(key)
@@ -70,6 +70,22 @@ func newWorld(t testing.TB, more ...demo.Resource) *world {
 		t.Fatal(err)
 	}
 	return w
+}
+
+// newSource starts a source that holds the demo's records of a version, and more.
+func newSource(t testing.TB, version fhir.Version, more ...demo.Resource) *demo.Source {
+	t.Helper()
+	load := map[fhir.Version]func() (demo.Data, error){fhir.R4: demo.Load, fhir.STU3: demo.LoadSTU3}[version]
+	data, err := load()
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := demo.NewSource(append(data, more...), demo.SourceOptions{Version: version})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { source.Close() })
+	return source
 }
 
 // write puts a file into the story's folder, readable by its owner only.
@@ -242,6 +258,9 @@ func (w *world) configure(replace ...string) (file, scheme, listen, admin string
 			w.t.Fatalf("the configuration has no %q", replace[i])
 		}
 		text = changed
+	}
+	if w.version == fhir.STU3 {
+		text = strings.Replace(text, "- id: demo\n    fhir_version: R4", "- id: demo\n    fhir_version: STU3", 1)
 	}
 	if strings.Contains(text, "certificate_file") {
 		scheme = "https"
