@@ -2,9 +2,8 @@
 // declarations, and the outbox from which the archive is filled. It is the place where promises 2 and 3 of the design are kept: an
 // event is durable before anything leaves, and no release passes under a standing that has changed.
 //
-// It decides nothing and logs nothing. It takes no consent from memory either: every read goes to the master. What it
-// remembers either makes it refuse (the highest sequence of each shard, the highest generation of each person), or spares decoding
-// a value that came again, equal in every byte (opened).
+// It decides nothing and logs nothing. It takes no consent from memory either: every read goes to the master, and is opened anew.
+// What it remembers can only make it refuse: the highest sequence of each shard, and the highest generation of each person.
 //
 // # Layout
 //

@@ -3,7 +3,6 @@ package redisstore
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -123,18 +122,27 @@ func (s *Store) name(shard int, st *consent.Standing, before onFile, d *draft) e
 	return nil
 }
 
-// versionEntry is what a version holds: the standing, and the hash of the version before, as that one is stored with its stamp.
+// versionEntry is what a version holds: the hash of the version before, as that one is stored with its stamp, and the standing.
 type versionEntry struct {
-	Previous string          `json:"previous"`
-	State    json.RawMessage `json:"state"`
+	previous string
+	state    []byte
+}
+
+func (v versionEntry) marshal() []byte {
+	var c codec
+	text(&c, &v.previous)
+	return append(c.out, v.state...)
+}
+
+func parseVersion(plain []byte) (versionEntry, bool) {
+	c, v := codec{reading: true, in: string(plain)}, versionEntry{}
+	text(&c, &v.previous)
+	v.state = []byte(c.in)
+	return v, !c.failed
 }
 
 func (s *Store) sealVersion(person consent.PersonKey, generation uint64, last string, plain []byte) (string, error) {
-	entry, err := json.Marshal(versionEntry{Previous: hashOf(last), State: plain})
-	if err != nil {
-		return "", err
-	}
-	small, err := deflate(entry)
+	small, err := deflate(versionEntry{hashOf(last), plain}.marshal())
 	if err != nil {
 		return "", err
 	}

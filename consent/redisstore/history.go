@@ -3,7 +3,6 @@ package redisstore
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -97,13 +96,13 @@ func (s *Store) openVersion(person consent.PersonKey, generation uint64, entry s
 	if err != nil {
 		return Version{}, fmt.Errorf("%w: version %d", ErrSealed, generation)
 	}
-	var v versionEntry
-	if err := json.Unmarshal(plain, &v); err != nil {
-		return Version{}, fmt.Errorf("%w: version %d", ErrSealed, generation) // err may quote it
+	v, ok := parseVersion(plain)
+	if !ok {
+		return Version{}, fmt.Errorf("%w: version %d", ErrSealed, generation)
 	}
-	st, err := s.decode(person, v.State, generation, at)
+	st, err := s.decode(person, v.state, generation, at)
 	if err != nil {
 		return Version{}, err
 	}
-	return Version{Standing: st, previous: v.Previous, state: v.State}, nil
+	return Version{Standing: st, previous: v.previous, state: v.state}, nil
 }

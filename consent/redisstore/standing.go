@@ -32,29 +32,11 @@ func (s *Store) Standing(ctx context.Context, person consent.PersonKey) (consent
 	if err != nil {
 		return consent.Standing{}, time.Time{}, fmt.Errorf("standing: %w", err)
 	}
-	st, err := s.recall(person, r.sequence, seen, v)
+	st, err := s.take(person, r.sequence, seen, v)
 	if err != nil {
 		return consent.Standing{}, time.Time{}, fmt.Errorf("standing: %w", err)
 	}
 	return st, now, nil
-}
-
-// recall is take, but for a value that was opened before it does not open it again.
-func (s *Store) recall(person consent.PersonKey, sequence uint64, seen version, v stored) (consent.Standing, error) {
-	st, known := s.opened.find(person, v)
-	if !known {
-		st, err := s.take(person, sequence, seen, v)
-		if err == nil && v.generation > 0 {
-			s.opened.note(person, v, st)
-		}
-		return st, err
-	}
-	now := version{era(sequence), v.generation}
-	if err := s.notLost(now, seen); err != nil {
-		return consent.Standing{}, err
-	}
-	s.generations.note(person, now)
-	return st, nil
 }
 
 // take opens what is stored for a person, after making sure that it is not older than what was seen before asking.

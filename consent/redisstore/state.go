@@ -1,8 +1,6 @@
 package redisstore
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"iter"
 	"time"
@@ -10,28 +8,27 @@ import (
 	"zorgsluis/consent"
 )
 
-// stateVersion is the version of the sealed form of a standing. A reader refuses any other, and members that it does not know: a
-// restriction that an older reader would skip must not vanish.
+// stateVersion is the version of the sealed form of a standing, its first byte. A reader refuses any other: a restriction that an
+// older reader would skip must not vanish.
 const stateVersion = 1
 
 // state is the sealed form of a standing. The stamps of its latest write are not in it: the script sets them after it was sealed,
 // beside it, for all of them alike. Stamps says which they are; the next write holds them as they were.
 type state struct {
-	Version int `json:"v"`
 	consent.Standing
-	Stamps []stamp `json:"stamps,omitempty"`
+	Stamps []stamp
 }
 
 // stamp is a time that is counted from the stamp of the latest write.
 type stamp struct {
 	stampKey
-	After int64 `json:"after,omitempty"` // microseconds
+	After int64 // microseconds
 }
 
 // stampKey names one time in a standing.
 type stampKey struct {
-	Field stampField `json:"of"`
-	ID    string     `json:"id"` // of the record or declaration
+	Field stampField
+	ID    string // of the record or declaration
 }
 
 type stampField string
@@ -76,10 +73,8 @@ func stampsOf(st *consent.Standing) iter.Seq2[stampKey, *time.Time] {
 // decode reads the sealed form and fills in the stamps of the latest write.
 func (s *Store) decode(person consent.PersonKey, plain []byte, generation uint64, at int64) (consent.Standing, error) {
 	var v state
-	d := json.NewDecoder(bytes.NewReader(plain))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&v); err != nil || v.Version != stateVersion {
-		return consent.Standing{}, fmt.Errorf("%w: standing is not of this version", ErrSealed) // err may quote the standing
+	if err := v.unmarshal(plain); err != nil {
+		return consent.Standing{}, err
 	}
 	if s.Key(v.Person) != person {
 		return consent.Standing{}, fmt.Errorf("%w: standing is of another person", ErrSealed)
@@ -110,7 +105,7 @@ func fill(st *consent.Standing, stamps []stamp, at int64) {
 // encode makes the sealed form of a standing that was edited. It finds the stamps that the edit left to the store: those that are
 // zero or, for convenience, equal to now. Any other that is not on file already is refused: no instance's clock decides.
 func encode(st *consent.Standing, onFile map[stampKey]time.Time, now time.Time) ([]byte, []stamp, error) {
-	v := state{Version: stateVersion, Standing: *st}
+	v := state{Standing: *st}
 	fresh := map[string]time.Time{} // declarations made now, and what they had for DeclaredAt
 	for key, t := range stampsOf(&v.Standing) {
 		before, known := onFile[key]
@@ -133,9 +128,5 @@ func encode(st *consent.Standing, onFile map[stampKey]time.Time, now time.Time) 
 		v.Stamps = append(v.Stamps, stamp{key, after.Microseconds()})
 		*t = time.Time{}
 	}
-	plain, err := json.Marshal(v)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w: standing: %w", ErrInvalid, err)
-	}
-	return plain, v.Stamps, nil
+	return v.marshal(), v.Stamps, nil
 }

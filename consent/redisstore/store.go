@@ -21,7 +21,6 @@ type Store struct {
 	sealer      sealer
 	sequences   sequences
 	generations *generations
-	opened      *opened
 	locks       [64]chan struct{} // of changes, by person: this instance does not compete with itself
 	batchers    []*batcher
 	counters    counters
@@ -78,7 +77,7 @@ func newStore(o Options) (*Store, error) {
 	}
 	s := &Store{
 		o: o, id: o.StoreID, check: checkValue(o), sealer: sealer,
-		sequences: make(sequences, o.Shards), generations: newGenerations(o.Remembered), opened: newOpened(), closed: make(chan struct{}),
+		sequences: make(sequences, o.Shards), generations: newGenerations(o.Remembered), closed: make(chan struct{}),
 	}
 	for i := range s.locks {
 		s.locks[i] = make(chan struct{}, 1)

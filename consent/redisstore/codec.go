@@ -1,0 +1,202 @@
+package redisstore
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"zorgsluis/consent"
+)
+
+// codec writes or reads the sealed form of a standing. It is binary, because every read of a record opens one: what encoding/json
+// took was more than everything else that the gateway does for a read. Writing and reading are one walk over the same fields
+// (state), so that they cannot differ; TestEveryFieldIsSealed finds a field that the walk leaves out.
+//
+// A number is a varint, a text its length and bytes, a list one more than its length (zero: none) and its elements.
+type codec struct {
+	reading bool
+	out     []byte // what was written
+	in      string // what is still to be read; texts that were read are parts of it
+	failed  bool   // in is not what was written
+}
+
+// marshal gives the sealed form.
+func (v *state) marshal() []byte {
+	c := codec{out: make([]byte, 0, 512)}
+	c.out = append(c.out, stateVersion)
+	c.state(v)
+	return c.out
+}
+
+// unmarshal reads the sealed form: all of it, of exactly this version.
+func (v *state) unmarshal(plain []byte) error {
+	if len(plain) == 0 || plain[0] != stateVersion {
+		return fmt.Errorf("%w: standing is not of this version", ErrSealed)
+	}
+	c := codec{reading: true, in: string(plain[1:])}
+	c.state(v)
+	if c.failed || c.in != "" {
+		return fmt.Errorf("%w: standing is damaged", ErrSealed)
+	}
+	return nil
+}
+
+func (c *codec) state(v *state) {
+	text(c, &v.Person.System)
+	text(c, &v.Person.Value)
+	list(c, &v.Records, (*codec).record)
+	list(c, &v.Declarations, (*codec).declaration)
+	c.bool(&v.Flags.Incapacitated)
+	list(c, &v.Flags.RepresentativesBlocked, text)
+	list(c, &v.Flags.WithheldFromPatient, text)
+	list(c, &v.Stamps, (*codec).stamp)
+}
+
+func (c *codec) record(r *consent.Record) {
+	text(c, &r.ID)
+	text(c, &r.Status)
+	text(c, &r.Decision)
+	c.bool(&r.EmergencyException)
+	c.side(&r.Holder)
+	c.side(&r.Party)
+	list(c, &r.Data, text)
+	text(c, &r.Channel)
+	list(c, &r.Purposes, text)
+	c.time(&r.ValidFrom.Time)
+	c.time(&r.ValidTo.Time)
+	c.time(&r.RecordedAt.Time)
+	list(c, &r.GivenBy, text)
+	c.bool(&r.Posthumous)
+	c.time(&r.WithdrawnAt.Time)
+	list(c, &r.WithdrawnBy, text)
+	text(c, &r.RecordedBy)
+	text(c, &r.Method)
+	text(c, &r.Information.ID)
+	text(c, &r.Information.Version)
+	text(c, &r.Information.Language)
+	text(c, &r.Information.SHA256)
+}
+
+func (c *codec) side(s *consent.Side) {
+	text(c, &s.Category)
+	text(c, &s.Organization)
+	text(c, &s.Practitioner)
+}
+
+func (c *codec) declaration(d *consent.Declaration) {
+	text(c, &d.ID)
+	text(c, &d.Issuer)
+	text(c, &d.Client)
+	text(c, &d.Practitioner)
+	text(c, &d.Organization)
+	text(c, &d.Reason)
+	c.bool(&d.ConsentImpossible)
+	c.time(&d.DeclaredAt)
+	c.time(&d.Expires)
+	reviewed := d.Review != nil
+	if c.bool(&reviewed); !reviewed {
+		return
+	}
+	if c.reading {
+		d.Review = &consent.Review{}
+	}
+	c.bool(&d.Review.Justified)
+	text(c, &d.Review.By)
+	text(c, &d.Review.Why)
+	c.time(&d.Review.At)
+}
+
+func (c *codec) stamp(s *stamp) {
+	text(c, &s.Field)
+	text(c, &s.ID)
+	after := uint64(s.After) // never below zero: encode refuses it
+	c.number(&after)
+	s.After = int64(after)
+}
+
+// number writes or reads one number.
+func (c *codec) number(n *uint64) {
+	if !c.reading {
+		c.out = binary.AppendUvarint(c.out, *n)
+		return
+	}
+	*n = 0
+	for i, shift := 0, uint(0); i < len(c.in) && i < binary.MaxVarintLen64; i, shift = i+1, shift+7 {
+		b := c.in[i]
+		*n |= uint64(b&0x7f) << shift
+		if b < 0x80 {
+			c.in = c.in[i+1:]
+			return
+		}
+	}
+	c.fail()
+}
+
+// fail ends reading: everything after it is empty.
+func (c *codec) fail() { c.failed, c.in = true, "" }
+
+func (c *codec) bool(b *bool) {
+	n := uint64(0)
+	if *b {
+		n = 1
+	}
+	if c.number(&n); n > 1 {
+		c.fail()
+	}
+	*b = n == 1
+}
+
+// time writes or reads an instant with its offset, as time.Time's own binary form. The zero time is an empty text.
+func (c *codec) time(t *time.Time) {
+	form := ""
+	if !c.reading && !t.IsZero() {
+		b, err := t.MarshalBinary()
+		if err != nil { // an offset of more than 22 days, which no time that was read from JSON has
+			b, _ = t.UTC().MarshalBinary()
+		}
+		form = string(b)
+	}
+	text(c, &form)
+	if !c.reading {
+		return
+	}
+	*t = time.Time{}
+	if form != "" && t.UnmarshalBinary([]byte(form)) != nil {
+		c.fail()
+	}
+}
+
+func text[S ~string](c *codec, s *S) {
+	n := uint64(len(*s))
+	c.number(&n)
+	if !c.reading {
+		c.out = append(c.out, *s...)
+		return
+	}
+	if n > uint64(len(c.in)) {
+		c.fail()
+		n = 0
+	}
+	*s, c.in = S(c.in[:n]), c.in[n:]
+}
+
+func list[E any](c *codec, l *[]E, element func(*codec, *E)) {
+	n := uint64(0)
+	if *l != nil {
+		n = uint64(len(*l)) + 1
+	}
+	c.number(&n)
+	if n > uint64(len(c.in))+1 && c.reading { // each element takes a byte at least
+		c.fail()
+		n = 0
+	}
+	if c.reading {
+		*l = nil
+		if n > 0 {
+			*l = make([]E, n-1)
+		}
+	}
+	for i := range *l {
+		element(c, &(*l)[i])
+	}
+}
