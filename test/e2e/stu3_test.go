@@ -185,6 +185,7 @@ func TestSTU3(t *testing.T) {
 		defer o.source.Intercept(nil)
 		o.source.Intercept(demo.Only(func(r *http.Request) bool { return !strings.Contains(r.URL.Path, "Patient") }, o.source.ExtraEntries(
 			o.source.Resource("ProcedureRequest/"+marker+"-2"), o.source.Resource("Patient/nl-core-Patient-01"),
+			demo.Resource(`{"resourceType":"Condition","id":"`+marker+`-5","subject":{"reference":"Patient/nl-core-Patient-01"}}`),
 			demo.Resource(`{"resourceType":"Condition","id":"`+marker+`-4","subject":{"reference":"Patient/`+id+`"},"contained":[{"resourceType":"ProcedureRequest","id":"c","subject":{"reference":"Patient/nl-core-Patient-01"}}]}`),
 		)))
 		if got := o.ask(demo.GP(), search("Condition", karena), http.StatusOK).entries(); !slices.Equal(got, conditions) {
