@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -157,6 +158,14 @@ func (r *refusal) answer() answer {
 // allowed are the methods of the FHIR API, the same for every path.
 const allowed = "GET, HEAD, OPTIONS, POST"
 
+// everyAnswer are the headers that every answer has. Nothing changes the lists.
+var everyAnswer = http.Header{
+	"Cache-Control":          {"no-store"},
+	"Vary":                   {"Authorization"},
+	"X-Content-Type-Options": {"nosniff"},
+	"X-Robots-Tag":           {"noindex"},
+}
+
 // write sends the answer. The header set is closed: nothing of a source's headers can be in it (leaks.md HD-1 … HD-7).
 func (a answer) write(w http.ResponseWriter, exchange string) {
 	h := w.Header()
@@ -169,10 +178,7 @@ func (a answer) write(w http.ResponseWriter, exchange string) {
 	if a.status != http.StatusNoContent {
 		h.Set("Content-Length", strconv.Itoa(len(a.body)))
 	}
-	h.Set("Cache-Control", "no-store")
-	h.Set("Vary", "Authorization")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Robots-Tag", "noindex")
+	maps.Copy(h, everyAnswer)
 	h.Set("X-Request-Id", exchange)
 	if a.challenge != "" {
 		h.Set("WWW-Authenticate", a.challenge)

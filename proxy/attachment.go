@@ -29,18 +29,16 @@ type attachmentLink struct {
 	Expires int64               `json:"e"`
 }
 
-// attachmentLinks makes the links of one released resource; a Binary whose link cannot be sealed gets none.
-func (g *Gate) attachmentLinks(x *exchange, j *judge, holder *fhir.Resource) func(fhir.ID) string {
-	return func(binary fhir.ID) string {
-		sealed, err := g.cursors.seal("attachment", attachmentLink{
-			Source: x.source.ID, Binary: binary, Type: holder.Type, ID: holder.ID, Patient: j.person.id, Person: j.person.key,
-			Caller: x.callerDigest(), Purpose: x.purpose, Expires: g.parts.Now().Add(cursorLasts).Unix(),
-		})
-		if err != nil {
-			return ""
-		}
-		return g.base(x.source) + "/Binary/" + sealed
+// attachmentLink makes the link to an attachment of a released resource; "" where it cannot be sealed.
+func (g *Gate) attachmentLink(x *exchange, j *judge, holder *fhir.Resource, binary fhir.ID) string {
+	sealed, err := g.cursors.seal("attachment", attachmentLink{
+		Source: x.source.ID, Binary: binary, Type: holder.Type, ID: holder.ID, Patient: j.person.id, Person: j.person.key,
+		Caller: x.callerDigest(), Purpose: x.purpose, Expires: g.parts.Now().Add(cursorLasts).Unix(),
+	})
+	if err != nil {
+		return ""
 	}
+	return g.base(x.source) + "/Binary/" + sealed
 }
 
 // openAttachment checks a link for this caller. Every failure is a resource that does not exist.

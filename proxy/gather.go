@@ -153,6 +153,7 @@ func (p pick) resource() *fhir.Resource { return &p.page.contents.Resources[p.i]
 // is none.
 func (r *gathered) matches(j *judge, count int) (picks []pick, more *position) {
 	for _, page := range r.pages {
+		picks = slices.Grow(picks, min(count-len(picks), len(page.contents.Resources)))
 		matches := 0
 		for i := range page.contents.Resources {
 			if !page.isMatch(i) {

@@ -13,6 +13,7 @@ import (
 // verdict is a decision for one data category, and whether it was taken under a break-glass declaration.
 type verdict struct {
 	policy.Decision
+	category  fhir.DataCategory
 	emergency bool
 }
 
@@ -28,7 +29,7 @@ type judge struct {
 	at          time.Time
 	declaration *consent.Declaration // the caller's own, in force at `at`; nil when there is none
 	expires     time.Time            // of the token
-	verdicts    map[fhir.DataCategory]verdict
+	verdicts    []verdict            // one for each category that was asked: few
 }
 
 // judge reads the standing and prepares the decision on it.
@@ -44,7 +45,7 @@ func (g *Gate) judge(ctx context.Context, x *exchange, req policy.Request, m *ma
 	}
 	j := &judge{
 		policy: g.parts.Policy, request: req, person: m, flags: standing.Flags, records: standing.Records,
-		generation: standing.Generation, at: now, expires: x.subject.Expires, verdicts: map[fhir.DataCategory]verdict{},
+		generation: standing.Generation, at: now, expires: x.subject.Expires,
 	}
 	if standing.Newest.After(j.at) {
 		j.at = standing.Newest // what is on file has happened, whatever the store's clock says
@@ -69,22 +70,26 @@ var liftable = []policy.Reason{policy.ReasonNoConsent, policy.ReasonConsentRefus
 
 // decide gives the verdict for one data category: the normal decision first, and under a declaration once more as ETREAT.
 func (j *judge) decide(category fhir.DataCategory) verdict {
-	if v, known := j.verdicts[category]; known {
-		return v
+	for i := range j.verdicts {
+		if j.verdicts[i].category == category {
+			return j.verdicts[i]
+		}
 	}
-	v := verdict{Decision: j.ask(category, j.request.Purpose, nil)}
+	v := verdict{Decision: j.ask(category, j.request.Purpose, nil), category: category}
 	if !v.Permit && j.declaration != nil && slices.Contains(liftable, v.Reason) {
 		emergency := &policy.Emergency{Reason: j.declaration.Reason, ConsentImpossible: j.declaration.ConsentImpossible}
-		v = verdict{Decision: j.ask(category, policy.PurposeEmergency, emergency), emergency: true}
+		v = verdict{Decision: j.ask(category, policy.PurposeEmergency, emergency), category: category, emergency: true}
 	}
-	j.verdicts[category] = v
+	j.verdicts = append(j.verdicts, v)
 	return v
 }
 
 // ask puts the question for every birth date that the source's record may mean; all must permit.
 func (j *judge) ask(category fhir.DataCategory, purpose policy.PurposeOfUse, emergency *policy.Emergency) policy.Decision {
 	var d policy.Decision
-	for _, in := range j.inputs(category, purpose, emergency) {
+	for _, birth := range j.person.births {
+		in := j.input(birth)
+		in.Request.Category, in.Request.Purpose, in.Request.Emergency = category, purpose, emergency
 		if d = j.policy.Decide(in); !d.Permit {
 			return d
 		}
@@ -92,17 +97,12 @@ func (j *judge) ask(category fhir.DataCategory, purpose policy.PurposeOfUse, eme
 	return d
 }
 
-func (j *judge) inputs(category fhir.DataCategory, purpose policy.PurposeOfUse, emergency *policy.Emergency) []policy.Input {
-	inputs := make([]policy.Input, 0, 2)
-	for _, birth := range j.person.births {
-		request := j.request
-		request.Category, request.Purpose, request.Emergency = category, purpose, emergency
-		inputs = append(inputs, policy.Input{
-			At: j.at, Request: request, Records: j.records,
-			Patient: policy.Patient{Key: j.person.key, BirthDate: birth, Deceased: j.person.deceased, Flags: j.flags},
-		})
+// input is what is asked about, without data category.
+func (j *judge) input(birth string) policy.Input {
+	return policy.Input{
+		At: j.at, Request: j.request, Records: j.records,
+		Patient: policy.Patient{Key: j.person.key, BirthDate: birth, Deceased: j.person.deceased, Flags: j.flags},
 	}
-	return inputs
 }
 
 // all gives the verdicts for categories, and whether each of them permits. Nothing classified is nothing permitted.
@@ -138,8 +138,8 @@ func (j *judge) notAfter() time.Time {
 			earliest = t
 		}
 	}
-	for _, in := range j.inputs("", j.request.Purpose, nil) {
-		sooner(j.policy.NotAfter(in))
+	for _, birth := range j.person.births {
+		sooner(j.policy.NotAfter(j.input(birth)))
 	}
 	if j.declaration != nil {
 		sooner(j.declaration.Expires)

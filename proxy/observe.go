@@ -25,7 +25,8 @@ func (g *Gate) observe(x *exchange, a answer) {
 	if s.Alert {
 		level = slog.LevelWarn
 	}
-	g.parts.Log.Log(context.Background(), level, "exchange", "id", s.Exchange, "interaction", s.Interaction, "type", s.Type, "source", s.Source,
-		"status", s.Status, "reason", string(s.Reason), "alert", s.Alert, "ms", s.Duration.Milliseconds())
+	g.parts.Log.LogAttrs(context.Background(), level, "exchange",
+		slog.String("id", s.Exchange), slog.String("interaction", s.Interaction), slog.String("type", s.Type), slog.String("source", s.Source),
+		slog.Int("status", s.Status), slog.String("reason", string(s.Reason)), slog.Bool("alert", s.Alert), slog.Int64("ms", s.Duration.Milliseconds()))
 	g.parts.Observe(s)
 }

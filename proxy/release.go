@@ -150,7 +150,7 @@ func (g *Gate) edits(x *exchange, j *judge) fhir.Edits {
 // resourceEdits are the edits of one resource: its attachments get links of our own.
 func (g *Gate) resourceEdits(x *exchange, j *judge, r *fhir.Resource) fhir.Edits {
 	e := g.edits(x, j)
-	e.Attachment = g.attachmentLinks(x, j, r)
+	e.Attachment = func(binary fhir.ID) string { return g.attachmentLink(x, j, r, binary) }
 	return e
 }
 
@@ -162,7 +162,7 @@ func (g *Gate) buffer(size int) (buf []byte, give func(), ref *refusal) {
 	if !g.memory.take(n) {
 		return nil, nil, refuse(causeOverloaded, "memory")
 	}
-	return takeBuffer(), func() { g.memory.give(n) }, nil
+	return slices.Grow(takeBuffer(), size), func() { g.memory.give(n) }, nil
 }
 
 // stale reports whether the first byte would follow the commit too late: then the commit is repeated (promise 3).

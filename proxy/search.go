@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"slices"
 
 	"zorgsluis/audit"
 	"zorgsluis/fhir"
@@ -123,6 +124,7 @@ func (g *Gate) draftPage(x *exchange, j *judge, found *gathered, picks []pick, m
 	if x.interaction.HasIncludes() {
 		picks = append(picks[:len(picks):len(picks)], found.includes(j, picks, x.interaction.Includes(x.source.Version))...)
 	}
+	x.disclosed = slices.Grow(x.disclosed, len(picks))
 	for _, p := range picks {
 		x.disclose(j, p.resource())
 	}
@@ -144,8 +146,11 @@ func (g *Gate) draftPage(x *exchange, j *judge, found *gathered, picks []pick, m
 	e := g.edits(x, j)
 	e.Self, e.Next = g.selfLink(x), next
 	set := fhir.NewSearchset(buf, e)
+	var holder *fhir.Resource
+	link := func(binary fhir.ID) string { return g.attachmentLink(x, j, holder, binary) }
 	for _, p := range picks {
-		set.AddAs(p.page.contents, p.i, p.mode, g.attachmentLinks(x, j, p.resource()))
+		holder = p.resource()
+		set.AddAs(p.page.contents, p.i, p.mode, link)
 	}
 	d.body = set.Bytes()
 	return d, nil

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"mime"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 
@@ -77,6 +79,13 @@ func (g *Gate) fetch(ctx context.Context, x *exchange, a ask) (*fetched, *refusa
 	return g.read(ctx, resp)
 }
 
+// everyAsk are the headers that every request to a source has. Nothing changes the lists.
+var everyAsk = http.Header{
+	"Accept":     {"application/fhir+json"},
+	"Prefer":     {"handling=strict"}, // a parameter that the source ignored would widen the answer (leaks.md SE-12)
+	"User-Agent": {"zorgsluis"},
+}
+
 // outbound builds the request with our own headers only.
 func outbound(ctx context.Context, x *exchange, a ask) (*http.Request, error) {
 	method, body := http.MethodGet, io.Reader(nil)
@@ -87,12 +96,8 @@ func outbound(ctx context.Context, x *exchange, a ask) (*http.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	req.Header = http.Header{
-		"Accept":       {"application/fhir+json"},
-		"Prefer":       {"handling=strict"}, // a parameter that the source ignored would widen the answer (leaks.md SE-12)
-		"User-Agent":   {"zorgsluis"},
-		"X-Request-Id": {x.id},
-	}
+	req.Header = maps.Clone(everyAsk)
+	req.Header.Set("X-Request-Id", x.id)
 	if a.form != "" {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
@@ -121,7 +126,12 @@ func fhirJSON(h http.Header, v fhir.Version) bool {
 	if e := h.Get("Content-Encoding"); e != "" && e != "identity" {
 		return false
 	}
-	media, params, err := mime.ParseMediaType(h.Get("Content-Type"))
+	said := h.Get("Content-Type")
+	switch said {
+	case "application/fhir+json", "application/fhir+json;charset=UTF-8", "application/fhir+json; charset=utf-8":
+		return true // the usual ones need no parsing
+	}
+	media, params, err := mime.ParseMediaType(said)
 	if err != nil || (media != "application/fhir+json" && media != "application/json") {
 		return false
 	}
@@ -142,17 +152,15 @@ func (g *Gate) read(ctx context.Context, resp *http.Response) (*fetched, *refusa
 		return nil, refuse(causeTooLarge, "source-too-large")
 	}
 	f := &fetched{body: takeBuffer(), found: true, gate: g}
-	for {
-		if len(f.body) == cap(f.body) {
-			f.body = append(f.body, 0)[:len(f.body)]
-		}
-		if need := int64(cap(f.body)); need > f.taken {
+	for more := max(resp.ContentLength, 0) + 1; ; more = 1 { // one more, to see the end without growing
+		if need := max(int64(len(f.body))+more, int64(cap(f.body))); need > f.taken {
 			if !g.memory.take(need - f.taken) {
 				f.release()
 				return nil, refuse(causeOverloaded, "memory")
 			}
 			f.taken = need
 		}
+		f.body = slices.Grow(f.body, int(more))
 		n, err := resp.Body.Read(f.body[len(f.body):cap(f.body)])
 		f.body = f.body[:len(f.body)+n]
 		switch {
