@@ -79,12 +79,21 @@ func (e Event) FHIR(o FHIROptions) ([]byte, error) {
 	return json.Marshal(resource)
 }
 
-// Searchset renders events as the answer to a search (R4 Bundle of type searchset), in the order given. There is no
-// total: the events are the newest ones, not all.
-func Searchset(events []Event, o FHIROptions) ([]byte, error) {
+// Page is an answer to a search of access events.
+type Page struct {
+	Events     []Event // in the order shown
+	Self, Next string  // queries, "?…" or empty: what was asked, and where it goes on
+	Incomplete bool    // older events exist that could not be reached
+}
+
+// Searchset renders a page (R4 Bundle of type searchset). There is no total: looking itself adds to it.
+func Searchset(page Page, o FHIROptions) ([]byte, error) {
 	self := o.base() + "/AuditEvent"
-	bundle := r4.Bundle{Type: r4.BundleTypeSearchset, Link: []r4.BundleLink{{Relation: "self", Url: self}}}
-	for _, e := range events {
+	bundle := r4.Bundle{Type: r4.BundleTypeSearchset, Link: []r4.BundleLink{{Relation: "self", Url: self + page.Self}}}
+	if page.Next != "" {
+		bundle.Link = append(bundle.Link, r4.BundleLink{Relation: "next", Url: self + page.Next})
+	}
+	for _, e := range page.Events {
 		resource, err := e.FHIR(o)
 		if err != nil {
 			return nil, fmt.Errorf("render events: %w", err)
@@ -93,6 +102,12 @@ func Searchset(events []Event, o FHIROptions) ([]byte, error) {
 			FullUrl:  new(self + "/" + string(e.ID)),
 			Resource: resource,
 			Search:   &r4.BundleEntrySearch{Mode: new(r4.SearchEntryModeMatch)},
+		})
+	}
+	if page.Incomplete {
+		bundle.Entry = append(bundle.Entry, r4.BundleEntry{
+			Resource: fhir.Outcome("warning", "incomplete", "Older events are on record that cannot be shown here", ""),
+			Search:   &r4.BundleEntrySearch{Mode: new(r4.SearchEntryModeOutcome)},
 		})
 	}
 	return json.Marshal(bundle)

@@ -413,7 +413,7 @@ func TestFHIRWantsARecordedEvent(t *testing.T) {
 		if b, err := e.FHIR(gateway); !errors.Is(err, audit.ErrEvent) || b != nil {
 			t.Errorf("%s: got %s and error %v, want ErrEvent", name, b, err)
 		}
-		if b, err := audit.Searchset([]audit.Event{access(), e}, gateway); !errors.Is(err, audit.ErrEvent) || b != nil {
+		if b, err := audit.Searchset(audit.Page{Events: []audit.Event{access(), e}}, gateway); !errors.Is(err, audit.ErrEvent) || b != nil {
 			t.Errorf("%s: got searchset %s and error %v, want ErrEvent", name, b, err)
 		}
 	}
@@ -438,7 +438,7 @@ func TestTestDataIsMarked(t *testing.T) {
 func TestSearchsetHoldsTheEventsInOrder(t *testing.T) {
 	second := access()
 	second.ID = "07-second"
-	b, err := audit.Searchset([]audit.Event{access(), second}, gateway)
+	b, err := audit.Searchset(audit.Page{Events: []audit.Event{access(), second}}, gateway)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -469,8 +469,59 @@ func TestSearchsetHoldsTheEventsInOrder(t *testing.T) {
 	if want := []string{"https://gw.example/gateway/AuditEvent/07-3f2a", "https://gw.example/gateway/AuditEvent/07-second"}; !slices.Equal(urls, want) {
 		t.Errorf("got %v, want %v", urls, want)
 	}
-	empty, err := audit.Searchset(nil, gateway)
+	empty, err := audit.Searchset(audit.Page{}, gateway)
 	if err != nil || strings.Contains(string(empty), "entry") {
 		t.Errorf("got %s and error %v, want a bundle without entries", empty, err)
+	}
+	page, err := audit.Searchset(audit.Page{Self: "?date=2026", Next: "?_cursor=x", Incomplete: true}, gateway)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.Link, got.Entry = nil, nil
+	if err := json.Unmarshal(page, &got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Link) != 2 || got.Link[0].URL != "https://gw.example/gateway/AuditEvent?date=2026" || got.Link[1].Relation != "next" ||
+		got.Link[1].URL != "https://gw.example/gateway/AuditEvent?_cursor=x" || len(got.Entry) != 1 || got.Entry[0].Search.Mode != "outcome" {
+		t.Errorf("got %s, want the query, the next page, and that older events are missing", page)
+	}
+}
+
+func TestEventMatchesWhatItShows(t *testing.T) {
+	refused := access()
+	refused.Outcome, refused.Actor.Organization = audit.OutcomeDeny, "ura:00000002"
+	declared := access()
+	declared.Kind, declared.Reason = audit.KindBreakGlass, "declared"
+	for query, want := range map[string][3]bool{
+		"":          {true, true, true},
+		"outcome=4": {false, true, false},
+		"outcome=http://hl7.org/fhir/audit-event-outcome|0": {true, false, true},
+		"date=2026-11-21":            {true, true, true},
+		"date=2026-11-21T13:00":      {true, true, true}, // Amsterdam
+		"date=lt2026-11-21":          {false, false, false},
+		"date=ge2026&date=lt2027":    {true, true, true},
+		"date=ge2026&date=lt2026-02": {false, false, false},
+		"type=rest":                  {true, true, false},
+		"type=http://dicom.nema.org/resources/ontology/DCM|110113": {false, false, true},
+		"subtype=search-type": {true, true, false},
+		"subtype=110127":      {false, false, true},
+		"agent.identifier=http://fhir.nl/fhir/NamingSystem/ura|00000002":          {false, true, false},
+		"agent:identifier=http://fhir.nl/fhir/NamingSystem/uzi-nr-pers|900000001": {true, true, true},
+		"agent.identifier=https://idp.example|u-1":                                {true, true, true},
+		"agent.identifier=https://idp.example|u-2":                                {false, false, false},
+		"outcome=4&type=rest": {false, true, false},
+	} {
+		search, err := fhir.ParseOwnSearch("AuditEvent", fhir.Request{Method: "GET", RawQuery: query})
+		if err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+		for n, e := range []audit.Event{access(), refused, declared} {
+			if got := e.Matches(search, consent.Zone()); got != want[n] {
+				t.Errorf("%q, event %d: got %v, want %v", query, n, got, want[n])
+			}
+		}
+	}
+	if access().Matches(fhir.OwnSearch{Params: []fhir.Param{{Name: "unknown", Value: "x"}}}, time.UTC) {
+		t.Error("a parameter that is not understood matches")
 	}
 }

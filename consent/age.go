@@ -41,6 +41,9 @@ func (b birth) age(at time.Time) int {
 	return years
 }
 
+// Zone is where days begin and end for patients: Europe/Amsterdam.
+func Zone() *time.Location { return amsterdam }
+
 // Age is the number of whole years between a civil date of birth "YYYY-MM-DD" and the calendar date that the instant has in
 // Europe/Amsterdam; negative before the birth. It is not ok when born is not a date.
 func Age(born string, at time.Time) (years int, ok bool) {

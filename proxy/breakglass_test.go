@@ -285,3 +285,82 @@ func TestAccessEventsAreForThePatientOnly(t *testing.T) {
 		t.Errorf("without a token: %d", got.status)
 	}
 }
+
+func TestAccessEventsAreSearchedAndPaged(t *testing.T) {
+	w := newWorld(t)
+	w.story()
+	for range 5 {
+		w.get("gp", searchA)
+		w.get("insurer", searchA)
+	}
+	count := func(query string) int {
+		t.Helper()
+		got := w.get("patient-a", "/gateway/AuditEvent"+query)
+		if got.status != 200 {
+			t.Fatalf("%s: got %d %s", query, got.status, got.body)
+		}
+		w.checkNothingLeaks(got, "patient-a")
+		return len(got.entries())
+	}
+	if got := count("?outcome=4"); got != 5 {
+		t.Errorf("got %d refusals, want 5", got)
+	}
+	if got := count("?outcome=0&subtype=search-type&date=ge2020"); got != 7 { // five searches and two looks
+		t.Errorf("got %d permitted searches, want 7", got)
+	}
+	if got := count("?date=lt2020"); got != 0 {
+		t.Errorf("got %d events of before there were any", got)
+	}
+	if got := count("?patient.identifier=http://fhir.nl/fhir/NamingSystem/bsn|" + bsnA); got != 14 {
+		t.Errorf("got %d events where the patient names herself, want 14", got)
+	}
+	if got := w.get("patient-a", "/gateway/AuditEvent?patient.identifier=http://fhir.nl/fhir/NamingSystem/bsn|"+bsnB); got.status != 403 {
+		t.Errorf("got %d where the patient names somebody else, want 403", got.status)
+	}
+
+	first := w.get("patient-a", "/gateway/AuditEvent?outcome=4&_count=2")
+	seen := map[string]bool{}
+	page, pages := first, 0
+	for {
+		pages++
+		for _, id := range page.entries() {
+			if seen[id] {
+				t.Errorf("event %s is on two pages", id)
+			}
+			seen[id] = true
+		}
+		next := page.link("next")
+		if next == "" {
+			break
+		}
+		page = w.get("patient-a", next)
+		if page.status != 200 {
+			t.Fatalf("next page: got %d %s", page.status, page.body)
+		}
+	}
+	if len(seen) != 5 || pages != 3 {
+		t.Errorf("got %d refusals on %d pages, want 5 on 3", len(seen), pages)
+	}
+	link := first.link("next")
+	if got := w.get("patient-b", link); got.status != 404 {
+		t.Errorf("somebody else's page link: got %d, want 404", got.status)
+	}
+	w.clock = w.clock.Add(11 * time.Minute)
+	if got := w.get("patient-a", link); got.status != 404 {
+		t.Errorf("a page link of eleven minutes ago: got %d, want 404", got.status)
+	}
+	for id := range seen {
+		if got := w.get("patient-a", "/gateway/"+id); got.status != 200 || !strings.Contains(got.body, strings.TrimPrefix(id, "AuditEvent/")) {
+			t.Errorf("an event by its id: got %d", got.status)
+		}
+		for _, by := range []string{"patient-b", "gp"} {
+			if got := w.get(by, "/gateway/"+id); got.status != 404 || strings.Contains(got.body, strings.TrimPrefix(id, "AuditEvent/")) {
+				t.Errorf("%s: somebody else's event: got %d, want 404", by, got.status)
+			}
+		}
+	}
+	w.store.cut = true
+	if got := w.get("patient-a", "/gateway/AuditEvent"); !strings.Contains(got.body, `"incomplete"`) {
+		t.Error("the answer does not say that older events are missing")
+	}
+}

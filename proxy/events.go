@@ -3,21 +3,39 @@ package proxy
 import (
 	"context"
 	"net/http"
+	"slices"
+	"strings"
 
 	"zorgsluis/audit"
+	"zorgsluis/consent"
 	"zorgsluis/fhir"
 	"zorgsluis/policy"
 )
 
-// shownEvents is how many of the newest access events a patient gets.
-const shownEvents = 1000
+// How many access events a page has by default and at most, how many are read at a time, and how many are looked through for one page: a
+// search that finds little goes on behind the next link.
+const (
+	shownEvents   = 100
+	mostShown     = 500
+	eventsAtATime = 500
+	mostLooked    = 20_000
+)
+
+// eventsCursor is what a page link of the access events holds, sealed: where it goes on, what was asked, and for whom.
+type eventsCursor struct {
+	Before  audit.Mark        `json:"b"`
+	Search  fhir.OwnSearch    `json:"s"`
+	Person  consent.PersonKey `json:"p"`
+	Caller  []byte            `json:"c"`
+	Expires int64             `json:"e"` // Unix seconds
+}
 
 // serveEvents gives a patient who looked at the record (Wabvpz art. 15e): to the patient whose record it is, and to nobody else.
 // Looking is itself an event; it is recorded first, so that it is in the answer.
-func (g *Gate) serveEvents(ctx context.Context, x *exchange, r *http.Request, query string) (answer, *refusal) {
+func (g *Gate) serveEvents(ctx context.Context, x *exchange, r *http.Request, path, query string) (answer, *refusal) {
 	x.kind, x.name = audit.KindLog, "access-events"
 	x.interaction = fhir.Interaction{Code: fhir.CodeSearch, Type: "AuditEvent"}
-	misread := g.readEventsRequest(r, query)
+	search, misread := g.readEventsRequest(r, path, query)
 	unknown := g.authenticate(ctx, x, r, query)
 	if misread != nil {
 		return answer{}, misread
@@ -25,51 +43,175 @@ func (g *Gate) serveEvents(ctx context.Context, x *exchange, r *http.Request, qu
 	if unknown != nil {
 		return answer{}, unknown
 	}
-	if _, ref := g.admit(x); ref != nil {
+	if ref := g.admitOwner(x, search.Patient); ref != nil {
 		return answer{}, ref
 	}
-	if x.subject.Kind != policy.KindPatient || x.purpose != policy.PurposePatientRequest {
-		return answer{}, refuse(causeForbidden, "not-the-patient")
-	}
-	x.person = g.parts.Standings.Key(x.subject.Person)
 	x.categories = []fhir.DataCategory{fhir.CategoryLogging}
-	ctx = context.WithoutCancel(ctx)
-	if err := g.commit(ctx, audit.Release{Event: x.event(audit.OutcomePermit, "ok-self", g.parts.PolicyHash)}); err != nil {
-		return answer{}, &refusal{cause: causeUnavailable, reason: "event-not-recorded", err: err}
+	x.query = search.Redacted()
+	var from audit.Mark
+	if search.Cursor != "" {
+		c, ref := g.openEventsCursor(x, search.Cursor)
+		if ref != nil {
+			return answer{}, ref
+		}
+		from, search, x.query = c.Before, c.Search, c.Search.Redacted()
 	}
-	return g.answerEvents(ctx, x)
+	return g.answerEvents(context.WithoutCancel(ctx), x, search, from)
 }
 
-func (g *Gate) readEventsRequest(r *http.Request, query string) *refusal {
-	if r.Method != http.MethodGet {
-		return refuse(causeNoMethod, "method")
-	}
+// readEventsRequest is the request, understood or refused.
+func (g *Gate) readEventsRequest(r *http.Request, path, query string) (fhir.OwnSearch, *refusal) {
 	if ref := protocol(r); ref != nil {
-		return ref
+		return fhir.OwnSearch{}, ref
+	}
+	body, ref := g.requestBody(r)
+	if ref != nil {
+		return fhir.OwnSearch{}, ref
+	}
+	search, err := fhir.ParseOwnSearch("AuditEvent", fhir.Request{
+		Method: r.Method, Path: path, RawQuery: query, Body: body, ContentType: r.Header.Get("Content-Type"),
+	})
+	if err != nil {
+		return fhir.OwnSearch{}, misunderstood(err)
 	}
 	if !acceptsJSON(r.Header.Values("Accept"), fhir.R4) {
-		return refuse(causeNotAcceptable, "accept")
+		return fhir.OwnSearch{}, refuse(causeNotAcceptable, "accept")
 	}
-	if _, ref := g.requestBody(r); ref != nil {
+	return search, nil
+}
+
+// admitOwner lets in the patient whose own it is, who may be named but must then be the caller.
+func (g *Gate) admitOwner(x *exchange, named fhir.PatientName) *refusal {
+	if _, ref := g.admit(x); ref != nil {
 		return ref
 	}
-	if query != "" {
-		return refuse(causeNotSupported, "query")
+	if x.subject.Kind != policy.KindPatient || x.purpose != policy.PurposePatientRequest {
+		return refuse(causeForbidden, "not-the-patient")
 	}
+	if named.Named() {
+		if person, err := consent.NormalizePerson(named.Identifier); err != nil || person != x.subject.Person {
+			return refuse(causeForbidden, "not-the-patient")
+		}
+	}
+	x.person = g.parts.Standings.Key(x.subject.Person)
 	return nil
 }
 
-func (g *Gate) answerEvents(ctx context.Context, x *exchange) (answer, *refusal) {
-	ctx, cancel := context.WithTimeout(ctx, g.parts.Limits.Store)
-	defer cancel()
-	events, err := g.parts.Events.Events(ctx, x.person, shownEvents)
+// serveEvent gives one access event to the patient whom it is about. For everybody else, and where there is none, nothing is there.
+func (g *Gate) serveEvent(ctx context.Context, x *exchange, r *http.Request, query string, id audit.EventID) (answer, *refusal) {
+	x.kind, x.name = audit.KindLog, "access-event"
+	x.interaction = fhir.Interaction{Code: fhir.CodeRead, Type: "AuditEvent"}
+	_, misread := g.readEventsRequest(r, "", query)
+	if unknown := g.authenticate(ctx, x, r, query); unknown != nil && misread == nil {
+		return answer{}, unknown
+	}
+	if misread != nil {
+		return answer{}, misread
+	}
+	if ref := g.admitOwner(x, fhir.PatientName{}); ref != nil {
+		return answer{}, &refusal{cause: causeNotFound, reason: ref.reason}
+	}
+	ctx = context.WithoutCancel(ctx)
+	event, err := g.findEvent(ctx, x, id)
 	if err != nil {
 		return answer{}, &refusal{cause: causeUnavailable, reason: "store-unavailable", err: err}
 	}
-	body, err := audit.Searchset(events, g.eventOptions())
+	body, err := event.FHIR(g.eventOptions())
+	if err != nil {
+		return answer{}, refuse(causeNotFound, "absent")
+	}
+	x.categories = []fhir.DataCategory{fhir.CategoryLogging}
+	if err := g.commit(ctx, audit.Release{Event: x.event(audit.OutcomePermit, "ok-self", g.parts.PolicyHash)}); err != nil {
+		return answer{}, &refusal{cause: causeUnavailable, reason: "event-not-recorded", err: err}
+	}
+	x.reason = "ok-self"
+	return answer{status: http.StatusOK, body: body}, nil
+}
+
+// findEvent looks for one event of the person; it is zero where there is none.
+func (g *Gate) findEvent(ctx context.Context, x *exchange, id audit.EventID) (audit.Event, error) {
+	ctx, cancel := context.WithTimeout(ctx, g.parts.Limits.Store)
+	defer cancel()
+	var from audit.Mark
+	for range mostLooked / eventsAtATime {
+		events, _, err := g.parts.Events.Events(ctx, x.person, from, eventsAtATime)
+		if err != nil {
+			return audit.Event{}, err
+		}
+		if n := slices.IndexFunc(events, func(e audit.Event) bool { return e.ID == id }); n >= 0 {
+			return events[n], nil
+		}
+		if len(events) < eventsAtATime {
+			break
+		}
+		from = events[len(events)-1].Mark()
+	}
+	return audit.Event{}, nil
+}
+
+// answerEvents records that the patient looks, and then shows what there is.
+func (g *Gate) answerEvents(ctx context.Context, x *exchange, search fhir.OwnSearch, from audit.Mark) (answer, *refusal) {
+	if err := g.commit(ctx, audit.Release{Event: x.event(audit.OutcomePermit, "ok-self", g.parts.PolicyHash)}); err != nil {
+		return answer{}, &refusal{cause: causeUnavailable, reason: "event-not-recorded", err: err}
+	}
+	ctx, cancel := context.WithTimeout(ctx, g.parts.Limits.Store)
+	defer cancel()
+	page, err := g.eventsPage(ctx, x, search, from)
+	if err != nil {
+		return answer{}, &refusal{cause: causeUnavailable, reason: "store-unavailable", err: err}
+	}
+	body, err := audit.Searchset(page, g.eventOptions())
 	if err != nil {
 		return answer{}, &refusal{cause: causeUnavailable, reason: "events-not-rendered", err: err}
 	}
 	x.reason = "ok-self"
 	return answer{status: http.StatusOK, body: body}, nil
+}
+
+// eventsPage looks for events from a mark on, until the page is full or there are no more.
+func (g *Gate) eventsPage(ctx context.Context, x *exchange, search fhir.OwnSearch, from audit.Mark) (audit.Page, error) {
+	most := min(search.Count, mostShown)
+	if most == 0 {
+		most = shownEvents
+	}
+	page := audit.Page{Self: strings.TrimPrefix(x.query, "AuditEvent")}
+	for looked := 0; ; {
+		events, whole, err := g.parts.Events.Events(ctx, x.person, from, eventsAtATime)
+		if err != nil {
+			return audit.Page{}, err
+		}
+		page.Incomplete = page.Incomplete || !whole
+		for _, e := range events {
+			if len(page.Events) == most || looked == mostLooked {
+				page.Next, err = g.eventsLink(x, search, from)
+				return page, err
+			}
+			from, looked = e.Mark(), looked+1
+			if e.Matches(search, consent.Zone()) {
+				page.Events = append(page.Events, e)
+			}
+		}
+		if len(events) < eventsAtATime {
+			return page, nil
+		}
+	}
+}
+
+// eventsLink seals where the next page begins. It tells nothing of the person, and works for nobody else.
+func (g *Gate) eventsLink(x *exchange, search fhir.OwnSearch, from audit.Mark) (string, error) {
+	search.Patient = fhir.PatientName{}
+	sealed, err := g.cursors.seal("events", eventsCursor{
+		Before: from, Search: search, Person: x.person, Caller: x.callerDigest(), Expires: g.parts.Now().Add(cursorLasts).Unix(),
+	})
+	return "?_cursor=" + sealed, err
+}
+
+// openEventsCursor checks a page link for this caller. Every failure is a resource that does not exist.
+func (g *Gate) openEventsCursor(x *exchange, sealed string) (eventsCursor, *refusal) {
+	var c eventsCursor
+	err := g.cursors.open("events", sealed, &c)
+	if err != nil || g.parts.Now().Unix() >= c.Expires || c.Person != x.person || string(c.Caller) != string(x.callerDigest()) {
+		return c, refuse(causeNotFound, "cursor-invalid")
+	}
+	return c, nil
 }

@@ -177,8 +177,8 @@ func (g *Gate) route(ctx context.Context, x *exchange, r *http.Request) (answer,
 		if isGet(r) {
 			return g.open(x, g.own)
 		}
-	case "/gateway/AuditEvent":
-		return g.serveEvents(ctx, x, r, query)
+	case "/gateway/AuditEvent", "/gateway/AuditEvent/_search":
+		return g.serveEvents(ctx, x, r, path, query)
 	case "/gateway/$break-glass":
 		return g.serveBreakGlass(ctx, x, r, query)
 	case "/gateway/$break-glass-end":
@@ -187,6 +187,9 @@ func (g *Gate) route(ctx context.Context, x *exchange, r *http.Request) (answer,
 		if isGet(r) {
 			return g.open(x, g.reasons)
 		}
+	}
+	if id, ok := strings.CutPrefix(path, "/gateway/AuditEvent/"); ok && isGet(r) {
+		return g.serveEvent(ctx, x, r, query, audit.EventID(id))
 	}
 	return answer{}, g.nowhere(ctx, x, r, query)
 }

@@ -29,7 +29,8 @@ func (g *Gate) ownCapability() ([]byte, error) {
 			Mode: model.RestfulCapabilityModeServer,
 			Resource: []model.CapabilityStatementRestResource{{
 				Type:        model.ResourceTypeAuditEvent,
-				Interaction: []model.CapabilityStatementRestResourceInteraction{{Code: model.TypeRestfulInteractionSearchType}},
+				Interaction: []model.CapabilityStatementRestResourceInteraction{{Code: model.TypeRestfulInteractionRead}, {Code: model.TypeRestfulInteractionSearchType}},
+				SearchParam: ownSearchParams("AuditEvent"),
 			}, {
 				Type:        model.ResourceTypeCodeSystem,
 				Interaction: []model.CapabilityStatementRestResourceInteraction{{Code: model.TypeRestfulInteractionRead}},
@@ -60,6 +61,16 @@ func (g *Gate) reasonCodes() ([]byte, error) {
 	}
 	return system.MarshalJSON()
 }
+
+// ownSearchParams are the parameters of a search of the gateway's own resources.
+func ownSearchParams(typ string) (params []model.CapabilityStatementRestResourceSearchParam) {
+	for _, p := range fhir.OwnSearchParams(typ) {
+		params = append(params, model.CapabilityStatementRestResourceSearchParam{Name: p.Name, Type: searchParamTypes[p.Kind]})
+	}
+	return params
+}
+
+var searchParamTypes = map[string]model.SearchParamType{"date": model.SearchParamTypeDate, "token": model.SearchParamTypeToken}
 
 func (g *Gate) started() string { return g.parts.Started.UTC().Format(time.RFC3339) }
 

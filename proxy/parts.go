@@ -50,9 +50,10 @@ type Declarations interface {
 	NewDeclarationID(person fhir.Identifier) consent.DeclarationID
 }
 
-// Events gives a person's own access events, newest first.
+// Events gives a person's own access events.
 type Events interface {
-	Events(ctx context.Context, key consent.PersonKey, limit int) ([]audit.Event, error)
+	// Events gives at most limit events behind a mark, the newest first. They are not the whole where older ones cannot be reached from here.
+	Events(ctx context.Context, key consent.PersonKey, before audit.Mark, limit int) (events []audit.Event, whole bool, err error)
 }
 
 // Decider is the policy decision point (policy.Policy).

@@ -272,6 +272,7 @@ type fakeStore struct {
 	standings map[consent.PersonKey]consent.Standing
 	events    []audit.Event
 	declared  int
+	cut       bool // older events exist that it does not have
 	now       func() time.Time
 	onCommit  func(audit.Release) error // before the store looks at anything
 	onRead    func() error
@@ -348,16 +349,17 @@ func (s *fakeStore) CountDeclaration(context.Context, string, time.Duration, int
 
 func (s *fakeStore) NewDeclarationID(fhir.Identifier) consent.DeclarationID { return "s00-declaration" }
 
-func (s *fakeStore) Events(_ context.Context, key consent.PersonKey, limit int) ([]audit.Event, error) {
+func (s *fakeStore) Events(_ context.Context, key consent.PersonKey, before audit.Mark, limit int) ([]audit.Event, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var own []audit.Event
 	for _, e := range slices.Backward(s.events) {
-		if e.Person == key && len(own) < limit {
+		if e.Person == key && e.Older(before) {
 			own = append(own, e)
 		}
 	}
-	return own, nil
+	slices.SortFunc(own, func(a, b audit.Event) int { return audit.Newest(a.Mark(), b.Mark()) })
+	return own[:min(limit, len(own))], !s.cut, nil
 }
 
 // put files a record, as if it had been recorded an hour ago.

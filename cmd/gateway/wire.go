@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"zorgsluis/audit"
 	"zorgsluis/authn"
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
@@ -68,7 +69,7 @@ func (s *settings) gate(store *redisstore.Store, a *authn.Authenticator, m *metr
 		Standings:     timedStandings{store, m},
 		Recorder:      timedRecorder{store, m},
 		Declarations:  store,
-		Events:        store,
+		Events:        personEvents{recent: store, archived: audit.OpenHistory(s.archiveFolder), wait: l.Timeouts.Store / 2},
 		CursorKeys:    s.cursorKeys,
 		Limits: proxy.Limits{
 			RequestBody:   int64(l.RequestBody),

@@ -60,6 +60,9 @@ func (s *Store) Events(ctx context.Context, person consent.PersonKey, limit int)
 	return events, nil
 }
 
+// EventsKept is how many of a person's newest events the store keeps.
+func (s *Store) EventsKept() int { return s.o.EventsPerPerson }
+
 // parseEvent reads an element of a person's list: "<stamp> <event>".
 func parseEvent(item any) (audit.Event, error) {
 	text, _ := item.(string)

@@ -137,8 +137,8 @@ func (s *still) Change(context.Context, audit.Change) (consent.Standing, error) 
 
 func (s *still) NewDeclarationID(fhir.Identifier) consent.DeclarationID { return "declaration" }
 
-func (s *still) Events(context.Context, consent.PersonKey, int) ([]audit.Event, error) {
-	return nil, nil
+func (s *still) Events(context.Context, consent.PersonKey, audit.Mark, int) ([]audit.Event, bool, error) {
+	return nil, true, nil
 }
 
 // direct answers from the source's memory without a network.

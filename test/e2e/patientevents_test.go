@@ -130,3 +130,61 @@ func TestPatientSeesWhoLooked(t *testing.T) {
 		}
 	}
 }
+
+// TestPatientSeesOlderEvents: the store keeps a person's newest events; what is older is in the archive, and is shown all the same. Page
+// by page the patient gets every event on record, once, the newest first.
+func TestPatientSeesOlderEvents(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g, _ := w.start()
+	karena := demo.Karena()
+	patient := demo.Patient("patient", karena)
+	for range w.store.EventsKept() + 20 {
+		g.ask(demo.Insurer(), search("Condition", karena))
+	}
+	seen := map[string]bool{}
+	var newest string
+	for path := "/gateway/AuditEvent?_count=90"; path != ""; {
+		r := g.ask(patient, get(path)).wantStatus(t, http.StatusOK, "a page of the patient's list")
+		var bundle struct {
+			Link  []struct{ Relation, URL string }
+			Entry []struct {
+				FullURL  string
+				Resource struct{ ResourceType, Recorded, ID string }
+			}
+		}
+		if err := json.Unmarshal([]byte(r.body), &bundle); err != nil {
+			t.Fatal(err)
+		}
+		path = ""
+		for _, link := range bundle.Link {
+			if link.Relation == "next" {
+				path = link.URL[strings.Index(link.URL, "/gateway/"):]
+			}
+		}
+		for _, e := range bundle.Entry {
+			if e.Resource.ResourceType != "AuditEvent" || seen[e.Resource.ID] || newest != "" && e.Resource.Recorded > newest {
+				t.Fatalf("entry %s of %s after %s: not an event, not the first time, or not in order", e.FullURL, e.Resource.Recorded, newest)
+			}
+			seen[e.Resource.ID], newest = true, e.Resource.Recorded
+		}
+	}
+	key := w.store.Key(karena.Identifier())
+	before := 0
+	for _, e := range w.events() {
+		// A look behind the first page is newer than where the list was then.
+		if later := e.Kind == audit.KindLog && !seen[string(e.ID)]; e.Person != key || later {
+			continue
+		}
+		before++
+		if !seen[string(e.ID)] {
+			t.Errorf("event %s of %s is on record but was not shown", e.ID, e.Kind)
+		}
+	}
+	if before != len(seen) || before < w.store.EventsKept()+20 {
+		t.Errorf("shown %d events, on record %d", len(seen), before)
+	}
+	if old := g.ask(patient, get("/gateway/AuditEvent?outcome=4&_count=500&date=lt2020")); strings.Contains(old.body, `"entry"`) {
+		t.Error("a search of a time before the gateway finds something")
+	}
+}

@@ -220,8 +220,8 @@ func (m *memory) CountDeclaration(context.Context, string, time.Duration, int) (
 func (m *memory) NewDeclarationID(fhir.Identifier) consent.DeclarationID { return "s00-d" }
 
 // Events implements proxy.Events.
-func (m *memory) Events(context.Context, consent.PersonKey, int) ([]audit.Event, error) {
-	return nil, nil
+func (m *memory) Events(context.Context, consent.PersonKey, audit.Mark, int) ([]audit.Event, bool, error) {
+	return nil, true, nil
 }
 
 // request is what a caller sends.

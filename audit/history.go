@@ -1,0 +1,238 @@
+package audit
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"zorgsluis/consent"
+)
+
+// Mark is a place in the row of a person's events: the one that was recorded at Time under ID. The zero mark stands before the
+// newest event.
+type Mark struct {
+	Time time.Time `json:"t"`
+	ID   EventID   `json:"i"`
+}
+
+// Mark is the place of the event.
+func (e Event) Mark() Mark { return Mark{Time: e.Time, ID: e.ID} }
+
+// Older reports whether the event stands behind the mark where the newest event comes first. Events of one instant go by id.
+func (e Event) Older(m Mark) bool { return m == (Mark{}) || Newest(e.Mark(), m) > 0 }
+
+// Newest orders marks as the patient sees them: the newest first.
+func Newest(a, b Mark) int {
+	return cmp.Or(b.Time.Compare(a.Time), cmp.Compare(b.ID, a.ID))
+}
+
+// History gives the events of one person from the files of an archive. It only reads, and needs no lock: every instance that sees the folder
+// may have one. Each file that is full gets an index of persons beside it, made by whoever needs it first; it can be removed at any time.
+type History struct {
+	folder string
+
+	mu     sync.Mutex
+	full   map[int]*personIndex // files that are not written to any more
+	newest tail
+}
+
+// tail is what is known of the file that is still written to.
+type tail struct {
+	number int
+	size   int64 // bytes read so far, up to the end of a line
+	lines  map[personHash][]int64
+}
+
+// OpenHistory reads the archive in a folder, which may be empty still. Nothing is read before the first question.
+func OpenHistory(folder string) *History {
+	return &History{folder: folder, full: map[int]*personIndex{}}
+}
+
+// Events gives at most limit archived events of a person behind a mark, newest first. The error wraps *DamageError where a line is not what
+// was written: a history with a hole is not shown for a whole one.
+func (h *History) Events(ctx context.Context, person consent.PersonKey, before Mark, limit int) ([]Event, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	events, err := h.events(ctx, person, before, limit)
+	if _, damaged := errors.AsType[*DamageError](err); damaged {
+		// A write that failed was undone and done anew, or a file was removed for its age: what was noted of the files is of before.
+		h.full, h.newest = map[int]*personIndex{}, tail{}
+		events, err = h.events(ctx, person, before, limit)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("history: %w", err)
+	}
+	return events, nil
+}
+
+func (h *History) events(ctx context.Context, person consent.PersonKey, before Mark, limit int) (events []Event, err error) {
+	numbers, err := h.refresh(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, number := range slices.Backward(numbers) {
+		var enough bool
+		if events, enough, err = h.file(events, number, person, before, limit); err != nil {
+			return nil, err
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if enough {
+			break
+		}
+	}
+	slices.SortStableFunc(events, func(a, b Event) int { return Newest(a.Mark(), b.Mark()) })
+	return events[:min(limit, len(events))], nil
+}
+
+// file adds what one file holds, until there is enough: the limit, and all events of the instant that it ends in, which may stand in any order.
+func (h *History) file(events []Event, number int, person consent.PersonKey, before Mark, limit int) (_ []Event, enough bool, _ error) {
+	places, err := h.places(number, person)
+	if err != nil || len(places) == 0 {
+		return events, false, err
+	}
+	f, err := os.Open(h.path(number))
+	if err != nil {
+		return nil, false, err
+	}
+	defer f.Close()
+	var failed error
+	at := func(place int64) Event {
+		e, err := eventAt(f, place)
+		if err != nil {
+			failed = &DamageError{File: segmentName(number), Line: lineAt(f, place), Reason: err.Error()}
+		}
+		return e
+	}
+	// A person's events are archived in the order of their times, so that a page far back is found without reading all before it.
+	end := len(places)
+	if before != (Mark{}) {
+		end = sort.Search(len(places), func(i int) bool { return at(places[i]).Time.After(before.Time) })
+	}
+	for _, place := range slices.Backward(places[:end]) {
+		e := at(place)
+		switch {
+		case failed != nil:
+			return nil, false, failed
+		case e.Person != person || !e.Older(before):
+			continue
+		case len(events) >= limit && e.Time.Before(events[len(events)-1].Time):
+			return events, true, nil
+		}
+		events = append(events, e)
+	}
+	return events, false, failed
+}
+
+// places are where lines about a person begin, in order; of others with the same hash as well.
+func (h *History) places(number int, person consent.PersonKey) ([]int64, error) {
+	hash := hashOf(person)
+	if number == h.newest.number {
+		return h.newest.lines[hash], nil
+	}
+	return h.full[number].find(hash)
+}
+
+// refresh brings what is known up to the files as they are now.
+func (h *History) refresh(ctx context.Context) ([]int, error) {
+	numbers, err := segments(osDisk{folder: h.folder})
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(numbers) == 0 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	last := numbers[len(numbers)-1]
+	for _, number := range numbers {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if number < last && h.full[number] == nil {
+			if h.full[number], err = h.index(number); err != nil {
+				return nil, err
+			}
+		}
+	}
+	maps.DeleteFunc(h.full, func(number int, _ *personIndex) bool { return number < numbers[0] })
+	if h.newest.number != last {
+		h.newest = tail{number: last, lines: map[personHash][]int64{}}
+	}
+	h.newest.size, err = readPersons(h.path(last), h.newest.size, h.newest.lines)
+	return numbers, err
+}
+
+func (h *History) path(number int) string { return filepath.Join(h.folder, segmentName(number)) }
+
+// readPersons notes which lines of a file are about whom, from a place on. It gives the place after the last whole line.
+func readPersons(path string, from int64, lines map[personHash][]int64) (int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return from, err
+	}
+	defer f.Close()
+	r := bufio.NewReaderSize(io.NewSectionReader(f, from, 1<<62), 256<<10)
+	for {
+		line, err := readLine(r, max(maxLine, maxHeader))
+		if errors.Is(err, io.EOF) {
+			return from, nil
+		}
+		if err != nil {
+			return from, fmt.Errorf("read %s: %w", filepath.Base(path), err)
+		}
+		if person, ok := personIn(line); ok {
+			lines[hashOf(person)] = append(lines[hashOf(person)], from)
+		}
+		from += int64(len(line)) + 1
+	}
+}
+
+// personIn reads whom a line is about; it is not ok where the line is about nobody.
+func personIn(line []byte) (consent.PersonKey, bool) {
+	var r struct {
+		Event struct {
+			Person consent.PersonKey `json:"person"`
+		} `json:"event"`
+	}
+	err := json.Unmarshal(line, &r)
+	return r.Event.Person, err == nil && r.Event.Person != ""
+}
+
+// eventAt reads the event of the line that begins at a place, and checks the line's sum.
+func eventAt(f io.ReaderAt, place int64) (Event, error) {
+	line, err := readLine(bufio.NewReaderSize(io.NewSectionReader(f, place, maxLine+1), 4<<10), maxLine)
+	if err != nil {
+		return Event{}, errLine("a line that was there is not")
+	}
+	body, _, err := checkSum(line)
+	if err != nil {
+		return Event{}, err
+	}
+	var r record
+	if err := decodeLine(body, &r); err != nil {
+		return Event{}, err
+	}
+	return ParseEvent(r.Event)
+}
+
+// lineAt counts the lines up to a place, to tell an operator where damage is.
+func lineAt(f io.ReaderAt, place int64) int {
+	text := new(strings.Builder)
+	if _, err := io.Copy(text, io.NewSectionReader(f, 0, place)); err != nil {
+		return 0
+	}
+	return strings.Count(text.String(), "\n") + 1
+}

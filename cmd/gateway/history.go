@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+)
+
+// recentEvents are a person's newest events, from the store.
+type recentEvents interface {
+	Events(ctx context.Context, person consent.PersonKey, limit int) ([]audit.Event, error)
+	EventsKept() int // how many the store keeps of one person
+}
+
+// archivedEvents are a person's events that are in the archive, newest first.
+type archivedEvents interface {
+	Events(ctx context.Context, person consent.PersonKey, before audit.Mark, limit int) ([]audit.Event, error)
+}
+
+// personEvents are all events of a person: the newest from the store, which has them at once, and older ones from the archive, which has
+// them some time later and for as long as events are kept.
+type personEvents struct {
+	recent   recentEvents
+	archived archivedEvents
+	wait     time.Duration // for the archive to catch up, where the store holds no more than the newest
+}
+
+// Events implements proxy.Events.
+func (p personEvents) Events(ctx context.Context, person consent.PersonKey, before audit.Mark, limit int) (events []audit.Event, whole bool, err error) {
+	recent, err := p.recent.Events(ctx, person, p.recent.EventsKept())
+	if err != nil {
+		return nil, false, fmt.Errorf("events: %w", err)
+	}
+	cut := len(recent) == p.recent.EventsKept() // older ones are in the archive only
+	var oldest audit.Event
+	if len(recent) > 0 {
+		oldest = recent[len(recent)-1]
+	}
+	events = slices.DeleteFunc(recent, func(e audit.Event) bool { return !e.Older(before) })
+	sortNewest(events)
+	if len(events) >= limit && (!cut || events[limit-1].Time.After(oldest.Time)) {
+		return events[:limit], true, nil
+	}
+	archived, err := p.archived.Events(ctx, person, before, limit)
+	if err != nil {
+		return nil, false, fmt.Errorf("events: %w", err)
+	}
+	whole = true
+	if cut {
+		if whole, err = p.reaches(ctx, person, oldest); err != nil {
+			return nil, false, fmt.Errorf("events: %w", err)
+		}
+	}
+	events = append(events, archived...)
+	sortNewest(events)
+	events = slices.CompactFunc(events, func(a, b audit.Event) bool { return a.ID == b.ID })
+	return events[:min(limit, len(events))], whole, nil
+}
+
+func sortNewest(events []audit.Event) {
+	slices.SortStableFunc(events, func(a, b audit.Event) int { return audit.Newest(a.Mark(), b.Mark()) })
+}
+
+// reaches reports whether the archive has the oldest event that the store still keeps: then nothing is missing between them. It waits a while for it.
+func (p personEvents) reaches(ctx context.Context, person consent.PersonKey, oldest audit.Event) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, p.wait)
+	defer cancel()
+	behind := audit.Mark{Time: oldest.Time.Add(time.Microsecond)}
+	for {
+		archived, err := p.archived.Events(ctx, person, behind, 64)
+		switch {
+		case ctx.Err() != nil:
+			return false, nil
+		case err != nil:
+			return false, err
+		case slices.ContainsFunc(archived, func(e audit.Event) bool { return e.ID == oldest.ID }):
+			return true, nil
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}

@@ -1,0 +1,257 @@
+package fhir
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// OwnSearch is a search of resources that the gateway itself keeps: access events. It is parsed as strictly as a search of a source, but
+// answered here.
+type OwnSearch struct {
+	Type    string
+	Patient PatientName // named by the caller; not needed where the token says who asks
+	Params  []Param     // what narrows the search, in canonical order; all must hold
+	Count   int         // _count; 0 when it was not given
+	Cursor  string      // a sealed page link, which then stands alone
+}
+
+// ownKind is the kind of value that a parameter of an own search takes.
+type ownKind int
+
+const (
+	ownDate       ownKind = iota + 1 // [prefix]date (R4 §3.1.1.4.7), compared with an instant
+	ownToken                         // code, system|code, system| or |code; several separated by commas
+	ownIdentifier                    // system|value
+	ownPatient                       // system|value of the patient
+)
+
+// ownSearches is the closed grammar, by type. The names for access events are those of IHE ATNA ITI-81.
+var ownSearches = map[string]struct {
+	params map[string]ownKind
+	sort   string // the one order in which there are answers
+}{
+	"AuditEvent": {sort: "-date", params: map[string]ownKind{
+		"date": ownDate, "outcome": ownToken, "type": ownToken, "subtype": ownToken,
+		"agent.identifier": ownIdentifier, "agent:identifier": ownIdentifier, "patient.identifier": ownPatient,
+	}},
+}
+
+// OwnSearchParam is a parameter of an own search, as a CapabilityStatement lists it: its name, and date or token.
+type OwnSearchParam struct{ Name, Kind string }
+
+// OwnSearchParams lists the parameters of a type, in order of their names; modifiers are not listed.
+func OwnSearchParams(typ string) []OwnSearchParam {
+	var params []OwnSearchParam
+	grammar := ownSearches[typ].params
+	for _, name := range slices.Sorted(maps.Keys(grammar)) {
+		kind := "token"
+		if grammar[name] == ownDate {
+			kind = "date"
+		}
+		if !strings.Contains(name, ":") {
+			params = append(params, OwnSearchParam{Name: name, Kind: kind})
+		}
+	}
+	return params
+}
+
+// ParseOwnSearch understands a search of a type of the gateway's own, by GET or by POST to _search, or refuses it: the error is always a
+// *RequestError. The path of the request is not looked at, but for its end.
+func ParseOwnSearch(typ string, r Request) (OwnSearch, error) {
+	s, err := parseOwnSearch(typ, r)
+	if err != nil {
+		return OwnSearch{}, err // not returned with s: a typed nil would be an error
+	}
+	return s, nil
+}
+
+func parseOwnSearch(typ string, r Request) (OwnSearch, *RequestError) {
+	query, err := ownQuery(r)
+	if err != nil {
+		return OwnSearch{}, err
+	}
+	given, err := readQuery(query)
+	if err != nil {
+		return OwnSearch{}, err
+	}
+	s, once := OwnSearch{Type: typ}, map[string]bool{}
+	for _, p := range given {
+		// A date may be given twice, for both ends of a period.
+		if repeats := p.Name == "date"; once[p.Name] && !repeats {
+			return OwnSearch{}, &RequestError{Element: echo(p.Name), Reason: "the parameter is given twice"}
+		}
+		once[p.Name] = true
+		if err := s.take(p, len(given)); err != nil {
+			return OwnSearch{}, err
+		}
+	}
+	s.Params = sortParams(s.Params)
+	return s, nil
+}
+
+// ownQuery is where the parameters are: in the query of a GET, or in the body of a POST to _search.
+func ownQuery(r Request) (string, *RequestError) {
+	switch {
+	case strings.HasSuffix(r.Path, "/_search") && r.Method == "POST":
+		return formBody(r)
+	case strings.HasSuffix(r.Path, "/_search") || r.Method != "GET" && r.Method != "HEAD":
+		return "", &RequestError{Kind: NoMethod, Reason: "a search is a GET, or a POST to _search"}
+	case len(r.Body) > 0:
+		return "", &RequestError{Reason: "a GET has no body"}
+	}
+	return r.RawQuery, nil
+}
+
+// take understands one parameter of given.
+func (s *OwnSearch) take(p Param, given int) *RequestError {
+	grammar := ownSearches[s.Type]
+	switch p.Name {
+	case cursorParam:
+		s.Cursor = p.Value
+		return checkCursor(p, given)
+	case "_count":
+		s.Count = positive(p.Value)
+		return checkCount(p)
+	case "_format":
+		return checkPresentation(kindFormat, p)
+	case "_pretty":
+		return checkPresentation(kindPretty, p)
+	case "_sort":
+		if p.Value != grammar.sort {
+			return notSupported(p.Name, "sorted by date only, the newest first")
+		}
+		return nil
+	}
+	kind := grammar.params[p.Name]
+	if fault := kind.fault(p.Value); fault != "" {
+		return &RequestError{Element: p.Name, Reason: fault}
+	}
+	switch kind {
+	case 0:
+		return notSupported(echo(p.Name), "the parameter is not served")
+	case ownPatient:
+		s.Patient.Identifier, _ = parseIdentifier(p.Value)
+	default:
+		s.Params = append(s.Params, p)
+	}
+	return nil
+}
+
+// fault says what is wrong with a value; "" when nothing is.
+func (k ownKind) fault(value string) string {
+	switch k {
+	case ownDate:
+		if _, _, _, ok := parsePeriod(value, time.UTC); !ok {
+			return "the value is not a date"
+		}
+	case ownToken:
+		for part := range alternatives(value) {
+			if tokenFault(part) != "" {
+				return "the value is not a token"
+			}
+		}
+	case ownIdentifier, ownPatient:
+		if _, ok := parseIdentifier(value); !ok {
+			return "the value is not of the form system|value"
+		}
+	}
+	return ""
+}
+
+// Redacted is the search relative to the FHIR base, without the patient: for events and self links.
+func (s OwnSearch) Redacted() string {
+	if s.Cursor != "" {
+		return s.Type + "?" + cursorParam + "=" + mask
+	}
+	params := make([]Param, len(s.Params))
+	for n, p := range s.Params {
+		params[n] = Param{p.Name, maskNumbers(p.Value)}
+	}
+	return withQuery(s.Type, appendQuery(nil, "", "", params))
+}
+
+// MatchesInstant reports whether an instant is what a date parameter asks for. A date without a zone is one of the given place.
+func (p Param) MatchesInstant(at time.Time, place *time.Location) bool {
+	prefix, from, to, ok := parsePeriod(p.Value, place)
+	switch {
+	case !ok:
+		return false
+	case prefix == "ne":
+		return at.Before(from) || !at.Before(to)
+	case prefix == "ge":
+		return !at.Before(from)
+	case prefix == "gt", prefix == "sa":
+		return !at.Before(to)
+	case prefix == "le":
+		return at.Before(to)
+	case prefix == "lt", prefix == "eb":
+		return at.Before(from)
+	}
+	return !at.Before(from) && at.Before(to)
+}
+
+// MatchesToken reports whether one of the codings is what a token parameter asks for.
+func (p Param) MatchesToken(codings ...Coding) bool {
+	for part := range alternatives(p.Value) {
+		system, code, hasBar := cutUnescaped(part, '|')
+		if !hasBar {
+			system, code = "", part
+		}
+		system, code = unescape(system), unescape(code)
+		if slices.ContainsFunc(codings, func(c Coding) bool {
+			return (code == c.Code || code == "" && hasBar) && (!hasBar || system == c.System)
+		}) {
+			return true
+		}
+	}
+	return false
+}
+
+// MatchesIdentifier reports whether one of the identifiers is what an identifier parameter asks for.
+func (p Param) MatchesIdentifier(identifiers ...Identifier) bool {
+	asked, ok := parseIdentifier(p.Value)
+	return ok && slices.Contains(identifiers, asked)
+}
+
+// periodLayouts are the precisions of a date, and how long each lasts (R4 §3.1.1.4.7); fractions of a second last no time at all.
+var periodLayouts = []struct {
+	layout              string
+	years, months, days int
+	clock               time.Duration
+}{
+	{layout: "2006", years: 1}, {layout: "2006-01", months: 1}, {layout: "2006-01-02", days: 1},
+	{layout: "2006-01-02T15:04", clock: time.Minute}, {layout: "2006-01-02T15:04:05", clock: time.Second},
+}
+
+// parsePeriod reads [prefix]date into the period that the date stands for; ap, which means something else to everybody, is refused.
+func parsePeriod(value string, place *time.Location) (prefix string, from, to time.Time, ok bool) {
+	if len(value) > 2 && value[0] >= 'a' {
+		prefix, value = value[:2], value[2:]
+		if !slices.Contains([]string{"eq", "ne", "gt", "ge", "lt", "le", "sa", "eb"}, prefix) {
+			return "", from, to, false
+		}
+	}
+	if !isDate(value) {
+		return "", from, to, false
+	}
+	zone := ""
+	if clock := strings.IndexByte(value, 'T'); clock >= 0 && strings.ContainsAny(value[clock:], "Z+-") {
+		zone = "Z07:00"
+	}
+	for _, p := range periodLayouts {
+		if zone != "" && p.clock == 0 {
+			continue
+		}
+		at, err := time.ParseInLocation(p.layout+zone, value, place)
+		if err != nil {
+			continue
+		}
+		if at.Nanosecond() != 0 {
+			p.clock = time.Nanosecond
+		}
+		return prefix, at, at.AddDate(p.years, p.months, p.days).Add(p.clock), true
+	}
+	return "", from, to, false
+}
