@@ -11,7 +11,6 @@ package authn
 
 import (
 	"context"
-	"crypto/sha256"
 	"maps"
 	"time"
 
@@ -93,7 +92,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, raw string) (policy.Su
 	if len(raw) > maxToken {
 		return policy.Subject{}, badToken(ReasonMalformed, "")
 	}
-	digest := tokenDigest(sha256.Sum256([]byte(raw)))
+	digest := digestOf(raw)
 	known := a.cache.get(digest)
 	if known != nil && known.holds(a.now(), a.cacheAge) {
 		if e := known.validity.check(a.now(), a.skew); e != nil {

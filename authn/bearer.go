@@ -54,14 +54,20 @@ func isToken68(s string) bool {
 		return false
 	}
 	for i := range len(body) {
-		switch c := body[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("-._~+/", c) >= 0:
-		default:
+		if !token68[body[i]] {
 			return false
 		}
 	}
 	return true
 }
+
+// token68 has the bytes of a token, but for the padding at its end.
+var token68 = func() (set [256]bool) {
+	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/") {
+		set[c] = true
+	}
+	return set
+}()
 
 // tokenInQuery finds access_token in any spelling that some server would accept. The value has then been in logs already.
 func tokenInQuery(rawQuery string) bool {

@@ -31,6 +31,11 @@ func (v *verified) holds(now time.Time, age time.Duration) bool {
 // tokenDigest identifies a token by all of its bytes: issuer, audience, claims and signature.
 type tokenDigest [sha256.Size]byte
 
+func digestOf(raw string) tokenDigest {
+	var buffer [2 << 10]byte // most tokens fit, and cost no allocation
+	return sha256.Sum256(append(buffer[:0], raw...))
+}
+
 const cacheShards = 16
 
 // tokenCache keeps verified tokens, bounded. It is asked with the digest of the whole token, so that nothing but the very same token

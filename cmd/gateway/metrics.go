@@ -101,11 +101,21 @@ func (m *metrics) observe(s proxy.Summary) {
 	}
 }
 
-// step notes how long a step took, and whether it failed.
-func (m *metrics) step(name string, since time.Time, failed bool) {
-	m.steps.WithLabelValues(name).Observe(time.Since(since).Seconds())
+// step is what is measured of one step.
+type step struct {
+	seconds  prometheus.Observer
+	failures prometheus.Counter
+}
+
+func (m *metrics) step(name string) step {
+	return step{m.steps.WithLabelValues(name), m.failures.WithLabelValues(name)}
+}
+
+// done notes how long the step took, and whether it failed.
+func (s step) done(since time.Time, failed bool) {
+	s.seconds.Observe(time.Since(since).Seconds())
 	if failed {
-		m.failures.WithLabelValues(name).Inc()
+		s.failures.Inc()
 	}
 }
 
@@ -121,39 +131,39 @@ func (m *metrics) counted(next http.Handler) http.Handler {
 // timedStandings measures the read of the standing.
 type timedStandings struct {
 	proxy.Standings
-	m *metrics
+	step step
 }
 
 func (t timedStandings) Standing(ctx context.Context, key consent.PersonKey) (consent.Standing, time.Time, error) {
 	start := time.Now()
 	standing, now, err := t.Standings.Standing(ctx, key)
-	t.m.step(stepStanding, start, err != nil)
+	t.step.done(start, err != nil)
 	return standing, now, err
 }
 
 // timedRecorder measures the commit.
 type timedRecorder struct {
 	proxy.Recorder
-	m *metrics
+	step step
 }
 
 func (t timedRecorder) Commit(ctx context.Context, r audit.Release) error {
 	start := time.Now()
 	err := t.Recorder.Commit(ctx, r)
-	t.m.step(stepCommit, start, err != nil)
+	t.step.done(start, err != nil)
 	return err
 }
 
 // timedTransport measures the source's answer up to its headers.
 type timedTransport struct {
 	http.RoundTripper
-	m *metrics
+	step step
 }
 
 func (t timedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	start := time.Now()
 	response, err := t.RoundTripper.RoundTrip(r)
-	t.m.step(stepSource, start, err != nil)
+	t.step.done(start, err != nil)
 	return response, err
 }
 

@@ -26,7 +26,7 @@ const personMapping = time.Minute
 // authenticator stands between the gate and authn: it takes the token out of the request, and gives the gate its own words.
 type authenticator struct {
 	authn *authn.Authenticator
-	m     *metrics
+	step  step
 }
 
 // Authenticate implements proxy.Authenticator.
@@ -47,7 +47,7 @@ func (a authenticator) Authenticate(ctx context.Context, h http.Header, rawQuery
 			Reason: bad.Reason, Challenge: authn.Challenge(err), Malformed: bad.Code == authn.CodeInvalidRequest,
 		}, true
 	}
-	a.m.step(stepAuthenticate, start, err != nil && !unauthenticated)
+	a.step.done(start, err != nil && !unauthenticated)
 	return subject, refused
 }
 
@@ -63,11 +63,11 @@ func (s *settings) gate(store *redisstore.Store, a *authn.Authenticator, m *metr
 		StepUp:        s.stepUp(),
 		PolicyHash:    s.policyHash,
 		Sources:       sources,
-		Authenticator: authenticator{a, m},
+		Authenticator: authenticator{a, m.step(stepAuthenticate)},
 		Policy:        s.policy,
 		Categories:    s.tables.DataCategories,
-		Standings:     timedStandings{store, m},
-		Recorder:      timedRecorder{store, m},
+		Standings:     timedStandings{store, m.step(stepStanding)},
+		Recorder:      timedRecorder{store, m.step(stepCommit)},
 		Declarations:  store,
 		Events:        personEvents{recent: store, archived: audit.OpenHistory(s.archiveFolder), wait: l.Timeouts.Store / 2},
 		CursorKeys:    s.cursorKeys,
@@ -127,21 +127,20 @@ func (s *settings) proxySources(m *metrics) ([]*proxy.Source, error) {
 			Allow:         src.allow(),
 			Reader:        reader,
 			Classifier:    s.classifiers[version],
-			Transport:     timedTransport{sourceTransport(src, s.config.Limits), m},
+			Transport:     timedTransport{sourceTransport(src, s.config.Limits), m.step(stepSource)},
 		})
 	}
 	return sources, nil
 }
 
 // sourceTransport carries requests to one source. It follows no proxy of the environment: what leaves goes where the
-// configuration says.
+// configuration says. A source that accepts and says nothing meets the deadline that the gate gives to each request.
 func sourceTransport(src Source, l Limits) *http.Transport {
 	dialer := net.Dialer{Timeout: min(src.Timeout, 5*time.Second), KeepAlive: 30 * time.Second}
 	return &http.Transport{
 		DialContext:            dialer.DialContext,
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 		TLSHandshakeTimeout:    min(src.Timeout, 5*time.Second),
-		ResponseHeaderTimeout:  src.Timeout, // a source that accepts and says nothing
 		MaxResponseHeaderBytes: 64 << 10,
 		DisableCompression:     true, // a body that is not what it seems: a small answer that unpacks to a large one
 		MaxIdleConns:           l.InFlight,
