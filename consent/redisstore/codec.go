@@ -89,10 +89,13 @@ func (c *codec) declaration(d *consent.Declaration) {
 	text(c, &d.Client)
 	text(c, &d.Practitioner)
 	text(c, &d.Organization)
+	text(c, &d.Code)
 	text(c, &d.Reason)
 	c.bool(&d.ConsentImpossible)
+	c.bool(&d.NoAlternative)
 	c.time(&d.DeclaredAt)
 	c.time(&d.Expires)
+	c.bool(&d.Overdue)
 	reviewed := d.Review != nil
 	if c.bool(&reviewed); !reviewed {
 		return
