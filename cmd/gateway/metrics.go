@@ -41,6 +41,7 @@ type metrics struct {
 	inFlight prometheus.Gauge
 
 	redisUsed, redisMax prometheus.Gauge
+	breakGlass          breakGlassMetrics
 }
 
 func newMetrics(version string) *metrics {
@@ -72,6 +73,7 @@ func newMetrics(version string) *metrics {
 		Name: "zorgsluis_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version},
 	})
 	build.Set(1)
+	m.breakGlass = newBreakGlassMetrics(m.registry)
 	m.registry.MustRegister(m.requests, m.duration, m.steps, m.failures, m.alerts, m.inFlight, m.redisUsed, m.redisMax, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -96,6 +98,7 @@ func (m *metrics) observe(s proxy.Summary) {
 	}
 	m.requests.WithLabelValues(interaction, strconv.Itoa(s.Status)).Inc()
 	m.duration.WithLabelValues(interaction).Observe(s.Duration.Seconds())
+	m.breakGlass.observe(s)
 	if s.Alert {
 		m.alerts.Inc()
 	}

@@ -30,7 +30,6 @@ const (
 	reasonRecorded  = "recorded"
 	reasonWithdrawn = "withdrawn"
 	reasonFlagged   = "flagged"
-	reasonReviewed  = "reviewed"
 )
 
 // changing are the flags of commands that change what is on file.

@@ -4,112 +4,188 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"zorgsluis/audit"
 	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore"
+	"zorgsluis/policy"
 )
 
 type reviewCommand struct {
 	List  reviewListCommand  `cmd:"" help:"Print the declarations that wait for a review."`
 	Close reviewCloseCommand `cmd:"" help:"Record the verdict on one. Not justified ends it at once."`
+	End   reviewEndCommand   `cmd:"" help:"End one that is in force. It still waits for its review."`
 }
 
-type reviewListCommand struct{ configured }
+type reviewListCommand struct {
+	configured
+	Overdue bool `help:"Only those whose review is late (break_glass.review_within)."`
+}
 
 // openReview is one line of the list. It names nobody but the professional.
 type openReview struct {
 	Declaration  consent.DeclarationID `json:"declaration"`
 	Person       consent.PersonKey     `json:"person"`
 	DeclaredAt   time.Time             `json:"declared_at"`
+	Expires      time.Time             `json:"expires,omitzero"`
+	ReviewBy     time.Time             `json:"review_by"`
+	Overdue      bool                  `json:"overdue"`
+	Issuer       string                `json:"issuer,omitempty"`
+	Client       string                `json:"client,omitempty"`
 	Practitioner string                `json:"practitioner,omitempty"`
 	Organization string                `json:"organization,omitempty"`
+	Code         string                `json:"code,omitempty"`
+	Reads        string                `json:"reads,omitempty"` // the code in Dutch
 	Reason       string                `json:"reason,omitempty"`
 }
 
-// Run prints the open reviews, oldest first within each shard.
+// Run prints the open reviews, those first that must be done first.
 func (l *reviewListCommand) Run(env *environment) error {
-	return withStore(env, l.Config, func(ctx context.Context, _ *settings, store *redisstore.Store) error {
+	return withStore(env, l.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
 		items, err := store.OpenReviews(ctx)
 		if err != nil {
 			return fmt.Errorf("review list: %w", err)
 		}
 		open := make([]openReview, 0, len(items))
 		for _, item := range items {
-			standing, _, err := store.Standing(ctx, item.Person)
+			standing, now, err := store.Standing(ctx, item.Person)
 			if err != nil {
 				return fmt.Errorf("review list: %w", err)
 			}
 			line := openReview{Declaration: item.Declaration, Person: item.Person, DeclaredAt: item.DeclaredAt}
-			for _, d := range standing.Declarations {
-				if d.ID == item.Declaration {
-					line.Practitioner, line.Organization, line.Reason = d.Practitioner, d.Organization, d.Reason
-				}
+			if d := find(&standing, item.Declaration); d != nil {
+				line.describe(*d, s.config.BreakGlass, now)
 			}
-			open = append(open, line)
+			if line.Overdue || !l.Overdue {
+				open = append(open, line)
+			}
 		}
+		slices.SortStableFunc(open, func(a, b openReview) int { return a.DeclaredAt.Compare(b.DeclaredAt) })
 		return printJSON(env.stdout, open)
 	})
 }
 
-type reviewCloseCommand struct {
+// describe adds what the declaration says, and how it stands.
+func (o *openReview) describe(d consent.Declaration, b BreakGlass, now time.Time) {
+	o.Expires, o.ReviewBy, o.Overdue = d.Expires, d.ReviewBy(b.ReviewWithin), d.ReviewLate(b.ReviewWithin, now)
+	o.Issuer, o.Client, o.Practitioner, o.Organization = d.Issuer, d.Client, d.Practitioner, d.Organization
+	o.Code, o.Reads, o.Reason = d.Code, b.reads(d.Code), d.Reason
+}
+
+// find gives the declaration with this id; nil where there is none.
+func find(st *consent.Standing, id consent.DeclarationID) *consent.Declaration {
+	i := slices.IndexFunc(st.Declarations, func(d consent.Declaration) bool { return d.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return &st.Declarations[i]
+}
+
+// accounted is what an operator says who does something about a declaration.
+type accounted struct {
 	configured
-	RequestID    string `placeholder:"ID" help:"Makes the command repeatable: the same id changes once."`
-	ID           string `arg:"" help:"The declaration's id."`
-	Justified    bool   `xor:"verdict" required:"" help:"The emergency access was justified."`
-	NotJustified bool   `xor:"verdict" required:"" help:"It was not."`
-	By           string `required:"" placeholder:"NAME" help:"Who reviewed it."`
-	Why          string `required:"" placeholder:"TEXT" help:"The grounds of the verdict."`
+	RequestID string                `placeholder:"ID" help:"Makes the command repeatable: the same id changes once."`
+	ID        consent.DeclarationID `arg:"" help:"The declaration's id."`
+	By        string                `required:"" placeholder:"NAME" help:"Who does it."`
+	Why       string                `required:"" placeholder:"TEXT" help:"The grounds: on record, and shown to the patient. A BSN in it is taken out."`
 }
 
 var (
 	errNoDeclaration = errors.New("there is no declaration with this id")
 	errReviewed      = errors.New("the declaration was reviewed before")
+	errOver          = errors.New("the declaration is not in force")
 )
 
-// Run records the verdict.
-func (r *reviewCloseCommand) Run(env *environment) error {
-	if r.By == "" || r.Why == "" {
-		return usage(errors.New("review close: --by and --why must say something"))
+// change changes one declaration together with its event.
+func (a accounted) change(env *environment, event audit.Event, apply func(*consent.Standing, *consent.Declaration) error) error {
+	if a.By == "" || a.Why == "" {
+		return usage(errors.New("--by and --why must say something"))
 	}
-	return withStore(env, r.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
-		key, err := store.Lookup(ctx, r.ID)
-		if errors.Is(err, redisstore.ErrNotFound) {
-			return errNoDeclaration
-		}
+	return withStore(env, a.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+		standing, err := declared(ctx, store, a.ID)
 		if err != nil {
-			return fmt.Errorf("review close: %w", err)
+			return err
 		}
-		standing, _, err := store.Standing(ctx, key)
+		request := changing{RequestID: a.RequestID}.request(env)
+		e := operatorEvent(s, event.Kind, string(event.Reason), request)
+		e.Declaration, e.Grounds, e.Obligations = a.ID, a.Why, event.Obligations
+		e.Actor.Name = a.By
+		if d := find(&standing, a.ID); d != nil {
+			e.Code, e.Emergency = d.Code, d.Reason
+		}
+		_, err = store.Change(ctx, audit.Change{
+			Request: request, Person: standing.Person, Event: e,
+			Apply: func(st *consent.Standing) error {
+				d := find(st, a.ID)
+				if d == nil {
+					return errNoDeclaration
+				}
+				return apply(st, d)
+			},
+		})
 		if err != nil {
-			return fmt.Errorf("review close: %w", err)
+			return err
 		}
-		request := changing{RequestID: r.RequestID}.request(env)
-		event := operatorEvent(s, audit.KindReview, reasonReviewed, request)
-		event.Declaration = consent.DeclarationID(r.ID)
-		event.Actor.Name = r.By
-		_, err = store.Change(ctx, audit.Change{Request: request, Person: standing.Person, Event: event, Apply: r.apply})
-		if err != nil {
-			return fmt.Errorf("review close: %w", err)
-		}
-		_, err = fmt.Fprintln(env.stdout, r.ID)
+		_, err = fmt.Fprintln(env.stdout, a.ID)
 		return err
 	})
 }
 
-// apply sets the verdict; the store gives the instant.
-func (r *reviewCloseCommand) apply(st *consent.Standing) error {
-	for i := range st.Declarations {
-		d := &st.Declarations[i]
-		if string(d.ID) != r.ID {
-			continue
-		}
+// declared is the standing that a declaration is part of.
+func declared(ctx context.Context, store *redisstore.Store, id consent.DeclarationID) (consent.Standing, error) {
+	key, err := store.Lookup(ctx, string(id))
+	if errors.Is(err, redisstore.ErrNotFound) {
+		return consent.Standing{}, errNoDeclaration
+	}
+	if err != nil {
+		return consent.Standing{}, err
+	}
+	standing, _, err := store.Standing(ctx, key)
+	return standing, err
+}
+
+type reviewCloseCommand struct {
+	accounted
+	Justified    bool `xor:"verdict" required:"" help:"The emergency access was justified."`
+	NotJustified bool `xor:"verdict" required:"" help:"It was not: the patient must be told."`
+}
+
+// Run records the verdict. The patient sees it.
+func (r *reviewCloseCommand) Run(env *environment) error {
+	event := audit.Event{Kind: audit.KindReview, Reason: audit.ReasonReviewJustified}
+	if !r.Justified {
+		event.Reason, event.Obligations = audit.ReasonReviewNotJustified, []policy.Obligation{policy.ObligationNotifyPatient}
+	}
+	err := r.change(env, event, func(_ *consent.Standing, d *consent.Declaration) error {
 		if d.Review != nil {
 			return errReviewed
 		}
-		d.Review = &consent.Review{Justified: r.Justified, By: r.By, Why: r.Why}
+		d.Review = &consent.Review{Justified: r.Justified, By: r.By, Why: audit.HidePersons(r.Why)} // the store gives the instant
+		return nil
+	})
+	return inCommand("review close", err)
+}
+
+type reviewEndCommand struct{ accounted }
+
+// Run ends a declaration before its time: nothing is released under it from the moment that this returns.
+func (r *reviewEndCommand) Run(env *environment) error {
+	event := audit.Event{Kind: audit.KindBreakGlass, Reason: audit.ReasonDeclarationEnded}
+	err := r.change(env, event, func(st *consent.Standing, d *consent.Declaration) error {
+		if !st.EndDeclaration(d.ID, st.Newest) {
+			return errOver
+		}
+		return nil
+	})
+	return inCommand("review end", err)
+}
+
+// inCommand says of an error which command it was.
+func inCommand(name string, err error) error {
+	if err == nil {
 		return nil
 	}
-	return errNoDeclaration
+	return fmt.Errorf("%s: %w", name, err)
 }

@@ -160,6 +160,7 @@ func (g *running) start(ctx, background context.Context) (*http.Server, error) {
 	g.work.Go(func() { gate.Run(background) })
 	g.work.Go(func() { g.runArchive(background) })
 	g.work.Go(func() { g.watch(background) })
+	g.work.Go(func() { g.watchReviews(background) })
 	g.storeCounters()
 	if redis.embedded != nil {
 		go func() {
