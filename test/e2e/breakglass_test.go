@@ -100,12 +100,15 @@ func TestBreakGlass(t *testing.T) {
 	}
 }
 
-type openReview struct{ Declaration, Practitioner, Reason string }
+type openReview struct {
+	Declaration, Practitioner, Code, Reads, Reason string
+	Overdue                                        bool
+}
 
-func reviews(t *testing.T, file string) []openReview {
+func reviews(t *testing.T, file string, more ...string) []openReview {
 	t.Helper()
 	var open []openReview
-	if err := json.Unmarshal([]byte(must(t, "", "review", "list", "--config", file)), &open); err != nil {
+	if err := json.Unmarshal([]byte(must(t, "", append([]string{"review", "list", "--config", file}, more...)...)), &open); err != nil {
 		t.Fatalf("review list: %v", err)
 	}
 	return open
