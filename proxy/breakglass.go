@@ -133,7 +133,7 @@ func (g *Gate) declaredPerson(identifier fhir.Identifier) (fhir.Identifier, *ref
 
 // declarationLimit counts declarations per professional, over all instances (leaks.md BG-7).
 func (g *Gate) declarationLimit(ctx context.Context, x *exchange) *refusal {
-	ctx, cancel := context.WithTimeout(ctx, g.parts.Limits.Store)
+	ctx, cancel := g.within(ctx, x, g.parts.Limits.Store)
 	defer cancel()
 	professional := x.subject.Issuer + "\x00" + x.subject.Practitioner
 	within, err := g.parts.Declarations.CountDeclaration(ctx, professional, time.Hour, g.parts.BreakGlass.PerHour)

@@ -69,8 +69,7 @@ func NewGate(p Parts) (*Gate, error) {
 // cannot fail in a way that matters.
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := g.begin(r)
-	ctx, cancel := context.WithTimeout(r.Context(), g.parts.Limits.Request)
-	defer cancel()
+	ctx := r.Context()
 	a := g.pass(ctx, x, r)
 	defer func() { a.done() }()
 	a.headOnly = r.Method == http.MethodHead
@@ -87,6 +86,12 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	a.write(w, x.id)
 	g.observe(x, a)
+}
+
+// within bounds one step of an exchange: by the limit of the step, and by what is left for all of them. One timer does both.
+func (g *Gate) within(ctx context.Context, x *exchange, limit time.Duration) (context.Context, context.CancelFunc) {
+	left := g.parts.Limits.Request - g.parts.Now().Sub(x.started)
+	return context.WithTimeout(ctx, min(limit, left))
 }
 
 // again repeats the commit of a release whose first byte would come too late (promise 3): the same event, the condition checked

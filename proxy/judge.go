@@ -34,7 +34,7 @@ type judge struct {
 
 // judge reads the standing and prepares the decision on it.
 func (g *Gate) judge(ctx context.Context, x *exchange, req policy.Request, m *mapped) (*judge, *refusal) {
-	ctx, cancel := context.WithTimeout(ctx, g.parts.Limits.Store)
+	ctx, cancel := g.within(ctx, x, g.parts.Limits.Store)
 	defer cancel()
 	standing, now, err := g.parts.Standings.Standing(ctx, m.key)
 	if err != nil {

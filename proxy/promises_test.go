@@ -151,8 +151,9 @@ func TestALateFirstByteIsCommittedAgain(t *testing.T) {
 func TestTheTokenEndsInFlight(t *testing.T) {
 	w := newWorld(t)
 	w.story()
+	w.clock = epoch.Add(time.Hour - time.Second)
 	w.source.intercept = func(_ http.ResponseWriter, r *http.Request) bool {
-		w.clock = epoch.Add(2 * time.Hour)
+		w.clock = epoch.Add(time.Hour + time.Second)
 		return false
 	}
 	if got := w.get("gp", searchA); got.status != 401 || strings.Contains(got.body, "lab-A") {
@@ -274,6 +275,27 @@ func TestASlowSource(t *testing.T) {
 				t.Errorf("got %d %s", got.status, w.store.last(t).Reason)
 			}
 		})
+	}
+}
+
+// TestManySlowPages is promise 7 for an exchange of many steps, each of which is quick enough by itself.
+func TestManySlowPages(t *testing.T) {
+	w := newWorld(t, func(p *proxy.Parts) { p.Limits.Request = 5 * time.Second })
+	w.story()
+	pages := 0
+	w.source.intercept = func(rw http.ResponseWriter, r *http.Request) bool {
+		if !strings.Contains(r.URL.Path, "/Observation") {
+			return false
+		}
+		w.clock = w.clock.Add(2 * time.Second)
+		pages++
+		rw.Header().Set("Content-Type", "application/fhir+json")
+		fmt.Fprintf(rw, `{"resourceType":"Bundle","type":"searchset","link":[{"relation":"next","url":"%s/Observation?page=%d"}]}`, w.source.base(), pages)
+		return true
+	}
+	got := w.get("gp", searchA)
+	if got.status != http.StatusGatewayTimeout || w.store.last(t).Reason != "source-timeout" || pages != 3 {
+		t.Errorf("got %d %s after %d pages, want 504 after three", got.status, w.store.last(t).Reason, pages)
 	}
 }
 

@@ -44,7 +44,7 @@ func (g *Gate) current(ctx context.Context, x *exchange, request policy.Request)
 	}
 	read, ref := g.readResource(ctx, x, want, "/"+want.String())
 	if ref != nil {
-		return nil, nil, g.asIfHidden(ctx, ref)
+		return nil, nil, g.asIfHidden(ctx, x, ref)
 	}
 	m, ref := g.owner(ctx, x, &read.contents.Resources[0], read.fetched.body)
 	if ref != nil {
@@ -105,11 +105,11 @@ var nobody = fhir.Identifier{System: "urn:zorgsluis:nobody", Value: "nobody"}
 
 // asIfHidden does for what is absent the work that is done for what may not be seen: without the round trip to the store the time of
 // an answer would tell them apart (leaks.md RD-5, OR-9; make timing). It fails as that would.
-func (g *Gate) asIfHidden(ctx context.Context, ref *refusal) *refusal {
+func (g *Gate) asIfHidden(ctx context.Context, x *exchange, ref *refusal) *refusal {
 	if ref.cause != causeNotFound {
 		return ref
 	}
-	ctx, cancel := context.WithTimeout(ctx, g.parts.Limits.Store)
+	ctx, cancel := g.within(ctx, x, g.parts.Limits.Store)
 	defer cancel()
 	if _, _, err := g.parts.Standings.Standing(ctx, g.parts.Standings.Key(nobody)); err != nil {
 		return &refusal{cause: causeUnavailable, reason: "store-unavailable", err: err}

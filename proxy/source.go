@@ -56,7 +56,7 @@ type ask struct {
 // fetch asks the source and reads its answer whole, within the size, memory and time limits. Redirects are not followed: the
 // transport is asked for one round trip. Its refusals are causeBadSource, causeSlowSource, causeTooLarge, causeOverloaded.
 func (g *Gate) fetch(ctx context.Context, x *exchange, a ask) (*fetched, *refusal) {
-	ctx, cancel := context.WithTimeout(ctx, x.source.Timeout)
+	ctx, cancel := g.within(ctx, x, x.source.Timeout)
 	defer cancel()
 	req, err := outbound(ctx, x, a)
 	if err != nil {
