@@ -18,15 +18,19 @@ type sourcePage struct {
 }
 
 // gathered are the pages of a source from which one page of ours is made.
-type gathered struct{ pages []*sourcePage }
+type gathered struct {
+	pages      []*sourcePage
+	rest       *position     // what follows them in the plan; nil at the end
+	companions []*sourcePage // of shared resources, for $everything
+}
 
 // release gives back the memory. Nothing that was read from the pages may be used afterwards.
 func (r *gathered) release() {
-	for _, p := range r.pages {
+	for _, p := range slices.Concat(r.pages, r.companions) {
 		p.fetched.release()
 		contents.Put(p.contents)
 	}
-	r.pages = nil
+	r.pages, r.companions = nil, nil
 }
 
 // gather asks the source page by page until more matches than count are permitted, the plan ends, or the bound is reached. One match
@@ -34,7 +38,8 @@ func (r *gathered) release() {
 func (g *Gate) gather(ctx context.Context, x *exchange, j *judge, p plan, start position, count int) (*gathered, *refusal) {
 	result := &gathered{}
 	found, bytes := 0, int64(0)
-	for at := &start; at != nil && len(result.pages) < len(p.searches)+maxExtraPages; {
+	at := &start
+	for found <= count && at != nil && len(result.pages) < len(p.searches)+maxExtraPages {
 		if at.Next == "" && len(p.searches) > 1 && !j.first(x.source.Classifier.TypeCategories(p.searches[at.Search].Type)).Permit {
 			at = p.nextSearch(*at) // nothing of this type could be kept
 			continue
@@ -55,11 +60,9 @@ func (g *Gate) gather(ctx context.Context, x *exchange, j *judge, p plan, start 
 			result.release()
 			return nil, refuse(causeTooLarge, "page-too-large")
 		}
-		if found > count {
-			break
-		}
 		at = page.after
 	}
+	result.rest = at
 	return result, nil
 }
 
@@ -168,10 +171,7 @@ func (r *gathered) matches(j *judge, count int) (picks []pick, more *position) {
 			picks = append(picks, pick{page, i, fhir.ModeMatch})
 		}
 	}
-	if len(r.pages) == 0 {
-		return picks, nil
-	}
-	return picks, r.pages[len(r.pages)-1].after
+	return picks, r.rest
 }
 
 // includes picks what came along with the matches: permitted resources of this person, and of shared types, each of which an include

@@ -170,12 +170,12 @@ func TestEverythingIsMadeOfOwnSearches(t *testing.T) {
 	w := newWorld(t)
 	w.story()
 	gp := w.get("gp", "/fhir/demo/Patient/A/$everything")
-	want := []string{"Patient/A", "Condition/c-A", "MedicationRequest/rx-A", "Observation/lab-A", "Observation/survey-A"}
+	want := []string{"Patient/A", "Condition/c-A", "MedicationRequest/rx-A", "Observation/lab-A", "Observation/survey-A", "Medication/m1", "Practitioner/p1"}
 	if gp.status != 200 || !slices.Equal(gp.entries(), want) {
 		t.Errorf("OP-1 got %d %v, want %v", gp.status, gp.entries(), want)
 	}
 	pharmacist := w.get("pharmacist", "/fhir/demo/Patient/A/$everything")
-	if want := []string{"MedicationRequest/rx-A"}; !slices.Equal(pharmacist.entries(), want) || strings.Contains(pharmacist.body, canary) {
+	if want := []string{"MedicationRequest/rx-A", "Medication/m1"}; !slices.Equal(pharmacist.entries(), want) || strings.Contains(pharmacist.body, canary) {
 		t.Errorf("OP-1 the pharmacist got %v %s", pharmacist.entries(), pharmacist.body)
 	}
 	for _, asked := range w.source.requests() {
@@ -187,7 +187,7 @@ func TestEverythingIsMadeOfOwnSearches(t *testing.T) {
 		t.Errorf("OP-1 another patient: %d", got.status)
 	}
 	paged := w.walk("gp", "/fhir/demo/Patient/A/$everything?_count=2")
-	if got := slices.Concat(paged...); !slices.Equal(got, []string{"A", "c-A", "rx-A", "lab-A", "survey-A"}) || len(paged) != 3 {
+	if got := slices.Concat(paged...); !slices.Equal(got, []string{"A", "c-A", "rx-A", "lab-A", "m1", "p1", "survey-A", "p1"}) || len(paged) != 3 {
 		t.Errorf("in pages: %v", paged)
 	}
 }

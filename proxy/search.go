@@ -36,6 +36,12 @@ func (g *Gate) serveSearch(ctx context.Context, x *exchange, request policy.Requ
 		return answer{}, ref
 	}
 	defer found.release()
+	if x.interaction.Code == fhir.CodeEverything {
+		picks, _ := found.matches(j, p.count)
+		if ref := g.accompany(ctx, x, j, found, picks); ref != nil {
+			return answer{}, ref
+		}
+	}
 	return g.page(ctx, x, j, found, func(j *judge) ([]pick, *position, *refusal) {
 		picks, more := found.matches(j, p.count)
 		return picks, more, nil
@@ -124,6 +130,7 @@ func (g *Gate) draftPage(x *exchange, j *judge, found *gathered, picks []pick, m
 	if x.interaction.HasIncludes() {
 		picks = append(picks[:len(picks):len(picks)], found.includes(j, picks, x.interaction.Includes(x.source.Version))...)
 	}
+	picks = append(picks[:len(picks):len(picks)], found.companionsOf(j, picks)...)
 	x.disclosed = slices.Grow(x.disclosed, len(picks))
 	for _, p := range picks {
 		x.disclose(j, p.resource())
@@ -159,7 +166,7 @@ func (g *Gate) draftPage(x *exchange, j *judge, found *gathered, picks []pick, m
 // size is how many bytes were gathered.
 func (r *gathered) size() int {
 	n := 0
-	for _, page := range r.pages {
+	for _, page := range slices.Concat(r.pages, r.companions) {
 		n += len(page.fetched.body)
 	}
 	return n

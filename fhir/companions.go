@@ -1,0 +1,41 @@
+package fhir
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// MaxCompanions is how many resources one search of CompanionSearch asks for at most.
+const MaxCompanions = 25
+
+// BringsAlong reports whether resources of a shared type come along with what refers to them: with $everything they do, all of them or
+// those of its _type (R4 §8.1.16.2), otherwise by an include only.
+func (i Interaction) BringsAlong(v Version, typ string) bool {
+	if i.Code != CodeEverything || ClassOf(v, typ) != ClassShared {
+		return false
+	}
+	list, given := i.param(typesParam)
+	return !given || slices.Contains(strings.Split(list, ","), typ)
+}
+
+// CompanionSearch is the relative path and query of the GET that asks a source for shared resources of one type by their ids, with the
+// _since of $everything as in its other searches. It is empty, and nothing may be asked, where the type does not come along, or for more
+// than MaxCompanions ids.
+func (i Interaction) CompanionSearch(v Version, typ string, ids []ID) string {
+	if !i.BringsAlong(v, typ) || len(ids) == 0 || len(ids) > MaxCompanions {
+		return ""
+	}
+	var list []string
+	for _, id := range ids {
+		if !validID(string(id)) {
+			return ""
+		}
+		list = append(list, string(id))
+	}
+	params := []Param{{"_id", strings.Join(list, ",")}, {countParam, strconv.Itoa(MaxCompanions)}}
+	if since, ok := i.param(sinceParam); ok {
+		params = append(params, Param{"_lastUpdated", "ge" + since})
+	}
+	return withQuery(typ, appendQuery(nil, "", "", params))
+}
