@@ -105,7 +105,7 @@ func (p parameter) values(tree map[string]any) []any {
 	var all []any
 	for _, path := range p.paths {
 		for _, value := range path.values(tree) {
-			if path.target == "" || strings.HasPrefix(referenceOf(value), path.target+"/") {
+			if path.target == "" || strings.Contains("/"+referenceOf(value), "/"+path.target+"/") {
 				all = append(all, value)
 			}
 		}

@@ -290,8 +290,8 @@ func (st *store) reached(in include, from []*stored, base string) []*stored {
 	var found []*stored
 	for _, r := range from {
 		if in.reverse {
-			for _, other := range st.referring[in.typ][r.name()] {
-				refersTo := func(value any) bool { return referenceOf(value) == r.name() }
+			refersTo := func(value any) bool { return strings.TrimPrefix(referenceOf(value), base+"/") == r.name() }
+			for _, other := range slices.Concat(st.referring[in.typ][r.name()], st.referring[in.typ][base+"/"+r.name()]) {
 				if slices.ContainsFunc(in.values(other.tree()), refersTo) {
 					found = append(found, other)
 				}
