@@ -19,7 +19,26 @@ var sealed = regexp.MustCompile(`(https://gw\.example/fhir/s/(?:[A-Za-z]+\?_curs
 // bodies, the order and number of rows, and the length of the links.
 func TestHiddenResourcesDoNotInterfere(t *testing.T) {
 	m := newMaker(t, newStage(t))
-	worlds := rapid.Custom(m.world)
+	seen := m.noninterference(t, m.world)
+	if !t.Failed() && (seen.removed == 0 || seen.ok == 0 || seen.refused == 0 || seen.entries == 0 || seen.links == 0) {
+		t.Errorf("the worlds show too little: %+v", seen)
+	}
+}
+
+// The same of what comes along with a search: nothing is given for the sake of a hidden resource that refers to it, by the element that an
+// include follows or by another one, or that it refers to.
+func TestHiddenResourcesBringNothingAlong(t *testing.T) {
+	m := newMaker(t, newStage(t))
+	seen := m.noninterference(t, m.joined)
+	if !t.Failed() && (seen.removed == 0 || seen.included == 0) {
+		t.Errorf("the worlds show too little: %+v", seen)
+	}
+}
+
+// noninterference plays each world twice, and compares.
+func (m *maker) noninterference(t *testing.T, draw func(*rapid.T) world) tally {
+	t.Helper()
+	worlds := rapid.Custom(draw)
 	var seen tally
 	rapid.Check(t, func(t *rapid.T) {
 		w := worlds.Draw(t, "world")
@@ -39,9 +58,7 @@ func TestHiddenResourcesDoNotInterfere(t *testing.T) {
 		seen.add(&w, with)
 	})
 	t.Log(seen)
-	if !t.Failed() && (seen.removed == 0 || seen.ok == 0 || seen.refused == 0 || seen.entries == 0 || seen.links == 0) {
-		t.Errorf("the worlds show too little: %+v", seen)
-	}
+	return seen
 }
 
 // What the world says may be seen is what a read gives, so that the property is about the right resources.
@@ -92,7 +109,7 @@ func (m *maker) run(w *world, removed []string) ([]string, error) {
 }
 
 // tally counts what the worlds showed, so that a property that shows nothing is noticed.
-type tally struct{ worlds, removed, requests, ok, refused, badSource, entries, links int }
+type tally struct{ worlds, removed, requests, ok, refused, badSource, entries, included, links int }
 
 func (s *tally) add(w *world, transcript []string) {
 	s.worlds++
@@ -108,6 +125,7 @@ func (s *tally) add(w *world, transcript []string) {
 			s.refused++
 		}
 		s.entries += strings.Count(one, `"fullUrl"`)
+		s.included += strings.Count(one, `"mode":"include"`)
 		s.links += strings.Count(one, "<sealed")
 	}
 }

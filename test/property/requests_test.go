@@ -192,34 +192,29 @@ func (m *maker) narrow(t *rapid.T, w *world, typ string, person int, values url.
 	return values.Encode() + m.count(t, w, person, "&")
 }
 
-// include adds includes. Of links between the same types all are asked for or none (see link).
+// include adds includes: of matches, of what refers to matches, and repeated ones; with the type that they go to and without.
 func (m *maker) include(t *rapid.T, typ string, values url.Values) {
 	add := func(name string, most int, fits func(link) bool) {
-		var pairs [][]link
+		var some []link
 		for _, l := range links {
-			if !fits(l) {
-				continue
-			}
-			alike := func(p []link) bool { return p[0].from == l.from && p[0].to == l.to }
-			if i := slices.IndexFunc(pairs, alike); i >= 0 {
-				pairs[i] = append(pairs[i], l)
-			} else {
-				pairs = append(pairs, []link{l})
+			if l.param != "" && fits(l) {
+				some = append(some, l)
 			}
 		}
-		for range rapid.IntRange(0, min(most, len(pairs))).Draw(t, name) {
-			for _, l := range rapid.SampledFrom(pairs).Draw(t, name) {
-				if value := l.from + ":" + l.param + ":" + l.to; !slices.Contains(values[name], value) {
-					values.Add(name, value)
-				}
+		for range min(rapid.SampledFrom([]int{most, most, 0}).Draw(t, name), len(some)) {
+			l := rapid.SampledFrom(some).Draw(t, name)
+			value := l.from + ":" + l.param
+			if rapid.Bool().Draw(t, "typed") {
+				value += ":" + l.to
+			}
+			if !slices.Contains(values[name], value) {
+				values.Add(name, value)
 			}
 		}
 	}
-	add("_include", 2, func(l link) bool { return l.from == typ })
-	add("_revinclude", 1, func(l link) bool { return l.to == typ })
-	if values.Has("_include") || values.Has("_revinclude") {
-		add("_include:iterate", 2, func(link) bool { return true })
-	}
+	add("_include", 3, func(l link) bool { return l.from == typ })
+	add("_revinclude", 2, func(l link) bool { return l.to == typ })
+	add("_include:iterate", 3, func(l link) bool { return l.from == typ || values.Has("_include") || values.Has("_revinclude") })
 }
 
 func (m *maker) value(t *rapid.T, w *world, p param) string {

@@ -3,6 +3,8 @@ package property_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -65,33 +67,45 @@ func (w world) GoString() string {
 	return b.String()
 }
 
-// link is a reference element of a type, and the search parameter that follows it. Of links between the same two types all are asked for
-// or none, and there are no other references: the gate tells includes apart by their types, not by their elements. What it cannot tell is
-// a limit that is known: where a visible match refers to a Practitioner by one element, and a hidden one by the element that an include
-// follows, the Practitioner comes along with the hidden one there and stays away without it.
+// link is a reference element of a type, and the search parameter that follows it; "" where none does. Many types have several elements that
+// refer to the same type, so that the reason for which a resource comes along can be another one than that for which it may be given.
 type link struct{ from, path, to, param string }
 
 var links = []link{
 	{"Observation", "encounter", "Encounter", "encounter"}, {"Observation", "hasMember[]", "Observation", "has-member"},
-	{"Observation", "derivedFrom[]", "Observation", "derived-from"}, {"Observation", "performer[]", "Practitioner", "performer"},
-	{"Observation", "performer[]", "Organization", "performer"}, {"Observation", "basedOn[]", "ServiceRequest", "based-on"},
-	{"Condition", "encounter", "Encounter", "encounter"}, {"Condition", "asserter", "Practitioner", "asserter"},
-	{"Condition", "evidence[].detail[]", "Observation", "evidence-detail"},
-	{"MedicationRequest", "requester", "Practitioner", "requester"},
+	{"Observation", "derivedFrom[]", "Observation", "derived-from"}, {"Observation", "focus[]", "Observation", "focus"},
+	{"Observation", "performer[]", "Practitioner", "performer"}, {"Observation", "performer[]", "Organization", "performer"},
+	{"Observation", "performer[]", "PractitionerRole", "performer"}, {"Observation", "basedOn[]", "ServiceRequest", "based-on"},
+	{"Condition", "encounter", "Encounter", "encounter"}, {"Condition", "evidence[].detail[]", "Observation", "evidence-detail"},
+	{"Condition", "stage[].assessment[]", "Observation", ""},
+	{"Condition", "asserter", "Practitioner", "asserter"}, {"Condition", "recorder", "Practitioner", ""},
+	{"MedicationRequest", "requester", "Practitioner", "requester"}, {"MedicationRequest", "recorder", "Practitioner", ""},
+	{"MedicationRequest", "performer", "Practitioner", "intended-performer"},
+	{"MedicationRequest", "performer", "Organization", "intended-performer"},
+	{"MedicationRequest", "dispenseRequest.performer", "Organization", "intended-dispenser"},
 	{"MedicationRequest", "medicationReference", "Medication", "medication"}, {"MedicationRequest", "encounter", "Encounter", "encounter"},
+	{"MedicationRequest", "supportingInformation[]", "Encounter", ""},
 	{"DiagnosticReport", "result[]", "Observation", "result"}, {"DiagnosticReport", "performer[]", "Practitioner", "performer"},
-	{"DiagnosticReport", "encounter", "Encounter", "encounter"}, {"DiagnosticReport", "resultsInterpreter[]", "Practitioner", "results-interpreter"},
-	{"Encounter", "serviceProvider", "Organization", "service-provider"}, {"Encounter", "participant[].individual", "Practitioner", "practitioner"},
-	{"Encounter", "diagnosis[].condition", "Condition", "diagnosis"}, {"Encounter", "partOf", "Encounter", "part-of"},
+	{"DiagnosticReport", "performer[]", "Organization", "performer"}, {"DiagnosticReport", "encounter", "Encounter", "encounter"},
+	{"DiagnosticReport", "resultsInterpreter[]", "Practitioner", "results-interpreter"},
+	{"Encounter", "serviceProvider", "Organization", "service-provider"}, {"Encounter", "hospitalization.destination", "Organization", ""},
+	{"Encounter", "participant[].individual", "Practitioner", "practitioner"},
+	{"Encounter", "participant[].individual", "PractitionerRole", "participant"},
+	{"Encounter", "diagnosis[].condition", "Condition", "diagnosis"}, {"Encounter", "reasonReference[]", "Condition", "reason-reference"},
+	{"Encounter", "partOf", "Encounter", "part-of"},
 	{"Procedure", "encounter", "Encounter", "encounter"}, {"Procedure", "performer[].actor", "Practitioner", "performer"},
-	{"Procedure", "reasonReference[]", "Condition", "reason-reference"}, {"Procedure", "partOf[]", "Procedure", "part-of"},
-	{"CarePlan", "goal[]", "Goal", "goal"}, {"CarePlan", "addresses[]", "Condition", "condition"},
-	{"DocumentReference", "author[]", "Practitioner", "author"}, {"ServiceRequest", "requester", "Practitioner", "requester"},
-	{"ServiceRequest", "encounter", "Encounter", "encounter"}, {"MedicationStatement", "context", "Encounter", "context"},
-	{"MedicationStatement", "medicationReference", "Medication", "medication"},
+	{"Procedure", "recorder", "Practitioner", ""}, {"Procedure", "asserter", "Practitioner", ""},
+	{"Procedure", "reasonReference[]", "Condition", "reason-reference"}, {"Procedure", "complicationDetail[]", "Condition", ""},
+	{"Procedure", "partOf[]", "Procedure", "part-of"},
+	{"CarePlan", "goal[]", "Goal", "goal"}, {"CarePlan", "addresses[]", "Condition", "condition"}, {"CarePlan", "supportingInfo[]", "Condition", ""},
+	{"DocumentReference", "author[]", "Practitioner", "author"}, {"DocumentReference", "authenticator", "Practitioner", "authenticator"},
+	{"ServiceRequest", "requester", "Practitioner", "requester"}, {"ServiceRequest", "performer[]", "Practitioner", "performer"},
+	{"ServiceRequest", "encounter", "Encounter", "encounter"},
+	{"MedicationStatement", "context", "Encounter", "context"}, {"MedicationStatement", "medicationReference", "Medication", "medication"},
+	{"MedicationStatement", "informationSource", "Practitioner", "source"},
+	{"Medication", "manufacturer", "Organization", "manufacturer"},
 	{"PractitionerRole", "practitioner", "Practitioner", "practitioner"}, {"PractitionerRole", "organization", "Organization", "organization"},
-	{"Organization", "partOf", "Organization", "partof"}, {"Encounter", "reasonReference[]", "Condition", "reason-reference"},
-	{"Observation", "performer[]", "PractitionerRole", "performer"},
+	{"Organization", "partOf", "Organization", "partof"},
 }
 
 // sharedTypes are those of which worlds have some.
@@ -161,8 +175,44 @@ func (m *maker) consents(t *rapid.T) []consent.Record {
 	return records
 }
 
-// populate draws the resources.
+// joined draws a world of few types in which resources refer to each other a lot and some are hidden, and searches for what comes along.
+func (m *maker) joined(t *rapid.T) world {
+	w := world{people: []demo.Person{demo.SyntheticPerson(0), demo.SyntheticPerson(1)}, consents: make([][]consent.Record, 2), caller: provider("gp")}
+	w.consents[0] = []consent.Record{{Decision: consent.DecisionPermit, Party: consent.Side{Category: "gp"}, Data: []string{"GGC002"}}}
+	m.persons(&w)
+	from := rapid.SampledFrom(links).Draw(t, "link")
+	types := []string{from.from, from.to}
+	for range 2 {
+		l := rapid.SampledFrom(links).Draw(t, "another link")
+		types = append(types, l.from, l.to)
+	}
+	types = slices.DeleteFunc(types, func(typ string) bool { return m.members[typ] == "" })
+	if len(types) == 0 {
+		types = []string{"Observation"}
+	}
+	m.resources(t, &w, types, rapid.IntRange(6, 24).Draw(t, "resources"))
+	m.judge(&w)
+	w.removed = m.remove(t, &w)
+	for range 4 {
+		typ := rapid.SampledFrom(types).Draw(t, "searched")
+		values := url.Values{"_count": {rapid.SampledFrom([]string{"3", "20"}).Draw(t, "_count")}}
+		m.include(t, typ, values)
+		w.asked = append(w.asked, action{request: request{method: "GET", path: "/fhir/s/Patient/" + string(w.people[0].PatientID) + "/" + typ + "?" + values.Encode()}})
+		w.asked = append(w.asked, action{request: request{method: "GET"}, follow: 1_000_000})
+	}
+	return w
+}
+
+// populate draws people and resources.
 func (m *maker) populate(t *rapid.T, w *world) {
+	m.persons(w)
+	served := slices.DeleteFunc(fhir.Types(fhir.R4), func(typ string) bool { return typ == "Patient" })
+	types := append(rapid.SliceOfNDistinct(rapid.SampledFrom(usual), 1, 4, rapid.ID).Draw(t, "types"), rapid.SampledFrom(served).Draw(t, "type"))
+	m.resources(t, w, types, rapid.IntRange(3, 50).Draw(t, "resources"))
+}
+
+// persons adds the people's own resources, and a group of anybody.
+func (m *maker) persons(w *world) {
 	for i, p := range w.people {
 		w.entries = append(w.entries, m.entry(object{
 			"resourceType": "Patient", "id": string(p.PatientID), "birthDate": "1970-01-01",
@@ -170,13 +220,15 @@ func (m *maker) populate(t *rapid.T, w *world) {
 		}))
 	}
 	w.entries = append(w.entries, m.entry(object{"resourceType": "Group", "id": "g", "type": "person", "actual": true}))
-	served := slices.DeleteFunc(fhir.Types(fhir.R4), func(typ string) bool { return typ == "Patient" })
-	types := append(rapid.SliceOfNDistinct(rapid.SampledFrom(usual), 1, 4, rapid.ID).Draw(t, "types"), rapid.SampledFrom(served).Draw(t, "type"))
+}
+
+// resources draws count resources of some types and of shared ones.
+func (m *maker) resources(t *rapid.T, w *world, types []string, count int) {
 	byType := map[string][]string{}
 	var drawn []object
-	for i := range rapid.IntRange(3, 50).Draw(t, "resources") {
+	for i := range count {
 		typ := rapid.SampledFrom(types).Draw(t, "type")
-		if rapid.IntRange(0, 5).Draw(t, "shared") == 5 {
+		if rapid.IntRange(0, 5).Draw(t, "shared") > 3 {
 			typ = rapid.SampledFrom(sharedTypes).Draw(t, "shared type")
 		}
 		// Ids come in no order, so that an order by id is not the order of the source.
@@ -255,9 +307,26 @@ func (m *maker) connect(t *rapid.T, r object, byType map[string][]string) {
 			continue
 		}
 		for range rapid.SampledFrom([]int{0, 0, 1, 1, 2}).Draw(t, l.path) {
-			put(r, l.path, object{"reference": l.to + "/" + rapid.SampledFrom(byType[l.to]).Draw(t, "to"), "display": "text"})
+			put(r, l.path, m.reference(t, l.to+"/"+rapid.SampledFrom(byType[l.to]).Draw(t, "to")))
 		}
 	}
+	if contained, ok := r["contained"].([]any); ok && len(byType["Organization"]) > 0 {
+		put(contained[0].(object), "manufacturer", m.reference(t, "Organization/"+rapid.SampledFrom(byType["Organization"]).Draw(t, "manufacturer")))
+	}
+}
+
+// reference draws the form of a reference.
+func (m *maker) reference(t *rapid.T, name string) object {
+	switch rapid.IntRange(0, 11).Draw(t, "form") {
+	case 9:
+		return object{"reference": m.source.URL() + "/" + name}
+	case 10:
+		return object{"reference": name + "/_history/1"}
+	case 11:
+		typ, id, _ := strings.Cut(name, "/")
+		return object{"type": typ, "identifier": object{"system": "urn:ids", "value": id}, "display": "text"}
+	}
+	return object{"reference": name, "display": "text"}
 }
 
 // put sets or adds a value at a dotted path; "[]" after a name is a list.
@@ -275,6 +344,9 @@ func put(to object, path string, value any) {
 	}
 	to[name] = value
 }
+
+// references finds the names in references of the forms that reference draws.
+var references = regexp.MustCompile(`"reference":"(?:http://[^"]*/)?([A-Z][A-Za-z]+/[A-Za-z0-9-]+)(?:/_history/1)?"`)
 
 // entry renders a resource.
 func (m *maker) entry(r object) entry {
@@ -308,8 +380,8 @@ func (m *maker) judge(w *world) {
 		}
 		r := m.contents.Resources[0]
 		e.shared = r.Shared
-		for _, ref := range r.References {
-			e.refs = append(e.refs, ref.String())
+		for _, ref := range references.FindAllStringSubmatch(string(e.raw), -1) {
+			e.refs = append(e.refs, ref[1])
 		}
 		for i, p := range w.people {
 			if r.Attributed && r.Patient == p.PatientID {
