@@ -4,12 +4,15 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/mod/sumdb/note"
 )
 
 // Outbox is where the store keeps events until they are archived: one ordered list per shard. An outbox that also has
@@ -29,6 +32,25 @@ type Entry struct {
 	Position string
 	Payload  []byte // the event's JSON as appended: one line
 	Sequence uint64 // the shard's consent sequence at that time
+	Made     *Made  // where the event tells of a change: what was changed
+}
+
+// Made is a change of what is on file for a person, as the store keeps it: sealed, so that it says nothing to whoever reads the
+// archive, and enough to make the change again in a store that was restored from a backup.
+type Made struct {
+	Request string `json:"request"` // hash of the request id, in hex
+	Version []byte `json:"version"` // the sealed version of the standing; its generation and stamp are those of the event
+}
+
+// digest is the SHA-256 of all that is archived of the entry.
+func (e Entry) digest() digest {
+	h := sha256.New()
+	h.Write(e.Payload)
+	if e.Made != nil {
+		h.Write([]byte("\n" + e.Made.Request + "\n"))
+		h.Write(e.Made.Version)
+	}
+	return digest(h.Sum(nil))
 }
 
 // What the archive refuses. It then archives and trims nothing of that shard, or nothing at all, until an operator has looked.
@@ -39,6 +61,8 @@ var (
 	ErrOutbox = errors.New("archive: damaged outbox")
 	// ErrLocked: another process has the archive open.
 	ErrLocked = errors.New("archive: in use by another process")
+	// ErrBehind: the store says that more was archived than the archive holds: it was put back, or its end was cut off.
+	ErrBehind = errors.New("archive: behind what was trimmed from the outbox")
 	// ErrClosed: the archive was closed.
 	ErrClosed = errors.New("archive: closed")
 )
@@ -50,24 +74,39 @@ type Archive struct {
 	Batch        int64         // entries read from one shard at a time
 	Idle         time.Duration // wait between rounds when there is nothing to do
 	SegmentBytes int64         // a file that has reached this size is followed by a new one
+	SegmentAge   time.Duration // and so is one that was begun so long ago
 
-	mu     sync.Mutex
-	disk   disk
-	lock   interface{ Close() error }
-	open   *segment
-	chain  chain
-	recent map[int]map[string]digest // content of the entries archived last, by shard and position
-	torn   string
-	lag    Lag
-	closed bool
+	CheckpointEvents uint64        // a checkpoint is made after so many events,
+	CheckpointEvery  time.Duration // and when one has waited for so long
+	Retention        time.Duration // files that are older are removed; below MinRetention (the default): none
+
+	key   *CheckpointKey
+	trust note.Verifiers
+
+	mu         sync.Mutex
+	disk       disk
+	lock       interface{ Close() error }
+	open       *segment
+	chain      chain
+	signatures *segment   // the file of the newest checkpoints; nil: none was made of this segment
+	signed     checkpoint // the newest
+	removed    []removal
+	looked     int                       // the segment at whose beginning we looked for files to remove
+	latest     time.Time                 // of the newest event that we archived, by the clock of the store
+	recent     map[int]map[string]digest // content of the entries archived last, by shard and position
+	behind     bool                      // it was checked that the store knows of nothing more
+	torn       string
+	lag        Lag
+	closed     bool
 }
 
-// digest is the SHA-256 of an entry's payload.
+// digest is a SHA-256.
 type digest = [sha256.Size]byte
 
 // Lag says how far the archive is behind.
 type Lag struct {
 	Archived uint64    // events in the archive
+	Signed   uint64    // of these, covered by a checkpoint
 	CaughtUp time.Time // everything before this instant is in the archive; zero: not known since the start
 	Err      error     // why the last round failed, nil if it did not
 }
@@ -77,41 +116,62 @@ const (
 	defaultBatch   = 128
 	defaultIdle    = 200 * time.Millisecond
 	defaultSegment = 64 << 20
+	defaultAge     = 24 * time.Hour
+	defaultEvents  = 1000
+	defaultEvery   = time.Minute
 	waitAfterError = time.Second
 	flushBytes     = 4 << 20 // more than this is written at once only if one shard's batch is larger
 )
 
-// OpenArchive opens the archive in a folder, or makes one, and locks it against other processes. It reads the newest file: an
-// incomplete last line, which a crash in the middle of a write leaves, is cut off, since the outbox still has its event. Any
-// other damage is a *DamageError, and nothing is repaired.
-func OpenArchive(folder string) (*Archive, error) { return openArchive(osDisk{folder: folder}) }
+// OpenArchive opens the archive in a folder, or makes one, and locks it against other processes. It reads the newest file, and
+// checks it against its checkpoints: those of key, which signs new ones, and of older keys. An incomplete last line, which a crash
+// in the middle of a write leaves, is cut off before the next write, since the outbox still has its event. Any other damage is a
+// *DamageError, and nothing is repaired.
+func OpenArchive(folder string, key *CheckpointKey, older ...PublicKey) (*Archive, error) {
+	return openArchive(osDisk{folder: folder}, key, older...)
+}
 
-func openArchive(d disk) (*Archive, error) {
+func openArchive(d disk, key *CheckpointKey, older ...PublicKey) (*Archive, error) {
+	if key == nil {
+		return nil, fmt.Errorf("open archive: %w: missing", ErrKey)
+	}
 	lock, err := d.Lock()
 	if err != nil {
 		return nil, fmt.Errorf("open archive: %w", err)
 	}
-	a := &Archive{Batch: defaultBatch, Idle: defaultIdle, SegmentBytes: defaultSegment, disk: d, lock: lock, recent: map[int]map[string]digest{}}
-	if err := a.recover(); err != nil {
-		return nil, errors.Join(fmt.Errorf("open archive: %w", err), lock.Close())
+	a := &Archive{
+		Batch: defaultBatch, Idle: defaultIdle, SegmentBytes: defaultSegment, SegmentAge: defaultAge,
+		CheckpointEvents: defaultEvents, CheckpointEvery: defaultEvery,
+		key: key, trust: verifiers(append([]PublicKey{key.PublicKey}, older...)),
+		disk: d, lock: lock, recent: map[int]map[string]digest{},
 	}
-	a.lag.Archived = a.chain.n
+	if err := a.recover(); err != nil {
+		return nil, errors.Join(fmt.Errorf("open archive: %w", err), a.closeFiles(), lock.Close())
+	}
+	a.lag.Archived, a.lag.Signed = a.chain.n, a.signed.size
 	return a, nil
 }
 
-// Close gives the folder back. Run and Drain fail afterwards.
+// Close makes a last checkpoint and gives the folder back. Run and Drain fail afterwards.
 func (a *Archive) Close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
 		return nil
 	}
+	err := a.sign()
 	a.closed = true
-	var err error
-	if a.open != nil {
-		err = a.open.file.Close()
+	return errors.Join(err, a.closeFiles(), a.lock.Close())
+}
+
+func (a *Archive) closeFiles() error {
+	var errs []error
+	for _, s := range []*segment{a.open, a.signatures} {
+		if s != nil {
+			errs = append(errs, s.file.Close())
+		}
 	}
-	return errors.Join(err, a.lock.Close())
+	return errors.Join(errs...)
 }
 
 // Watermarks are the highest consent sequences in the archive, by shard: a store that is lower has lost changes.
@@ -123,6 +183,13 @@ func (a *Archive) Watermarks() map[int]uint64 {
 		marks[shard] = m.Sequence
 	}
 	return marks
+}
+
+// Reached is how far each shard's outbox is archived.
+func (a *Archive) Reached() map[int]Reached {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return reached(a.chain.marks)
 }
 
 // StoreID is the store whose events are in the archive; "" when that is not known yet.
@@ -139,18 +206,41 @@ func (a *Archive) Lag() Lag {
 	return a.lag
 }
 
-// Torn says in words what was cut off when the archive was opened; "" if nothing was.
+// Torn says in words what was found unfinished when the archive was opened, and is cut off; "" if nothing was.
 func (a *Archive) Torn() string { return a.torn }
 
 // Adopt makes the archive go on with another store, after an operator has accepted that: in a new file, without the positions
-// and sequences of the old store.
-func (a *Archive) Adopt(store string) error {
+// and sequences of the old store. from is how far the outbox of the other one was trimmed already, and its sequences; nil: not at all.
+func (a *Archive) Adopt(store string, from map[int]Reached) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
 		return ErrClosed
 	}
-	return a.enter(chain{n: a.chain.n, prev: a.chain.prev, store: store, marks: map[int]mark{}})
+	c := a.chain.clone()
+	c.store, c.marks = store, make(map[int]mark, len(from))
+	for shard, r := range from {
+		c.marks[shard] = mark(r)
+	}
+	return a.enter(c, nil)
+}
+
+// Accept notes, in a new file, that an operator accepted the store although it lost data: of each shard, after is the last
+// position that it still has, and sequence is where it goes on. From then on a store that is lower is refused, and a replay leaves
+// out the changes that were lost.
+func (a *Archive) Accept(sequence uint64, after map[int]string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return ErrClosed
+	}
+	c := a.chain.clone()
+	for shard := range after {
+		m := c.marks[shard]
+		m.Sequence = max(m.Sequence, sequence)
+		c.marks[shard] = m
+	}
+	return a.enter(c, after)
 }
 
 // Run archives until ctx ends, and then returns nil. A round that fails is reported and tried again: nothing is trimmed that is
@@ -201,7 +291,7 @@ func (a *Archive) round(ctx context.Context, outbox Outbox) (moved int, err erro
 	defer a.mu.Unlock()
 	begun, all := time.Now(), true
 	defer func() {
-		a.lag.Err, a.lag.Archived = err, a.chain.n
+		a.lag.Err, a.lag.Archived, a.lag.Signed = err, a.chain.n, a.signed.size
 		if all && err == nil {
 			a.lag.CaughtUp = begun
 		}
@@ -209,7 +299,7 @@ func (a *Archive) round(ctx context.Context, outbox Outbox) (moved int, err erro
 	if a.closed {
 		return 0, ErrClosed
 	}
-	if err := a.checkStore(outbox); err != nil {
+	if err := a.checkStore(ctx, outbox); err != nil {
 		return 0, err
 	}
 	var errs []error
@@ -225,22 +315,47 @@ func (a *Archive) round(ctx context.Context, outbox Outbox) (moved int, err erro
 			errs = append(errs, fmt.Errorf("archive shard %d: %w", shard, err))
 		}
 	}
-	errs = append(errs, w.flush(ctx))
+	errs = append(errs, w.flush(ctx), a.signIfDue(), a.expire())
 	return w.moved, errors.Join(errs...)
 }
 
-// checkStore refuses the outbox of another store, and learns which store it is when that is not known yet.
-func (a *Archive) checkStore(outbox Outbox) error {
-	identified, ok := outbox.(interface{ StoreID() string })
-	if !ok || identified.StoreID() == a.chain.store {
+// checkStore refuses the outbox of another store, and one that was trimmed of what is not here. It learns which store it is when
+// that is not known yet.
+func (a *Archive) checkStore(ctx context.Context, outbox Outbox) error {
+	if identified, ok := outbox.(interface{ StoreID() string }); ok && identified.StoreID() != a.chain.store {
+		if a.chain.store != "" {
+			return ErrOtherStore
+		}
+		named := a.chain.clone()
+		named.store = identified.StoreID()
+		if err := a.enter(named, nil); err != nil {
+			return err
+		}
+	}
+	trimmed, ok := outbox.(interface {
+		Trimmed(ctx context.Context, shard int) (string, error)
+	})
+	if !ok || a.behind {
 		return nil
 	}
-	if a.chain.store != "" {
-		return ErrOtherStore
+	for shard := range outbox.Shards() {
+		through, err := trimmed.Trimmed(ctx, shard)
+		if err != nil || through == "" {
+			if err != nil {
+				return fmt.Errorf("archive shard %d: %w", shard, err)
+			}
+			continue
+		}
+		p, err := parsePosition(through)
+		if err != nil {
+			return err
+		}
+		if p.compare(a.chain.marks[shard].position()) > 0 {
+			return fmt.Errorf("%w: shard %d", ErrBehind, shard)
+		}
 	}
-	named := a.chain.clone()
-	named.store = identified.StoreID()
-	return a.enter(named)
+	a.behind = true
+	return nil
 }
 
 // fresh gives the entries that are not in the archive yet. Those that are (a crash or an error kept them from being trimmed)
@@ -262,7 +377,7 @@ func (a *Archive) fresh(shard int, entries []Entry) ([]Entry, error) {
 			return nil, err
 		}
 		if p.compare(cursor) <= 0 {
-			archived[e.Position] = sha256.Sum256(e.Payload)
+			archived[e.Position] = e.digest()
 		}
 	}
 	if err := a.checkArchived(shard, archived); err != nil {
@@ -320,9 +435,12 @@ func (w *writer) add(ctx context.Context, shard int, entries []Entry) error {
 	if len(fresh) > 0 {
 		w.recent[shard] = make(map[string]digest, len(fresh))
 	}
+	if latest := timeOf(entries[len(entries)-1].Payload); latest.After(w.archive.latest) {
+		w.archive.latest = latest
+	}
 	for _, e := range fresh {
 		w.lines = w.chain.appendEntry(w.lines, shard, e)
-		w.recent[shard][e.Position] = sha256.Sum256(e.Payload)
+		w.recent[shard][e.Position] = e.digest()
 	}
 	w.trim[shard] = batch{entries: len(entries), through: entries[len(entries)-1].Position}
 	if len(w.lines) > flushBytes {
@@ -352,6 +470,15 @@ func (w *writer) flush(ctx context.Context) error {
 		w.moved += b.entries
 	}
 	return errors.Join(errs...)
+}
+
+// timeOf is when an event was recorded; zero where that cannot be read.
+func timeOf(payload []byte) time.Time {
+	var e struct {
+		Time time.Time `json:"time"`
+	}
+	_ = json.Unmarshal(payload, &e) // zero
+	return e.Time
 }
 
 // position is a parsed Entry.Position.

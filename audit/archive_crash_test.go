@@ -10,7 +10,7 @@ import (
 // smallArchive opens an archive whose files hold a few events only.
 func smallArchive(t *testing.T, d *memDisk) *Archive {
 	t.Helper()
-	a, err := openArchive(d)
+	a, err := openArchive(d, testSigner(t))
 	if err != nil {
 		t.Fatalf("openArchive: %v", err)
 	}

@@ -108,13 +108,18 @@ func TestAForgedLineIsFound(t *testing.T) {
 		}, 3, "not a line"},
 		{"a header of another file", func() []byte { return new(newChain()).appendHeader(nil, 2) }, 1, "another file"},
 		{"a header of another format", func() []byte {
-			return forged(newChain(), `{"archive":2,"segment":1,"store":"","n":0,"marks":{},"prev":"`+firstSum+`"`)
+			return forged(newChain(), `{"archive":9,"segment":1,"store":"","n":0,"marks":{},"prev":"`+firstSum+`"`)
 		}, 1, "format"},
 		{"a header that does not follow", func() []byte {
 			c := newChain()
-			c.n = 7
+			c.n, c.tree = 7, make(tree, 3)
 			return c.appendHeader(nil, 1)
 		}, 1, "does not follow"},
+		{"a header with a tree of another size", func() []byte {
+			c := newChain()
+			c.tree = make(tree, 3)
+			return c.appendHeader(nil, 1)
+		}, 1, "the tree is not of so many"},
 		{"a header with marks of its own", func() []byte {
 			c := newChain()
 			c.marks[0] = mark{Position: "9-0", Sequence: 9}

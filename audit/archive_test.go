@@ -59,9 +59,19 @@ func one(shard, position int) audit.Event {
 	}
 }
 
+// testKey signs the checkpoints of all tests.
+func testKey(t testing.TB) *audit.CheckpointKey {
+	t.Helper()
+	key, err := audit.NewCheckpointKey(bytes.Repeat([]byte("k"), 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
 func open(t *testing.T, folder string) *audit.Archive {
 	t.Helper()
-	a, err := audit.OpenArchive(folder)
+	a, err := audit.OpenArchive(folder, testKey(t))
 	if err != nil {
 		t.Fatalf("OpenArchive: %v", err)
 	}
@@ -132,7 +142,7 @@ func wantDamage(t *testing.T, err error, name string, line int) {
 
 func TestAnIntactArchiveIsVerified(t *testing.T) {
 	folder := archived(t, 12)
-	got, err := audit.Verify(folder)
+	got, err := audit.Verify(folder, testKey(t).PublicKey)
 	if err != nil {
 		t.Fatalf("Verify: %v", err)
 	}
@@ -154,7 +164,7 @@ func TestEveryFlippedBitIsFoundAndLocated(t *testing.T) {
 			damaged := bytes.Clone(intact)
 			damaged[i] ^= 1 << (i % 8)
 			write(t, name, damaged)
-			_, err := audit.Verify(folder)
+			_, err := audit.Verify(folder, testKey(t).PublicKey)
 			wantDamage(t, err, name, line)
 			if t.Failed() {
 				t.Fatalf("at byte %d of %s", i, name)
@@ -188,7 +198,7 @@ func TestWhatWasDoneToLinesIsFoundAndLocated(t *testing.T) {
 			for _, name := range files(t, folder)[:2] {
 				intact := read(t, name)
 				write(t, name, bytes.Join(tt.damage(slices.Collect(bytes.Lines(intact))), nil))
-				_, err := audit.Verify(folder)
+				_, err := audit.Verify(folder, testKey(t).PublicKey)
 				wantDamage(t, err, name, tt.line)
 				write(t, name, intact)
 			}
@@ -203,9 +213,9 @@ func TestWhatWasDoneToFilesIsFound(t *testing.T) {
 		if err := os.Remove(name); err != nil {
 			t.Fatal(err)
 		}
-		_, err := audit.Verify(folder)
+		_, err := audit.Verify(folder, testKey(t).PublicKey)
 		wantDamage(t, err, name, 1)
-		if _, err := audit.OpenArchive(folder); err == nil {
+		if _, err := audit.OpenArchive(folder, testKey(t)); err == nil {
 			t.Error("the archive was opened")
 		}
 	})
@@ -215,7 +225,7 @@ func TestWhatWasDoneToFilesIsFound(t *testing.T) {
 		first, second := read(t, names[0]), read(t, names[1])
 		write(t, names[0], second)
 		write(t, names[1], first)
-		_, err := audit.Verify(folder)
+		_, err := audit.Verify(folder, testKey(t).PublicKey)
 		wantDamage(t, err, names[0], 1)
 	})
 	t.Run("the end of a file that has a successor cut off", func(t *testing.T) {
@@ -223,36 +233,38 @@ func TestWhatWasDoneToFilesIsFound(t *testing.T) {
 		name := files(t, folder)[0]
 		lines := slices.Collect(bytes.Lines(read(t, name)))
 		write(t, name, bytes.Join(lines[:len(lines)-1], nil))
-		_, err := audit.Verify(folder)
-		wantDamage(t, err, files(t, folder)[1], 1)
+		_, err := audit.Verify(folder, testKey(t).PublicKey)
+		wantDamage(t, err, name, len(lines)) // by the checkpoint that was made before the next file was begun
 		write(t, name, bytes.Join(lines, nil)[:900])
-		_, err = audit.Verify(folder)
+		_, err = audit.Verify(folder, testKey(t).PublicKey)
 		wantDamage(t, err, name, bytes.Count(bytes.Join(lines, nil)[:900], []byte("\n"))+1)
 	})
-	t.Run("older files that were removed leave the rest verifiable", func(t *testing.T) {
+	t.Run("the first file taken out", func(t *testing.T) {
 		folder := archived(t, 12)
-		if err := os.Remove(files(t, folder)[0]); err != nil {
+		name := files(t, folder)[0]
+		if err := os.Remove(name); err != nil {
 			t.Fatal(err)
 		}
-		got, err := audit.Verify(folder)
-		if err != nil || got.FirstSegment != 2 || got.Last != 12 || got.Events >= 12 {
-			t.Errorf("got %+v and error %v, want the events from file 2 on", got, err)
-		}
+		_, err := audit.Verify(folder, testKey(t).PublicKey)
+		wantDamage(t, err, name, 1)
 	})
-	t.Run("a cut end is shown by a head that was noted", func(t *testing.T) {
+	t.Run("the end cut off", func(t *testing.T) {
 		folder := archived(t, 12)
-		before, err := audit.Verify(folder)
-		if err != nil {
-			t.Fatal(err)
-		}
 		names := files(t, folder)
 		name := names[len(names)-1]
-		lines := slices.Collect(bytes.Lines(read(t, name)))
-		write(t, name, bytes.Join(lines[:len(lines)-1], nil))
-		after, err := audit.Verify(folder)
-		if err != nil || after.Last != before.Last-1 || after.Head == before.Head {
-			t.Errorf("got %+v and error %v, want one event less and another head", after, err)
+		intact := read(t, name)
+		lines := slices.Collect(bytes.Lines(intact))
+		for keep := range lines {
+			write(t, name, bytes.Join(lines[:keep], nil))
+			_, err := audit.Verify(folder, testKey(t).PublicKey)
+			wantDamage(t, err, name, keep+1)
+			if _, err := audit.OpenArchive(folder, testKey(t)); err == nil {
+				t.Errorf("with %d of %d lines the archive was opened", keep, len(lines))
+			}
 		}
+		write(t, name, intact[:len(intact)-10]) // not what a crash leaves: a checkpoint signs the line
+		_, err := audit.OpenArchive(folder, testKey(t))
+		wantDamage(t, err, name, len(lines))
 	})
 }
 
@@ -271,18 +283,23 @@ func TestATornLastLineIsReadAgainFromTheOutbox(t *testing.T) {
 	if err := a.Drain(t.Context(), o()); err != nil {
 		t.Fatal(err)
 	}
+	// What a crash would leave now: the checkpoint of a clean stop is not there yet.
+	name, signed := files(t, folder)[0], filepath.Join(folder, "checkpoints-000001.jsonl")
+	intact, checkpoints := read(t, name), read(t, signed)
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
 	}
-	name := files(t, folder)[0]
-	intact := read(t, name)
 	lastLine := bytes.LastIndexByte(intact[:len(intact)-1], '\n')
 	for size := range len(intact) + 1 {
 		if size < lastLine && size%41 > 0 {
 			continue
 		}
 		write(t, name, intact[:size])
-		a, err := audit.OpenArchive(folder)
+		write(t, signed, checkpoints)
+		if size <= bytes.IndexByte(intact, '\n') {
+			write(t, signed, nil) // the first one is made after the header
+		}
+		a, err := audit.OpenArchive(folder, testKey(t))
 		if err != nil {
 			t.Fatalf("OpenArchive at %d bytes: %v", size, err)
 		}
@@ -295,8 +312,11 @@ func TestATornLastLineIsReadAgainFromTheOutbox(t *testing.T) {
 		if err := a.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if !bytes.Equal(read(t, name), intact) {
+		if now := read(t, name); size > bytes.IndexByte(intact, '\n') && !bytes.Equal(now, intact) {
 			t.Fatalf("at %d bytes the archive did not become what it was", size)
+		}
+		if s, err := audit.Verify(folder, testKey(t).PublicKey); err != nil || s.Events != 4 || s.Signed != 4 {
+			t.Fatalf("at %d bytes: got %+v and error %v, want 4 events, all signed", size, s, err)
 		}
 	}
 }
@@ -313,7 +333,7 @@ func TestADamagedArchiveIsNotOpened(t *testing.T) {
 		damaged := bytes.Clone(intact)
 		damaged[i] ^= 1 << (i % 8)
 		write(t, name, damaged)
-		a, err := audit.OpenArchive(folder)
+		a, err := audit.OpenArchive(folder, testKey(t))
 		if err == nil {
 			t.Fatalf("opened with a flipped bit in byte %d; torn: %q", i, a.Torn())
 		}
@@ -363,7 +383,7 @@ func TestAnotherStoreIsRefusedUntilItIsAdopted(t *testing.T) {
 	if err := a.Drain(t.Context(), o); !errors.Is(err, audit.ErrOtherStore) || len(o.shards[0]) != 1 {
 		t.Fatalf("got error %v and %d entries left, want ErrOtherStore and 1", err, len(o.shards[0]))
 	}
-	if err := a.Adopt("store-2"); err != nil {
+	if err := a.Adopt("store-2", nil); err != nil {
 		t.Fatalf("Adopt: %v", err)
 	}
 	if err := a.Close(); err != nil {
@@ -376,7 +396,7 @@ func TestAnotherStoreIsRefusedUntilItIsAdopted(t *testing.T) {
 	if want := map[int]uint64{0: 1}; !maps.Equal(a.Watermarks(), want) {
 		t.Errorf("got watermarks %v, want %v: those of the new store", a.Watermarks(), want)
 	}
-	if got, err := audit.Verify(folder); err != nil || got.Events != 5 || got.Store != "store-2" {
+	if got, err := audit.Verify(folder, testKey(t).PublicKey); err != nil || got.Events != 5 || got.Store != "store-2" {
 		t.Errorf("got %+v and error %v, want 5 events, at last of store-2", got, err)
 	}
 }
@@ -384,7 +404,7 @@ func TestAnotherStoreIsRefusedUntilItIsAdopted(t *testing.T) {
 func TestTheFolderIsLocked(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "archive")
 	a := open(t, folder)
-	if _, err := audit.OpenArchive(folder); !errors.Is(err, audit.ErrLocked) {
+	if _, err := audit.OpenArchive(folder, testKey(t)); !errors.Is(err, audit.ErrLocked) {
 		t.Errorf("got error %v, want ErrLocked", err)
 	}
 	if err := a.Close(); err != nil {
@@ -454,7 +474,7 @@ func TestEventsAppendedMeanwhileAreArchivedOnce(t *testing.T) {
 			}
 		}
 	}
-	if got, err := audit.Verify(folder); err != nil || got.Events != shards*each {
+	if got, err := audit.Verify(folder, testKey(t).PublicKey); err != nil || got.Events != shards*each {
 		t.Errorf("got %+v and error %v, want %d events", got, err, shards*each)
 	}
 }

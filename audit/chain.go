@@ -3,6 +3,7 @@ package audit
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -10,16 +11,18 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // The lines of the archive (docs/events.md). Every line is a JSON object whose last member, sum, is the SHA-256 in hex of the
 // line up to it; prev is the sum of the line before, so that the lines of all files form one chain.
 const (
-	archiveFormat = 1
+	archiveFormat = 2
 	sumStart      = `,"sum":"`
 	sumEnd        = `"}`
 	sumLength     = len(sumStart) + 2*sha256.Size + len(sumEnd)
-	maxLine       = MaxEventBytes + 1024
+	maxVersion    = 2 << 20 // bytes of Made.Version: more than a store keeps of one person
+	maxLine       = MaxEventBytes + maxVersion/3*4 + 1024
 	maxHeader     = 1 << 20 // one mark per shard
 )
 
@@ -27,12 +30,18 @@ var firstSum = strings.Repeat("0", 2*sha256.Size) // prev of the first line of a
 
 // header is the first line of a segment: where the chain stands before it, so that the newest segment alone is enough to go on.
 type header struct {
-	Archive int          `json:"archive"` // format of the archive
-	Segment int          `json:"segment"` // number of this file
-	Store   string       `json:"store"`
-	N       uint64       `json:"n"` // number of the last event before this file
-	Marks   map[int]mark `json:"marks"`
-	Prev    string       `json:"prev"`
+	Archive    int          `json:"archive"` // format of the archive
+	Segment    int          `json:"segment"` // number of this file
+	Store      string       `json:"store"`
+	Time       time.Time    `json:"time"`       // when the file was begun, by the clock of the gateway
+	N          uint64       `json:"n"`          // number of the last event before this file
+	Checkpoint uint64       `json:"checkpoint"` // number of the last checkpoint before this file
+	Tree       tree         `json:"tree"`
+	Marks      map[int]mark `json:"marks"`
+	// Lost is written where an operator accepted a store that had lost data: per shard the last position that it still had. What
+	// the archive holds after that, up to this line, happened, and is no longer in the store.
+	Lost map[int]string `json:"lost,omitempty"`
+	Prev string         `json:"prev"`
 }
 
 // mark is how far a shard is archived.
@@ -54,7 +63,16 @@ type record struct {
 	Position string          `json:"position"`
 	Sequence uint64          `json:"sequence"`
 	Event    json.RawMessage `json:"event"`
+	Made     *Made           `json:"made,omitempty"`
 	Prev     string          `json:"prev"`
+
+	line   int   // where it stands in its file, from 1
+	offset int64 // where it begins
+}
+
+// entry is what the outbox held.
+func (r record) entry() Entry {
+	return Entry{Position: r.Position, Payload: r.Event, Sequence: r.Sequence, Made: r.Made}
 }
 
 // chain is where the archive stands after a line.
@@ -63,18 +81,30 @@ type chain struct {
 	prev  string // sum of the last line
 	store string
 	marks map[int]mark
+	tree  tree
+
+	// Of the newest header.
+	segment    int
+	from       uint64 // number of the last event before it
+	before     string // sum of the last line before it
+	began      time.Time
+	checkpoint uint64
+	lost       map[int]string
 }
 
 func newChain() chain { return chain{prev: firstSum, marks: map[int]mark{}} }
 
 func (c chain) clone() chain {
-	c.marks = maps.Clone(c.marks)
+	c.marks, c.tree = maps.Clone(c.marks), slices.Clone(c.tree)
 	return c
 }
 
-// appendHeader appends the first line of a segment.
+// appendHeader appends the first line of a segment: began, checkpoint and lost were set for it.
 func (c *chain) appendHeader(dst []byte, number int) []byte {
-	line, err := json.Marshal(header{Archive: archiveFormat, Segment: number, Store: c.store, N: c.n, Marks: c.marks, Prev: c.prev})
+	line, err := json.Marshal(header{
+		Archive: archiveFormat, Segment: number, Store: c.store, Time: c.began.UTC().Truncate(time.Second), N: c.n,
+		Checkpoint: c.checkpoint, Tree: append(tree{}, c.tree...), Marks: c.marks, Lost: c.lost, Prev: c.prev,
+	})
 	if err != nil {
 		return dst // cannot happen: texts and numbers only
 	}
@@ -93,8 +123,14 @@ func (c *chain) appendEntry(dst []byte, shard int, e Entry) []byte {
 	dst = append(append(dst, `,"position":"`...), e.Position...)
 	dst = strconv.AppendUint(append(dst, `","sequence":`...), e.Sequence, 10)
 	dst = append(append(dst, `,"event":`...), e.Payload...)
+	if e.Made != nil {
+		dst = append(append(dst, `,"made":{"request":"`...), e.Made.Request...)
+		dst = append(append(base64.StdEncoding.AppendEncode(append(dst, `","version":"`...), e.Made.Version), '"'), '}')
+	}
 	dst = append(append(dst, `,"prev":"`...), c.prev...)
-	return c.seal(append(dst, '"'), start)
+	dst = c.seal(append(dst, '"'), start)
+	c.tree = c.tree.add(c.n-1, dst[start:len(dst)-1])
+	return dst
 }
 
 // seal ends the line that begins at start with its sum.
@@ -118,6 +154,9 @@ func (c *chain) next(line []byte, number int, first bool) (record, error) {
 		err = c.enter(body, number)
 	} else {
 		r, err = c.follow(body)
+		if err == nil && c.tree.fits(c.n-1) {
+			c.tree = c.tree.add(c.n-1, line)
+		}
 	}
 	if err == nil {
 		c.prev = sum
@@ -149,16 +188,36 @@ func (c *chain) enter(body []byte, number int) error {
 		return errLine("not a format that this gateway reads")
 	case h.Segment != number:
 		return errLine("the header is of another file")
+	case !h.Tree.fits(h.N):
+		return errLine("the tree is not of so many events")
 	case c.prev != "" && (h.Prev != c.prev || h.N != c.n):
 		return errLine("does not follow the last line of the file before")
-	case c.prev != "" && h.Store == c.store && !maps.Equal(h.Marks, c.marks):
+	case c.prev != "" && c.tree.fits(c.n) && !slices.Equal(h.Tree, c.tree):
+		return errLine("the tree is not that of the files before")
+	case c.prev != "" && h.Store == c.store && !h.continues(c.marks):
 		return errLine("the marks are not those of the files before")
 	}
-	c.n, c.store, c.marks = h.N, h.Store, h.Marks
+	c.n, c.store, c.marks, c.tree = h.N, h.Store, h.Marks, slices.Clone(h.Tree)
+	c.segment, c.from, c.before = number, h.N, h.Prev
+	c.began, c.checkpoint, c.lost = h.Time, h.Checkpoint, h.Lost
 	if c.marks == nil {
 		c.marks = map[int]mark{}
 	}
 	return nil
+}
+
+// continues reports whether the marks follow from those before: the same, or, where an operator accepted that data was lost, with
+// the sequences that the store has from then on.
+func (h header) continues(before map[int]mark) bool {
+	if h.Lost == nil {
+		return maps.Equal(h.Marks, before)
+	}
+	for shard, m := range before {
+		if h.Marks[shard].Position != m.Position || h.Marks[shard].Sequence < m.Sequence {
+			return false
+		}
+	}
+	return true
 }
 
 // follow reads the line of an event.
@@ -170,10 +229,12 @@ func (c *chain) follow(body []byte) (record, error) {
 	p, err := parsePosition(r.Position)
 	m := c.marks[r.Shard]
 	switch {
+	case r.N > c.n+1:
+		return r, errLine(fmt.Sprintf("the number does not follow: event %d stands where %d must be, so that lines were taken out or moved", r.N, c.n+1))
+	case r.N <= c.n:
+		return r, errLine(fmt.Sprintf("the number does not follow: event %d stands where %d must be, so that a line was put in, doubled or moved", r.N, c.n+1))
 	case r.Prev != c.prev:
-		return r, errLine("does not follow the line before")
-	case r.N != c.n+1:
-		return r, errLine("the number does not follow the one before")
+		return r, errLine("does not follow the line before: one of them was put in or replaced")
 	case err != nil || r.Shard < 0 || len(r.Event) == 0:
 		return r, errLine("not a line of an archive")
 	case p.compare(m.position()) <= 0:
@@ -225,6 +286,8 @@ func checkPayload(e Entry) error {
 		return fmt.Errorf("%w: position %s: larger than an event can be", ErrOutbox, e.Position)
 	case bytes.ContainsAny(e.Payload, "\r\n") || !json.Valid(e.Payload) || e.Payload[0] != '{':
 		return fmt.Errorf("%w: position %s: not one line of JSON", ErrOutbox, e.Position)
+	case e.Made != nil && (len(e.Made.Version) > maxVersion || len(e.Made.Version) == 0 || strings.Trim(e.Made.Request, "0123456789abcdef") != ""):
+		return fmt.Errorf("%w: position %s: not a change of a store", ErrOutbox, e.Position)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -64,6 +65,16 @@ func (d osDisk) Append(name string) (file, error) {
 		return nil, errors.Join(err, f.Close())
 	}
 	return f, nil
+}
+
+// Remove removes files, and makes that durable.
+func (d osDisk) Remove(names ...string) error {
+	for _, name := range names {
+		if err := os.Remove(filepath.Join(d.folder, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return syncFolder(d.folder)
 }
 
 // syncFolder makes the entries of a folder durable.

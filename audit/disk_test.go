@@ -36,6 +36,16 @@ type memFile struct {
 	lost   bool // what lies behind synced is not written by a later sync
 }
 
+// testSigner signs the checkpoints of all tests.
+func testSigner(t testing.TB) *CheckpointKey {
+	t.Helper()
+	key, err := NewCheckpointKey(bytes.Repeat([]byte("k"), 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
 func newMemDisk() *memDisk { return &memDisk{files: map[string]*memFile{}} }
 
 // step counts one step and says how it ends.
@@ -105,6 +115,16 @@ func (d *memDisk) Append(name string) (file, error) {
 	return d.files[name], nil
 }
 
+func (d *memDisk) Remove(names ...string) error {
+	for _, name := range names {
+		if err := d.step(); err != nil {
+			return err
+		}
+		delete(d.files, name)
+	}
+	return nil
+}
+
 func (f *memFile) Write(b []byte) (int, error) {
 	if err := f.disk.step(); err != nil {
 		if errors.Is(err, errPower) && f.disk.steps != f.disk.failAt {
@@ -153,8 +173,11 @@ func (d *memDisk) durable() ([]string, error) {
 	var found []string
 	c := newChain()
 	for _, number := range numbers {
-		if _, err := scan(after, number, &c, func(r record) {
-			found = append(found, fmt.Sprintf("%d/%s", r.Shard, r.Position))
+		if _, err := scan(after, number, &c, func(r record) error {
+			if len(r.Event) > 0 {
+				found = append(found, fmt.Sprintf("%d/%s", r.Shard, r.Position))
+			}
+			return nil
 		}); err != nil {
 			return nil, err
 		}

@@ -36,7 +36,7 @@ func lives(t *testing.T, folder string, from, n int) []audit.EventID {
 		}
 		box.shards[0] = append(box.shards[0], audit.Entry{Position: fmt.Sprintf("%d-0", i+1), Payload: e.Marshal(), Sequence: 1})
 	}
-	a, err := audit.OpenArchive(folder)
+	a, err := audit.OpenArchive(folder, testKey(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,7 +108,10 @@ func (r *server) storeOptions(s *settings, archive *audit.Archive) redisstore.Op
 		Replicas: s.config.Redis.Replicas, Declared: s.config.Redis.Declared, Timeout: s.config.Limits.Timeouts.Store,
 	}
 	if archive != nil {
-		o.StoreID, o.Watermarks = archive.StoreID(), archive.Watermarks()
+		o.StoreID, o.Watermarks, o.Archived = archive.StoreID(), archive.Watermarks(), map[int]string{}
+		for shard, r := range archive.Reached() {
+			o.Archived[shard] = r.Position
+		}
 	}
 	return o
 }
@@ -143,7 +146,7 @@ func advise(err error) error {
 	case errors.Is(err, redisstore.ErrNotInitialised):
 		return fmt.Errorf("%w: if this is the first start, run gateway store init", err)
 	case errors.Is(err, redisstore.ErrDataLost):
-		return fmt.Errorf("%w: restore the newest backup; if what is there is all there is, run gateway store accept", err)
+		return fmt.Errorf("%w: restore the newest backup and run gateway events replay; if what is there is all there is, run gateway store accept", err)
 	case errors.Is(err, redisstore.ErrStoreMismatch):
 		return fmt.Errorf("%w: compare store.shards, the secrets and the address with those that the store was made with", err)
 	}

@@ -17,11 +17,9 @@ type Config struct {
 	Admin struct {
 		Listen string `yaml:"listen"`
 	} `yaml:"admin"`
-	Redis   Redis `yaml:"redis"`
-	Store   Store `yaml:"store"`
-	Archive struct {
-		Folder string `yaml:"folder"`
-	} `yaml:"archive"`
+	Redis           Redis             `yaml:"redis"`
+	Store           Store             `yaml:"store"`
+	Archive         Archive           `yaml:"archive"`
 	CursorKeyFiles  []string          `yaml:"cursor_key_files"`
 	ClockSkew       time.Duration     `yaml:"clock_skew"`
 	Issuers         []Issuer          `yaml:"issuers"`
@@ -54,6 +52,17 @@ type Store struct {
 	Shards           int    `yaml:"shards"`
 	PersonSecretFile string `yaml:"person_secret_file"`
 	SealingKeyFile   string `yaml:"sealing_key_file"`
+}
+
+// Archive is where access events are kept for good, and how.
+type Archive struct {
+	Folder             string        `yaml:"folder"`
+	CheckpointKeyFiles []string      `yaml:"checkpoint_key_files"`
+	CheckpointEvents   int           `yaml:"checkpoint_events"`
+	CheckpointEvery    time.Duration `yaml:"checkpoint_every"`
+	RotateSize         size          `yaml:"rotate_size"`
+	RotateAfter        time.Duration `yaml:"rotate_after"`
+	RetentionDays      int           `yaml:"retention_days"`
 }
 
 // Source is one FHIR server behind the gateway.

@@ -29,6 +29,7 @@ store:
   sealing_key_file: sealing-key
 archive:
   folder: archive
+  checkpoint_key_files: [checkpoint-key]
 cursor_key_files:
   - cursor-key
 issuers:
@@ -144,6 +145,10 @@ func TestBadConfiguration(t *testing.T) {
 		{"a secret that is not there", "person_secret_file: person-secret", "person_secret_file: nowhere", "store.person_secret_file", "nowhere", "does not exist"},
 		{"one secret for two purposes", "sealing_key_file: sealing-key", "sealing_key_file: person-secret", "store.sealing_key_file", "sealing_key_file", "same secret"},
 		{"a cursor key that is the sealing key", "- cursor-key", "- sealing-key", "cursor_key_files[0]", "- sealing-key", "same secret"},
+		{"no key of checkpoints", "  checkpoint_key_files: [checkpoint-key]\n", "", "archive.checkpoint_key_files", "archive:", "gateway keys generate"},
+		{"a key of checkpoints that is the sealing key", "[checkpoint-key]", "[sealing-key]", "archive.checkpoint_key_files[0]", "checkpoint_key_files", "same secret"},
+		{"a retention of less than five years", "  folder: archive\n", "  folder: archive\n  retention_days: 1829\n", "archive.retention_days", "retention_days: 1829", "1830"},
+		{"checkpoints too seldom", "  folder: archive\n", "  folder: archive\n  checkpoint_every: 2h\n", "archive.checkpoint_every", "checkpoint_every", "between"},
 		{"no cursor key", "cursor_key_files:\n  - cursor-key\n", "", "cursor_key_files", "public_url", "missing"},
 		{"an archive that is a file", "folder: archive", "folder: cursor-key", "archive.folder", "folder: cursor-key", "not a folder"},
 		{"an archive inside of Redis' folder", "folder: archive", "folder: redis", "archive.folder", "archive:\n  folder", "differ"},

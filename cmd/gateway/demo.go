@@ -164,7 +164,7 @@ listen: "%[1]s"
 admin: { listen: "127.0.0.1:0" }
 redis: { mode: embedded, folder: redis }
 store: { shards: 4, person_secret_file: person-secret, sealing_key_file: sealing-key }
-archive: { folder: archive }
+archive: { folder: archive, checkpoint_key_files: [checkpoint-key] }
 cursor_key_files: [cursor-key]
 issuers:
   - url: "%[2]s"

@@ -11,7 +11,7 @@ import (
 )
 
 // secretFiles are the secrets that a gateway needs, by the names that configs/gateway.yaml uses.
-var secretFiles = []string{"person-secret", "sealing-key", "cursor-key"}
+var secretFiles = []string{"person-secret", "sealing-key", "cursor-key", "checkpoint-key"}
 
 type keysCommand struct {
 	Generate generateCommand `cmd:"" help:"Make the secret files that a configuration names, each with 32 random bytes in base64, mode 0600."`

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"zorgsluis/audit"
 	"zorgsluis/authn"
 	"zorgsluis/configs"
 	"zorgsluis/consent"
@@ -30,7 +31,8 @@ type settings struct {
 	sealingKey    []byte
 	cursorKeys    [][]byte
 	archiveFolder string
-	credentials   []credential // one for each source, in the same order
+	archiveKeys   []*audit.CheckpointKey // the first signs
+	credentials   []credential           // one for each source, in the same order
 
 	tables      *configs.Tables
 	policy      *policy.Policy
@@ -51,6 +53,9 @@ func defaults() *Config {
 	c := &Config{ClockSkew: 30 * time.Second}
 	c.Admin.Listen = "127.0.0.1:9464"
 	c.Store.Shards = 16
+	c.Archive = Archive{
+		CheckpointEvents: 1000, CheckpointEvery: time.Minute, RotateSize: 64 << 20, RotateAfter: 24 * time.Hour, RetentionDays: minRetentionDays,
+	}
 	c.Policy.MinimumAssurance = "substantial"
 	c.Policy.DefaultMinimumAge = 12
 	c.BreakGlass = BreakGlass{Lasts: time.Hour, PerHour: 5, ReviewWithin: 7 * 24 * time.Hour, Reasons: defaultReasons()}
@@ -88,6 +93,7 @@ func (s *settings) check(c *checker) {
 	s.server(c)
 	s.redis(c)
 	s.store(c)
+	s.archive(c)
 	s.sources(c)
 	s.decisions(c)
 	s.authentication(c)

@@ -133,7 +133,7 @@ func (g *running) listen(server *http.Server, address string, listener net.Liste
 // start brings up the gate and what it stands on: archive, store, keys of the issuers. A Redis that is away is waited for, a store
 // that an operator must look at is not; an identity provider that is away is not waited for.
 func (g *running) start(ctx, background context.Context) (*http.Server, error) {
-	archive, err := audit.OpenArchive(g.settings.archiveFolder)
+	archive, err := g.settings.openArchive()
 	if err != nil && !errors.Is(err, audit.ErrLocked) {
 		return nil, err
 	}
@@ -216,7 +216,7 @@ func (g *running) runArchive(ctx context.Context) {
 			return
 		case <-time.After(archiveRetry):
 		}
-		archive, err := audit.OpenArchive(g.settings.archiveFolder)
+		archive, err := g.settings.openArchive()
 		switch {
 		case err == nil:
 			g.set(func() { g.archive = archive })

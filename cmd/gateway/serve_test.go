@@ -271,7 +271,7 @@ func TestStopLosesNoRequest(t *testing.T) {
 	if err := g.end(); err != nil {
 		t.Errorf("got error %v of a stop in order", err)
 	}
-	summary, err := audit.Verify(s.archiveFolder)
+	summary, err := audit.Verify(s.archiveFolder, s.archivePublic()...)
 	if err != nil || summary.Events != 2 {
 		t.Errorf("got %d archived events and error %v, want the consent and the access", summary.Events, err)
 	}

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"zorgsluis/audit"
 )
 
 // server checks where and how the gateway listens.
@@ -153,6 +155,14 @@ func (s *settings) store(c *checker) {
 		secret := c.key(key, name)
 		unique(key, secret)
 		s.cursorKeys = append(s.cursorKeys, secret)
+	}
+	for i, name := range cfg.Archive.CheckpointKeyFiles {
+		key := fmt.Sprintf("archive.checkpoint_key_files[%d]", i)
+		secret := c.key(key, name)
+		unique(key, secret)
+		if signing, err := audit.NewCheckpointKey(secret); err == nil { // else it was told already
+			s.archiveKeys = append(s.archiveKeys, signing)
+		}
 	}
 	s.archiveFolder = c.folder("archive.folder", cfg.Archive.Folder)
 	if s.archiveFolder != "" && filepath.Clean(s.archiveFolder) == filepath.Clean(s.redisFolder) {

@@ -19,7 +19,7 @@ type storeInitCommand struct{ configured }
 
 // Run makes the store. An archive that knows a store already forbids it: an emptied Redis would turn every refusal into "unknown".
 func (c *storeInitCommand) Run(env *environment) error {
-	return withServer(env, c.Config, func(ctx context.Context, o redisstore.Options) error {
+	return withServer(env, c.Config, func(ctx context.Context, o redisstore.Options, _ *audit.Archive) error {
 		if err := redisstore.Initialise(ctx, o); err != nil {
 			return err
 		}
@@ -28,12 +28,29 @@ func (c *storeInitCommand) Run(env *environment) error {
 	})
 }
 
-type storeAcceptCommand struct{ configured }
+type storeAcceptCommand struct {
+	configured
+	OtherStore string `placeholder:"ID" help:"Go on with the store of this id, another one than the archive knows. What patients decided in the old one does not hold in it."`
+}
 
-// Run raises the sequences above everything that was seen, which is what the gateway asks for before it trusts the store again.
+// Run raises the sequences above everything that was seen, which is what the gateway asks for before it trusts the store again. The
+// archive notes it first: what was lost stays on record, and a later replay leaves it out.
 func (c *storeAcceptCommand) Run(env *environment) error {
-	return withServer(env, c.Config, func(ctx context.Context, o redisstore.Options) error {
-		if err := redisstore.Accept(ctx, o); err != nil {
+	return withServer(env, c.Config, func(ctx context.Context, o redisstore.Options, archive *audit.Archive) error {
+		if c.OtherStore != "" {
+			if err := adopt(ctx, o, archive, c.OtherStore); err != nil {
+				return err
+			}
+			_, err := fmt.Fprintln(env.stdout, "the archive goes on with the other store; start or restart the gateways")
+			return err
+		}
+		note := func(a redisstore.Acceptance) error {
+			if archive.StoreID() == "" {
+				return nil // it has seen nothing of any store
+			}
+			return archive.Accept(a.Sequence, a.After)
+		}
+		if err := redisstore.Accept(ctx, o, note); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintln(env.stdout, "the store is accepted as it is; start or restart the gateways")
@@ -41,15 +58,37 @@ func (c *storeAcceptCommand) Run(env *environment) error {
 	})
 }
 
+// adopt makes the archive go on with a store that it does not know, and which is whole.
+func adopt(ctx context.Context, o redisstore.Options, archive *audit.Archive, id string) error {
+	if id == archive.StoreID() {
+		return usage(errors.New("the archive knows that store already: leave --other-store out"))
+	}
+	o.StoreID, o.Watermarks = id, nil
+	store, err := redisstore.Open(ctx, o)
+	if err != nil {
+		return advise(err)
+	}
+	defer store.Close()
+	from := map[int]audit.Reached{}
+	for shard, sequence := range store.Sequences() {
+		through, err := store.Trimmed(ctx, shard)
+		if err != nil {
+			return err
+		}
+		from[shard] = audit.Reached{Position: through, Sequence: sequence}
+	}
+	return archive.Adopt(id, from)
+}
+
 // withServer runs one command on a store that is not opened. The archive must be free: the gateways are stopped for this.
-func withServer(env *environment, file string, do func(context.Context, redisstore.Options) error) error {
+func withServer(env *environment, file string, do func(context.Context, redisstore.Options, *audit.Archive) error) error {
 	s, err := loadSettings(file)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(env.ctx, operatorTimeout)
 	defer cancel()
-	archive, err := audit.OpenArchive(s.archiveFolder)
+	archive, err := s.openArchive()
 	if errors.Is(err, audit.ErrLocked) {
 		return fmt.Errorf("%w: stop the gateway first", err)
 	}
@@ -61,7 +100,7 @@ func withServer(env *environment, file string, do func(context.Context, redissto
 	if err != nil {
 		return err
 	}
-	return errors.Join(do(ctx, r.storeOptions(s, archive)), r.close())
+	return errors.Join(do(ctx, r.storeOptions(s, archive), archive), r.close())
 }
 
 type storeCheckCommand struct{ configured }
@@ -74,7 +113,7 @@ func (c *storeCheckCommand) Run(env *environment) error {
 		if err == nil && memory.Alarm() {
 			err = fmt.Errorf("redis: %d of %d bytes are used: the archive does not keep up, or maxmemory is too small", memory.Used, memory.Max)
 		}
-		archive, damage := audit.Verify(s.archiveFolder)
+		archive, damage := audit.Verify(s.archiveFolder, s.archivePublic()...)
 		if err := errors.Join(checked, err, damage); err != nil {
 			return err
 		}

@@ -21,6 +21,9 @@ var (
 	// ErrDataLost: something that was there before is gone: the store was emptied, or is older than what was seen of it. An
 	// operator looks at it, restores, replays or accepts (Accept).
 	ErrDataLost = fmt.Errorf("%w: data lost, an operator must restore or accept", audit.ErrUnavailable)
+	// ErrDiverged: the archive cannot be replayed into this store: it was used after it was restored, or does not come from where
+	// the archive begins.
+	ErrDiverged = fmt.Errorf("%w: not a backup that the archive continues", audit.ErrUnavailable)
 	// ErrSealed: a value does not open, or the history does not hold together: wrong key, damaged or tampered with.
 	ErrSealed = fmt.Errorf("%w: sealed value or history is damaged", audit.ErrUnavailable)
 	// ErrOutcomeUnknown: a change may or may not be there, or is there but not on enough replicas. The same request id settles it.

@@ -27,17 +27,26 @@ func Initialise(ctx context.Context, o Options) error {
 		s.id = rand.Text()
 	}
 	for shard := range s.o.Shards {
-		if err := s.writeMeta(ctx, &initialiseScript, shard, 0); err != nil {
+		if err := s.writeMeta(ctx, &initialiseScript, shard, 0, ""); err != nil {
 			return fmt.Errorf("initialise store: %w", err)
 		}
 	}
 	return nil
 }
 
+// Acceptance is what an operator accepts: the store as it is, which goes on at Sequence in every shard, and of each shard the last
+// position that its outbox still knows of. What the archive holds after that was lost.
+type Acceptance struct {
+	Store    string
+	Sequence uint64
+	After    map[int]string
+}
+
 // Accept makes the gateway go on with a store that lost data: an operator has looked at it. The sequences are raised above
-// everything that was seen (Options.Watermarks), and instances forget the generations that they remember. Of a store that is gone
-// altogether, Options.StoreID must say which it was. Another store, or other secrets, are never accepted.
-func Accept(ctx context.Context, o Options) error {
+// everything that was seen (Options.Watermarks), and instances forget the generations that they remember; new entries of the
+// outboxes come after those that were archived (Options.Archived). Of a store that is gone altogether, Options.StoreID must say
+// which it was. Another store, or other secrets, are never accepted. note, which may be nil, is told before anything is written.
+func Accept(ctx context.Context, o Options, note func(Acceptance) error) error {
 	s, err := newStore(o)
 	if err != nil {
 		return fmt.Errorf("accept store: %w", err)
@@ -46,7 +55,7 @@ func Accept(ctx context.Context, o Options) error {
 	if err != nil {
 		return fmt.Errorf("accept store: %w", err)
 	}
-	highest := uint64(0)
+	highest, after := uint64(0), map[int]string{}
 	for shard, m := range metas {
 		if m.present && s.id == "" {
 			s.id = m.store
@@ -57,6 +66,9 @@ func Accept(ctx context.Context, o Options) error {
 			}
 		}
 		highest = max(highest, m.sequence, s.o.Watermarks[shard])
+		if after[shard], err = s.lastPosition(ctx, shard); err != nil {
+			return fmt.Errorf("accept store: %w", err)
+		}
 	}
 	if s.id == "" {
 		return fmt.Errorf("accept store: %w", ErrNotInitialised)
@@ -65,8 +77,13 @@ func Accept(ctx context.Context, o Options) error {
 	if next > 1<<53 { // a script counts in doubles
 		return fmt.Errorf("accept store: %w: accepted too often", ErrInvalid)
 	}
+	if note != nil {
+		if err := note(Acceptance{s.id, next, after}); err != nil {
+			return fmt.Errorf("accept store: %w", err)
+		}
+	}
 	for shard := range s.o.Shards {
-		if err := s.writeMeta(ctx, &acceptScript, shard, next); err != nil {
+		if err := s.writeMeta(ctx, &acceptScript, shard, next, s.o.Archived[shard]); err != nil {
 			return fmt.Errorf("accept store: %w", err)
 		}
 	}
@@ -74,14 +91,14 @@ func Accept(ctx context.Context, o Options) error {
 }
 
 // writeMeta runs one of the two scripts that write a meta key.
-func (s *Store) writeMeta(ctx context.Context, sc *script, shard int, sequence uint64) error {
+func (s *Store) writeMeta(ctx context.Context, sc *script, shard int, sequence uint64, archived string) error {
 	key := keysOf(shard).meta()
 	client, err := master(ctx, s.o.Changes, key)
 	if err != nil {
 		return unavailable(err)
 	}
-	args := []any{s.id, s.o.Shards, s.check, sequence}
-	values, err := client.Eval(ctx, sc.source, []string{key}, args...).Slice()
+	args := []any{s.id, s.o.Shards, s.check, sequence, archived}
+	values, err := client.Eval(ctx, sc.source, []string{key, keysOf(shard).outbox()}, args...).Slice()
 	if err != nil {
 		return unavailable(err)
 	}

@@ -72,7 +72,7 @@ func TestEmptiedStoreIsRefused(t *testing.T) {
 	wantErr(t, err, redisstore.ErrDataLost)
 	wantErr(t, redisstore.Initialise(t.Context(), o), redisstore.ErrDataLost)
 
-	if err := redisstore.Accept(t.Context(), o); err != nil {
+	if err := redisstore.Accept(t.Context(), o, nil); err != nil {
 		t.Fatalf("accept: %v", err)
 	}
 	works(t, reopen(t, o))
@@ -90,7 +90,7 @@ func TestInterruptedInitialise(t *testing.T) {
 	o.StoreID = ""
 	_, err := redisstore.Open(t.Context(), o)
 	wantErr(t, err, redisstore.ErrDataLost)
-	wantErr(t, redisstore.Accept(t.Context(), o), nil)
+	wantErr(t, redisstore.Accept(t.Context(), o, nil), nil)
 	works(t, reopen(t, o))
 }
 
@@ -100,14 +100,14 @@ func TestAcceptRefuses(t *testing.T) {
 	change(t, s, alice, permit)
 	o := options(t, server.Socket())
 	o.StoreID = "other"
-	wantErr(t, redisstore.Accept(t.Context(), o), redisstore.ErrStoreMismatch)
+	wantErr(t, redisstore.Accept(t.Context(), o, nil), redisstore.ErrStoreMismatch)
 	o = options(t, server.Socket())
 	o.SealingKey[0]++
-	wantErr(t, redisstore.Accept(t.Context(), o), redisstore.ErrStoreMismatch)
+	wantErr(t, redisstore.Accept(t.Context(), o, nil), redisstore.ErrStoreMismatch)
 	server.Do("flushall")
 	o = options(t, server.Socket())
 	o.StoreID = ""
-	wantErr(t, redisstore.Accept(t.Context(), o), redisstore.ErrNotInitialised)
+	wantErr(t, redisstore.Accept(t.Context(), o, nil), redisstore.ErrNotInitialised)
 }
 
 // TestRestoredBackupIsRefused restores the log of an earlier moment: the withdrawal after it is gone, and nothing is released.
@@ -136,7 +136,7 @@ func TestRestoredBackupIsRefused(t *testing.T) {
 	o.Watermarks = watermarks // a new instance, which knows the archive only
 	_, err = redisstore.Open(t.Context(), o)
 	wantErr(t, err, redisstore.ErrDataLost)
-	if err := redisstore.Accept(t.Context(), o); err != nil {
+	if err := redisstore.Accept(t.Context(), o, nil); err != nil {
 		t.Fatalf("accept: %v", err)
 	}
 	if st, _ := standing(t, s, alice); st.Generation != 1 {

@@ -39,6 +39,8 @@ type Options struct {
 	// has seen, by shard: a store that is behind them lost data.
 	StoreID    string
 	Watermarks map[int]uint64
+	// Archived are the last positions that the archive holds, by shard: for Accept.
+	Archived map[int]string
 	// Replicas is how many replicas can be promoted. A change waits for all of them, a release for one. Zero: there are none.
 	Replicas int
 

@@ -94,7 +94,7 @@ func parseEntry(item any) (audit.Entry, error) {
 	if err != nil {
 		return audit.Entry{}, err
 	}
-	return audit.Entry{Position: pair.text(0), Payload: payload, Sequence: sequence}, nil
+	return audit.Entry{Position: pair.text(0), Payload: payload, Sequence: sequence, Made: madeOf(field("r"), field("c"))}, nil
 }
 
 // position is the id of a stream entry.

@@ -36,6 +36,10 @@ var (
 	initialiseLua string
 	//go:embed lua/accept.lua
 	acceptLua string
+	//go:embed lua/replay.lua
+	replayLua string
+	//go:embed lua/replayed.lua
+	replayedLua string
 )
 
 // The scripts, and how many values each returns when all is well. All but the last two begin with the prelude, which checks the
@@ -52,6 +56,9 @@ var (
 	lookupScript   = checked(lookupLua, 1)
 	reviewsScript  = checked(reviewsLua, 1)
 	countScript    = checked(countLua, 0)
+
+	replayScript   = checked(replayLua, 0)
+	replayedScript = checked(replayedLua, 0)
 
 	initialiseScript = newScript(initialiseLua, 0)
 	acceptScript     = newScript(acceptLua, 0)

@@ -25,7 +25,7 @@ listen: "%[1]s"
 admin: { listen: "%[2]s" }
 redis: { mode: external, addresses: ["%[3]s"] }
 store: { shards: 16, person_secret_file: secrets/person-secret, sealing_key_file: secrets/sealing-key }
-archive: { folder: archive }
+archive: { folder: archive, checkpoint_key_files: [secrets/checkpoint-key] }
 cursor_key_files: [secrets/cursor-key]
 issuers:
   - url: "%[4]s"

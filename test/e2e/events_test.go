@@ -122,9 +122,21 @@ func (w *world) wantArchiveWhole() audit.Summary {
 	return verified(w.t, filepath.Join(w.folder, "archive"))
 }
 
+// checkpointSecret is the secret of the key that signs the checkpoints of all stories.
+var checkpointSecret = []byte("checkpoint-key-of-the-stories-00")
+
+func checkpointKey(t testing.TB) *audit.CheckpointKey {
+	t.Helper()
+	key, err := audit.NewCheckpointKey(checkpointSecret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
 func verified(t testing.TB, folder string) audit.Summary {
 	t.Helper()
-	s, err := audit.Verify(folder)
+	s, err := audit.Verify(folder, checkpointKey(t).PublicKey)
 	if err != nil {
 		t.Fatalf("the archive does not verify: %v", err)
 	}

@@ -268,7 +268,7 @@ var consentLeaks = []leak{
 		replica := s.redis.Replica()
 		w := *s.world
 		w.redisAddress = replica.Address()
-		file, scheme, listen, admin := w.configure("archive: { folder: archive }", "archive: { folder: archive-replica }")
+		file, scheme, listen, admin := w.configure("folder: archive,", "folder: archive-replica,")
 		g := w.launch(file, scheme, listen, admin)
 		if code := g.ended(); code == 0 || !strings.Contains(g.out.String(), "master") {
 			s.T.Errorf("got exit code %d\n%s", code, tail(g.out.String(), 500))

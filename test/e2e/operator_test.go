@@ -45,7 +45,7 @@ func TestConfigurationErrors(t *testing.T) {
 	for name, replace := range map[string][]string{
 		"plain HTTP on every address":   {`listen: "{listen}"`, `listen: "0.0.0.0:18080"`},
 		"a secret that others may read": {"cursor_key_files: [cursor-key]", "cursor_key_files: [readable]"},
-		"a key given twice":             {"archive: { folder: archive }", "archive: { folder: archive, folder: other }"},
+		"a key given twice":             {"{ folder: archive,", "{ folder: archive, folder: other,"},
 		"public_url without TLS":        {`"{scheme}://{listen}"`, `"http://zorgsluis.example"`},
 	} {
 		readable := w.write("readable", "aaaa\n")

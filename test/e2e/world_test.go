@@ -61,6 +61,7 @@ func newWorldOf(t testing.TB, version fhir.Version, more ...demo.Resource) *worl
 		}
 		w.write(name, base64.StdEncoding.EncodeToString(key)+"\n")
 	}
+	w.write("checkpoint-key", base64.StdEncoding.EncodeToString(checkpointSecret)+"\n")
 	w.open(redisstore.Initialise)
 	seed := func(record consent.Record, person fhir.Identifier) error {
 		_, err := w.put(record, person)
@@ -207,7 +208,7 @@ listen: "{listen}"
 admin: { listen: "{admin}" }
 redis: { mode: external, addresses: ["{redis}"] }
 store: { shards: {shards}, person_secret_file: person-secret, sealing_key_file: sealing-key }
-archive: { folder: archive }
+archive: { folder: archive, checkpoint_key_files: [checkpoint-key] }
 cursor_key_files: [cursor-key]
 issuers:
   - url: "{issuer}"

@@ -32,7 +32,7 @@ listen: "%[1]s"
 admin: { listen: "%[2]s" }
 redis: { mode: embedded, folder: "%[3]s" }
 store: { shards: 4, person_secret_file: secrets/person-secret, sealing_key_file: secrets/sealing-key }
-archive: { folder: "%[3]s-archive" }
+archive: { folder: "%[3]s-archive", checkpoint_key_files: [secrets/checkpoint-key] }
 cursor_key_files: [secrets/cursor-key]
 issuers:
   - url: "%[4]s"

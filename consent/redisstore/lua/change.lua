@@ -21,7 +21,8 @@ local made = string.format('%.0f', tonumber(gen) + 1)
 redis.call('HSET', KEYS[2], 'gen', made, 'at', at, 'val', ARGV[6])
 redis.call('RPUSH', KEYS[3], at .. ' ' .. ARGV[7])
 seq = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'seq', 1))
-redis.call('XADD', KEYS[5], '*', 't', at, 'q', seq, 'e', ARGV[9])
+-- With the event goes what is needed to make the change again in a store that is restored from a backup.
+redis.call('XADD', KEYS[5], '*', 't', at, 'q', seq, 'e', ARGV[9], 'r', string.match(KEYS[4], '[^:]+$'), 'c', ARGV[7])
 if redis.call('LPUSH', KEYS[6], at .. ' ' .. ARGV[9]) > tonumber(ARGV[10]) then
   redis.call('LTRIM', KEYS[6], 0, tonumber(ARGV[10]) - 1)
 end
