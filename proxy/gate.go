@@ -293,15 +293,14 @@ func (g *Gate) understand(x *exchange, req fhir.Request) *refusal {
 // authenticate is step 2.
 func (g *Gate) authenticate(ctx context.Context, x *exchange, r *http.Request, query string) *refusal {
 	subject, err := g.parts.Authenticator.Authenticate(ctx, r.Header, query)
-	var unknown *Unauthenticated
-	switch {
-	case errors.As(err, &unknown):
+	if unknown, ok := errors.AsType[*Unauthenticated](err); ok {
 		c := causeUnauthenticated
 		if unknown.Malformed {
 			c = causeInvalidCredentials
 		}
 		return &refusal{cause: c, reason: unknown.Reason, challenge: unknown.Challenge}
-	case err != nil:
+	}
+	if err != nil {
 		return &refusal{cause: causeUnavailable, reason: "keys-unavailable", err: err}
 	}
 	x.subject, x.authenticated = subject, true

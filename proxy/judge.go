@@ -53,7 +53,7 @@ func (g *Gate) judge(ctx context.Context, x *exchange, req policy.Request, m *ma
 	if mayUseDeclaration(req) {
 		s := x.subject
 		if d, found := standing.Declaration(s.Issuer, s.ClientID, s.Practitioner, s.Organization, j.at); found {
-			j.declaration = &d
+			j.declaration = new(d)
 		}
 	}
 	return j, nil

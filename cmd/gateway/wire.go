@@ -38,11 +38,10 @@ func (a authenticator) Authenticate(ctx context.Context, h http.Header, rawQuery
 		subject, err = a.authn.Authenticate(ctx, token)
 	}
 	refused, unauthenticated := err, false
-	var bad *authn.Error
-	switch {
-	case errors.Is(err, authn.ErrNoToken):
+	if errors.Is(err, authn.ErrNoToken) {
 		refused, unauthenticated = &proxy.Unauthenticated{Reason: "token-missing", Challenge: authn.Challenge(err)}, true
-	case errors.As(err, &bad):
+	}
+	if bad, ok := errors.AsType[*authn.Error](err); ok {
 		refused, unauthenticated = &proxy.Unauthenticated{
 			Reason: bad.Reason, Challenge: authn.Challenge(err), Malformed: bad.Code == authn.CodeInvalidRequest,
 		}, true
