@@ -3,6 +3,8 @@ package main
 import (
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"zorgsluis/audit"
 )
 
@@ -39,6 +41,32 @@ func (s *settings) openArchive() (*audit.Archive, error) {
 	a.SegmentBytes, a.SegmentAge = int64(c.RotateSize), c.RotateAfter
 	a.Retention = time.Duration(c.RetentionDays) * 24 * time.Hour
 	return a, nil
+}
+
+// opened takes the archive over, which may be nil: another instance has it.
+func (g *running) opened(a *audit.Archive) {
+	g.set(func() { g.archive = a })
+	if a == nil || a.Torn() == "" {
+		return
+	}
+	// Not silently: what a crash leaves is an unfinished line, and so is what somebody leaves who cuts the end off.
+	g.metrics.torn.Inc()
+	g.log.Warn("archive: an unfinished line is cut off; the outbox still has its event", "where", a.Torn())
+}
+
+// archiveMetrics shows how the archive is doing, besides its lag.
+func (g *running) archiveMetrics() {
+	g.metrics.registry.MustRegister(g.metrics.torn, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "zorgsluis_archive_unsigned_events", Help: "Archived events that no checkpoint covers yet; zero where another instance archives.",
+	}, func() float64 {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if g.archive == nil {
+			return 0
+		}
+		lag := g.archive.Lag()
+		return float64(lag.Archived - lag.Signed)
+	}))
 }
 
 // archivePublic are the keys whose checkpoints are trusted.

@@ -100,20 +100,28 @@ func (r *server) close() error {
 	return errors.Join(errs...)
 }
 
-// storeOptions are the options of the store on this Redis. The archive, where it is at hand, tells what was seen before.
-func (r *server) storeOptions(s *settings, archive *audit.Archive) redisstore.Options {
+// storeOptions are the options of the store on this Redis. The archive, open or only at hand, tells what was seen before: a Redis
+// that was restored from a backup is refused to everybody.
+func (r *server) storeOptions(s *settings, archive *audit.Archive) (redisstore.Options, error) {
 	o := redisstore.Options{
 		Client: r.client, Changes: r.changes,
 		Shards: s.config.Store.Shards, PersonSecret: s.personSecret, SealingKey: s.sealingKey,
 		Replicas: s.config.Redis.Replicas, Declared: s.config.Redis.Declared, Timeout: s.config.Limits.Timeouts.Store,
+		Watermarks: map[int]uint64{}, Archived: map[int]string{},
 	}
+	var reached map[int]audit.Reached
 	if archive != nil {
-		o.StoreID, o.Watermarks, o.Archived = archive.StoreID(), archive.Watermarks(), map[int]string{}
-		for shard, r := range archive.Reached() {
-			o.Archived[shard] = r.Position
+		o.StoreID, reached = archive.StoreID(), archive.Reached()
+	} else {
+		var err error
+		if o.StoreID, reached, err = audit.Seen(s.archiveFolder); err != nil {
+			return o, err
 		}
 	}
-	return o
+	for shard, at := range reached {
+		o.Watermarks[shard], o.Archived[shard] = at.Sequence, at.Position
+	}
+	return o, nil
 }
 
 // backend is an open store with what it stands on.
@@ -128,7 +136,11 @@ func openBackend(ctx context.Context, s *settings) (*backend, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := redisstore.Open(ctx, r.storeOptions(s, nil))
+	o, err := r.storeOptions(s, nil)
+	if err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	store, err := redisstore.Open(ctx, o)
 	if err != nil {
 		return nil, errors.Join(advise(err), r.close())
 	}

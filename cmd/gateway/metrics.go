@@ -41,6 +41,8 @@ type metrics struct {
 	inFlight prometheus.Gauge
 
 	redisUsed, redisMax prometheus.Gauge
+
+	torn prometheus.Counter
 	breakGlass          breakGlassMetrics
 }
 
@@ -69,6 +71,9 @@ func newMetrics(version string) *metrics {
 	}
 	m.redisUsed = prometheus.NewGauge(prometheus.GaugeOpts{Name: "zorgsluis_redis_memory_bytes", Help: "Memory in use at the fullest Redis server."})
 	m.redisMax = prometheus.NewGauge(prometheus.GaugeOpts{Name: "zorgsluis_redis_memory_limit_bytes", Help: "Its maxmemory: at 70 % there is an alarm, at 100 % every request is refused."})
+	m.torn = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "zorgsluis_archive_torn_total", Help: "Unfinished lines that were found at the end of the archive: what a crash leaves.",
+	})
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "zorgsluis_build_info", Help: "Always 1.", ConstLabels: prometheus.Labels{"version": version},
 	})

@@ -72,6 +72,7 @@ func serve(ctx context.Context, s *settings, log *slog.Logger, started func(*run
 	g := &running{settings: s, log: log, metrics: newMetrics(softwareVersion()), failed: make(chan error, 8)}
 	g.health = &health{components: g.components}
 	g.metrics.archiveLag(g.archiveLag)
+	g.archiveMetrics()
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
 
@@ -137,7 +138,7 @@ func (g *running) start(ctx, background context.Context) (*http.Server, error) {
 	if err != nil && !errors.Is(err, audit.ErrLocked) {
 		return nil, err
 	}
-	g.set(func() { g.archive = archive })
+	g.opened(archive)
 	redis, err := connect(ctx, g.settings)
 	if err != nil {
 		return nil, err
@@ -181,7 +182,10 @@ func (g *running) set(change func()) {
 // openStore opens the store and checks its server. Outside of the demo a server that could lose what it acknowledged is refused.
 func (g *running) openStore(ctx context.Context) (*redisstore.Store, error) {
 	for {
-		o := g.redis.storeOptions(g.settings, g.archive)
+		o, err := g.redis.storeOptions(g.settings, g.archive)
+		if err != nil {
+			return nil, err
+		}
 		store, err := redisstore.Open(ctx, o)
 		if g.settings.initialise && errors.Is(err, redisstore.ErrNotInitialised) {
 			if err = redisstore.Initialise(ctx, o); err == nil {
@@ -219,7 +223,7 @@ func (g *running) runArchive(ctx context.Context) {
 		archive, err := g.settings.openArchive()
 		switch {
 		case err == nil:
-			g.set(func() { g.archive = archive })
+			g.opened(archive)
 		case !errors.Is(err, audit.ErrLocked):
 			g.log.Error("archive", "error", err.Error())
 		}

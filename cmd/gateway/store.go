@@ -100,7 +100,11 @@ func withServer(env *environment, file string, do func(context.Context, redissto
 	if err != nil {
 		return err
 	}
-	return errors.Join(do(ctx, r.storeOptions(s, archive), archive), r.close())
+	o, err := r.storeOptions(s, archive)
+	if err == nil {
+		err = do(ctx, o, archive)
+	}
+	return errors.Join(err, r.close())
 }
 
 type storeCheckCommand struct{ configured }
