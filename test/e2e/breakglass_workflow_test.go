@@ -194,6 +194,58 @@ func TestBreakGlassWorkflow(t *testing.T) {
 	if log := g.out.String(); strings.Contains(log, johanna.BSN) || strings.Contains(log, "Brought in unconscious") || strings.Contains(log, "as it was told") {
 		t.Error("the log holds a free text or a number")
 	}
+	t.Run("a period is reported without naming a patient", func(t *testing.T) {
+		g.stop() // everything is archived
+		day := func(ago int) string { return time.Now().AddDate(0, 0, -ago).Format(time.DateOnly) }
+		report := func(from, to string) (text string, r breakGlassReport) {
+			text = must(t, "", "report", "breakglass", "--config", file, "--from", from, "--to", to)
+			if err := json.Unmarshal([]byte(text), &r); err != nil {
+				t.Fatalf("the report: %v", err)
+			}
+			return text, r
+		}
+		text, r := report(day(1), day(-1))
+		want := breakGlassCounts{Declared: 2, Used: 2, Uses: 2, EndedEarly: 2, Justified: 1, NotJustified: 1}
+		if r.Total != want || len(r.Organizations) != 1 || len(r.Professionals) != 1 || len(r.Reasons) != 1 {
+			t.Fatalf("got %s, want %+v", text, want)
+		}
+		if o, p := r.Organizations[0], r.Professionals[0]; o.breakGlassCounts != want || o.Organization != "ura:"+doctor.Claims.OrganizationURA || p.Professional != "uzi:"+doctor.Claims.UZI {
+			t.Errorf("got %+v and %+v", o, p)
+		}
+		if reason := r.Reasons[0]; reason.Code != "unconscious" || !strings.Contains(reason.Reads, "bewustzijn") || reason.breakGlassCounts != want {
+			t.Errorf("got %+v", reason)
+		}
+		for _, secret := range []string{johanna.BSN, string(johanna.PatientID), string(w.store.Key(johanna.Identifier()))} {
+			if strings.Contains(text, secret) {
+				t.Error("the report names a patient")
+			}
+		}
+		if text, r := report(day(9), day(3)); r.Total != (breakGlassCounts{}) || len(r.Organizations) != 0 {
+			t.Errorf("of another period: got %s, want nothing", text)
+		}
+		for _, args := range [][]string{{"--from", day(0), "--to", day(1)}, {"--from", "yesterday", "--to", day(0)}, {"--from", day(0)}} {
+			if got := command(t, "", append([]string{"report", "breakglass", "--config", file}, args...)...); got.code != 2 {
+				t.Errorf("%v: got exit code %d, want 2", args, got.code)
+			}
+		}
+	})
+}
+
+type breakGlassCounts struct {
+	Declared, Used, Uses, Justified, Open, Overdue, Limited, Refused int
+
+	EndedEarly   int `json:"ended_early"`
+	NotJustified int `json:"not_justified"`
+}
+
+type breakGlassRow struct {
+	Organization, Professional, Code, Reads string
+	breakGlassCounts
+}
+
+type breakGlassReport struct {
+	Total                                 breakGlassCounts
+	Organizations, Professionals, Reasons []breakGlassRow
 }
 
 // wantMetric wants these lines in /metrics.

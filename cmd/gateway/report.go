@@ -1,0 +1,52 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"zorgsluis/audit"
+)
+
+type reportCommand struct {
+	Breakglass reportBreakGlassCommand `cmd:"" help:"Count the emergency declarations of a period by organization, professional, reason and verdict. Names no patient."`
+}
+
+// period is which days a report is about, as they are in the Netherlands.
+type period struct {
+	From string `required:"" placeholder:"DATE" help:"First day of the period (2026-01-31)."`
+	To   string `required:"" placeholder:"DATE" help:"Last day of the period."`
+}
+
+// instants are the first one of the period and the first one after it.
+func (p period) instants() (from, until time.Time, err error) {
+	zone, err := time.LoadLocation("Europe/Amsterdam") // compiled in (package consent)
+	if err != nil {
+		return from, until, err
+	}
+	if from, err = time.ParseInLocation(time.DateOnly, p.From, zone); err != nil {
+		return from, until, usage(errors.New("--from must be a date as in 2026-01-31"))
+	}
+	if until, err = time.ParseInLocation(time.DateOnly, p.To, zone); err != nil {
+		return from, until, usage(errors.New("--to must be a date as in 2026-01-31"))
+	}
+	if until.Before(from) {
+		return from, until, usage(errors.New("--to is before --from"))
+	}
+	return from, until.AddDate(0, 0, 1), nil
+}
+
+// eachEvent gives every event of the archive, oldest first, after checking the archive on the way: a report of a damaged one is none.
+func (s *settings) eachEvent(each func(audit.Event) error) error {
+	_, err := audit.Walk(s.archiveFolder, audit.VerifyOptions{
+		Keys: s.archivePublic(),
+		Each: func(l audit.Line) error {
+			e, err := audit.ParseEvent(l.Payload)
+			if err != nil {
+				return fmt.Errorf("event %d: %w", l.N, err)
+			}
+			return each(e)
+		},
+	})
+	return err
+}
