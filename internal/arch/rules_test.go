@@ -21,7 +21,8 @@ var mayImport = map[string][]string{
 	"configs":                      {"fhir", "consent", "policy"},
 	"authn":                        {"fhir", "consent", "policy"},
 	"consent/redisstore":           {"fhir", "consent", "policy", "audit"},
-	"consent/redisstore/redistest": {"consent/redisstore"}, // real servers for tests
+	"audit/follow":                 {"fhir", "consent", "policy", "audit"}, // reads the archive, and nothing else
+	"consent/redisstore/redistest": {"consent/redisstore"},                 // real servers for tests
 	"proxy":                        {"fhir", "consent", "policy", "audit"},
 	"internal/demo":                {"*"},
 	"internal/arch":                {},
@@ -39,6 +40,8 @@ var onlyIn = map[string][]string{
 	"github.com/coreos/go-oidc/":     {"authn", "internal/demo", "test/"},
 	"github.com/zitadel/":            {"internal/demo", "test/"},
 	"github.com/samply/":             {"fhir", "audit", "proxy", "internal/demo", "test/"},
+	"github.com/nats-io/":            {"audit/follow", "test/"},
+	"github.com/twmb/":               {"audit/follow", "test/"},
 	"go.yaml.in/yaml/":               {"configs", "cmd/gateway", "internal/demo", "test/"},
 }
 

@@ -1,0 +1,189 @@
+package follow
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"zorgsluis/audit"
+)
+
+// tagSystem is the system of the tag that holds the id of an event, in what is created: the server chooses an id of its own.
+const tagSystem = "urn:zorgsluis:event-id"
+
+// FHIROptions say where an AuditEvent repository is.
+type FHIROptions struct {
+	Base    string // FHIR base URL, without a slash at the end
+	Create  bool   // POST with If-None-Exist, to the letter of ITI-20; else PUT under the id of the event
+	Header  Header
+	TLS     *tls.Config
+	Timeout time.Duration // for one request
+	Form    audit.FHIROptions
+}
+
+// fhirServer delivers events as AuditEvents (IHE ITI-20, RESTful ATNA): one as a request of its own, several as a batch.
+type fhirServer struct {
+	o FHIROptions
+	sender
+}
+
+// FHIR makes a destination that is an AuditEvent repository.
+func FHIR(o FHIROptions) Destination {
+	return &fhirServer{o: o, sender: newSender(o.TLS, o.Timeout, o.Header)}
+}
+
+// bundle is the batch that is sent, and the answer to it.
+type bundle struct {
+	ResourceType string  `json:"resourceType"`
+	Type         string  `json:"type"`
+	Entry        []entry `json:"entry"`
+}
+
+type entry struct {
+	Resource json.RawMessage `json:"resource,omitempty"`
+	Request  *entryRequest   `json:"request,omitempty"`
+	Response *entryResponse  `json:"response,omitempty"`
+}
+
+type entryRequest struct {
+	Method      string `json:"method"`
+	URL         string `json:"url"`
+	IfNoneExist string `json:"ifNoneExist,omitempty"`
+}
+
+type entryResponse struct {
+	Status string `json:"status"`
+}
+
+// Deliver implements Destination. A repository that has an event already keeps it as it is: its id is in the URL, or in the condition.
+func (f *fhirServer) Deliver(ctx context.Context, events []audit.Event) (int, error) {
+	if len(events) == 1 {
+		return f.one(ctx, events[0])
+	}
+	batch := bundle{ResourceType: "Bundle", Type: "batch"}
+	for _, e := range events {
+		resource, request, err := f.request(e)
+		if err != nil {
+			return 0, err
+		}
+		batch.Entry = append(batch.Entry, entry{Resource: resource, Request: &request})
+	}
+	body, err := json.Marshal(batch)
+	if err != nil {
+		return 0, fmt.Errorf("render the batch: %w", err)
+	}
+	status, answer, err := f.send(ctx, http.MethodPost, f.o.Base, header(), body)
+	if err != nil {
+		return 0, err
+	}
+	if err := verdict(status); errors.Is(err, ErrRefused) {
+		return f.one(ctx, events[0]) // it is the batch that was refused: too large, or no batches are taken
+	} else if err != nil {
+		return 0, err
+	}
+	return f.count(answer, len(events))
+}
+
+// one delivers a single event.
+func (f *fhirServer) one(ctx context.Context, e audit.Event) (int, error) {
+	resource, request, err := f.request(e)
+	if err != nil {
+		return 0, err
+	}
+	h := header()
+	if request.IfNoneExist != "" {
+		h.Set("If-None-Exist", request.IfNoneExist)
+	}
+	status, _, err := f.send(ctx, request.Method, f.o.Base+"/"+request.URL, h, resource)
+	if err == nil {
+		err = f.verdict(status)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return 1, nil
+}
+
+// header is what every request says.
+func header() http.Header {
+	h := http.Header{}
+	h.Set("Content-Type", "application/fhir+json")
+	h.Set("Accept", "application/fhir+json")
+	h.Set("Prefer", "return=minimal") // what was sent need not come back
+	return h
+}
+
+// request renders an event and how it is sent.
+func (f *fhirServer) request(e audit.Event) (json.RawMessage, entryRequest, error) {
+	resource, err := e.FHIR(f.o.Form)
+	if err != nil {
+		return nil, entryRequest{}, fmt.Errorf("render the event: %w", err)
+	}
+	if !f.o.Create {
+		return resource, entryRequest{Method: http.MethodPut, URL: "AuditEvent/" + string(e.ID)}, nil
+	}
+	resource, err = tagged(resource, e.ID)
+	condition := "_tag=" + url.QueryEscape(tagSystem+"|"+string(e.ID))
+	return resource, entryRequest{Method: http.MethodPost, URL: "AuditEvent", IfNoneExist: condition}, err
+}
+
+// tagged adds the id as a tag, by which a server can find what it has.
+func tagged(resource []byte, id audit.EventID) ([]byte, error) {
+	var members, meta map[string]json.RawMessage
+	err := json.Unmarshal(resource, &members)
+	if err == nil && members["meta"] != nil {
+		err = json.Unmarshal(members["meta"], &meta)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("tag the event: %w", err)
+	}
+	if meta == nil {
+		meta = map[string]json.RawMessage{}
+	}
+	tag, _ := json.Marshal([]map[string]string{{"system": tagSystem, "code": string(id)}}) // texts only
+	meta["tag"] = tag
+	if members["meta"], err = json.Marshal(meta); err != nil {
+		return nil, fmt.Errorf("tag the event: %w", err)
+	}
+	return json.Marshal(members)
+}
+
+// verdict is what a status says about one event. 412 to a conditional create means that the server has it more than once.
+func (f *fhirServer) verdict(status int) error {
+	if f.o.Create && status == http.StatusPreconditionFailed {
+		return nil
+	}
+	return verdict(status)
+}
+
+// count gives how many of the first entries of a batch have arrived.
+func (f *fhirServer) count(answer []byte, sent int) (int, error) {
+	var b bundle
+	if err := json.Unmarshal(answer, &b); err != nil || b.ResourceType != "Bundle" || len(b.Entry) != sent {
+		return 0, errors.New("the destination does not answer a batch with an entry for each")
+	}
+	for i, e := range b.Entry {
+		var text string
+		if e.Response != nil {
+			text, _, _ = strings.Cut(e.Response.Status, " ")
+		}
+		status, err := strconv.Atoi(text)
+		if err != nil {
+			return i, errors.New("the destination answers an entry without a status")
+		}
+		if err := f.verdict(status); err != nil {
+			return i, err
+		}
+	}
+	return sent, nil
+}
+
+// Close implements Destination.
+func (f *fhirServer) Close() { f.client.CloseIdleConnections() }
