@@ -1,71 +1,59 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
-	"fmt"
+	"iter"
 	"slices"
-	"time"
+	"strconv"
 
 	"github.com/redis/go-redis/v9"
-
-	"zorgsluis/audit"
 )
 
-// batcher gathers the calls of all requests in flight for one master and sends them together: while one pipeline is under way the
-// next one fills. With appendfsync always that is a group commit: one fsync for all of them (limits.md B.4).
+// batcher gathers the asks of all requests in flight for one master and sends them together, as one script for all commits and one
+// for all standings: while one batch is under way the next one fills. With appendfsync always that is a group commit: one fsync for
+// all of them (limits.md B.4).
 type batcher struct {
 	store *Store
 	key   string // any key of a shard that the master holds
-	queue chan *call
+	queue chan *ask
 }
 
 // run sends until the store is closed.
 func (b *batcher) run() {
-	calls := make([]*call, 0, b.store.o.BatchCalls)
+	asks := make([]*ask, 0, b.store.o.BatchCalls)
 	for {
 		select {
 		case <-b.store.closed:
 			return
-		case c := <-b.queue:
-			calls = b.gather(append(calls[:0], c))
-			b.send(calls)
+		case a := <-b.queue:
+			asks = b.gather(append(asks[:0], a))
+			b.send(asks)
+			clear(asks)
 		}
 	}
 }
 
-// gather takes what waits, up to the size of a batch, and leaves out the calls that nobody waits for any more. Writes come first.
-func (b *batcher) gather(calls []*call) []*call {
-	for len(calls) < cap(calls) {
+// gather takes what waits, up to the size of a batch, and leaves out what nobody waits for any more. Commits come first, and shards
+// stand together.
+func (b *batcher) gather(asks []*ask) []*ask {
+	for len(asks) < cap(asks) {
 		select {
-		case c := <-b.queue:
-			calls = append(calls, c)
+		case a := <-b.queue:
+			asks = append(asks, a)
 			continue
 		default:
 		}
 		break
 	}
-	calls = slices.DeleteFunc(calls, func(c *call) bool {
-		select {
-		case <-c.gone:
-			return true
-		default:
-			return false
-		}
-	})
-	slices.SortStableFunc(calls, func(a, b *call) int { return writes(b) - writes(a) })
-	return calls
-}
-
-func writes(c *call) int {
-	if c.script == &commitScript {
-		return 1
-	}
-	return 0
+	asks = slices.DeleteFunc(asks, func(a *ask) bool { return a.left.Load() })
+	slices.SortStableFunc(asks, func(a, b *ask) int { return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.shard, b.shard)) })
+	return asks
 }
 
 // send runs one batch. Its deadline is its own: a caller that leaves must not take the others with it.
-func (b *batcher) send(calls []*call) {
-	if len(calls) == 0 {
+func (b *batcher) send(asks []*ask) {
+	if len(asks) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), b.store.attempt())
@@ -73,57 +61,133 @@ func (b *batcher) send(calls []*call) {
 	b.store.counters.batches.Add(1)
 	client, err := master(ctx, b.store.o.Client, b.key)
 	if err != nil {
-		for _, c := range calls {
-			c.answer <- answer{err: unavailable(err)}
+		for _, a := range asks {
+			a.answer <- answer{err: unavailable(err)}
 		}
 		return
 	}
-	b.store.send(ctx, client, calls)
-}
-
-// do queues a call and waits for its answer. One whose fate is unknown is repeated once: calls are idempotent.
-func (s *Store) do(ctx context.Context, c call) (reply, error) {
-	s.counters.calls.Add(1)
-	if deadline, ok := ctx.Deadline(); !ok || time.Until(deadline) > s.o.Timeout { // else the caller's own is enough
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.o.Timeout)
-		defer cancel()
+	first := slices.IndexFunc(asks, func(a *ask) bool { return a.kind != commits })
+	if first < 0 {
+		first = len(asks)
 	}
-	r, err := s.enqueue(ctx, c)
-	if err != nil && worthRepeating(err) && ctx.Err() == nil {
-		s.counters.repeats.Add(1)
-		if movedAway(err) {
-			refresh(ctx, s.o.Client)
+	replicas := 0
+	var parts [][]*ask
+	var runs []*run
+	for _, part := range [][]*ask{asks[:first], asks[first:]} {
+		if len(part) > 0 {
+			parts, runs = append(parts, part), append(runs, b.store.runOf(ctx, part))
+			replicas = max(replicas, part[0].replicas)
 		}
-		r, err = s.enqueue(ctx, c)
 	}
-	return r, err
+	b.store.exec(ctx, client, replicas, runs...)
+	for i, part := range parts {
+		b.store.deliver(part, runs[i])
+	}
 }
 
-// enqueue is one attempt of do. When the context ends the caller is answered at once, whatever the batch does.
-func (s *Store) enqueue(ctx context.Context, c call) (reply, error) {
-	answers := make(chan answer, 1) // the batch never waits for us
-	c.answer, c.gone = answers, ctx.Done()
-	select {
-	case <-s.closed:
-		return reply{}, errClosed
-	case s.batcherOf(c.shard).queue <- &c:
-	default:
-		s.counters.shed.Add(1)
-		return reply{}, errOverloaded
+// shards gives the asks of each shard.
+func shards(asks []*ask) iter.Seq[[]*ask] {
+	return func(yield func([]*ask) bool) {
+		for len(asks) > 0 {
+			n := 1
+			for n < len(asks) && asks[n].shard == asks[0].shard {
+				n++
+			}
+			if !yield(asks[:n]) {
+				return
+			}
+			asks = asks[n:]
+		}
 	}
-	select {
-	case a := <-answers:
-		return a.reply, a.err
-	case <-ctx.Done():
-		return reply{}, fmt.Errorf("%w: %w", audit.ErrUnavailable, ctx.Err())
-	case <-s.closed:
-		return reply{}, errClosed
+}
+
+// runOf makes the script of asks of one kind. The sequences are read here, at the last moment before sending: whatever was seen until
+// now must be there when the script runs.
+func (s *Store) runOf(ctx context.Context, asks []*ask) *run {
+	kind := asks[0].kind
+	args := make([]any, 3, 16+8*len(asks))
+	for group := range shards(asks) {
+		k := s.keys[group[0].shard]
+		args = append(args, k.meta())
+		if kind == commits {
+			args = append(args, k.outbox())
+		}
+		for _, a := range group {
+			args = append(args, &a.keys[0], &a.keys[1])
+		}
 	}
+	keys := len(args) - 3
+	args = append(args, s.id, s.o.Shards, s.check)
+	if kind == commits {
+		args = append(args, s.o.EventsPerPerson)
+	}
+	for group := range shards(asks) {
+		args = append(args, s.sequences.seen(group[0].shard), len(group))
+		if kind == commits {
+			for _, a := range group {
+				args = append(args, &a.generation, &a.notAfter, a.attempt(), a.payload)
+			}
+		}
+	}
+	if kind == commits {
+		return newRun(ctx, &commitsScript, keys, args)
+	}
+	return newRun(ctx, &standingsScript, keys, args)
+}
+
+// deliver answers the asks of one run. What is not exactly a reply of the script is an error for all of them.
+func (s *Store) deliver(asks []*ask, r *run) {
+	groups := slices.Collect(shards(asks))
+	values, err := r.cmd.Slice()
+	all := reply{values: values}
+	now, stampErr := all.instant(0)
+	if err == nil {
+		err = stampErr
+	}
+	if err == nil && len(values) != 1+len(groups) {
+		err = errReply
+	}
+	for i, group := range groups {
+		shard, err := s.shardOfReply(all, err, 1+i, group)
+		for n, a := range group {
+			if err != nil {
+				a.answer <- answer{err: unavailable(err)}
+				continue
+			}
+			answer := a.read(shard.values[2+n])
+			answer.now, answer.sequence = now, shard.sequence
+			if answer.err == nil && r.confirmed < a.replicas {
+				answer.err = errReplicas
+			}
+			a.answer <- answer
+		}
+	}
+}
+
+// shardOfReply reads what the script said of one shard, unless there is an error already.
+func (s *Store) shardOfReply(all reply, err error, i int, group []*ask) (reply, error) {
+	if err != nil {
+		return reply{}, err
+	}
+	shard, err := all.list(i)
+	if err != nil {
+		return reply{}, err
+	}
+	if shard.sequence, err = strconv.ParseUint(shard.text(1), 10, 64); err != nil {
+		return reply{}, errReply
+	}
+	if err := s.heed(group[0].shard, shard.text(0), shard.sequence); err != nil {
+		return reply{}, err
+	}
+	if shard.text(0) != statusOK || len(shard.values) != 2+len(group) {
+		return reply{}, errReply
+	}
+	return shard, nil
 }
 
 // batcherOf gives the batcher of the shard's master. One server, or one behind Sentinel, holds all shards; in a cluster every
-// shard has a batcher of its own, because any shard may move to another master at any time.
+// shard has a batcher of its own, because any shard may move to another master at any time, and a script there may have the keys of
+// one slot only.
 func (s *Store) batcherOf(shard int) *batcher { return s.batchers[shard%len(s.batchers)] }
 
 // startBatchers starts as many batchers as the topology needs.
@@ -133,7 +197,7 @@ func (s *Store) startBatchers() {
 		count = s.o.Shards
 	}
 	for shard := range count {
-		b := &batcher{store: s, key: keysOf(shard).meta(), queue: make(chan *call, s.o.QueuedCalls)}
+		b := &batcher{store: s, key: keysOf(shard).meta(), queue: make(chan *ask, s.o.QueuedCalls)}
 		s.batchers = append(s.batchers, b)
 		s.running.Go(b.run)
 	}

@@ -18,14 +18,6 @@ type call struct {
 	keys     []string // after the shard's meta
 	args     []any    // after those of the prelude
 	replicas int      // how many replicas must confirm
-	gone     <-chan struct{}
-	answer   chan<- answer
-}
-
-// answer is what came of a call.
-type answer struct {
-	reply reply
-	err   error
 }
 
 // reply is what a script returned after its status and the sequence.
@@ -48,7 +40,12 @@ const (
 	statusTaken  = "TAKEN"  // an id that exists
 	statusBroken = "BROKEN" // history and generation do not agree
 	statusOver   = "OVER"   // a limit is reached
+	statusUnsure = "UNSURE" // too much came since to tell whether an event was recorded
+	statusWrong  = "WRONG"  // a key of a wrong type
 )
+
+// errWrongType: somebody put something else in the place of a key of ours.
+var errWrongType = fmt.Errorf("%w: a key of a wrong type", ErrSealed)
 
 // errReply: what should be a text, a number or a list is not. It is never taken for an empty one.
 var errReply = fmt.Errorf("%w: unexpected reply", audit.ErrUnavailable)
@@ -106,114 +103,43 @@ func instant(micros int64) time.Time {
 	return time.UnixMicro(micros).UTC()
 }
 
-// send runs calls in one pipeline, on one connection of the master, and answers each. Calls whose script the server does not know
-// were not run; the scripts are loaded and those calls repeated.
-//
-// Those that write come first: go-redis looks at the first reply when it decides whether the connection still leads to a master.
-func (s *Store) send(ctx context.Context, client *redis.Client, calls []*call) {
-	unknown := s.pipeline(ctx, client, calls)
-	if len(unknown) == 0 {
-		return
-	}
-	if err := load(ctx, client, unknown); err != nil {
-		for _, c := range unknown {
-			c.answer <- answer{err: unavailable(err)}
-		}
-		return
-	}
-	for _, c := range s.pipeline(ctx, client, unknown) {
-		c.answer <- answer{err: fmt.Errorf("%w: script vanished", audit.ErrUnavailable)}
-	}
-}
-
-// pipeline sends the calls and answers all but those whose script is unknown, which it returns.
-func (s *Store) pipeline(ctx context.Context, client *redis.Client, calls []*call) (unknown []*call) {
-	pipe := client.Pipeline()
-	cmds := make([]*redis.Cmd, len(calls))
-	replicas := 0
-	for i, c := range calls {
-		cmds[i] = redis.NewCmd(ctx, s.command(c)...)
-		pipe.Process(ctx, cmds[i]) // queues; errors come with Exec
-		replicas = max(replicas, c.replicas)
-	}
-	var wait *redis.IntCmd
-	if replicas > 0 {
-		wait = redis.NewIntCmd(ctx, "wait", replicas, s.waitFor().Milliseconds())
-		pipe.Process(ctx, wait)
-	}
-	pipe.Exec(ctx) // each command has its own error
-
-	confirmed := 0
-	if wait != nil && wait.Err() == nil {
-		confirmed = int(wait.Val())
-	}
-	for i, c := range calls {
-		if hasReply(cmds[i].Err(), "NOSCRIPT ") {
-			unknown = append(unknown, c)
-			continue
-		}
-		a := s.read(c, cmds[i])
-		if a.err == nil && confirmed < c.replicas {
-			a.err = errReplicas
-		}
-		c.answer <- a
-	}
-	return unknown
-}
-
-// command is the call in Redis' words. The sequence is read here, at the last moment before sending: whatever was seen until now
-// must be there when the script runs.
-func (s *Store) command(c *call) []any {
-	cmd := make([]any, 0, 8+len(c.keys)+len(c.args))
-	cmd = append(cmd, "evalsha", c.script.sha, 1+len(c.keys), keysOf(c.shard).meta())
-	for _, k := range c.keys {
-		cmd = append(cmd, k)
-	}
-	cmd = append(cmd, s.id, s.o.Shards, s.check, s.sequences.seen(c.shard))
-	return append(cmd, c.args...)
-}
-
 // waitFor is how long a WAIT may block: less than what the pipeline has, so that its answer is still read.
 func (s *Store) waitFor() time.Duration { return s.attempt() * 3 / 4 }
 
-// read makes an answer of a reply. What is not exactly a reply of the script is an error: half an answer must never be read as
+// read makes a reply of what came. What is not exactly a reply of the script is an error: half an answer must never be read as
 // "nothing on file".
-func (s *Store) read(c *call, cmd *redis.Cmd) answer {
+func (s *Store) read(c call, cmd *redis.Cmd) (reply, error) {
 	values, err := cmd.Slice()
 	if err != nil {
-		return answer{err: unavailable(err)}
+		return reply{}, unavailable(err)
 	}
 	r := reply{values: values}
 	r.status = r.text(0)
 	r.sequence, err = strconv.ParseUint(r.text(1), 10, 64)
 	if err != nil || r.status == statusOK && len(values) != 2+c.script.values {
-		return answer{err: errReply}
+		return reply{}, errReply
 	}
 	r.values = values[2:]
-	switch r.status {
-	case statusOK, statusMoved, statusLate, statusKnown, statusTaken, statusBroken, statusOver:
-		s.sequences.note(c.shard, r.sequence)
-		return answer{reply: r}
-	case statusGone, statusLost:
-		return answer{err: fmt.Errorf("%w (shard %d)", ErrDataLost, c.shard)}
-	case statusOther:
-		return answer{err: fmt.Errorf("%w (shard %d)", ErrStoreMismatch, c.shard)}
+	if err := s.heed(c.shard, r.status, r.sequence); err != nil {
+		return reply{}, err
 	}
-	return answer{err: fmt.Errorf("%w: unknown status", audit.ErrUnavailable)}
+	return r, nil
 }
 
-// load makes the scripts of these calls known to the server.
-func load(ctx context.Context, client *redis.Client, calls []*call) error {
-	seen := map[*script]bool{}
-	pipe := client.Pipeline()
-	for _, c := range calls {
-		if !seen[c.script] {
-			seen[c.script] = true
-			pipe.ScriptLoad(ctx, c.script.source)
-		}
+// heed notes the sequence of a shard, unless its status says that it is not the shard that it must be.
+func (s *Store) heed(shard int, status string, sequence uint64) error {
+	switch status {
+	case statusOK, statusMoved, statusKnown, statusTaken, statusBroken, statusOver:
+		s.sequences.note(shard, sequence)
+		return nil
+	case statusGone, statusLost:
+		return fmt.Errorf("%w (shard %d)", ErrDataLost, shard)
+	case statusOther:
+		return fmt.Errorf("%w (shard %d)", ErrStoreMismatch, shard)
+	case statusWrong:
+		return errWrongType
 	}
-	_, err := pipe.Exec(ctx)
-	return err
+	return errReply
 }
 
 // direct runs one call on the connections of changes, apart from the batches.
@@ -222,16 +148,30 @@ func (s *Store) direct(ctx context.Context, c call) (reply, error) {
 	if err != nil {
 		return reply{}, unavailable(err)
 	}
-	answers := make(chan answer, 1)
-	c.answer = answers
 	ctx, cancel := context.WithTimeout(ctx, s.attempt())
 	defer cancel()
-	s.send(ctx, client, []*call{&c})
-	a := <-answers
-	if movedAway(a.err) {
+	run := s.command(ctx, c)
+	s.exec(ctx, client, c.replicas, run)
+	r, err := s.read(c, run.cmd)
+	if err == nil && run.confirmed < c.replicas {
+		err = errReplicas
+	}
+	if movedAway(err) {
 		refresh(ctx, s.o.Changes)
 	}
-	return a.reply, a.err
+	return r, err
+}
+
+// command is the call in Redis' words. The sequence is read here, at the last moment before sending: whatever was seen until now
+// must be there when the script runs.
+func (s *Store) command(ctx context.Context, c call) *run {
+	args := make([]any, 3, 8+len(c.keys)+len(c.args))
+	args = append(args, keysOf(c.shard).meta())
+	for _, k := range c.keys {
+		args = append(args, k)
+	}
+	args = append(args, s.id, s.o.Shards, s.check, s.sequences.seen(c.shard))
+	return newRun(ctx, c.script, 1+len(c.keys), append(args, c.args...))
 }
 
 // settled is direct with one repeat where the fate of the call is unknown.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"zorgsluis/audit"
@@ -17,21 +18,17 @@ import (
 // audit.ErrUnavailable the event may be there all the same: over-reporting can happen, under-reporting never. After
 // audit.ErrMoved and audit.ErrTooLate Event.ID is cleared, since the next attempt tells something else.
 func (s *Store) Commit(ctx context.Context, r audit.Release) error {
-	c, err := s.commitCall(r)
+	a, err := s.commitAsk(r)
 	if err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
-	reply, err := s.do(ctx, c)
+	answer, err := s.do(ctx, a)
 	if err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
-	switch reply.status {
+	switch answer.status {
 	case statusOK:
-		at, err := reply.instant(0)
-		if err != nil {
-			return fmt.Errorf("commit: %w", err)
-		}
-		r.Event.Time = at
+		r.Event.Time = answer.at
 		return nil
 	case statusMoved:
 		r.Event.ID = ""
@@ -40,36 +37,39 @@ func (s *Store) Commit(ctx context.Context, r audit.Release) error {
 		r.Event.ID = ""
 		return fmt.Errorf("commit: %w", audit.ErrTooLate)
 	}
-	return fmt.Errorf("commit: %w: unknown status", audit.ErrUnavailable)
+	return fmt.Errorf("commit: %w: too many events since to tell whether this one was recorded", audit.ErrUnavailable)
 }
 
-// commitCall checks a release and gives its event an id.
-func (s *Store) commitCall(r audit.Release) (call, error) {
+// commitAsk checks a release and gives its event an id.
+func (s *Store) commitAsk(r audit.Release) (*ask, error) {
 	e := r.Event
 	switch {
 	case e == nil:
-		return call{}, fmt.Errorf("%w: no event", ErrInvalid)
+		return nil, fmt.Errorf("%w: no event", ErrInvalid)
 	case e.Person == "" && r.Conditional:
-		return call{}, fmt.Errorf("%w: a condition about nobody", ErrInvalid)
+		return nil, fmt.Errorf("%w: a condition about nobody", ErrInvalid)
 	}
 	if e.Person != "" {
 		if err := checkKey(e.Person); err != nil {
-			return call{}, err
+			return nil, err
 		}
 	}
+	attempted := e.ID != ""
 	shard, err := s.identify(e)
 	if err != nil {
-		return call{}, err
+		return nil, err
 	}
-	k := keysOf(shard)
-	c := call{script: &commitScript, shard: shard, keys: []string{k.outbox(), k.event(e.ID)}, replicas: min(s.o.Replicas, 1)}
-	if e.Person != "" {
-		c.keys = append(c.keys, k.person(e.Person), k.personEvents(e.Person))
+	a := newAsk()
+	a.kind, a.shard, a.id, a.attempted, a.replicas = commits, shard, string(e.ID), attempted, min(s.o.Replicas, 1)
+	if a.keys[1] = s.keys[shard].nobodysEvents(); e.Person != "" {
+		a.keys[1] = s.keys[shard].personEvents(e.Person)
 	}
-	c.args = []any{
-		flag(r.Conditional), r.Generation, micros(r.NotAfter), timeless(*e), s.o.EventsPerPerson, int(eventIndexLife.Seconds()),
+	a.keys[0] = strings.TrimSuffix(a.keys[1], eventsSuffix)
+	if r.Conditional {
+		a.generation = strconv.FormatUint(r.Generation, 10)
 	}
-	return c, nil
+	a.notAfter, a.payload = micros(r.NotAfter), timeless(*e)
+	return a, nil
 }
 
 // identify gives an event an id, unless it has one from an attempt before, and says in which shard it belongs: its person's, or
@@ -96,13 +96,6 @@ func (s *Store) identify(e *audit.Event) (int, error) {
 // anyShard spreads events about nobody over the shards.
 func (s *Store) anyShard() int {
 	return s.shardOf(consent.PersonKey(keyed(s.o.PersonSecret, "any shard", newID(0))))
-}
-
-func flag(b bool) string {
-	if b {
-		return "1"
-	}
-	return "0"
 }
 
 // micros is an instant in microseconds, or "" for none. It is rounded down: a bound may come sooner, never later.

@@ -356,6 +356,14 @@ func commitRepeated(t *testing.T, s *redisstore.Store) {
 	}
 	change(t, s, alice, permit)
 	wantErr(t, s.Commit(t.Context(), r), audit.ErrMoved) // known, and still not under this generation
+
+	nobody := audit.Release{Event: accessEvent()}
+	wantErr(t, s.Commit(t.Context(), nobody), nil)
+	first = nobody.Event.Time
+	wantErr(t, s.Commit(t.Context(), nobody), nil)
+	if got := len(entries(t, s)); got != 3 || !nobody.Event.Time.Equal(first) {
+		t.Errorf("about nobody: got %v and %d events in all, want %v and 3", nobody.Event.Time, got, first)
+	}
 }
 
 func eventAboutNobody(t *testing.T, s *redisstore.Store) {

@@ -13,14 +13,21 @@
 //	zs:{sNN}:meta                 hash: store, shards, check, seq. Every script checks it first
 //	zs:{sNN}:p:<person>           hash: gen, at (stamp of the latest write, µs), val (sealed standing)
 //	zs:{sNN}:p:<person>:history   list: one sealed version per generation, each with the hash of the one before
-//	zs:{sNN}:p:<person>:events    list: the person's newest access events
+//	zs:{sNN}:p:<person>:events    list: the person's newest access events; by it a repeated commit finds what it recorded before
+//	zs:{sNN}:nobody               list: the ids of the newest events about nobody, for the same
 //	zs:{sNN}:events               stream: the outbox; the archiver reads and trims it
-//	zs:{sNN}:i:<id>               index: of a consent or declaration the person, of an event (one minute) its time
+//	zs:{sNN}:i:<id>               index: of a consent or declaration the person, of the event of a change (one minute) its time
 //	zs:{sNN}:r:<hash>             a request that changed something (seven days): generation, stamp, event id
 //	zs:{sNN}:reviews              sorted set: declarations that nobody reviewed yet
 //	zs:{sNN}:b:<hash>             list: when one professional declared emergencies
 //
 // <person> is a pseudonym ([Store.Key]); values are sealed with a key that Redis does not have.
+//
+// # Speed
+//
+// redis-server is one thread, and everybody waits for it. So the standings and commits of all requests in flight go there together
+// (batcher), as one script for all commits and one for all standings, which check the meta key of each shard once, and then every
+// commit on its own: what is wrong with one says nothing about another. In a cluster each shard has a batch of its own.
 //
 // # Topologies
 //

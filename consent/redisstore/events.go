@@ -40,7 +40,7 @@ func (s *Store) Events(ctx context.Context, person consent.PersonKey, limit int)
 	}
 	shard := s.shardOf(person)
 	r, err := s.settled(ctx, call{
-		script: &eventsScript, shard: shard, keys: []string{keysOf(shard).personEvents(person)}, args: []any{limit},
+		script: &eventsScript, shard: shard, keys: []string{keysOf(shard).personEvents(person)}, args: []any{min(limit, s.o.EventsPerPerson)},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("events: %w", err)

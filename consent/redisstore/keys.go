@@ -110,18 +110,29 @@ func (s *Store) shardOfID(id string) (int, error) {
 	return shard, nil
 }
 
+// What stands behind a person's key in those of the history and of the events.
+const (
+	historySuffix = ":history"
+	eventsSuffix  = ":events"
+)
+
 // keys are the names of one shard's keys.
 type keys string // "zs:{sNN}:"
 
 func keysOf(shard int) keys { return keys("zs:{s" + twoDigits(shard) + "}:") }
 
-func (k keys) meta() string                            { return string(k) + "meta" }
-func (k keys) outbox() string                          { return string(k) + "events" }
-func (k keys) reviews() string                         { return string(k) + "reviews" }
-func (k keys) person(p consent.PersonKey) string       { return string(k) + "p:" + string(p) }
-func (k keys) history(p consent.PersonKey) string      { return k.person(p) + ":history" }
-func (k keys) personEvents(p consent.PersonKey) string { return k.person(p) + ":events" }
-func (k keys) index(id string) string                  { return string(k) + "i:" + id }
-func (k keys) event(id audit.EventID) string           { return k.index(string(id)) }
-func (k keys) request(hash string) string              { return string(k) + "r:" + hash }
-func (k keys) declarations(hash string) string         { return string(k) + "b:" + hash }
+func (k keys) meta() string                      { return string(k) + "meta" }
+func (k keys) outbox() string                    { return string(k) + "events" }
+func (k keys) reviews() string                   { return string(k) + "reviews" }
+func (k keys) person(p consent.PersonKey) string { return string(k) + "p:" + string(p) }
+func (k keys) history(p consent.PersonKey) string {
+	return string(k) + "p:" + string(p) + historySuffix
+}
+func (k keys) personEvents(p consent.PersonKey) string {
+	return string(k) + "p:" + string(p) + eventsSuffix
+}
+func (k keys) nobodysEvents() string           { return string(k) + "nobody" }
+func (k keys) index(id string) string          { return string(k) + "i:" + id }
+func (k keys) event(id audit.EventID) string   { return k.index(string(id)) }
+func (k keys) request(hash string) string      { return string(k) + "r:" + hash }
+func (k keys) declarations(hash string) string { return string(k) + "b:" + hash }

@@ -10,10 +10,12 @@ import (
 var (
 	//go:embed lua/prelude.lua
 	preludeLua string
-	//go:embed lua/standing.lua
-	standingLua string
-	//go:embed lua/commit.lua
-	commitLua string
+	//go:embed lua/batch.lua
+	batchLua string
+	//go:embed lua/standings.lua
+	standingsLua string
+	//go:embed lua/commits.lua
+	commitsLua string
 	//go:embed lua/load.lua
 	loadLua string
 	//go:embed lua/change.lua
@@ -22,8 +24,6 @@ var (
 	historyLua string
 	//go:embed lua/events.lua
 	eventsLua string
-	//go:embed lua/outbox.lua
-	outboxLua string
 	//go:embed lua/trim.lua
 	trimLua string
 	//go:embed lua/lookup.lua
@@ -42,20 +42,20 @@ var (
 	replayedLua string
 )
 
-// The scripts, and how many values each returns when all is well. All but the last two begin with the prelude, which checks the
-// shard's meta key.
+// The scripts, and how many values each returns when all is well. All but the last two check the meta key of every shard first.
 var (
-	standingScript = checked(standingLua, 4)
-	commitScript   = checked(commitLua, 1)
-	loadScript     = checked(loadLua, 5)
-	changeScript   = checked(changeLua, 1)
-	historyScript  = checked(historyLua, 4)
-	eventsScript   = checked(eventsLua, 1)
-	outboxScript   = checked(outboxLua, 1)
-	trimScript     = checked(trimLua, 0)
-	lookupScript   = checked(lookupLua, 1)
-	reviewsScript  = checked(reviewsLua, 1)
-	countScript    = checked(countLua, 0)
+	// These serve a batch, and have a reply of their own (batch.go).
+	standingsScript = newScript(batchLua+standingsLua, 0)
+	commitsScript   = newScript(batchLua+commitsLua, 0)
+
+	loadScript    = checked(loadLua, 5)
+	changeScript  = checked(changeLua, 1)
+	historyScript = checked(historyLua, 4)
+	eventsScript  = checked(eventsLua, 1)
+	trimScript    = checked(trimLua, 0)
+	lookupScript  = checked(lookupLua, 1)
+	reviewsScript = checked(reviewsLua, 1)
+	countScript   = checked(countLua, 0)
 
 	replayScript   = checked(replayLua, 0)
 	replayedScript = checked(replayedLua, 0)

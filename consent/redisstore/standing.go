@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"zorgsluis/consent"
@@ -16,27 +17,22 @@ func (s *Store) Standing(ctx context.Context, person consent.PersonKey) (consent
 	}
 	shard := s.shardOf(person)
 	seen := s.generations.seen(person) // before asking: an answer may be older than what comes in meanwhile
-	k := keysOf(shard)
-	r, err := s.do(ctx, call{script: &standingScript, shard: shard, keys: []string{k.person(person), k.history(person)}})
+	a := newAsk()
+	a.kind, a.shard = standings, shard
+	a.keys[1] = s.keys[shard].history(person)
+	a.keys[0] = strings.TrimSuffix(a.keys[1], historySuffix)
+	r, err := s.do(ctx, a)
 	if err != nil {
 		return consent.Standing{}, time.Time{}, fmt.Errorf("standing: %w", err)
 	}
 	if r.status != statusOK {
 		return consent.Standing{}, time.Time{}, fmt.Errorf("standing: %w: a history without a standing", ErrDataLost)
 	}
-	now, err := r.instant(0)
+	st, err := s.take(person, r.sequence, seen, r.stored)
 	if err != nil {
 		return consent.Standing{}, time.Time{}, fmt.Errorf("standing: %w", err)
 	}
-	v, err := r.stored(1)
-	if err != nil {
-		return consent.Standing{}, time.Time{}, fmt.Errorf("standing: %w", err)
-	}
-	st, err := s.take(person, r.sequence, seen, v)
-	if err != nil {
-		return consent.Standing{}, time.Time{}, fmt.Errorf("standing: %w", err)
-	}
-	return st, now, nil
+	return st, r.now, nil
 }
 
 // take opens what is stored for a person, after making sure that it is not older than what was seen before asking.

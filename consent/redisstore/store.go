@@ -19,6 +19,7 @@ type Store struct {
 	id          string
 	check       string
 	sealer      sealer
+	keys        []keys // by shard
 	sequences   sequences
 	generations *generations
 	locks       [64]chan struct{} // of changes, by person: this instance does not compete with itself
@@ -78,6 +79,9 @@ func newStore(o Options) (*Store, error) {
 	s := &Store{
 		o: o, id: o.StoreID, check: checkValue(o), sealer: sealer,
 		sequences: make(sequences, o.Shards), generations: newGenerations(o.Remembered), closed: make(chan struct{}),
+	}
+	for shard := range s.o.Shards {
+		s.keys = append(s.keys, keysOf(shard))
 	}
 	for i := range s.locks {
 		s.locks[i] = make(chan struct{}, 1)
@@ -178,10 +182,18 @@ func (s *Store) metas(ctx context.Context) ([]meta, error) {
 
 func readMeta(ctx context.Context, client *redis.Client, key string) (meta, error) {
 	values, err := client.HGetAll(ctx, key).Result()
-	if err != nil || len(values) == 0 {
+	if err != nil {
 		return meta{}, err
 	}
+	return parseMeta(values)
+}
+
+func parseMeta(values map[string]string) (meta, error) {
+	if len(values) == 0 {
+		return meta{}, nil
+	}
 	m := meta{present: true, store: values["store"], shards: values["shards"], check: values["check"]}
+	var err error
 	if m.sequence, err = strconv.ParseUint(values["seq"], 10, 64); err != nil || m.store == "" {
 		return meta{}, fmt.Errorf("%w: meta key is damaged", audit.ErrUnavailable)
 	}
