@@ -82,7 +82,7 @@ func (k *kafkaTopic) connect() error {
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.DialTimeout(k.o.Timeout),
 		kgo.ProduceRequestTimeout(k.o.Timeout),
-		kgo.MetadataMinAge(time.Second), // leaders are looked for again soon
+		kgo.MetadataMinAge(time.Second),          // leaders are looked for again soon
 		kgo.AllowIdempotentProduceCancellation(), // a broker that says nothing ends the delivery, not the follower
 	}
 	if k.o.TLS != nil {
