@@ -22,8 +22,8 @@ import (
 // cursorLasts is how long a page link works.
 const cursorLasts = 10 * time.Minute
 
-// maxCursor bounds a sealed cursor before it is opened, in characters.
-const maxCursor = 4096
+// maxCursor bounds a sealed cursor before it is opened, in characters. It is in a query, which has a bound of its own.
+const maxCursor = 8000
 
 // cursor is what a page link of ours holds, sealed: where the source goes on, and everything that the link is bound to. It is
 // opened only for the same caller, asking about the same person for the same purpose; the page is then decided anew.
@@ -31,7 +31,7 @@ type cursor struct {
 	Source  string              `json:"s"`
 	Asked   fhir.Interaction    `json:"a"` // without the patient
 	At      position            `json:"n"`
-	Fill    string              `json:"f"` // makes all positions equally long
+	Fill    string              `json:"f"` // makes all positions positionSize long
 	Patient fhir.ID             `json:"i"`
 	Person  consent.PersonKey   `json:"p"`
 	Caller  []byte              `json:"c"`
@@ -40,10 +40,14 @@ type cursor struct {
 	Expires int64               `json:"e"` // Unix seconds
 }
 
-// sealStep is the step in which sealed links grow, in bytes: their length tells nothing of the source's own links. The position in a page
-// link grows in such steps by itself: whether it has a link of the source depends on rows that may be hidden, and together with a query of
-// just the right length it would tell.
-const sealStep = 512
+// The sizes of what is sealed, in bytes. Whether a page link of ours holds one of the source's, and which, depends on rows that may be
+// hidden: so each position takes positionSize, and each page link is pageSize long, or longer by steps for what the caller's own query is
+// longer. A source whose links are too long for a position is refused as soon as it gives one.
+const (
+	positionSize = 1280
+	pageSize     = 2560
+	sealStep     = 512
+)
 
 var errCursor = errors.New("page link not valid")
 
@@ -70,12 +74,16 @@ func newSealer(keys [][]byte) (*sealer, error) {
 }
 
 // seal gives v in the form of a query value or path segment. What was sealed as one kind does not open as another.
-func (s *sealer) seal(kind string, v any) (string, error) {
-	plain, err := json.Marshal(v)
+func (s *sealer) seal(kind string, v any) (string, error) { return s.sealWide(kind, v, sealStep) }
+
+// sealWide is seal for something that takes a size at least, which is a number of steps.
+func (s *sealer) sealWide(kind string, v any, size int) (string, error) {
+	plain, err := compactJSON(v)
 	if err != nil {
 		return "", err
 	}
-	plain = append(plain, bytes.Repeat([]byte(" "), sealStep-len(plain)%sealStep)...)
+	size = max(size, (len(plain)+sealStep-1)/sealStep*sealStep)
+	plain = append(plain, bytes.Repeat([]byte(" "), size-len(plain))...)
 	aead := s.aeads[0]
 	nonce := make([]byte, aead.NonceSize(), aead.NonceSize()+len(plain)+aead.Overhead())
 	_, _ = rand.Read(nonce)
@@ -84,6 +92,26 @@ func (s *sealer) seal(kind string, v any) (string, error) {
 		return "", errCursor
 	}
 	return sealed, nil
+}
+
+// compactJSON is JSON in which the & of a link is one byte.
+func compactJSON(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+// fill is what makes a position positionSize long; false where it is longer.
+func (p position) fill() (string, bool) {
+	at, err := compactJSON(p)
+	if err != nil || len(at) > positionSize {
+		return "", false
+	}
+	return strings.Repeat(" ", positionSize-len(at)), true
 }
 
 // open gives back what was sealed, or errCursor: one error for everything that is wrong with it (leaks.md PG-2 … PG-4).
@@ -124,16 +152,16 @@ func (g *Gate) nextLink(x *exchange, j *judge, more *position) (string, *refusal
 	}
 	asked := x.interaction
 	asked.Patient = fhir.PatientName{}
-	at, err := json.Marshal(more)
-	if err != nil {
-		return "", &refusal{cause: causeInternal, reason: "cursor", err: err}
+	fill, ok := more.fill()
+	if !ok {
+		return "", refuse(causeInternal, "cursor") // the source's link was looked at when it came
 	}
-	sealed, err := g.cursors.seal("page", cursor{
-		Source: x.source.ID, Asked: asked, At: *more, Fill: strings.Repeat(" ", sealStep-len(at)%sealStep), Patient: j.person.id, Person: j.person.key,
+	sealed, err := g.cursors.sealWide("page", cursor{
+		Source: x.source.ID, Asked: asked, At: *more, Fill: fill, Patient: j.person.id, Person: j.person.key,
 		Caller: x.callerDigest(), Purpose: x.purpose, Query: x.query, Expires: g.parts.Now().Add(cursorLasts).Unix(),
-	})
+	}, pageSize)
 	if err != nil {
-		return "", refuse(causeBadSource, "source-next-too-long")
+		return "", refuse(causeTooLong, "query-too-long-to-page")
 	}
 	return g.base(x.source) + "/" + x.interaction.Type + "?_cursor=" + sealed, nil
 }

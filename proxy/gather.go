@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -117,8 +118,15 @@ func (s *sourcePage) read(x *exchange, p plan, j *judge) *refusal {
 		return refuse(causeBadSource, "source-next-loop")
 	}
 	s.after = &position{Search: s.at.Search, Next: next}
+	if _, ok := (position{s.at.Search, next, mostRows}).fill(); !ok {
+		return &refusal{cause: causeBadSource, reason: "source-next-too-long", err: fmt.Errorf(
+			"a page link of the source has %d bytes below its base, more than %d: it has to refer to its searches more shortly", len(next), positionSize)}
+	}
 	return nil
 }
+
+// mostRows is more than a page of a source can hold.
+const mostRows = 9_999_999
 
 // isMatch reports whether a resource is one that was searched for. What the source adds beside is an include, or nothing.
 func (s *sourcePage) isMatch(i int) bool {

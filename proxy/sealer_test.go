@@ -35,7 +35,7 @@ func FuzzSealer(f *testing.F) {
 		}
 		sealed, err := s.seal(kind, text)
 		if err != nil {
-			if raw, _ := json.Marshal(text); len(raw) < 2000 {
+			if raw, _ := json.Marshal(text); len(raw) < 5000 {
 				t.Fatalf("seal: %v", err)
 			}
 			return
@@ -43,6 +43,9 @@ func FuzzSealer(f *testing.F) {
 		raw, err := base64.RawURLEncoding.Strict().DecodeString(sealed)
 		if err != nil || (len(raw)-12-16)%sealStep != 0 {
 			t.Fatalf("%d bytes were sealed, %v", len(raw), err)
+		}
+		if wide, err := s.sealWide(kind, text, pageSize); err != nil || len(raw)-12-16 < pageSize && len(wide) != base64.RawURLEncoding.EncodedLen(pageSize+12+16) {
+			t.Fatalf("a page link has %d characters, %v", len(wide), err)
 		}
 		var want string // what JSON keeps of a text that is not UTF-8
 		plain, _ := json.Marshal(text)
@@ -61,6 +64,24 @@ func FuzzSealer(f *testing.F) {
 		raw[int(at)%len(raw)] ^= flip
 		if s.open(kind, base64.RawURLEncoding.EncodeToString(raw), &got) == nil {
 			t.Fatalf("it opens with byte %d changed", int(at)%len(raw))
+		}
+	})
+}
+
+// Whatever of a source's link a position holds, with whatever has to be escaped, it takes the same room; what does not fit is refused.
+func FuzzPosition(f *testing.F) {
+	f.Add(0, "", 0)
+	f.Add(63, "?_getpages=x&_getpagesoffset=50&_count=50&_bundletype=searchset", 49)
+	f.Add(1, strings.Repeat("\"&<\u2028", 120), 1_000_000)
+	f.Fuzz(func(t *testing.T, search int, next string, skip int) {
+		p := position{search, next, skip}
+		fill, ok := p.fill()
+		at, err := compactJSON(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if fits := len(at) <= positionSize; fits != ok || fits && len(at)+len(fill) != positionSize {
+			t.Fatalf("%d bytes and %d to fill, %t", len(at), len(fill), ok)
 		}
 	})
 }

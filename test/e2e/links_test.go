@@ -1,0 +1,59 @@
+package e2e_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"zorgsluis/internal/demo"
+)
+
+// TestPageLinksTellNothing: a page link of ours is as long with the longest link of a source that it can hold as with none. A source
+// whose links are longer is refused at once, and its operator reads why.
+func TestPageLinksTellNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g, _ := w.start()
+	karena := demo.Karena()
+	all := g.ask(demo.GP(), search("Observation", karena, "_count", "200")).wantStatus(t, http.StatusOK, "all").entries()
+	const count = 8
+	longer := func(by int) { // the source's own links, by so many bytes
+		w.source.Intercept(w.source.Edit(func(b []byte) []byte {
+			return []byte(strings.ReplaceAll(string(b), "&_bundletype=searchset", "&_bundletype=searchset&_x="+strings.Repeat("x", by)))
+		}))
+	}
+	for name, first := range map[string]question{
+		"a short query": search("Observation", karena, "_count", "8"),
+		"a long query":  search("Observation", karena, "_count", "8", "status", strings.Repeat("amended,", 70)+"final"),
+	} {
+		lengths := map[int]bool{}
+		for _, by := range []int{0, 1, 300, 600, 1000} {
+			longer(by)
+			var got []string
+			for at := first; at.path != ""; {
+				r := g.ask(demo.GP(), at).wantStatus(t, http.StatusOK, name)
+				got = append(got, r.entries()...)
+				if at = get(r.link(g, "next")); at.path != "" {
+					lengths[len(at.path)] = true
+				}
+			}
+			if !slices.Equal(got, all) {
+				t.Errorf("%s, links longer by %d: got %d, want %d in the same order", name, by, len(got), len(all))
+			}
+		}
+		if len(lengths) != 1 {
+			t.Errorf("%s: the links have lengths %v, want one", name, lengths)
+		}
+	}
+	if len(all) <= 2*count {
+		t.Fatalf("%d observations make too few pages", len(all))
+	}
+	longer(1300)
+	r := g.ask(demo.GP(), search("Observation", karena, "_count", "8")).wantStatus(t, http.StatusBadGateway, "links that are too long")
+	r.wantNothing(t, "links that are too long")
+	w.wantEvent(r, "error", "source-next-too-long")
+	if log := g.out.String(); !strings.Contains(log, "a page link of the source has") {
+		t.Error("the log does not say why")
+	}
+}
