@@ -48,7 +48,12 @@ var leaksOfJoins = []leak{
 		s.turnedAway(demo.GP(), 400, "not-supported", ats("Observation?patient=leak-a&_revinclude=Provenance:target", "Observation?patient=leak-a&_revinclude=AuditEvent:entity", "Patient?_id=leak-d&_revinclude=Provenance:target", "Patient?_id=leak-d&_revinclude=AuditEvent:patient",
 			"Patient?_id=leak-d&_revinclude=Task:patient", "Patient?_id=leak-d&_revinclude=List:subject")...)
 	}},
-	{"IN-8", "Every entry is checked whatever its mode says; what was not asked for, or is connected with nothing, is dropped.", func(s *stage) {
+	{"IN-8", "Every entry is checked whatever its mode says; what was not asked for, or is not connected by the very element that was asked for, is dropped.", func(s *stage) {
+		// A visible observation names pract-2 too, but in an extension: it came along for the sake of the hidden one.
+		s.has(`{"resourceType":"Practitioner","id":"pract-2","name":[{"family":"CANARY"}]}`, `{"resourceType":"Practitioner","id":"pract-3","name":[{"family":"visible"}]}`,
+			`{"resourceType":"Observation","id":"obs-note-a","status":"final",LABORATORY,"code":{"text":"visible"},"subject":{"reference":"Patient/PATIENT-A"},"performer":[{"reference":"Practitioner/pract-3"}],"extension":[{"url":"urn:x","valueReference":{"reference":"Practitioner/pract-2"}}]}`,
+			`{"resourceType":"Observation","id":"obs-hidden-a","status":"final",SURVEY,"code":{"text":"CANARY"},"subject":{"reference":"Patient/PATIENT-A"},"performer":[{"reference":"Practitioner/pract-2"}]}`)
+		s.given(demo.GP(), at("Observation?patient=leak-a&_include=Observation:performer"), "Observation/obs-lab-a", "Observation/obs-note-a", "Practitioner/pract-3")
 		lab, d, b := string(s.source.Resource("Observation/obs-lab-a")), string(s.source.Resource("Observation/obs-lab-d")), string(s.source.Resource("Observation/obs-lab-b"))
 		psy, organization := string(s.source.Resource("Observation/obs-psy-a")), string(s.source.Resource("Organization/org-1"))
 		rx := string(s.source.Resource("MedicationRequest/rx-a"))
@@ -59,6 +64,9 @@ var leaksOfJoins = []leak{
 			// Nor does asking for an include bring along what is not connected with a match.
 			s.gets(demo.GP(), at("Observation?patient=leak-a&_revinclude=DiagnosticReport:result"), "Observation/obs-lab-a")
 		}
+		elsewhere := string(leakResource(`{"resourceType":"DiagnosticReport","id":"dr-elsewhere","status":"final","code":{"text":"CANARY"},"subject":{"reference":"Patient/PATIENT-A"},"extension":[{"url":"urn:x","valueReference":{"reference":"Observation/obs-lab-a"}}]}`))
+		s.source.Intercept(onlyObservations(s.searchset("Observation?patient=Patient/leak-a", "", `{"resource":`+lab+`,"search":{"mode":"match"}}`, `{"resource":`+elsewhere+`,"search":{"mode":"include"}}`)))
+		s.gets(demo.GP(), at("Observation?patient=leak-a&_revinclude=DiagnosticReport:result"), "Observation/obs-lab-a")
 	}},
 	{"IN-9", "An entry with the source's own OperationOutcome is dropped.", func(s *stage) {
 		outcome := `{"resource":{"resourceType":"OperationOutcome","issue":[{"severity":"information","code":"informational","diagnostics":"` + marker + `"}]},"search":{"mode":"outcome"}}`
