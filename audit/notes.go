@@ -42,10 +42,11 @@ func signNote(text string, key *CheckpointKey) ([]byte, error) {
 
 // notes is what a file of notes holds.
 type notes struct {
-	texts []string
-	lines []int64 // where each begins
-	size  int64   // of its whole lines
-	torn  int     // bytes of a line that was never finished
+	texts  []string
+	signed []string // with their signatures
+	lines  []int64  // where each begins
+	size   int64    // of its whole lines
+	torn   int      // bytes of a line that was never finished
 }
 
 // readNotes reads a file of notes and checks their signatures. A file that is not there holds none.
@@ -66,9 +67,9 @@ func readNotes(d disk, name string, trust note.Verifiers) (notes, error) {
 			all.torn = len(line)
 			return all, nil
 		}
-		var text string
+		var text, signed string
 		if err == nil {
-			text, err = openLine(line, trust)
+			text, signed, err = openLine(line, trust)
 		}
 		if wrong, ok := errors.AsType[errLine](err); ok {
 			return all, &DamageError{File: name, Line: len(all.texts) + 1, Offset: all.size, Reason: wrong.Error()}
@@ -76,32 +77,34 @@ func readNotes(d disk, name string, trust note.Verifiers) (notes, error) {
 		if err != nil {
 			return all, fmt.Errorf("read %s: %w", name, err)
 		}
-		all.texts, all.lines = append(all.texts, text), append(all.lines, all.size)
+		all.texts, all.signed, all.lines = append(all.texts, text), append(all.signed, signed), append(all.lines, all.size)
 		all.size += int64(len(line)) + 1
 	}
 }
 
-func openLine(line []byte, trust note.Verifiers) (string, error) {
+func openLine(line []byte, trust note.Verifiers) (text, signed string, err error) {
 	var l noteLine
 	if err := decodeLine(line, &l); err != nil {
-		return "", errLine("not a signed note")
+		return "", "", errLine("not a signed note")
 	}
 	// Only what we write: whatever else JSON would read alike was altered.
 	if again, err := json.Marshal(l); err != nil || string(again) != string(line) {
-		return "", errLine("not a signed note")
+		return "", "", errLine("not a signed note")
 	}
-	text, err := openNote(l.Note, trust)
+	text, err = openNote(l.Note, trust)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	// One signature, in its one spelling: base64 has bits that do not count.
 	signature, whole := strings.CutSuffix(l.Note[len(text):], "\n")
 	fields := strings.Fields(signature)
-	if _, err := base64.StdEncoding.Strict().DecodeString(fields[len(fields)-1]); !whole || len(fields) != 3 || err != nil ||
-		signature != "\n— "+fields[1]+" "+fields[2] {
-		return "", errLine("not a signed note")
+	if len(fields) != 3 || !whole || signature != "\n— "+fields[1]+" "+fields[2] {
+		return "", "", errLine("not a signed note")
 	}
-	return text, nil
+	if _, err := base64.StdEncoding.Strict().DecodeString(fields[2]); err != nil {
+		return "", "", errLine("not a signed note")
+	}
+	return text, l.Note, nil
 }
 
 // removal says which files were removed for their age, and how the archive stood behind them.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 )
 
 // Seen tells which store is in the archive of a folder, and how far, without opening it: for those who use the store beside the one
@@ -29,4 +30,24 @@ func Seen(folder string) (store string, reach map[int]Reached, err error) {
 		}
 	}
 	return "", nil, nil
+}
+
+// NewestCheckpoint gives the newest checkpoint of an archive as it was signed, to be kept elsewhere; "" where there is none yet.
+// Its signature is checked where there are keys.
+func NewestCheckpoint(folder string, keys ...PublicKey) (string, error) {
+	d := osDisk{folder: folder}
+	numbers, err := segments(d)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("newest checkpoint: %w", err)
+	}
+	for _, number := range slices.Backward(numbers) {
+		all, err := readNotes(d, checkpointsName(number), verifiers(keys))
+		if err != nil {
+			return "", fmt.Errorf("newest checkpoint: %w", err)
+		}
+		if n := len(all.signed); n > 0 {
+			return all.signed[n-1], nil
+		}
+	}
+	return "", nil
 }

@@ -15,6 +15,7 @@ const (
 	exitOK      = 0
 	exitRuntime = 1
 	exitUsage   = 2
+	exitDamaged = 3 // events verify: the archive is not what was written
 )
 
 // errUsage marks errors that another command line or another configuration would cure.
@@ -56,6 +57,7 @@ type commands struct {
 	Review  reviewCommand  `cmd:"" help:"List and close reviews of emergency declarations, and end declarations."`
 	Report  reportCommand  `cmd:"" help:"Report on a period from the archive of access events."`
 	Store   storeCommand   `cmd:"" help:"Prepare, accept and check the store in Redis."`
+	Events  eventsCommand  `cmd:"" help:"Verify, export and replay the archive of access events."`
 	Keys    keysCommand    `cmd:"" help:"Make secret files."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 	demoCommands
@@ -98,6 +100,9 @@ func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	case errors.Is(err, errUsage):
 		fmt.Fprintln(stderr, "gateway:", err)
 		return exitUsage
+	case errors.Is(err, errDamaged):
+		fmt.Fprintln(stderr, "gateway:", err)
+		return exitDamaged
 	default:
 		fmt.Fprintln(stderr, "gateway:", err)
 		return exitRuntime

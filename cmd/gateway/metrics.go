@@ -42,8 +42,8 @@ type metrics struct {
 
 	redisUsed, redisMax prometheus.Gauge
 
-	torn prometheus.Counter
-	breakGlass          breakGlassMetrics
+	torn       prometheus.Counter
+	breakGlass breakGlassMetrics
 }
 
 func newMetrics(version string) *metrics {

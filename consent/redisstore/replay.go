@@ -111,12 +111,13 @@ func (p *replay) survey(ctx context.Context, walk func(func(audit.Line) error) (
 // continues reports whether the archive goes on from where a shard is.
 func (p *replay) continues(shard int, at replayShard) error {
 	end, start := p.summary.End[shard], p.summary.Start[shard]
-	behind, err := before(at.last, end.Position)
-	if err != nil {
+	behind, err1 := before(at.last, end.Position)
+	ahead, err2 := before(end.Position, at.last)
+	if err := errors.Join(err1, err2); err != nil {
 		return err
 	}
 	switch {
-	case !behind && at.last != end.Position && at.meta.sequence < end.Sequence:
+	case ahead && at.meta.sequence < end.Sequence:
 		return fmt.Errorf("%w: it was used after it was restored", ErrDiverged)
 	case !behind:
 		return nil

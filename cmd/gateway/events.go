@@ -1,0 +1,302 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+	"zorgsluis/consent/redisstore"
+	"zorgsluis/fhir"
+)
+
+type eventsCommand struct {
+	Verify     eventsVerifyCommand     `cmd:"" help:"Verify the archive: the chain, the tree and the signatures. Exit code 3: it is damaged, and the message says where."`
+	Checkpoint eventsCheckpointCommand `cmd:"" help:"Print the newest signed checkpoint, to be kept elsewhere."`
+	Key        eventsKeyCommand        `cmd:"" help:"Print the public keys that verify checkpoints, the one that signs first."`
+	Export     eventsExportCommand     `cmd:"" help:"Print archived events, of everybody or of one person. This is on record itself."`
+	Replay     eventsReplayCommand     `cmd:"" help:"Bring back into a restored Redis what the archive holds and the backup does not. The gateways are stopped for this."`
+}
+
+// reasonExported is the reason of the event of an export.
+const reasonExported = "exported"
+
+// errDamaged marks an archive that does not verify.
+var errDamaged = errors.New("damaged")
+
+type damagedError struct{ error }
+
+func (e *damagedError) Is(target error) bool { return target == errDamaged }
+func (e *damagedError) Unwrap() error        { return e.error }
+
+// archiveAt are the flags of commands that only read an archive: an auditor has the folder and the public key, and no configuration.
+type archiveAt struct {
+	Config    string   `placeholder:"FILE" help:"The configuration file (YAML): for its archive and keys."`
+	Folder    string   `placeholder:"FOLDER" help:"The archive's folder, instead of the one of the configuration: a copy."`
+	PublicKey []string `placeholder:"KEY" help:"A public key whose checkpoints are trusted, as gateway events key prints it; may be given again. Default: those of the configuration."`
+}
+
+// read gives the folder and the keys.
+func (a archiveAt) read() (folder string, keys []audit.PublicKey, err error) {
+	if a.Config == "" && a.Folder == "" {
+		return "", nil, usage(errors.New("--config or --folder is needed"))
+	}
+	folder = a.Folder
+	if a.Config != "" {
+		s, err := loadSettings(a.Config)
+		if err != nil {
+			return "", nil, err
+		}
+		keys = s.archivePublic()
+		if folder == "" {
+			folder = s.archiveFolder
+		}
+	}
+	for i, text := range a.PublicKey {
+		key, err := audit.ParsePublicKey(text)
+		if err != nil {
+			return "", nil, usage(fmt.Errorf("--public-key: %w", err))
+		}
+		if i == 0 {
+			keys = nil
+		}
+		keys = append(keys, key)
+	}
+	if _, err := os.Stat(folder); err != nil {
+		return "", nil, usage(fmt.Errorf("archive: %w", pathless(err)))
+	}
+	return folder, keys, nil
+}
+
+type eventsVerifyCommand struct {
+	archiveAt
+	Checkpoint []string `placeholder:"FILE" help:"A signed checkpoint that was kept elsewhere (gateway events checkpoint): the archive must still hold what it signs. May be given again."`
+}
+
+// Run verifies, and tells what was checked and what was not.
+func (c *eventsVerifyCommand) Run(env *environment) error {
+	folder, keys, err := c.read()
+	if err != nil {
+		return err
+	}
+	o := audit.VerifyOptions{Keys: keys, Each: func(audit.Line) error { return env.ctx.Err() }}
+	for _, name := range c.Checkpoint {
+		signed, err := os.ReadFile(name)
+		if err != nil {
+			return usage(fmt.Errorf("--checkpoint: %w", err))
+		}
+		noted, err := audit.ParseCheckpoint(signed, keys...)
+		if err != nil {
+			return usage(fmt.Errorf("--checkpoint %s: %w", name, err))
+		}
+		o.Noted = append(o.Noted, noted)
+	}
+	s, err := audit.Walk(folder, o)
+	if damage, ok := errors.AsType[*audit.DamageError](err); ok {
+		return &damagedError{damage}
+	}
+	if err != nil {
+		return err
+	}
+	return describeArchive(env.stdout, s, len(o.Noted)-len(s.Unchecked))
+}
+
+// describeArchive says in words what an archive without damage is.
+func describeArchive(w io.Writer, s audit.Summary, noted int) error {
+	b := bufio.NewWriter(w)
+	fmt.Fprintf(b, "the archive is intact: %d events (up to number %d) in %d files (from number %d)\nhead %s\n", s.Events, s.Last, s.Segments, s.FirstSegment, s.Head)
+	signatures := "signatures checked"
+	if !s.Trusted {
+		signatures = "signatures NOT checked: no public key was given"
+	}
+	fmt.Fprintf(b, "checkpoint %d of %s signs %d events; %s\n", s.Checkpoint, s.SignedAt.UTC().Format(time.RFC3339), s.Signed, signatures)
+	if behind := s.Last - s.Signed; behind > 0 {
+		fmt.Fprintf(b, "%d events are behind that checkpoint: what was cut off after them does not show here\n", behind)
+	}
+	if s.Unfinished > 0 {
+		fmt.Fprintf(b, "%d bytes of an unfinished line are at the end: it is being written, or was when the gateway crashed\n", s.Unfinished)
+	}
+	if s.Unreadable > 0 {
+		fmt.Fprintf(b, "%d events are of a newer version: their lines are intact\n", s.Unreadable)
+	}
+	for _, loss := range s.Losses {
+		fmt.Fprintf(b, "behind event %d an operator accepted that the store had lost data\n", loss.Through)
+	}
+	if noted > 0 {
+		fmt.Fprintf(b, "%d noted checkpoints fit\n", noted)
+	}
+	for _, number := range s.Unchecked {
+		fmt.Fprintf(b, "noted checkpoint %d was NOT checked: its events were removed for their age\n", number)
+	}
+	return b.Flush()
+}
+
+type eventsCheckpointCommand struct{ archiveAt }
+
+// Run prints the checkpoint as it was signed.
+func (c *eventsCheckpointCommand) Run(env *environment) error {
+	folder, keys, err := c.read()
+	if err != nil {
+		return err
+	}
+	signed, err := audit.NewestCheckpoint(folder, keys...)
+	if err != nil {
+		return err
+	}
+	if signed == "" {
+		return errors.New("there is no checkpoint yet")
+	}
+	_, err = io.WriteString(env.stdout, signed)
+	return err
+}
+
+type eventsKeyCommand struct{ configured }
+
+// Run prints what an auditor is given.
+func (c *eventsKeyCommand) Run(env *environment) error {
+	s, err := loadSettings(c.Config)
+	if err != nil {
+		return err
+	}
+	for _, key := range s.archivePublic() {
+		if _, err := fmt.Fprintln(env.stdout, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type eventsExportCommand struct {
+	configured
+	From    string `placeholder:"DATE" help:"From this day (2026-01-31, UTC) or instant (RFC 3339) on; default: from the first event."`
+	To      string `placeholder:"DATE" help:"Up to and with this day, or up to this instant; default: to the last event."`
+	Patient bool   `help:"Only events about one person, who is read from standard input (BSN, or system|value)."`
+	Format  string `enum:"ndjson,fhir" default:"ndjson" help:"ndjson: the events as they were recorded; fhir: AuditEvent resources. One a line."`
+}
+
+// Run records the export, and then prints what it gives.
+func (c *eventsExportCommand) Run(env *environment) error {
+	from, err := parseInstant(c.From, 0)
+	if err != nil {
+		return usage(fmt.Errorf("--from: %w", err))
+	}
+	to, err := parseInstant(c.To, 1)
+	if err != nil {
+		return usage(fmt.Errorf("--to: %w", err))
+	}
+	var person fhir.Identifier
+	if c.Patient {
+		if person, err = readPerson(lines(env)); err != nil {
+			return err
+		}
+	}
+	return withStore(env, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+		var key consent.PersonKey
+		if c.Patient {
+			key = store.Key(person)
+		}
+		event := operatorEvent(s, audit.KindLog, reasonExported, rand.Text())
+		event.Person, event.Interaction, event.Type = key, fhir.CodeSearch, "AuditEvent"
+		if err := store.Commit(ctx, audit.Release{Event: event}); err != nil {
+			return fmt.Errorf("events export: not on record, so nothing is given: %w", err)
+		}
+		out := bufio.NewWriter(env.stdout)
+		_, err := audit.Walk(s.archiveFolder, audit.VerifyOptions{Keys: s.archivePublic(), Each: func(l audit.Line) error {
+			if err := env.ctx.Err(); err != nil {
+				return err
+			}
+			line, err := c.line(s, l, key, from, to)
+			if err != nil || line == nil {
+				return err
+			}
+			_, err = out.Write(append(line, '\n'))
+			return err
+		}})
+		if err := errors.Join(err, out.Flush()); err != nil {
+			return fmt.Errorf("events export: %w", err)
+		}
+		return nil
+	})
+}
+
+// line gives what is printed of an event; nil where it is not asked for.
+func (c *eventsExportCommand) line(s *settings, l audit.Line, person consent.PersonKey, from, to time.Time) ([]byte, error) {
+	e, err := audit.ParseEvent(l.Payload)
+	if err != nil {
+		return nil, fmt.Errorf("event %d: %w", l.N, err)
+	}
+	if person != "" && e.Person != person || e.Time.Before(from) || !to.IsZero() && !e.Time.Before(to) {
+		return nil, nil
+	}
+	if c.Format == "fhir" {
+		return e.FHIR(audit.FHIROptions{Gateway: s.config.PublicURL})
+	}
+	return append([]byte(nil), l.Payload...), nil
+}
+
+// parseInstant reads a day or an instant; of a day the beginning, so many days later. "" is the zero time.
+func parseInstant(text string, days int) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if t, err := time.Parse(time.DateOnly, text); err == nil {
+		return t.AddDate(0, 0, days), nil
+	}
+	t, err := time.Parse(time.RFC3339, strings.ToUpper(text))
+	if err != nil {
+		return time.Time{}, errors.New("must be a day (2026-01-31) or an instant (2026-01-31T12:00:00Z)")
+	}
+	return t, nil
+}
+
+type eventsReplayCommand struct{ configured }
+
+// Run replays. It can be repeated, also when it was interrupted.
+func (c *eventsReplayCommand) Run(env *environment) error {
+	s, err := loadSettings(c.Config)
+	if err != nil {
+		return err
+	}
+	archive, err := s.openArchive() // so that nobody archives meanwhile
+	if errors.Is(err, audit.ErrLocked) {
+		return fmt.Errorf("%w: stop the gateway first", err)
+	}
+	if err != nil {
+		return err
+	}
+	r, err := connect(env.ctx, s)
+	if err != nil {
+		return errors.Join(err, archive.Close())
+	}
+	done, err := s.replay(env.ctx, r, archive)
+	if err = errors.Join(err, r.close(), archive.Close()); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(env.stdout, "brought back %d events, of these %d changes; start the gateways\n", done.Events, done.Changes)
+	if done.Left > 0 && err == nil {
+		_, err = fmt.Fprintf(env.stdout, "left out %d changes, whose loss was accepted before\n", done.Left)
+	}
+	return err
+}
+
+func (s *settings) replay(ctx context.Context, r *server, archive *audit.Archive) (redisstore.Replayed, error) {
+	o, err := r.storeOptions(s, archive)
+	if err != nil {
+		return redisstore.Replayed{}, err
+	}
+	return redisstore.Replay(ctx, o, func(each func(audit.Line) error) (audit.Summary, error) {
+		return audit.Walk(s.archiveFolder, audit.VerifyOptions{Keys: s.archivePublic(), Each: func(l audit.Line) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return each(l)
+		}})
+	})
+}
