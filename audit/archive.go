@@ -63,6 +63,8 @@ var (
 	ErrLocked = errors.New("archive: in use by another process")
 	// ErrBehind: the store says that more was archived than the archive holds: it was put back, or its end was cut off.
 	ErrBehind = errors.New("archive: behind what was trimmed from the outbox")
+	// ErrHeld: files are kept beyond their retention, because they were not followed yet. Only reported; nothing is wrong with the archive.
+	ErrHeld = errors.New("archive: files are past their retention and kept: a follower has not read them")
 	// ErrClosed: the archive was closed.
 	ErrClosed = errors.New("archive: closed")
 )
@@ -79,6 +81,9 @@ type Archive struct {
 	CheckpointEvents uint64        // a checkpoint is made after so many events,
 	CheckpointEvery  time.Duration // and when one has waited for so long
 	Retention        time.Duration // files that are older are removed; below MinRetention (the default): none
+	// Needed gives the oldest file that somebody still has to read, 0 for none: it and what follows is kept, whatever its age, and OnError
+	// is told (ErrHeld). It must not call the archive; may be nil.
+	Needed func() int
 
 	key   *CheckpointKey
 	trust note.Verifiers

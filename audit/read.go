@@ -78,6 +78,9 @@ func (a *Archive) Read(from Place, limit int) ([]Archived, error) {
 	return r.events, nil
 }
 
+// anyStore is the store of a chain that is entered in the middle: what its marks and its tree are is not known, and not compared with a header.
+const anyStore = "?"
+
 // placeReader is one Read.
 type placeReader struct {
 	archive *Archive
@@ -98,7 +101,7 @@ func (r *placeReader) file() error {
 		return err
 	}
 	defer f.Close()
-	c := chain{n: r.at.N, prev: r.at.Sum, marks: map[int]mark{}}
+	c := chain{n: r.at.N, prev: r.at.Sum, store: anyStore, marks: map[int]mark{}}
 	if r.at.Offset > 0 {
 		if err := resume(f, r.at); err != nil {
 			return err

@@ -25,6 +25,10 @@ func (a *Archive) expire() error {
 	if err != nil {
 		return err
 	}
+	needed := 0
+	if a.Needed != nil {
+		needed = a.Needed()
+	}
 	var end header // of the first file that stays
 	for _, number := range numbers[1:] {
 		h, err := a.readHeader(number)
@@ -32,6 +36,12 @@ func (a *Archive) expire() error {
 			return err
 		}
 		if !h.Time.Before(now.Add(-a.Retention)) {
+			break
+		}
+		if needed > 0 && number > needed {
+			if a.OnError != nil {
+				a.OnError(ErrHeld)
+			}
 			break
 		}
 		end = h
