@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"zorgsluis/audit"
@@ -112,8 +113,8 @@ type answer struct {
 	status    int
 	body      []byte
 	challenge string
-	allow     string
-	retry     int // seconds, 0 = none
+	allow     bool // says which methods the path takes
+	retry     int  // seconds, 0 = none
 
 	headOnly bool // HEAD: everything but the body
 	// attachment is the content type of a document that is given as it is; empty for FHIR JSON.
@@ -150,13 +151,26 @@ func (r *refusal) answer() answer {
 	case causeThrottled:
 		a.retry = 60
 	case causeNoMethod:
-		a.allow = allowed
+		a.allow = true
 	}
 	return a
 }
 
-// allowed are the methods of the FHIR API, the same for every path.
-const allowed = "GET, HEAD, OPTIONS, POST"
+// methods are those that a path takes (RFC 9110 §10.2.1). They follow from its form alone, and not from what is there: which methods a
+// resource has would tell that it exists (leaks.md MT-13).
+func methods(target string) string {
+	path, _, _ := strings.Cut(target, "?")
+	_, below, source := cutSource(path)
+	switch {
+	case source && (below == "" || strings.HasSuffix(below, "/_search")):
+		return "OPTIONS, POST"
+	case source:
+		return "GET, HEAD, OPTIONS"
+	case strings.HasSuffix(path, "/_search"), strings.HasPrefix(path, "/gateway/$"):
+		return "POST"
+	}
+	return "GET, HEAD"
+}
 
 // everyAnswer are the headers that every answer has. Nothing changes the lists.
 var everyAnswer = http.Header{
@@ -167,7 +181,7 @@ var everyAnswer = http.Header{
 }
 
 // write sends the answer. The header set is closed: nothing of a source's headers can be in it (leaks.md HD-1 … HD-7).
-func (a answer) write(w http.ResponseWriter, exchange string) {
+func (a answer) write(w http.ResponseWriter, r *http.Request, exchange string) {
 	h := w.Header()
 	switch {
 	case a.attachment != "":
@@ -183,8 +197,8 @@ func (a answer) write(w http.ResponseWriter, exchange string) {
 	if a.challenge != "" {
 		h.Set("WWW-Authenticate", a.challenge)
 	}
-	if a.allow != "" {
-		h.Set("Allow", a.allow)
+	if a.allow {
+		h.Set("Allow", methods(r.RequestURI))
 	}
 	if a.retry > 0 {
 		h.Set("Retry-After", strconv.Itoa(a.retry))

@@ -84,7 +84,7 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if a.stale(g.parts.Now()) {
 		a = a.instead(refuse(causeUnavailable, "release-too-slow").answer())
 	}
-	a.write(w, x.id)
+	a.write(w, r, x.id)
 	g.observe(x, a)
 }
 
@@ -167,9 +167,9 @@ func (g *Gate) route(ctx context.Context, x *exchange, r *http.Request) (answer,
 			return answer{}, g.nowhere(ctx, x, r, query)
 		}
 		switch {
-		case r.Method == http.MethodOptions: // the same for every path: which methods a resource has would tell that it exists (MT-13)
+		case r.Method == http.MethodOptions:
 			x.name, x.reason = "options", "open"
-			return answer{status: http.StatusNoContent, allow: allowed}, nil
+			return answer{status: http.StatusNoContent, allow: true}, nil
 		case below == "metadata" && isGet(r):
 			return g.open(x, g.metadata[name])
 		case below == "":

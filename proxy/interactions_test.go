@@ -32,13 +32,28 @@ func TestHeadIsAGetWithoutBody(t *testing.T) {
 	}
 }
 
-func TestOptionsIsTheSameForAll(t *testing.T) {
+// TestMethodsFollowFromThePath: OPTIONS, and a refused method, name the methods that a path of this form takes, whatever is there.
+func TestMethodsFollowFromThePath(t *testing.T) {
 	w := newWorld(t)
 	w.story()
-	for _, target := range []string{"/fhir/demo/Patient/A", "/fhir/demo/Patient/nobody", "/fhir/demo", "/fhir/demo/Nonsense"} {
-		got := w.send("", "OPTIONS", target, "", "")
-		if got.status != 204 || got.header.Get("Allow") != "GET, HEAD, OPTIONS, POST" || got.body != "" {
-			t.Errorf("MT-13 %s: got %d %v", target, got.status, got.header)
+	const reads, searches = "GET, HEAD, OPTIONS", "OPTIONS, POST"
+	for target, want := range map[string]string{
+		"Patient/A": reads, "Patient/nobody": reads, "Nonsense": reads, "Patient/A/$everything": reads, "Observation/$lastn": reads, "metadata": reads,
+		"Patient/A/Observation?_count=1": reads, "": searches, "Observation/_search": searches, "Nonsense/_search": searches,
+	} {
+		got := w.send("", "OPTIONS", strings.TrimSuffix("/fhir/demo/"+target, "/"), "", "")
+		if got.status != 204 || got.header.Get("Allow") != want || got.body != "" {
+			t.Errorf("MT-13 %s: got %d %v, want %s", target, got.status, got.header, want)
+		}
+	}
+	for _, tt := range []struct{ method, target, want string }{
+		{"POST", "/fhir/demo/Observation", reads}, {"PUT", "/fhir/demo/Observation/lab-A", reads}, {"PUT", "/fhir/demo/Observation/nothing", reads},
+		{"HEAD", "/fhir/demo/Observation/_search", searches}, {"GET", "/fhir/demo/Observation/_search", searches}, {"DELETE", "/fhir/demo/Patient/A", reads},
+		{"GET", "/gateway/$break-glass", "POST"}, {"PUT", "/gateway/AuditEvent", "GET, HEAD"},
+	} {
+		got := w.send("gp", tt.method, tt.target, "", "")
+		if got.status != 405 || got.header.Get("Allow") != tt.want {
+			t.Errorf("%s %s: got %d %v, want %s", tt.method, tt.target, got.status, got.header, tt.want)
 		}
 	}
 	if len(w.source.all()) != 0 {

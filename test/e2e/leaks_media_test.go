@@ -178,7 +178,7 @@ var mediaLeaks = []leak{
 			}
 		}
 	}},
-	{"MT-13", "OPTIONS is answered by the gateway, the same for every path, and without any word on origins", func(s *stage) {
+	{"MT-13", "OPTIONS is answered by the gateway, by the form of the path and not by what is there, and without any word on origins", func(s *stage) {
 		var first *reply
 		for _, path := range []string{"Observation/obs-lab-d", "Observation/obs-psy-a", "Observation/absent", "Group/grp-ab", "nonsense", "Patient/leak-b"} {
 			r := s.ask(demo.Caller{}, question{method: http.MethodOptions, path: "/fhir/demo/" + path}.with("Origin", "https://evil.example", "Access-Control-Request-Method", "GET"))
