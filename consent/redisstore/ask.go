@@ -10,7 +10,7 @@ import (
 	"zorgsluis/audit"
 )
 
-// kind is what is asked. Commits come first in a batch (exec).
+// kind is what is asked. A batch is of one kind.
 type kind int
 
 const (
@@ -138,7 +138,7 @@ func (s *Store) enqueue(ctx context.Context, a *ask) (_ answer, answered bool) {
 	select {
 	case <-s.closed:
 		return answer{err: errClosed}, true
-	case s.batcherOf(a.shard).queue <- a:
+	case s.batcherOf(a.kind, a.shard).queue <- a:
 	default:
 		s.counters.shed.Add(1)
 		return answer{err: errOverloaded}, true

@@ -10,9 +10,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// batcher gathers the asks of all requests in flight for one master and sends them together, as one script for all commits and one
-// for all standings: while one batch is under way the next one fills. With appendfsync always that is a group commit: one fsync for
-// all of them (limits.md B.4).
+// batcher gathers the commits, or the standings, of all requests in flight for one master and sends them together, as one script:
+// while one batch is under way the next one fills. With appendfsync always that is a group commit: one fsync for all of them
+// (limits.md B.4).
 type batcher struct {
 	store *Store
 	key   string // any key of a shard that the master holds
@@ -34,8 +34,7 @@ func (b *batcher) run() {
 	}
 }
 
-// gather takes what waits, up to the size of a batch, and leaves out what nobody waits for any more. Commits come first, and shards
-// stand together.
+// gather takes what waits, up to the size of a batch, and leaves out what nobody waits for any more. Shards stand together.
 func (b *batcher) gather(asks []*ask) []*ask {
 	for len(asks) < cap(asks) {
 		select {
@@ -47,7 +46,7 @@ func (b *batcher) gather(asks []*ask) []*ask {
 		break
 	}
 	asks = slices.DeleteFunc(asks, func(a *ask) bool { return a.left.Load() })
-	slices.SortStableFunc(asks, func(a, b *ask) int { return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.shard, b.shard)) })
+	slices.SortStableFunc(asks, func(a, b *ask) int { return cmp.Compare(a.shard, b.shard) })
 	return asks
 }
 
@@ -66,23 +65,9 @@ func (b *batcher) send(asks []*ask) {
 		}
 		return
 	}
-	first := slices.IndexFunc(asks, func(a *ask) bool { return a.kind != commits })
-	if first < 0 {
-		first = len(asks)
-	}
-	replicas := 0
-	var parts [][]*ask
-	var runs []*run
-	for _, part := range [][]*ask{asks[:first], asks[first:]} {
-		if len(part) > 0 {
-			parts, runs = append(parts, part), append(runs, b.store.runOf(ctx, part))
-			replicas = max(replicas, part[0].replicas)
-		}
-	}
-	b.store.exec(ctx, client, replicas, runs...)
-	for i, part := range parts {
-		b.store.deliver(part, runs[i])
-	}
+	r := b.store.runOf(ctx, asks)
+	b.store.exec(ctx, client, r, asks[0].replicas)
+	b.store.deliver(asks, r)
 }
 
 // shards gives the asks of each shard.
@@ -185,10 +170,13 @@ func (s *Store) shardOfReply(all reply, err error, i int, group []*ask) (reply, 
 	return shard, nil
 }
 
-// batcherOf gives the batcher of the shard's master. One server, or one behind Sentinel, holds all shards; in a cluster every
+// batcherOf gives the batcher of the shard's master. Standings do not wait for commits: while a batch of these is at the disk, so many
+// standings are read, and so many more commits then share the next fsync. One server, or one behind Sentinel, holds all shards; in a cluster every
 // shard has a batcher of its own, because any shard may move to another master at any time, and a script there may have the keys of
 // one slot only.
-func (s *Store) batcherOf(shard int) *batcher { return s.batchers[shard%len(s.batchers)] }
+func (s *Store) batcherOf(kind kind, shard int) *batcher {
+	return s.batchers[kind][shard%len(s.batchers[kind])]
+}
 
 // startBatchers starts as many batchers as the topology needs.
 func (s *Store) startBatchers() {
@@ -196,9 +184,11 @@ func (s *Store) startBatchers() {
 	if _, cluster := s.o.Client.(*redis.ClusterClient); cluster {
 		count = s.o.Shards
 	}
-	for shard := range count {
-		b := &batcher{store: s, key: keysOf(shard).meta(), queue: make(chan *ask, s.o.QueuedCalls)}
-		s.batchers = append(s.batchers, b)
-		s.running.Go(b.run)
+	for kind := range s.batchers {
+		for shard := range count {
+			b := &batcher{store: s, key: keysOf(shard).meta(), queue: make(chan *ask, s.o.QueuedCalls)}
+			s.batchers[kind] = append(s.batchers[kind], b)
+			s.running.Go(b.run)
+		}
 	}
 }

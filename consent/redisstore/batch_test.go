@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -23,19 +24,22 @@ func person(s *redisstore.Store, shard int) fhir.Identifier {
 	}
 }
 
-// together makes all calls wait for one batch: the server is frozen while they queue behind another.
+// together makes all calls wait for one batch of each kind: the server is frozen while they queue behind another.
 func together(t *testing.T, s *redisstore.Store, server *redistest.Server, calls ...func()) {
 	t.Helper()
 	server.Freeze()
-	begun := s.Counters().Calls
+	begun := s.Counters()
 	var all sync.WaitGroup
 	all.Go(func() { s.Standing(context.Background(), s.Key(alice)) })
-	for s.Counters().Batches == 0 || s.Counters().Calls == begun {
+	all.Go(func() { s.Commit(context.Background(), release(s, alice, 99)) })
+	for s.Counters().Batches < begun.Batches+2 {
+		runtime.Gosched()
 	}
 	for _, c := range calls {
 		all.Go(c)
 	}
-	for s.Counters().Calls < begun+uint64(len(calls))+1 {
+	for s.Counters().Calls < begun.Calls+2+uint64(len(calls)) {
+		runtime.Gosched()
 	}
 	server.Thaw()
 	all.Wait()

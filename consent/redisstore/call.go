@@ -151,7 +151,7 @@ func (s *Store) direct(ctx context.Context, c call) (reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.attempt())
 	defer cancel()
 	run := s.command(ctx, c)
-	s.exec(ctx, client, c.replicas, run)
+	s.exec(ctx, client, run, c.replicas)
 	r, err := s.read(c, run.cmd)
 	if err == nil && run.confirmed < c.replicas {
 		err = errReplicas

@@ -13,73 +13,43 @@ import (
 type run struct {
 	script    *script
 	cmd       *redis.Cmd
-	confirmed int // how many replicas have everything that the pipeline wrote
+	confirmed int // how many replicas have what it wrote
 }
 
-// newRun puts a script into Redis' words.
+// newRun puts a script into Redis' words. Before its keys, args has room for three.
 func newRun(ctx context.Context, sc *script, keys int, args []any) *run {
-	args[0], args[1], args[2] = "evalsha", sc.sha, keys // the caller leaves room for these
+	args[0], args[1], args[2] = "evalsha", sc.sha, keys
 	return &run{script: sc, cmd: redis.NewCmd(ctx, args...)}
 }
 
-// exec runs scripts in one pipeline, on one connection of the master. Those that the server does not know were not run; they are
-// loaded, and run then.
-//
-// Those that write come first: go-redis looks at the first reply when it decides whether the connection still leads to a master.
-func (s *Store) exec(ctx context.Context, client *redis.Client, replicas int, runs ...*run) {
-	s.pipeline(ctx, client, replicas, runs)
-	var unknown []*run
-	for _, r := range runs {
-		if hasReply(r.cmd.Err(), "NOSCRIPT ") {
-			unknown = append(unknown, r)
-		}
-	}
-	if len(unknown) == 0 {
+// exec runs a script at the master. One that the server does not know was not run; it is loaded, and run then.
+func (s *Store) exec(ctx context.Context, client *redis.Client, r *run, replicas int) {
+	s.send(ctx, client, r, replicas)
+	if !hasReply(r.cmd.Err(), "NOSCRIPT ") {
 		return
 	}
-	err := load(ctx, client, unknown)
-	for _, r := range unknown {
-		if r.cmd = redis.NewCmd(ctx, r.cmd.Args()...); err != nil {
-			r.cmd.SetErr(err)
-		}
-	}
-	if err != nil {
+	r.cmd = redis.NewCmd(ctx, r.cmd.Args()...)
+	if err := client.ScriptLoad(ctx, r.script.source).Err(); err != nil {
+		r.cmd.SetErr(err)
 		return
 	}
-	s.pipeline(ctx, client, replicas, unknown)
-	for _, r := range unknown {
-		if hasReply(r.cmd.Err(), "NOSCRIPT ") {
-			r.cmd.SetErr(fmt.Errorf("%w: script vanished", audit.ErrUnavailable))
-		}
+	if s.send(ctx, client, r, replicas); hasReply(r.cmd.Err(), "NOSCRIPT ") {
+		r.cmd.SetErr(fmt.Errorf("%w: script vanished", audit.ErrUnavailable))
 	}
 }
 
-// pipeline sends the scripts, and a WAIT behind them where replicas must confirm what they write.
-func (s *Store) pipeline(ctx context.Context, client *redis.Client, replicas int, runs []*run) {
-	pipe := client.Pipeline()
-	for _, r := range runs {
-		pipe.Process(ctx, r.cmd) // queues; errors come with Exec
-	}
-	var wait *redis.IntCmd
-	if replicas > 0 {
-		wait = redis.NewIntCmd(ctx, "wait", replicas, s.waitFor().Milliseconds())
-		pipe.Process(ctx, wait)
-	}
-	pipe.Exec(ctx) // each command has its own error
-	if wait == nil || wait.Err() != nil {
+// send sends a script, and where replicas must confirm what it writes a WAIT behind it, on the same connection.
+func (s *Store) send(ctx context.Context, client *redis.Client, r *run, replicas int) {
+	if replicas == 0 {
+		client.Process(ctx, r.cmd) // the command has the error
 		return
 	}
-	for _, r := range runs {
+	pipe := client.Pipeline()
+	pipe.Process(ctx, r.cmd)
+	wait := redis.NewIntCmd(ctx, "wait", replicas, s.waitFor().Milliseconds())
+	pipe.Process(ctx, wait)
+	pipe.Exec(ctx) // each command has its own error
+	if wait.Err() == nil {
 		r.confirmed = int(wait.Val())
 	}
-}
-
-// load makes scripts known to the server.
-func load(ctx context.Context, client *redis.Client, runs []*run) error {
-	pipe := client.Pipeline()
-	for _, r := range runs {
-		pipe.ScriptLoad(ctx, r.script.source)
-	}
-	_, err := pipe.Exec(ctx)
-	return err
 }

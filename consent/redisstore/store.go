@@ -23,7 +23,7 @@ type Store struct {
 	sequences   sequences
 	generations *generations
 	locks       [64]chan struct{} // of changes, by person: this instance does not compete with itself
-	batchers    []*batcher
+	batchers    [2][]*batcher     // by kind, then by master
 	counters    counters
 	closed      chan struct{}
 	closing     sync.Once
