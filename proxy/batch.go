@@ -24,7 +24,7 @@ const (
 func (g *Gate) serveBatch(ctx context.Context, x *exchange, r *http.Request, query string) (answer, *refusal) {
 	x.name = "batch"
 	entries, misread := g.readBatch(x, r, query)
-	unknown := g.authenticate(ctx, x, r, query)
+	unknown := g.authenticate(ctx, x, r)
 	if misread != nil {
 		return answer{}, misread
 	}

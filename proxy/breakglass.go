@@ -31,7 +31,7 @@ const (
 func (g *Gate) serveBreakGlass(ctx context.Context, x *exchange, r *http.Request, query string) (answer, *refusal) {
 	x.kind, x.name = audit.KindBreakGlass, "break-glass"
 	asked, misread := g.readDeclaration(r, query)
-	unknown := g.authenticate(ctx, x, r, query)
+	unknown := g.authenticate(ctx, x, r)
 	if misread != nil {
 		return answer{}, misread
 	}

@@ -29,7 +29,7 @@ func (g *Gate) serveBreakGlassEnd(ctx context.Context, x *exchange, r *http.Requ
 			return true
 		})
 	}
-	unknown := g.authenticate(ctx, x, r, query)
+	unknown := g.authenticate(ctx, x, r)
 	if misread != nil {
 		return answer{}, misread
 	}

@@ -36,7 +36,7 @@ func (g *Gate) serveEvents(ctx context.Context, x *exchange, r *http.Request, pa
 	x.kind, x.name = audit.KindLog, "access-events"
 	x.interaction = fhir.Interaction{Code: fhir.CodeSearch, Type: "AuditEvent"}
 	search, misread := g.readEventsRequest(r, path, query)
-	unknown := g.authenticate(ctx, x, r, query)
+	unknown := g.authenticate(ctx, x, r)
 	if misread != nil {
 		return answer{}, misread
 	}
@@ -102,7 +102,7 @@ func (g *Gate) serveEvent(ctx context.Context, x *exchange, r *http.Request, que
 	x.kind, x.name = audit.KindLog, "access-event"
 	x.interaction = fhir.Interaction{Code: fhir.CodeRead, Type: "AuditEvent"}
 	_, misread := g.readEventsRequest(r, "", query)
-	if unknown := g.authenticate(ctx, x, r, query); unknown != nil && misread == nil {
+	if unknown := g.authenticate(ctx, x, r); unknown != nil && misread == nil {
 		return answer{}, unknown
 	}
 	if misread != nil {

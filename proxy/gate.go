@@ -164,7 +164,7 @@ func (g *Gate) route(ctx context.Context, x *exchange, r *http.Request) (answer,
 	}
 	if name, below, ok := cutSource(path); ok {
 		if x.source = g.sources[name]; x.source == nil {
-			return answer{}, g.nowhere(ctx, x, r, query)
+			return answer{}, g.nowhere(ctx, x, r)
 		}
 		switch {
 		case r.Method == http.MethodOptions:
@@ -196,7 +196,7 @@ func (g *Gate) route(ctx context.Context, x *exchange, r *http.Request) (answer,
 	if id, ok := strings.CutPrefix(path, "/gateway/AuditEvent/"); ok && isGet(r) {
 		return g.serveEvent(ctx, x, r, query, audit.EventID(id))
 	}
-	return answer{}, g.nowhere(ctx, x, r, query)
+	return answer{}, g.nowhere(ctx, x, r)
 }
 
 func isGet(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
@@ -212,8 +212,8 @@ func cutSource(path string) (name, below string, ok bool) {
 }
 
 // nowhere refuses a path that leads to nothing. The caller is still looked at, so that the event can name who tried.
-func (g *Gate) nowhere(ctx context.Context, x *exchange, r *http.Request, query string) *refusal {
-	_ = g.authenticate(ctx, x, r, query) // only the event is better for it; the answer is the same
+func (g *Gate) nowhere(ctx context.Context, x *exchange, r *http.Request) *refusal {
+	_ = g.authenticate(ctx, x, r) // only the event is better for it; the answer is the same
 	return refuse(causeNotFound, "path-unknown")
 }
 
@@ -226,7 +226,7 @@ func (g *Gate) open(x *exchange, body []byte) (answer, *refusal) {
 // serveFHIR is the way of a request to a source: parse, authenticate, admit, and then by interaction.
 func (g *Gate) serveFHIR(ctx context.Context, x *exchange, r *http.Request, req fhir.Request) (answer, *refusal) {
 	misread := g.parse(x, r, req)
-	unknown := g.authenticate(ctx, x, r, req.RawQuery)
+	unknown := g.authenticate(ctx, x, r)
 	if misread != nil {
 		return answer{}, misread
 	}
@@ -291,8 +291,8 @@ func (g *Gate) understand(x *exchange, req fhir.Request) *refusal {
 }
 
 // authenticate is step 2.
-func (g *Gate) authenticate(ctx context.Context, x *exchange, r *http.Request, query string) *refusal {
-	subject, err := g.parts.Authenticator.Authenticate(ctx, r.Header, query)
+func (g *Gate) authenticate(ctx context.Context, x *exchange, r *http.Request) *refusal {
+	subject, err := g.parts.Authenticator.Authenticate(ctx, r)
 	if unknown, ok := errors.AsType[*Unauthenticated](err); ok {
 		c := causeUnauthenticated
 		if unknown.Malformed {

@@ -14,10 +14,10 @@ import (
 	"zorgsluis/policy"
 )
 
-// Authenticator verifies a bearer token. Its errors are *Unauthenticated or wrap ErrKeysUnavailable; anything else is taken for
-// the latter.
+// Authenticator verifies the credentials of a request: its token, and the key or certificate that the token may be bound to. Its
+// error is *Unauthenticated where the credentials are bad; anything else means that nothing can be said about them now.
 type Authenticator interface {
-	Authenticate(ctx context.Context, header http.Header, rawQuery string) (policy.Subject, error)
+	Authenticate(ctx context.Context, r *http.Request) (policy.Subject, error)
 }
 
 // Unauthenticated is why a caller is not known.

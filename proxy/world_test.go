@@ -205,8 +205,8 @@ func (r reply) link(relation string) string {
 // fakeCallers knows callers by their token.
 type fakeCallers struct{}
 
-func (fakeCallers) Authenticate(_ context.Context, h http.Header, _ string) (policy.Subject, error) {
-	token := strings.TrimPrefix(h.Get("Authorization"), "Bearer ")
+func (fakeCallers) Authenticate(_ context.Context, r *http.Request) (policy.Subject, error) {
+	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
 	provider := policy.Subject{
 		Issuer: "https://idp", ID: "sub-" + token, ClientID: "client", TokenID: "jti", Kind: policy.KindProvider,
 		Assurance: policy.AssuranceSubstantial, Organization: "ura:00000002", Practitioner: "uzi:900000001",

@@ -30,9 +30,10 @@ type authenticator struct {
 }
 
 // Authenticate implements proxy.Authenticator.
-func (a authenticator) Authenticate(ctx context.Context, h http.Header, rawQuery string) (policy.Subject, error) {
+func (a authenticator) Authenticate(ctx context.Context, r *http.Request) (policy.Subject, error) {
 	start := time.Now()
-	token, err := authn.BearerToken(h, rawQuery)
+	_, query, _ := strings.Cut(r.RequestURI, "?")
+	token, err := authn.BearerToken(r.Header, query)
 	var subject policy.Subject
 	if err == nil {
 		subject, err = a.authn.Authenticate(ctx, token)

@@ -101,7 +101,7 @@ func gateParts(tb testing.TB, p demo.Person, s *source, root string) proxy.Parts
 // anybody is the general practitioner, whatever the token.
 type anybody struct{}
 
-func (anybody) Authenticate(context.Context, http.Header, string) (policy.Subject, error) {
+func (anybody) Authenticate(context.Context, *http.Request) (policy.Subject, error) {
 	return policy.Subject{
 		Issuer: "https://issuer", ID: "uzi-900000001", ClientID: "gp", TokenID: "token", Kind: policy.KindProvider, Assurance: policy.AssuranceHigh,
 		Categories: []policy.ProviderCategory{"gp"}, Organization: "ura:90000001", Practitioner: "uzi:900000001",

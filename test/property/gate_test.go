@@ -131,8 +131,8 @@ func (s *stage) gate(store *memory, callers map[string]policy.Subject) (*proxy.G
 type tokens map[string]policy.Subject
 
 // Authenticate implements proxy.Authenticator.
-func (k tokens) Authenticate(_ context.Context, h http.Header, _ string) (policy.Subject, error) {
-	subject, known := k[strings.TrimPrefix(h.Get("Authorization"), "Bearer ")]
+func (k tokens) Authenticate(_ context.Context, r *http.Request) (policy.Subject, error) {
+	subject, known := k[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]
 	if !known {
 		return policy.Subject{}, &proxy.Unauthenticated{Reason: "no-credentials", Challenge: "Bearer"}
 	}
