@@ -47,6 +47,9 @@ func (s *settings) describeWorld(w io.Writer) {
 		kind := cmp.Or(issuer.Kind.Fixed, "by claim "+issuer.Kind.Claim)
 		fmt.Fprintf(w, "issuer\t%s\tcallers are %s\tchannel %s\n", issuer.URL, kind, issuer.Channel)
 	}
+	for _, f := range s.config.Followers {
+		fmt.Fprintf(w, "follower\t%s\t%s\t%s\n", f.Name, f.Kind, cmp.Or(f.URL, f.Address, strings.Join(f.Addresses, ", ")))
+	}
 	fmt.Fprintf(w, "clients\t%s\n", strings.Join(slices.Sorted(maps.Keys(s.config.Clients)), ", "))
 	fmt.Fprintf(w, "assurance\tat least %s\n", s.config.Policy.MinimumAssurance)
 }
@@ -196,6 +199,14 @@ func (s *settings) warnings() []string {
 	for _, src := range s.config.Sources {
 		if src.InsecurePlaintext {
 			warnings = append(warnings, "source "+src.ID+": insecure_plaintext: records cross the network without TLS")
+		}
+	}
+	for _, f := range s.config.Followers {
+		if f.InsecurePlaintext {
+			warnings = append(warnings, "follower "+f.Name+": insecure_plaintext: access events cross the network without TLS")
+		}
+		if f.AcceptUnannounced {
+			warnings = append(warnings, "follower "+f.Name+": accept_unannounced_close: what a device in between cuts off counts as delivered")
 		}
 	}
 	for name, channel := range s.config.Policy.Channels {

@@ -16,23 +16,24 @@ var errStarting = errors.New("starting")
 
 // components are what readiness looks at. Before a part is there, it says that it is starting.
 func (g *running) components() []component {
+	followers := g.followerStates()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	redis, store, archive, authenticator := g.redis, g.store, g.archive, g.authenticator
 	if store == nil {
 		starting := func(context.Context) error { return errStarting }
-		return []component{{"redis", starting}, {"store", starting}, {"archive", starting}}
+		return []component{{name: "redis", check: starting}, {name: "store", check: starting}, {name: "archive", check: starting}}
 	}
 	list := []component{
-		{"redis", func(ctx context.Context) error { return redis.client.Ping(ctx).Err() }},
-		{"store", func(ctx context.Context) error {
+		{name: "redis", check: func(ctx context.Context) error { return redis.client.Ping(ctx).Err() }},
+		{name: "store", check: func(ctx context.Context) error {
 			if g.settings.inMemory {
 				return nil // cannot be checked, and is not kept anyway
 			}
 			return store.Check(ctx)
 		}},
 	}
-	list = append(list, component{"archive", func(context.Context) error {
+	list = append(list, component{name: "archive", check: func(context.Context) error {
 		if archive == nil {
 			return nil // another instance archives
 		}
@@ -45,9 +46,10 @@ func (g *running) components() []component {
 		}
 		return nil
 	}})
+	list = append(list, followerComponents(followers)...)
 	issuers := authenticator.Ready()
 	for _, url := range slices.Sorted(maps.Keys(issuers)) {
-		list = append(list, component{"issuer:" + url, func(context.Context) error { return issuers[url] }})
+		list = append(list, component{name: "issuer:" + url, check: func(context.Context) error { return issuers[url] }})
 	}
 	return list
 }

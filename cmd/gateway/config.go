@@ -20,6 +20,7 @@ type Config struct {
 	Redis           Redis             `yaml:"redis"`
 	Store           Store             `yaml:"store"`
 	Archive         Archive           `yaml:"archive"`
+	Followers       []Follower        `yaml:"followers"`
 	CursorKeyFiles  []string          `yaml:"cursor_key_files"`
 	ClockSkew       time.Duration     `yaml:"clock_skew"`
 	Issuers         []Issuer          `yaml:"issuers"`

@@ -16,10 +16,11 @@ const (
 	healthFresh   = time.Second
 )
 
-// component is one part that a ready gateway needs. A nil check is a part that is not there yet.
+// component is one part that a ready gateway needs, or, where it informs only, a part whose state is worth telling.
 type component struct {
-	name  string
-	check func(context.Context) error
+	name    string
+	check   func(context.Context) error
+	informs bool
 }
 
 // health answers whether the process lives and whether it can serve. Not ready is the first sign of a stop, so that nobody sends
@@ -82,7 +83,7 @@ func (h *health) look(ctx context.Context) (state map[string]string, ready bool)
 	for i, c := range components {
 		h.state[c.name] = "ok"
 		if results[i] != nil {
-			h.state[c.name], h.ready = results[i].Error(), false
+			h.state[c.name], h.ready = results[i].Error(), h.ready && c.informs
 		}
 	}
 	return h.state, h.ready

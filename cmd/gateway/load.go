@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"zorgsluis/audit"
+	"zorgsluis/audit/follow"
 	"zorgsluis/authn"
 	"zorgsluis/configs"
 	"zorgsluis/consent"
@@ -33,6 +34,7 @@ type settings struct {
 	archiveFolder string
 	archiveKeys   []*audit.CheckpointKey // the first signs
 	credentials   []credential           // one for each source, in the same order
+	following     []follow.Options       // one for each follower
 
 	tables      *configs.Tables
 	policy      *policy.Policy
@@ -94,6 +96,7 @@ func (s *settings) check(c *checker) {
 	s.redis(c)
 	s.store(c)
 	s.archive(c)
+	s.followers(c)
 	s.sources(c)
 	s.decisions(c)
 	s.authentication(c)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"zorgsluis/audit"
+	"zorgsluis/audit/follow"
 	"zorgsluis/authn"
 	"zorgsluis/consent/redisstore"
 )
@@ -57,6 +58,7 @@ type running struct {
 	redis         *server
 	store         *redisstore.Store
 	archive       *audit.Archive
+	followers     []*follow.Follower
 	authenticator *authn.Authenticator
 
 	failed chan error // what ended although nobody asked it to
@@ -73,6 +75,7 @@ func serve(ctx context.Context, s *settings, log *slog.Logger, started func(*run
 	g.health = &health{components: g.components}
 	g.metrics.archiveLag(g.archiveLag)
 	g.archiveMetrics()
+	g.metrics.registry.MustRegister(followerMetrics{g.followerStates})
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
 
@@ -228,6 +231,7 @@ func (g *running) runArchive(ctx context.Context) {
 			g.log.Error("archive", "error", err.Error())
 		}
 	}
+	g.follow(ctx)
 	g.archive.OnError = func(err error) { g.log.Error("archive", "error", err.Error()) }
 	if err := g.archive.Run(ctx, g.store); err != nil {
 		g.failed <- err

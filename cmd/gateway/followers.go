@@ -1,0 +1,232 @@
+package main
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"zorgsluis/audit"
+	"zorgsluis/audit/follow"
+)
+
+// Follower is a system that access events are brought to, from the archive.
+type Follower struct {
+	Name              string        `yaml:"name"`
+	Kind              string        `yaml:"kind"` // a key of followerKeys
+	From              string        `yaml:"from"` // start or now
+	Batch             int           `yaml:"batch"`
+	Timeout           time.Duration `yaml:"timeout"`
+	URL               string        `yaml:"url"`
+	Interaction       string        `yaml:"interaction"` // update or create
+	Address           string        `yaml:"address"`
+	Format            string        `yaml:"format"` // dicom or json
+	AcceptUnannounced bool          `yaml:"accept_unannounced_close"`
+	Addresses         []string      `yaml:"addresses"`
+	Subject           string        `yaml:"subject"`
+	Topic             string        `yaml:"topic"`
+	HeaderFile        string        `yaml:"header_file"`
+	SecretFile        string        `yaml:"secret_file"`
+	User              string        `yaml:"user"`
+	PasswordFile      string        `yaml:"password_file"`
+	CredentialsFile   string        `yaml:"credentials_file"`
+	InsecurePlaintext bool          `yaml:"insecure_plaintext"`
+	TLS               struct {
+		CAFile          string `yaml:"ca_file"`
+		CertificateFile string `yaml:"certificate_file"`
+		KeyFile         string `yaml:"key_file"`
+	} `yaml:"tls"`
+}
+
+// followerKeys are the keys that have a meaning for each kind, besides those that all have.
+var followerKeys = map[string][]string{
+	"fhir":    {"url", "interaction", "header_file", "insecure_plaintext"},
+	"syslog":  {"address", "format", "accept_unannounced_close"},
+	"webhook": {"url", "secret_file", "header_file", "insecure_plaintext"},
+	"nats":    {"addresses", "subject", "user", "password_file", "credentials_file", "insecure_plaintext"},
+	"kafka":   {"addresses", "topic", "user", "password_file", "insecure_plaintext"},
+}
+
+// The forms of names that go to others.
+var (
+	natsSubject = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
+	kafkaTopic  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`)
+)
+
+// The defaults of a follower.
+const (
+	followerBatch   = 100
+	followerTimeout = 10 * time.Second
+)
+
+// followers checks the systems that follow the archive, and makes their destinations. Nobody is connected to.
+func (s *settings) followers(c *checker) {
+	var names []string
+	for i, f := range s.config.Followers {
+		key := fmt.Sprintf("followers[%d].", i)
+		if !sourceID.MatchString(f.Name) {
+			c.add(key+"name", "must be lower-case letters, digits and dashes, at most 32: it names a file and metrics")
+		} else if slices.Contains(names, f.Name) {
+			c.add(key+"name", "%s is used twice", f.Name)
+		}
+		names = append(names, f.Name)
+		if f.From != "" && f.From != "start" && f.From != "now" {
+			c.add(key+"from", "is %q, must be start or now", f.From)
+		}
+		if !c.written(key + "batch") {
+			f.Batch = followerBatch
+		}
+		if !c.written(key + "timeout") {
+			f.Timeout = followerTimeout
+		}
+		if f.Batch < 1 || f.Batch > 1000 {
+			c.add(key+"batch", "is %d, must be from 1 to 1000", f.Batch)
+		}
+		c.between(key+"timeout", f.Timeout, 100*time.Millisecond, 5*time.Minute)
+		destination := s.destination(c, key, f)
+		if destination == nil {
+			continue
+		}
+		s.following = append(s.following, follow.Options{
+			Name: f.Name, Folder: filepath.Join(s.archiveFolder, "followers"), FromNow: f.From == "now", Batch: f.Batch, Destination: destination,
+		})
+	}
+}
+
+// destination checks what is said of one kind, and makes it.
+func (s *settings) destination(c *checker, key string, f Follower) follow.Destination {
+	known, ok := followerKeys[f.Kind]
+	if !ok {
+		c.add(key+"kind", "is %q, must be fhir, syslog, webhook, nats or kafka", f.Kind)
+		return nil
+	}
+	for kind, names := range followerKeys {
+		for _, name := range names {
+			if kind != f.Kind && !slices.Contains(known, name) && c.written(key+name) {
+				c.add(key+name, "has no meaning with kind: %s", f.Kind)
+			}
+		}
+	}
+	form := audit.FHIROptions{Gateway: s.config.PublicURL, Name: "Zorgsluis"}
+	config := c.clientTLS(key, f)
+	switch f.Kind {
+	case "fhir":
+		c.destinationURL(key, f)
+		if f.Interaction != "" && f.Interaction != "update" && f.Interaction != "create" {
+			c.add(key+"interaction", "is %q, must be update or create", f.Interaction)
+		}
+		return follow.FHIR(follow.FHIROptions{
+			Base: f.URL, Create: f.Interaction == "create", Header: c.header(key, f), TLS: config, Timeout: f.Timeout, Form: form,
+		})
+	case "webhook":
+		c.destinationURL(key, f)
+		return follow.Webhook(follow.WebhookOptions{
+			URL: f.URL, Secret: c.key(key+"secret_file", f.SecretFile), Header: c.header(key, f), TLS: config, Timeout: f.Timeout,
+			Gateway: s.config.PublicURL,
+		})
+	case "syslog":
+		c.listen(key+"address", f.Address)
+		if f.Format != "" && f.Format != "dicom" && f.Format != "json" {
+			c.add(key+"format", "is %q, must be dicom or json", f.Format)
+		}
+		return follow.Syslog(follow.SyslogOptions{
+			Address: f.Address, JSON: f.Format == "json", Host: hostOf(s.config.PublicURL), Unannounced: f.AcceptUnannounced,
+			TLS: config, Timeout: f.Timeout, Form: form,
+		})
+	default:
+		return s.broker(c, key, f, config)
+	}
+}
+
+// broker makes a destination that is NATS or Kafka.
+func (s *settings) broker(c *checker, key string, f Follower, config *tls.Config) follow.Destination {
+	if len(f.Addresses) == 0 {
+		c.add(key+"addresses", "missing: at least one host:port")
+	}
+	for i, a := range f.Addresses {
+		if c.listen(fmt.Sprintf("%saddresses[%d]", key, i), a); strings.HasPrefix(a, ":") {
+			c.add(fmt.Sprintf("%saddresses[%d]", key, i), "the host is missing")
+		}
+	}
+	if f.InsecurePlaintext {
+		config = nil
+	}
+	if f.User != "" {
+		c.need(key+"password_file", f.PasswordFile)
+	}
+	password := c.secret(key+"password_file", f.PasswordFile)
+	if f.Kind == "kafka" {
+		if !kafkaTopic.MatchString(f.Topic) {
+			c.add(key+"topic", "must be the name of a topic: letters, digits, dots, dashes")
+		}
+		return follow.Kafka(follow.KafkaOptions{
+			Addresses: f.Addresses, Topic: f.Topic, User: f.User, Password: password, TLS: config, Timeout: f.Timeout, Gateway: s.config.PublicURL,
+		})
+	}
+	if !natsSubject.MatchString(f.Subject) {
+		c.add(key+"subject", "must be a subject without wildcards, such as zorgsluis.events; the kind of the event is added")
+	}
+	c.secret(key+"credentials_file", f.CredentialsFile) // that it is there, and nobody else's to read
+	return follow.NATS(follow.NATSOptions{
+		Addresses: f.Addresses, Subject: f.Subject, User: f.User, Password: password, CredentialsFile: c.path(f.CredentialsFile),
+		TLS: config, Timeout: f.Timeout, Gateway: s.config.PublicURL,
+	})
+}
+
+// destinationURL checks where events are posted to.
+func (c *checker) destinationURL(key string, f Follower) {
+	if u := c.baseURL(key+"url", f.URL); u != nil && u.Scheme != "https" && !isLoopback(u.Hostname()) && !f.InsecurePlaintext {
+		c.add(key+"url", "must be https, or on this machine; insecure_plaintext: true where another layer protects it")
+	}
+}
+
+// header reads the header that is sent along.
+func (c *checker) header(key string, f Follower) follow.Header {
+	read := c.credential(key+"header_file", f.HeaderFile)
+	return follow.Header{Name: read.header, Value: read.value}
+}
+
+// clientTLS is how a destination is known, and how it knows us.
+func (c *checker) clientTLS(key string, f Follower) *tls.Config {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if f.TLS.CAFile != "" {
+		config.RootCAs = c.pool(key+"tls.ca_file", f.TLS.CAFile)
+	}
+	if f.TLS.CertificateFile == "" && f.TLS.KeyFile == "" {
+		return config
+	}
+	if !c.need(key+"tls.certificate_file", f.TLS.CertificateFile) || !c.need(key+"tls.key_file", f.TLS.KeyFile) {
+		return config
+	}
+	chain, err := os.ReadFile(c.path(f.TLS.CertificateFile))
+	if err != nil {
+		c.add(key+"tls.certificate_file", "%s: %v", f.TLS.CertificateFile, pathless(err))
+		return config
+	}
+	secret := c.secret(key+"tls.key_file", f.TLS.KeyFile)
+	if secret == "" {
+		return config
+	}
+	pair, err := tls.X509KeyPair(chain, []byte(secret+"\n"))
+	if err != nil {
+		c.add(key+"tls.certificate_file", "does not hold a certificate that fits tls.key_file")
+		return config
+	}
+	config.Certificates = []tls.Certificate{pair}
+	return config
+}
+
+// hostOf is the host of a URL that was checked; "-" where it could not be read (RFC 5424).
+func hostOf(base string) string {
+	u, err := url.Parse(base)
+	if err != nil || u.Hostname() == "" || net.ParseIP(u.Hostname()) == nil && strings.ContainsAny(u.Hostname(), " \t") {
+		return "-"
+	}
+	return u.Hostname()
+}

@@ -1,0 +1,132 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// goodFollowers is one of each kind.
+const goodFollowers = `followers:
+  - { name: repository, kind: fhir, url: "https://audit.example/fhir", interaction: create, header_file: header, batch: 5, timeout: 3s }
+  - { name: siem, kind: syslog, address: "siem.example:6514", format: json, accept_unannounced_close: true }
+  - { name: alerts, kind: webhook, url: "http://127.0.0.1:9/hook", secret_file: cursor-key, from: now }
+  - { name: stream, kind: nats, addresses: ["nats.example:4222"], subject: zorgsluis.events, credentials_file: header }
+  - { name: topic, kind: kafka, addresses: ["kafka.example:9093"], topic: events, user: gateway, password_file: cursor-key, insecure_plaintext: true }
+`
+
+func placeFollowers(t *testing.T, followers string) string {
+	t.Helper()
+	file := place(t, base+followers)
+	write(t, filepath.Join(filepath.Dir(file), "header"), "Authorization: Bearer canary-header\n")
+	return file
+}
+
+func TestFollowersAreConfigured(t *testing.T) {
+	file := placeFollowers(t, goodFollowers)
+	s, err := loadSettings(file)
+	if err != nil {
+		t.Fatalf("got error %v", err)
+	}
+	if len(s.following) != 5 {
+		t.Fatalf("got %d followers, want 5", len(s.following))
+	}
+	first, third := s.following[0], s.following[2]
+	if first.Name != "repository" || first.Batch != 5 || first.FromNow || !third.FromNow || third.Batch != followerBatch {
+		t.Errorf("got %+v and %+v", first, third)
+	}
+	if want := filepath.Join(filepath.Dir(file), "archive", "followers"); first.Folder != want {
+		t.Errorf("got folder %s, want %s", first.Folder, want)
+	}
+	if got := strings.Join(s.warnings(), "\n"); !strings.Contains(got, "follower siem: accept_unannounced_close") || !strings.Contains(got, "follower topic: insecure_plaintext") {
+		t.Errorf("got warnings %s", got)
+	}
+	if s, err = loadSettings(place(t, base)); err != nil || len(s.following) != 0 {
+		t.Errorf("without the key: got %d followers and error %v, want none", len(s.following), err)
+	}
+}
+
+// TestBadFollowers breaks one thing at a time; every problem is told with its key and line, and never with the content of a file.
+func TestBadFollowers(t *testing.T) {
+	for _, tt := range []struct{ name, old, new, key, what string }{
+		{"a kind that is none", "kind: fhir", "kind: smtp", "followers[0].kind", "nats or kafka"},
+		{"a name that is no name", "name: siem", "name: My SIEM", "followers[1].name", "lower-case"},
+		{"a name twice", "name: siem", "name: repository", "followers[1].name", "twice"},
+		{"a key of another kind", "format: json", "topic: x", "followers[1].topic", "no meaning with kind: syslog"},
+		{"an unknown key", "format: json", "colour: x", "followers[1].colour", "unknown key"},
+		{"http to another machine", "https://audit.example", "http://audit.example", "followers[0].url", "https"},
+		{"a password in a URL", "https://audit", "https://a:canary-secret@audit", "followers[0].url", "password"},
+		{"an interaction that is none", "interaction: create", "interaction: delete", "followers[0].interaction", "update or create"},
+		{"a header file that is not there", "header_file: header", "header_file: nowhere", "followers[0].header_file", "does not exist"},
+		{"a header file of another form", "header_file: header", "header_file: cursor-key", "followers[0].header_file", "Header: value"},
+		{"no batch", "batch: 5", "batch: 0", "followers[0].batch", "from 1 to 1000"},
+		{"no time", "timeout: 3s", "timeout: 0s", "followers[0].timeout", "between"},
+		{"a format that is none", "format: json", "format: cef", "followers[1].format", "dicom or json"},
+		{"no port", "siem.example:6514", "siem.example", "followers[1].address", "host:port"},
+		{"no secret", "secret_file: cursor-key, ", "", "followers[2].secret_file", "missing"},
+		{"a secret of another form", "secret_file: cursor-key", "secret_file: header", "followers[2].secret_file", "base64"},
+		{"a start that is none", "from: now", "from: yesterday", "followers[2].from", "start or now"},
+		{"no addresses", `addresses: ["nats.example:4222"], `, "", "followers[3].addresses", "at least one"},
+		{"a subject with a wildcard", "subject: zorgsluis.events", `subject: "zorgsluis.>"`, "followers[3].subject", "wildcards"},
+		{"a user without password", "password_file: cursor-key, ", "", "followers[4].password_file", "missing"},
+		{"no topic", "topic: events, ", "", "followers[4].topic", "topic"},
+		{"an authority that is none", "format: json", "tls: { ca_file: header }", "followers[1].tls.ca_file", "PEM"},
+		{"a certificate without a key", "format: json", "tls: { certificate_file: header }", "followers[1].tls.key_file", "missing"},
+		{"a certificate that is none", "format: json", "tls: { certificate_file: header, key_file: header }", "followers[1].tls.certificate_file", "does not hold"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			broken := strings.Replace(goodFollowers, tt.old, tt.new, 1)
+			if broken == goodFollowers {
+				t.Fatalf("the configuration has no %q", tt.old)
+			}
+			_, err := loadSettings(placeFollowers(t, broken))
+			if err == nil {
+				t.Fatal("got no error")
+			}
+			found := problemsOf(t, err)
+			p := found[tt.key]
+			if p == nil || !strings.Contains(p.What, tt.what) || len(found) != 1 {
+				t.Fatalf("got %v, want one problem with %s that says %q", err, tt.key, tt.what)
+			}
+			var number int
+			if _, err := fmt.Sscanf(tt.key, "followers[%d]", &number); err != nil {
+				t.Fatal(err)
+			}
+			want := strings.Count(base, "\n") + 2 + number
+			if p.Line != want {
+				t.Errorf("got line %d, want %d", p.Line, want)
+			}
+			if strings.Contains(err.Error(), "canary") {
+				t.Errorf("the error shows a secret: %v", err)
+			}
+		})
+	}
+}
+
+// TestShownFollowersAreGood takes the comment signs from the followers of configs/gateway.yaml.
+func TestShownFollowersAreGood(t *testing.T) {
+	text, err := os.ReadFile("../../configs/gateway.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown := string(text)
+	from := strings.Index(shown, "followers: []")
+	shown = "followers:\n" + regexp.MustCompile(`(?m)^# ?`).ReplaceAllString(shown[strings.Index(shown[from:], "\n")+from+1:strings.Index(shown, "# Keys that seal page links")], "")
+	shown = regexp.MustCompile(`(?m)^  tls: .*$`).ReplaceAllString(shown, "") // files that are not there
+	shown = regexp.MustCompile(`secrets/(repository|nats)`).ReplaceAllString(shown, "header")
+	shown = regexp.MustCompile(`secrets/(alerts|kafka)`).ReplaceAllString(shown, "cursor-key")
+	s, err := loadSettings(placeFollowers(t, shown))
+	if err != nil {
+		t.Fatalf("got error %v", err)
+	}
+	if len(s.following) != len(followerKeys) {
+		t.Errorf("configs/gateway.yaml shows %d followers, want one of each kind", len(s.following))
+	}
+	if want := "default " + followerTimeout.String(); !strings.Contains(string(text), want) || followerTimeout != 10*time.Second {
+		t.Errorf("configs/gateway.yaml does not say %q", want)
+	}
+}
