@@ -66,6 +66,11 @@ func (g *Gate) serveAttachment(ctx context.Context, x *exchange, request policy.
 		return answer{}, refuse(causeNotFound, "attachment-invalid")
 	}
 	x.person = m.key
+	// What is on file is read first: for a holder that is gone the same work is done as for one that may not be seen (leaks.md RD-5).
+	j, ref := g.judge(ctx, x, request, m)
+	if ref != nil {
+		return answer{}, ref
+	}
 	want := fhir.LocalReference{Type: l.Type, ID: l.ID}
 	holder, ref := g.readResource(ctx, x, want, "/"+want.String())
 	if ref != nil {
@@ -74,10 +79,6 @@ func (g *Gate) serveAttachment(ctx context.Context, x *exchange, request policy.
 	defer holder.release()
 	if !slices.Contains(holder.contents.Attachments(0), l.Binary) {
 		return answer{}, refuse(causeNotFound, "attachment-moved")
-	}
-	j, ref := g.judge(ctx, x, request, m)
-	if ref != nil {
-		return answer{}, ref
 	}
 	if r := &holder.contents.Resources[0]; !j.permits(r) {
 		return answer{}, hidden(g.deniedResource(x, j, r))

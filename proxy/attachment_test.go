@@ -165,3 +165,43 @@ func TestVersionsAreDecidedOnTheirOwnContent(t *testing.T) {
 		}
 	}
 }
+
+// TestAbsentTakesTheWorkOfWithheld: of versions and attachments as of reads, what is gone and what may not be seen take the same
+// requests to the source and the same looks at what is on file.
+func TestAbsentTakesTheWorkOfWithheld(t *testing.T) {
+	w := versioned(t)
+	w.document("application/pdf", "the letter", "")
+	link := w.get("gp", "/fhir/demo/DocumentReference/doc-A").attachmentURL()
+	looks := 0
+	w.store.onRead = func() error { looks++; return nil }
+	work := func(target string) (asked int) {
+		t.Helper()
+		before, seen := len(w.source.all()), looks
+		if got := w.get("gp", target); got.status != 404 {
+			t.Errorf("%s: got %d, want 404", target, got.status)
+		}
+		return 100*(looks-seen) + len(w.source.all()) - before
+	}
+	label := func(name string) (restore func()) {
+		whole := w.source.records[name]
+		w.source.records[name] = strings.Replace(whole, `"id":`, `"meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"V"}]},"id":`, 1)
+		return func() { w.source.records[name] = whole }
+	}
+	for _, tt := range []struct{ name, resource, target string }{
+		{"a read", "Observation/lab-A", "/fhir/demo/Observation/lab-A"},
+		{"a version", "Observation/lab-A", "/fhir/demo/Observation/lab-A/_history/2"},
+		{"a history", "Observation/lab-A", "/fhir/demo/Observation/lab-A/_history"},
+		{"an older version alone", "Observation/lab-A/_history/2", "/fhir/demo/Observation/lab-A/_history/2"},
+		{"an attachment, its holder", "DocumentReference/doc-A", link},
+		{"an attachment, itself", "Binary/bin-A", link},
+	} {
+		restore := label(tt.resource)
+		withheld := work(tt.target)
+		delete(w.source.records, tt.resource)
+		absent := work(tt.target)
+		restore()
+		if withheld != absent || withheld == 0 {
+			t.Errorf("%s: %d looks and %d requests where it is withheld, %d and %d where it is absent", tt.name, withheld/100, withheld%100, absent/100, absent%100)
+		}
+	}
+}

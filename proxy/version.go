@@ -16,6 +16,10 @@ func (g *Gate) serveVersions(ctx context.Context, x *exchange, request policy.Re
 		return answer{}, ref
 	}
 	defer current.release()
+	// A resource that may not be seen now takes the work of one that is absent: its versions are not asked for.
+	if r := &current.contents.Resources[0]; !j.permits(r) {
+		return answer{}, hidden(g.deniedResource(x, j, r))
+	}
 	versions, ref := g.versions(ctx, x, fhir.LocalReference{Type: x.interaction.Type, ID: x.interaction.ID})
 	if ref != nil {
 		return answer{}, ref
