@@ -94,6 +94,10 @@ func New(o Options) *Follower {
 	return &Follower{o: o, cursor: cursor{folder: o.Folder, name: o.Name}, status: Status{Name: o.Name}}
 }
 
+// Begin takes the follower's place, as Run does. Whoever calls it before the archive goes on, and Run afterwards, misses nothing that is
+// archived in between.
+func (f *Follower) Begin(source Source) error { return f.cursor.ready(f.o.FromNow, source) }
+
 // Run follows until ctx ends. What fails is tried again, for ever: an archive is kept as long as its followers need it, so that waiting loses
 // nothing, and giving up would.
 func (f *Follower) Run(ctx context.Context, source Source) {

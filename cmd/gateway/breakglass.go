@@ -40,6 +40,7 @@ func (s *settings) breakGlass(c *checker) {
 	if len(b.Reasons) == 0 {
 		c.add("break_glass.reasons", "missing: without a reason to choose nobody can declare; policy.emergency_categories: [] says that")
 	}
+	s.alert, s.notice = s.messageWebhook(c, "break_glass.alert", b.Alert), s.messageWebhook(c, "break_glass.notice", b.Notice)
 	seen := map[string]bool{}
 	for i, r := range b.Reasons {
 		key := fmt.Sprintf("break_glass.reasons[%d]", i)
@@ -71,12 +72,15 @@ func (b BreakGlass) parts() proxy.BreakGlass {
 	return p
 }
 
-// reads is how a reason reads, in Dutch; a code that is not configured any more reads as it is.
-func (b BreakGlass) reads(code string) string {
+// reason is the configured reason of a code; a code that is not configured any more reads as it is.
+func (b BreakGlass) reason(code string) EmergencyReason {
 	for _, r := range b.Reasons {
 		if r.Code == code {
-			return r.NL
+			return r
 		}
 	}
-	return code
+	return EmergencyReason{code, code, code}
 }
+
+// reads is how a code reads, in Dutch.
+func (b BreakGlass) reads(code string) string { return b.reason(code).NL }

@@ -214,6 +214,12 @@ func (s *settings) warnings() []string {
 			warnings = append(warnings, "channel "+name+": consent is implied, so that silence permits")
 		}
 	}
+	if len(s.config.Policy.EmergencyCategories) > 0 && s.alert == nil {
+		warnings = append(warnings, "break_glass.alert is missing: nobody is told at once that an emergency was declared")
+	}
+	if len(s.config.Policy.EmergencyCategories) > 0 && s.notice == nil {
+		warnings = append(warnings, "break_glass.notice is missing: patients are not told of an emergency, and find it in their own view only")
+	}
 	slices.Sort(warnings)
 	return warnings
 }

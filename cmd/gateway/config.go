@@ -103,6 +103,15 @@ type BreakGlass struct {
 	PerHour      int               `yaml:"per_hour"`
 	ReviewWithin time.Duration     `yaml:"review_within"`
 	Reasons      []EmergencyReason `yaml:"reasons"`
+	Alert        Webhook           `yaml:"alert"`  // to the privacy officer
+	Notice       Webhook           `yaml:"notice"` // for the patient
+}
+
+// Webhook is where messages are sent, signed. The zero Webhook is nowhere.
+type Webhook struct {
+	URL        string `yaml:"url"`
+	SecretFile string `yaml:"secret_file"`
+	TLSCAFile  string `yaml:"tls_ca_file"`
 }
 
 // EmergencyReason is one that a declaration may give, and how it reads in Dutch and in English.

@@ -33,6 +33,7 @@ type settings struct {
 	cursorKeys    [][]byte
 	archiveFolder string
 	archiveKeys   []*audit.CheckpointKey // the first signs
+	alert, notice *messageTo             // nil: nobody is told
 	credentials   []credential           // one for each source, in the same order
 	following     []follow.Options       // one for each follower
 

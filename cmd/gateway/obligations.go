@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"zorgsluis/audit"
+	"zorgsluis/audit/follow"
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// How messages are delivered: at least once, with a stable id, and as long as it takes.
+const (
+	messageTimeout = 10 * time.Second
+	messageBatch   = 100 // events looked at at a time
+	messageWait    = 15 * time.Second
+	cursorsFolder  = "followers" // in the folder of the archive, which the instances share
+)
+
+// message is one kind of obligation that emergencies bring: somebody is to be told of some events. It is derived from the archive with a
+// durable cursor, and the event of a declaration is recorded in the same atomic step as the declaration: what is in force is told.
+type message struct {
+	name    string
+	to      *messageTo // nil: nobody
+	reasons []policy.Reason
+	render  func(*running) func(context.Context, audit.Event) ([]byte, error) // nil: the CloudEvent of the event
+}
+
+// messageTo is where messages go, read and checked.
+type messageTo struct {
+	url    string
+	secret []byte
+	roots  *x509.CertPool
+}
+
+// messages are the kinds there are: to the privacy officer at once, and to whoever tells the patient.
+func (s *settings) messages() []message {
+	return []message{
+		{"break-glass-alert", s.alert, []policy.Reason{audit.ReasonDeclared, audit.ReasonDeclarationLimit, audit.ReasonReviewOverdue}, nil},
+		{"break-glass-notice", s.notice, []policy.Reason{audit.ReasonDeclared, audit.ReasonReviewNotJustified}, (*running).notice},
+	}
+}
+
+// messageWebhook checks where messages go.
+func (s *settings) messageWebhook(c *checker, key string, w Webhook) *messageTo {
+	if w == (Webhook{}) {
+		return nil
+	}
+	if u := c.baseURL(key+".url", w.URL); u != nil && u.Scheme != "https" && !isLoopback(u.Hostname()) {
+		c.add(key+".url", "must be https, or on this machine")
+	}
+	to := &messageTo{url: w.URL, secret: c.key(key+".secret_file", w.SecretFile)}
+	if w.TLSCAFile != "" {
+		to.roots = c.pool(key+".tls_ca_file", w.TLSCAFile)
+	}
+	return to
+}
+
+// fulfil delivers messages until ctx ends, where the archive is ours. It is called before the archive goes on: a message begins with the first
+// event that is archived after it was configured.
+func (g *running) fulfil(ctx context.Context) {
+	for _, m := range g.settings.messages() {
+		if m.to == nil {
+			continue
+		}
+		o := follow.WebhookOptions{
+			URL: m.to.url, Secret: m.to.secret, Timeout: messageTimeout, Gateway: g.settings.config.PublicURL,
+			TLS: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: m.to.roots},
+		}
+		if m.render != nil {
+			o.Render = m.render(g)
+		}
+		d := &delivery{Destination: follow.Webhook(o), reasons: m.reasons}
+		f := follow.New(follow.Options{
+			Name: m.name, Folder: filepath.Join(g.settings.archiveFolder, cursorsFolder), FromNow: true, Batch: messageBatch, MostWait: messageWait,
+			Destination: d, Report: func(s follow.Status) { g.reportMessage(s) },
+		})
+		if err := f.Begin(g.archive); err != nil {
+			g.log.Error("messages", "message", m.name, "error", err.Error()) // Run goes on trying
+		}
+		g.metrics.message(m.name, d.sent.Load, func() time.Duration { return f.Status(g.archive).Late })
+		g.work.Go(func() { f.Run(ctx, g.archive) })
+	}
+}
+
+func (g *running) reportMessage(s follow.Status) {
+	if s.Err != nil {
+		g.log.Error("messages are not delivered", "message", s.Name, "late", s.Late.String(), "error", s.Err.Error())
+		return
+	}
+	g.log.Info("messages are delivered again", "message", s.Name)
+}
+
+// delivery brings the events of some reasons to a destination, and passes over the others.
+type delivery struct {
+	follow.Destination
+	reasons []policy.Reason
+	sent    atomic.Uint64
+}
+
+// Deliver implements follow.Destination. No refusal is final: an obligation is not set aside because the receiver is misconfigured.
+func (d *delivery) Deliver(ctx context.Context, events []audit.Event) (int, error) {
+	for i, e := range events {
+		if !slices.Contains(d.reasons, e.Reason) {
+			continue
+		}
+		if _, err := d.Destination.Deliver(ctx, events[i:i+1]); err != nil {
+			return i, errors.New(err.Error()) // not follow.ErrRefused any more
+		}
+		d.sent.Add(1)
+	}
+	return len(events), nil
+}
+
+// notice is what whoever tells the patient is told: who it is about, as that is known to the store and stands in no event, and what happened,
+// without the words of the professional or the reviewer: the patient reads those in the own view.
+type notice struct {
+	SpecVersion     string        `json:"specversion"`
+	ID              audit.EventID `json:"id"`
+	Source          string        `json:"source"`
+	Type            string        `json:"type"`
+	Time            time.Time     `json:"time"`
+	DataContentType string        `json:"datacontenttype"`
+	Data            noticeData    `json:"data"`
+}
+
+type noticeData struct {
+	Person       fhir.Identifier       `json:"person"`
+	Reason       policy.Reason         `json:"reason"` // declared, review-not-justified
+	Declaration  consent.DeclarationID `json:"declaration"`
+	Organization string                `json:"organization"` // that declared
+	DeclaredAt   time.Time             `json:"declared_at"`
+	Code         string                `json:"emergency_code"`
+	NL           string                `json:"nl"` // the code in words
+	EN           string                `json:"en"`
+}
+
+var errNoPerson = errors.New("the store does not have the declaration that somebody is to be told of")
+
+// notice gives how notices to patients are rendered.
+func (g *running) notice() func(context.Context, audit.Event) ([]byte, error) {
+	return func(ctx context.Context, e audit.Event) ([]byte, error) {
+		ctx, cancel := context.WithTimeout(ctx, operatorTimeout)
+		defer cancel()
+		standing, _, err := g.store.Standing(ctx, e.Person)
+		if err != nil {
+			return nil, err
+		}
+		d := find(&standing, e.Declaration)
+		if d == nil {
+			return nil, errNoPerson
+		}
+		reason := g.settings.config.BreakGlass.reason(d.Code)
+		return json.Marshal(notice{
+			SpecVersion: "1.0", ID: e.ID, Source: g.settings.config.PublicURL, Type: "zorgsluis.notice.break-glass.v1", Time: e.Time.UTC(),
+			DataContentType: "application/json",
+			Data: noticeData{
+				Person: standing.Person, Reason: e.Reason, Declaration: d.ID, Organization: d.Organization, DeclaredAt: d.DeclaredAt.UTC(),
+				Code: d.Code, NL: reason.NL, EN: reason.EN,
+			},
+		})
+	}
+}
+
+// message shows how the delivery of one kind of messages stands.
+func (m *metrics) message(name string, sent func() uint64, late func() time.Duration) {
+	labels := prometheus.Labels{"message": name}
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "zorgsluis_messages_total", Help: "Messages that arrived, to the privacy officer and for patients.", ConstLabels: labels,
+	}, func() float64 { return float64(sent()) }), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "zorgsluis_messages_late_seconds", Help: "How old the oldest event is that was not looked at, or whose message did not arrive.", ConstLabels: labels,
+	}, func() float64 { return late().Seconds() }))
+}
