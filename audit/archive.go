@@ -253,7 +253,7 @@ func (a *Archive) Accept(sequence uint64, after map[int]string) error {
 func (a *Archive) Run(ctx context.Context, outbox Outbox) error {
 	var reported time.Time
 	for {
-		moved, err := a.round(ctx, outbox)
+		moved, more, err := a.round(ctx, outbox)
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -263,10 +263,12 @@ func (a *Archive) Run(ctx context.Context, outbox Outbox) error {
 			a.OnError(err)
 			reported = time.Now()
 		}
-		if int64(moved) >= a.Batch {
+		if more && moved > 0 {
 			continue
 		}
-		wait := a.Idle // also after a round that moved a little: each round costs a sync, and a later one moves more at once
+		// Also after a round that moved something: each costs a sync, and the store a read and a trim per shard, which for few events
+		// are dearer than the events. A later one moves more at once.
+		wait := a.Idle
 		if err != nil {
 			wait = max(wait, waitAfterError)
 		}
@@ -283,36 +285,36 @@ func (a *Archive) Run(ctx context.Context, outbox Outbox) error {
 // Drain archives until the outbox is empty, for a graceful stop, or until nothing moves any more: then it returns why.
 func (a *Archive) Drain(ctx context.Context, outbox Outbox) error {
 	for {
-		if moved, err := a.round(ctx, outbox); moved == 0 {
+		if moved, _, err := a.round(ctx, outbox); moved == 0 {
 			return err
 		}
 	}
 }
 
-// round reads every shard once and archives what is new. It returns how many entries left the outbox. Errors are joined: one shard
-// that fails does not hold up the others.
-func (a *Archive) round(ctx context.Context, outbox Outbox) (moved int, err error) {
+// round reads every shard once and archives what is new. It returns how many entries left the outbox, and whether a shard had a whole
+// batch, so that there may be more. Errors are joined: one shard that fails does not hold up the others.
+func (a *Archive) round(ctx context.Context, outbox Outbox) (moved int, more bool, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	begun, all := time.Now(), true
+	begun := time.Now()
 	defer func() {
 		a.lag.Err, a.lag.Archived, a.lag.Signed = err, a.chain.n, a.signed.size
-		if all && err == nil {
+		if !more && err == nil {
 			a.lag.CaughtUp = begun
 		}
 	}()
 	if a.closed {
-		return 0, ErrClosed
+		return 0, false, ErrClosed
 	}
 	if err := a.checkStore(ctx, outbox); err != nil {
-		return 0, err
+		return 0, false, err
 	}
 	var errs []error
 	w := writer{archive: a, outbox: outbox}
 	for shard := range outbox.Shards() {
 		// From the start, not from the cursor: an entry below the cursor that is not in the archive would never be seen again.
 		entries, err := outbox.Read(ctx, shard, "", a.Batch)
-		all = all && int64(len(entries)) < a.Batch
+		more = more || int64(len(entries)) >= a.Batch
 		if err == nil && len(entries) > 0 {
 			err = w.add(ctx, shard, entries)
 		}
@@ -321,7 +323,7 @@ func (a *Archive) round(ctx context.Context, outbox Outbox) (moved int, err erro
 		}
 	}
 	errs = append(errs, w.flush(ctx), a.signIfDue(), a.expire())
-	return w.moved, errors.Join(errs...)
+	return w.moved, more, errors.Join(errs...)
 }
 
 // checkStore refuses the outbox of another store, and one that was trimmed of what is not here. It learns which store it is when

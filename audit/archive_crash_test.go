@@ -82,7 +82,7 @@ func TestNothingIsLostOrDoubledAfterADiskError(t *testing.T) {
 		a := smallArchive(t, d)
 		var failed error
 		for {
-			moved, err := a.round(t.Context(), outbox)
+			moved, _, err := a.round(t.Context(), outbox)
 			failed = errors.Join(failed, err)
 			if !errors.Is(a.Lag().Err, err) {
 				t.Fatalf("step %d: got error %v in Lag, want %v", failAt, a.Lag().Err, err)
@@ -225,7 +225,7 @@ func TestLagTellsWhetherTheArchiveKeepsUp(t *testing.T) {
 	outbox.fill(5)
 	a := smallArchive(t, newMemDisk())
 	for i, caughtUp := range []bool{false, false, true} { // five entries in a shard, two in a round
-		if _, err := a.round(t.Context(), outbox); err != nil {
+		if _, _, err := a.round(t.Context(), outbox); err != nil {
 			t.Fatal(err)
 		}
 		if got := !a.Lag().CaughtUp.IsZero(); got != caughtUp {

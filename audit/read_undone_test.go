@@ -14,7 +14,7 @@ func TestNoWriteThatIsUndoneIsEverRead(t *testing.T) {
 		var at Place
 		read := 0
 		for range 8 {
-			_, _ = a.round(t.Context(), o) // one of them fails
+			_, _, _ = a.round(t.Context(), o) // one of them fails
 			// memDisk's files cannot seek, so that places are compared with the end.
 			if end := a.End(); end.N < at.N || end.Segment == at.Segment && end.Offset < at.Offset {
 				t.Fatalf("step %d: the end went back from %+v to %+v", fail, at, end)
