@@ -151,3 +151,16 @@ func TestManyEventsOfOnePerson(t *testing.T) {
 		t.Errorf("got %d events, %v, want 4", len(events), err)
 	}
 }
+
+// TestOutboxOfAWrongType: where the event cannot go to the outbox it does not go to the person's own list either.
+func TestOutboxOfAWrongType(t *testing.T) {
+	s, server := real(t)
+	wantErr(t, s.Commit(t.Context(), release(s, alice, 0)), nil)
+	shard := "zs:{s" + string(s.NewRecordID(alice)[:2]) + "}:"
+	server.Do("del", shard+"events")
+	server.Do("set", shard+"events", "x")
+	wantErr(t, s.Commit(t.Context(), release(s, alice, 0)), redisstore.ErrSealed)
+	if got := server.Do("llen", shard+"p:"+string(s.Key(alice))+":events").(int64); got != 1 {
+		t.Errorf("%d events are in the person's list, want 1", got)
+	}
+}
