@@ -140,3 +140,47 @@ func TestAForgedLineIsFound(t *testing.T) {
 		})
 	}
 }
+
+// TestAChainThatWasMadeAnewIsFoundByItsCheckpoints alters an event and computes all sums anew, as anybody can who can write the file.
+func TestAChainThatWasMadeAnewIsFoundByItsCheckpoints(t *testing.T) {
+	d, outbox := newMemDisk(), newMemOutbox(t, 1)
+	outbox.fill(4)
+	a, err := openArchive(d, testSigner(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(a.Drain(t.Context(), outbox), a.Close()); err != nil {
+		t.Fatal(err)
+	}
+	verify := func() error {
+		v := verification{disk: d, trust: verifiers([]PublicKey{testSigner(t).PublicKey}), chain: newChain()}
+		_, err := v.all(nil)
+		return err
+	}
+	if err := verify(); err != nil {
+		t.Fatal(err)
+	}
+	old, anew := newChain(), newChain()
+	var b []byte
+	if _, err := scan(d, 1, &old, func(r record) error {
+		if len(r.Event) == 0 {
+			anew.began, anew.store = old.began, old.store
+			b = anew.appendHeader(b, 1)
+			return nil
+		}
+		e := r.entry()
+		e.Payload = []byte(strings.Replace(string(e.Payload), "1700000002-0", "1700000002-9", 1))
+		b = anew.appendEntry(b, r.Shard, e)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	d.files[segmentName(1)].data = b
+	var damage *DamageError
+	if err := verify(); !errors.As(err, &damage) || damage.File != checkpointsName(1) || damage.Line != 2 {
+		t.Errorf("got error %v, want that checkpoint 2 does not fit", err)
+	}
+	if _, err := openArchive(d, testSigner(t)); !errors.As(err, &damage) {
+		t.Errorf("got error %v, want that it is not opened", err)
+	}
+}

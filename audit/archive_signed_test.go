@@ -288,7 +288,7 @@ func TestFilesAreRemovedWholeAfterTheirRetention(t *testing.T) {
 			t.Fatal(err)
 		}
 		a.Retention = retention
-		o := &outbox{id: "store-1", shards: make([][]audit.Entry, 1)}
+		o := &outbox{id: "store of " + filepath.Base(folder), shards: make([][]audit.Entry, 1)}
 		for range years {
 			o.addAt(0, int(a.Lag().Archived)+1, time.Now())
 			if err := a.Drain(t.Context(), o); err != nil {
@@ -339,6 +339,23 @@ func TestFilesAreRemovedWholeAfterTheirRetention(t *testing.T) {
 		}
 		_, err = audit.Verify(folder, testKey(t).PublicKey)
 		wantDamage(t, err, fmt.Sprintf("events-%06d.jsonl", len(lines)+1), 1)
+	})
+	run("a record of another archive is found", func(t *testing.T, folder string) {
+		other := folder + "-other"
+		for _, each := range []string{folder, other} {
+			grown(t, each, audit.MinRetention, 10)
+		}
+		a, b := files(t, folder)[0], files(t, other)[0]
+		if filepath.Base(a) != filepath.Base(b) {
+			t.Fatalf("got first files %s and %s, want the same number", a, b)
+		}
+		for i, name := range files(t, folder) { // one archive in the other's place
+			for _, kind := range []string{"events", "checkpoints"} {
+				write(t, strings.Replace(name, "events", kind, 1), read(t, strings.Replace(files(t, other)[i], "events", kind, 1)))
+			}
+		}
+		_, err := audit.Verify(folder, testKey(t).PublicKey)
+		wantDamage(t, err, a, 1)
 	})
 	run("a removal that a crash cut short is finished", func(t *testing.T, folder string) {
 		grown(t, folder, 0, 7)

@@ -291,6 +291,36 @@ func TestReplayRefusesWhatItDoesNotContinue(t *testing.T) {
 		_, err := r.replay(0)
 		wantErr(t, err, redisstore.ErrStoreMismatch)
 	})
+	t.Run("a version of another line", func(t *testing.T) {
+		r, other := newRestored(t), newRestored(t)
+		made := map[uint64]*audit.Made{}
+		alices := func(l audit.Line) (uint64, bool) {
+			e, err := audit.ParseEvent(l.Payload)
+			return e.Generation, err == nil && l.Made != nil && e.Person == r.store.Key(alice)
+		}
+		for _, each := range []*restored{r, other} {
+			each.life(0)
+			each.drain()
+		}
+		if _, err := audit.Walk(other.folder, audit.VerifyOptions{Each: func(l audit.Line) error {
+			if generation, is := alices(l); is {
+				made[generation] = l.Made
+			}
+			return nil
+		}}); err != nil {
+			t.Fatal(err)
+		}
+		r.server.Do("flushall")
+		_, err := redisstore.Replay(t.Context(), r.o, func(each func(audit.Line) error) (audit.Summary, error) {
+			return audit.Walk(r.folder, audit.VerifyOptions{Each: func(l audit.Line) error {
+				if generation, is := alices(l); is && generation == 2 {
+					l.Made = made[2] // it opens, and is of this person and generation
+				}
+				return each(l)
+			}})
+		})
+		wantErr(t, err, redisstore.ErrDiverged)
+	})
 	t.Run("other secrets", func(t *testing.T) {
 		r := newRestored(t)
 		r.life(0)
@@ -345,8 +375,9 @@ func TestReplayLeavesOutWhatAnOperatorGaveUp(t *testing.T) {
 		}
 	}
 	late() // a backup of what was given up cannot be continued
-	_, err = r.replay(0)
-	wantErr(t, err, redisstore.ErrDiverged)
+	if _, err = r.replay(0); !errors.Is(err, redisstore.ErrDiverged) || !strings.Contains(err.Error(), "whose loss was accepted") {
+		t.Errorf("got error %v, want ErrDiverged before anything is tried", err)
+	}
 }
 
 // TestAnArchiveThatLostWhatWasTrimmedIsRefused puts the archive back instead of the store.

@@ -105,7 +105,7 @@ func (w *world) wantAllRecorded(replies []reply) {
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	g, file := w.start()
+	g, file := w.start("folder: archive,", "folder: archive, rotate_size: 64KiB, checkpoint_events: 5,") // more that can be cut short
 	var all []reply
 	for range 4 {
 		l := startLoad(g, 6)
