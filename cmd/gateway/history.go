@@ -67,21 +67,22 @@ func sortNewest(events []audit.Event) {
 
 // reaches reports whether the archive has the oldest event that the store still keeps: then nothing is missing between them. It waits a while for it.
 func (p personEvents) reaches(ctx context.Context, person consent.PersonKey, oldest audit.Event) (bool, error) {
-	ctx, cancel := context.WithTimeout(ctx, p.wait)
-	defer cancel()
 	behind := audit.Mark{Time: oldest.Time.Add(time.Microsecond)}
+	patience := time.NewTimer(p.wait)
+	defer patience.Stop()
 	for {
 		archived, err := p.archived.Events(ctx, person, behind, 64)
-		switch {
-		case ctx.Err() != nil:
-			return false, nil
-		case err != nil:
+		if err != nil {
 			return false, err
-		case slices.ContainsFunc(archived, func(e audit.Event) bool { return e.ID == oldest.ID }):
+		}
+		if slices.ContainsFunc(archived, func(e audit.Event) bool { return e.ID == oldest.ID }) {
 			return true, nil
 		}
 		select {
+		case <-patience.C:
+			return false, nil
 		case <-ctx.Done():
+			return false, ctx.Err()
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

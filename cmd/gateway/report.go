@@ -6,9 +6,13 @@ import (
 	"time"
 
 	"zorgsluis/audit"
+	"zorgsluis/consent"
 )
 
 type reportCommand struct {
+	Recipients reportRecipientsCommand `cmd:"" help:"Who received what of one patient's record. Reads the person (BSN, or system|value) from standard input. This is on record itself."`
+	Incident   reportIncidentCommand   `cmd:"" help:"Which patients, and which of their data, a period and a choice of callers are about. This is on record itself."`
+	Insurers   reportInsurersCommand   `cmd:"" help:"Attempts of insurers to get at records, which are reported to the authority. Names no patient."`
 	Breakglass reportBreakGlassCommand `cmd:"" help:"Count the emergency declarations of a period by organization, professional, reason and verdict. Names no patient."`
 }
 
@@ -20,10 +24,7 @@ type period struct {
 
 // instants are the first one of the period and the first one after it.
 func (p period) instants() (from, until time.Time, err error) {
-	zone, err := time.LoadLocation("Europe/Amsterdam") // compiled in (package consent)
-	if err != nil {
-		return from, until, err
-	}
+	zone := consent.Zone()
 	if from, err = time.ParseInLocation(time.DateOnly, p.From, zone); err != nil {
 		return from, until, usage(errors.New("--from must be a date as in 2026-01-31"))
 	}

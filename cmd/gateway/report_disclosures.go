@@ -1,0 +1,327 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+	"zorgsluis/consent/redisstore"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// reasonReported is the reason of the event of a report that is about patients.
+const reasonReported = "reported"
+
+// disclosure is what was made ready of one patient's record for one party, added up.
+type disclosure struct {
+	First      time.Time           `json:"first"`
+	Last       time.Time           `json:"last"`
+	Times      int                 `json:"times"`
+	Emergency  int                 `json:"emergency,omitempty"` // how many of them in an emergency
+	Sources    []string            `json:"sources,omitempty"`
+	Categories []fhir.DataCategory `json:"categories,omitempty"`
+	Resources  []string            `json:"resources,omitempty"`
+	// NotListed is how many resources are not in the list: the events of large answers name the first ones only.
+	NotListed int                `json:"not_listed,omitempty"`
+	Consents  []consent.RecordID `json:"consents,omitempty"`
+}
+
+// add adds one event. Lists stay sorted, each value once.
+func (d *disclosure) add(e audit.Event) {
+	if d.Times == 0 || e.Time.Before(d.First) {
+		d.First = e.Time
+	}
+	if e.Time.After(d.Last) {
+		d.Last = e.Time
+	}
+	d.Times++
+	if e.Declaration != "" {
+		d.Emergency++
+	}
+	if e.Source != "" {
+		d.Sources = merged(d.Sources, e.Source)
+	}
+	d.Categories = merged(d.Categories, e.Categories...)
+	d.Resources = merged(d.Resources, e.Disclosed...)
+	d.Consents = merged(d.Consents, e.Records...)
+	if e.DisclosedTotal > 0 {
+		d.NotListed += e.DisclosedTotal - len(e.Disclosed)
+	}
+}
+
+// merged adds values to a sorted list that has each once.
+func merged[T cmp.Ordered](list []T, values ...T) []T {
+	for _, value := range values {
+		if at, found := slices.BinarySearch(list, value); !found {
+			list = slices.Insert(list, at, value)
+		}
+	}
+	return list
+}
+
+// disclosed reports whether something of a record was made ready for the one who asked.
+func disclosed(e audit.Event) bool {
+	return e.Kind == audit.KindAccess && e.Outcome == audit.OutcomePermit && e.Person != "" && len(e.Disclosed) > 0
+}
+
+type reportRecipientsCommand struct {
+	configured
+	From string `placeholder:"DATE" help:"First day (2026-01-31); default: everything that is kept."`
+	To   string `placeholder:"DATE" help:"Last day."`
+}
+
+// recipient is who received something: the person who asked, for which organization, by which client.
+type recipient struct {
+	Kind         string              `json:"kind,omitempty"`
+	Organization string              `json:"organization,omitempty"`
+	Practitioner string              `json:"practitioner,omitempty"`
+	Name         string              `json:"name,omitempty"`
+	Client       string              `json:"client,omitempty"`
+	Purpose      policy.PurposeOfUse `json:"purpose,omitempty"`
+}
+
+func recipientOf(a audit.Actor) recipient {
+	return recipient{a.Kind, a.Organization, a.Practitioner, a.Name, a.Client, a.Purpose}
+}
+
+func (r recipient) compare(other recipient) int {
+	return cmp.Or(cmp.Compare(r.Organization, other.Organization), cmp.Compare(r.Practitioner, other.Practitioner), cmp.Compare(r.Name, other.Name),
+		cmp.Compare(r.Client, other.Client), cmp.Compare(r.Purpose, other.Purpose), cmp.Compare(r.Kind, other.Kind))
+}
+
+type recipientRow struct {
+	recipient
+	disclosure
+}
+
+// Run prints who received what of one patient's record (AVG art. 15 and 19): the patient is read from standard input.
+func (r *reportRecipientsCommand) Run(env *environment) error {
+	from, to, err := between(r.From, r.To)
+	if err != nil {
+		return err
+	}
+	person, err := readPerson(lines(env))
+	if err != nil {
+		return err
+	}
+	return withStore(env, r.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+		key := store.Key(person)
+		if err := onRecord(ctx, s, store, key); err != nil {
+			return fmt.Errorf("report recipients: %w", err)
+		}
+		report := struct {
+			ArchivedThrough time.Time      `json:"archived_through,omitzero"`
+			Recipients      []recipientRow `json:"recipients"`
+		}{Recipients: []recipientRow{}}
+		found := map[recipient]*disclosure{}
+		err := s.eachEvent(func(e audit.Event) error {
+			report.ArchivedThrough = later(report.ArchivedThrough, e.Time)
+			if disclosed(e) && e.Person == key && within(e.Time, from, to) {
+				at(found, recipientOf(e.Actor)).add(e)
+			}
+			return env.ctx.Err()
+		})
+		if err != nil {
+			return fmt.Errorf("report recipients: %w", err)
+		}
+		for _, who := range slices.SortedFunc(maps.Keys(found), recipient.compare) {
+			report.Recipients = append(report.Recipients, recipientRow{who, *found[who]})
+		}
+		return printJSON(env.stdout, report)
+	})
+}
+
+type reportIncidentCommand struct {
+	configured
+	period
+	Client       string `help:"Only what this client asked."`
+	Organization string `help:"Only what was asked for this organization (ura:00000001)."`
+	Patient      bool   `help:"Only about one person, who is read from standard input (BSN, or system|value)."`
+	Identify     bool   `help:"Name the patients by their own identifiers, where the store has them, so that they can be told of a breach. The output is then as secret as a record."`
+}
+
+// affected is one patient in an incident: by person key, or by name where that was asked for.
+type affected struct {
+	Person     consent.PersonKey `json:"person"`
+	Identifier *fhir.Identifier  `json:"identifier,omitempty"`
+	disclosure
+	Recipients []recipient `json:"recipients"`
+}
+
+// incident is the report: who could have seen what that should not have been seen (AVG art. 33 and 34).
+type incident struct {
+	From            time.Time  `json:"from"`
+	Until           time.Time  `json:"until"`
+	ArchivedThrough time.Time  `json:"archived_through,omitzero"`
+	Patients        []affected `json:"patients"`
+	Disclosures     int        `json:"disclosures"`
+	Refused         int        `json:"refused"` // exchanges that were turned down, by the same choice
+}
+
+// Run prints which patients, and which of their data, a period and a choice of callers are about.
+func (r *reportIncidentCommand) Run(env *environment) error {
+	from, until, err := r.instants()
+	if err != nil {
+		return err
+	}
+	var person fhir.Identifier
+	if r.Patient {
+		if person, err = readPerson(lines(env)); err != nil {
+			return err
+		}
+	}
+	return withStore(env, r.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+		var key consent.PersonKey
+		if r.Patient {
+			key = store.Key(person)
+		}
+		if err := onRecord(ctx, s, store, key); err != nil {
+			return fmt.Errorf("report incident: %w", err)
+		}
+		report, err := r.collect(env, s, key, from, until)
+		if err == nil && r.Identify {
+			err = identify(ctx, store, report.Patients)
+		}
+		if err != nil {
+			return fmt.Errorf("report incident: %w", err)
+		}
+		return printJSON(env.stdout, report)
+	})
+}
+
+func (r *reportIncidentCommand) collect(env *environment, s *settings, person consent.PersonKey, from, until time.Time) (incident, error) {
+	report := incident{From: from, Until: until, Patients: []affected{}}
+	data, recipients := map[consent.PersonKey]*disclosure{}, map[consent.PersonKey]map[recipient]bool{}
+	err := s.eachEvent(func(e audit.Event) error {
+		report.ArchivedThrough = later(report.ArchivedThrough, e.Time)
+		switch {
+		case !within(e.Time, from, until), person != "" && e.Person != person, e.Kind != audit.KindAccess && e.Kind != audit.KindBreakGlass,
+			r.Client != "" && e.Actor.Client != r.Client, r.Organization != "" && e.Actor.Organization != r.Organization:
+		case disclosed(e):
+			report.Disclosures++
+			at(data, e.Person).add(e)
+			if recipients[e.Person] == nil {
+				recipients[e.Person] = map[recipient]bool{}
+			}
+			recipients[e.Person][recipientOf(e.Actor)] = true
+		case e.Outcome != audit.OutcomePermit:
+			report.Refused++
+		}
+		return env.ctx.Err()
+	})
+	for _, key := range slices.Sorted(maps.Keys(data)) {
+		report.Patients = append(report.Patients, affected{
+			Person: key, disclosure: *data[key], Recipients: slices.SortedFunc(maps.Keys(recipients[key]), recipient.compare),
+		})
+	}
+	return report, err
+}
+
+// identify names those of whom the store has a standing: it is the only place where a person key leads back to a person.
+func identify(ctx context.Context, store *redisstore.Store, patients []affected) error {
+	for i, p := range patients {
+		standing, _, err := store.Standing(ctx, p.Person)
+		if err != nil {
+			return err
+		}
+		if standing.Person != (fhir.Identifier{}) {
+			patients[i].Identifier = &standing.Person
+		}
+	}
+	return nil
+}
+
+type reportInsurersCommand struct {
+	configured
+	period
+}
+
+// Run prints which parties that the law shuts out asked for records, insurers first of all: those are reported to the authority (Wabvpz
+// art. 15h).
+func (r *reportInsurersCommand) Run(env *environment) error {
+	from, until, err := r.instants()
+	if err != nil {
+		return err
+	}
+	s, err := loadSettings(r.Config)
+	if err != nil {
+		return err
+	}
+	type attempts struct {
+		recipient
+		Times    int         `json:"times"`
+		Patients int         `json:"patients"` // how many different ones, as far as the requests named one
+		When     []time.Time `json:"when"`
+		persons  map[consent.PersonKey]bool
+	}
+	report := struct {
+		From            time.Time   `json:"from"`
+		Until           time.Time   `json:"until"`
+		ArchivedThrough time.Time   `json:"archived_through,omitzero"`
+		Attempts        []*attempts `json:"attempts"`
+	}{From: from, Until: until, Attempts: []*attempts{}}
+	found := map[recipient]*attempts{}
+	err = s.eachEvent(func(e audit.Event) error {
+		report.ArchivedThrough = later(report.ArchivedThrough, e.Time)
+		if within(e.Time, from, until) && slices.Contains(e.Obligations, policy.ObligationReportAuthority) {
+			who := recipientOf(e.Actor)
+			if found[who] == nil {
+				found[who] = &attempts{recipient: who, persons: map[consent.PersonKey]bool{}}
+			}
+			one := found[who]
+			one.Times, one.When = one.Times+1, append(one.When, e.Time)
+			if e.Person != "" {
+				one.persons[e.Person] = true
+				one.Patients = len(one.persons)
+			}
+		}
+		return env.ctx.Err()
+	})
+	if err != nil {
+		return fmt.Errorf("report insurers: %w", err)
+	}
+	for _, who := range slices.SortedFunc(maps.Keys(found), recipient.compare) {
+		report.Attempts = append(report.Attempts, found[who])
+	}
+	return printJSON(env.stdout, report)
+}
+
+// onRecord records that a report about patients is made: before anything of it is given. person is empty where it is about many.
+func onRecord(ctx context.Context, s *settings, store *redisstore.Store, person consent.PersonKey) error {
+	event := operatorEvent(s, audit.KindLog, reasonReported, rand.Text())
+	event.Person, event.Interaction, event.Type = person, fhir.CodeSearch, "AuditEvent"
+	if err := store.Commit(ctx, audit.Release{Event: event}); err != nil {
+		return fmt.Errorf("not on record, so nothing is given: %w", err)
+	}
+	return nil
+}
+
+// between reads a period of which both ends may be left out.
+func between(first, last string) (from, until time.Time, err error) {
+	p := period{From: cmp.Or(first, "2000-01-01"), To: cmp.Or(last, "9000-01-01")}
+	return p.instants()
+}
+
+func within(at, from, until time.Time) bool { return !at.Before(from) && at.Before(until) }
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// at gives what is added up under a key.
+func at[K comparable](found map[K]*disclosure, key K) *disclosure {
+	if found[key] == nil {
+		found[key] = &disclosure{}
+	}
+	return found[key]
+}
