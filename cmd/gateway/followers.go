@@ -75,6 +75,9 @@ func (s *settings) followers(c *checker) {
 		} else if slices.Contains(names, f.Name) {
 			c.add(key+"name", "%s is used twice", f.Name)
 		}
+		if strings.HasPrefix(f.Name, "break-glass-") {
+			c.add(key+"name", "must not begin with break-glass-: these are the gateway's own")
+		}
 		names = append(names, f.Name)
 		if f.From != "" && f.From != "start" && f.From != "now" {
 			c.add(key+"from", "is %q, must be start or now", f.From)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,24 +13,45 @@ import (
 
 // follow starts the followers of the archive, once this instance has it. What they do, or fail to do, stops nothing else.
 func (g *running) follow(ctx context.Context) {
-	var followers []*follow.Follower
+	g.archive.Needed = g.reading.need
 	for _, o := range g.settings.following {
 		o.Report = g.reportFollower
-		followers = append(followers, follow.New(o))
+		f := follow.New(o)
+		g.set(func() { g.followers = append(g.followers, f) })
+		g.run(ctx, f)
 	}
-	g.archive.Needed = func() int {
-		oldest := 0
-		for _, f := range followers {
-			if n := f.Needs(); n > 0 && (oldest == 0 || n < oldest) {
-				oldest = n
-			}
+}
+
+// run starts a follower. It takes its place before the archive goes on, and holds back retention from then on.
+func (g *running) run(ctx context.Context, f *follow.Follower) {
+	g.reading.add(f)
+	_ = f.Begin(g.archive) // Run tries again, and tells
+	g.work.Go(func() { f.Run(ctx, g.archive) })
+}
+
+// readers are all followers of the archive, with a lock of their own: the archive asks while it is locked itself.
+type readers struct {
+	mu  sync.Mutex
+	all []*follow.Follower
+}
+
+func (r *readers) add(f *follow.Follower) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.all = append(r.all, f)
+}
+
+// need is the oldest file of the archive that somebody still has to read; 0: none.
+func (r *readers) need() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	oldest := 0
+	for _, f := range r.all {
+		if n := f.Needs(); n > 0 && (oldest == 0 || n < oldest) {
+			oldest = n
 		}
-		return oldest
 	}
-	for _, f := range followers {
-		g.work.Go(func() { f.Run(ctx, g.archive) })
-	}
-	g.set(func() { g.followers = followers })
+	return oldest
 }
 
 // reportFollower logs that a follower began to fail, still does, or goes on.

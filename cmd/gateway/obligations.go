@@ -86,11 +86,8 @@ func (g *running) fulfil(ctx context.Context) {
 			Name: m.name, Folder: filepath.Join(g.settings.archiveFolder, cursorsFolder), FromNow: true, Batch: messageBatch, MostWait: messageWait,
 			Destination: d, Report: func(s follow.Status) { g.reportMessage(s) },
 		})
-		if err := f.Begin(g.archive); err != nil {
-			g.log.Error("messages", "message", m.name, "error", err.Error()) // Run goes on trying
-		}
 		g.metrics.message(m.name, d.sent.Load, func() time.Duration { return f.Status(g.archive).Late })
-		g.work.Go(func() { f.Run(ctx, g.archive) })
+		g.run(ctx, f)
 	}
 }
 

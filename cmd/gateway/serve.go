@@ -58,11 +58,12 @@ type running struct {
 	redis         *server
 	store         *redisstore.Store
 	archive       *audit.Archive
-	followers     []*follow.Follower
+	followers     []*follow.Follower // that were configured
 	authenticator *authn.Authenticator
 
-	failed chan error // what ended although nobody asked it to
-	work   sync.WaitGroup
+	reading readers    // of the archive
+	failed  chan error // what ended although nobody asked it to
+	work    sync.WaitGroup
 }
 
 // addresses are where a gateway listens in the end: a test, and the demo, ask for port 0.
