@@ -47,10 +47,11 @@ func together(t *testing.T, s *redisstore.Store, server *redistest.Server, calls
 
 // TestOneOfABatch spoils what one call of a batch is about: it alone fails, and the others get what they asked for.
 func TestOneOfABatch(t *testing.T) {
+	const commitsOnly = "its person's events are something else"
 	for _, tt := range []struct {
 		name  string
 		spoil func(server *redistest.Server, shard, person string)
-		want  error
+		want  error // of the commit, and of the standing unless that does not look there
 	}{
 		{"its shard has no meta key", func(r *redistest.Server, shard, _ string) { r.Do("del", shard+"meta") }, redisstore.ErrDataLost},
 		{"its shard is of another store", func(r *redistest.Server, shard, _ string) { r.Do("hset", shard+"meta", "store", "x") }, redisstore.ErrStoreMismatch},
@@ -63,6 +64,10 @@ func TestOneOfABatch(t *testing.T) {
 			r.Do("del", person)
 			r.Do("set", person, "x")
 		}, redisstore.ErrSealed},
+		{commitsOnly, func(r *redistest.Server, _, person string) {
+			r.Do("del", person+":events")
+			r.Do("set", person+":events", "x")
+		}, redisstore.ErrSealed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s, server := real(t)
@@ -73,14 +78,17 @@ func TestOneOfABatch(t *testing.T) {
 			tt.spoil(server, "zs:{s01}:", "zs:{s01}:p:"+string(s.Key(spoiled)))
 			var calls []func()
 			for shard := range 4 {
-				p, want := person(s, shard), error(nil)
+				p, want, wantRead := person(s, shard), error(nil), error(nil)
 				if p == spoiled {
 					want = tt.want
+				}
+				if tt.name != commitsOnly {
+					wantRead = want
 				}
 				calls = append(calls,
 					func() {
 						st, _, err := s.Standing(t.Context(), s.Key(p))
-						if wantErr(t, err, want); want == nil && st.Person != p {
+						if wantErr(t, err, wantRead); wantRead == nil && st.Person != p {
 							t.Errorf("the standing of another person was given")
 						}
 					},
