@@ -36,6 +36,9 @@ func TestNoIdentifierInRedis(t *testing.T) {
 	if _, err := s.CountDeclaration(t.Context(), professional, time.Hour, 1); err != nil {
 		t.Errorf("count: %v", err)
 	}
+	if first, err := s.FirstUse(t.Context(), "canary-proof", time.Hour); !first || err != nil {
+		t.Errorf("first use: %v, %v", first, err)
+	}
 	if _, err := s.History(t.Context(), s.Key(alice)); err != nil {
 		t.Errorf("history: %v", err)
 	}
@@ -44,7 +47,7 @@ func TestNoIdentifierInRedis(t *testing.T) {
 		if !bytes.Contains(b, []byte(s.Key(alice))) {
 			t.Errorf("%s: not even the person key is there: the test looks in the wrong place", where)
 		}
-		for _, canary := range []string{bsn, professional, reason, family} {
+		for _, canary := range []string{bsn, professional, reason, family, "canary-proof"} {
 			for _, form := range []string{
 				canary, hex.EncodeToString([]byte(canary)), base64.RawStdEncoding.EncodeToString([]byte(canary))[:4*len(canary)/3],
 			} {

@@ -38,6 +38,7 @@ func TestStore(t *testing.T) {
 		{"the person's own events", ownEvents},
 		{"the outbox is read and trimmed", outboxReadAndTrimmed},
 		{"declarations are limited per professional", declarationsLimited},
+		{"a proof is used once", usedOnce},
 		{"arguments of a wrong form", wrongArguments},
 	}
 	engines := []struct {

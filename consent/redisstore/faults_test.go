@@ -37,6 +37,7 @@ func everyCall(t *testing.T, s *redisstore.Store, check func(name string, err er
 		{"lookup", func(ctx context.Context) error { _, err := s.Lookup(ctx, string(s.NewRecordID(alice))); return err }},
 		{"reviews", func(ctx context.Context) error { _, err := s.OpenReviews(ctx); return err }},
 		{"count", func(ctx context.Context) error { _, err := s.CountDeclaration(ctx, "p", time.Hour, 9); return err }},
+		{"first use", func(ctx context.Context) error { _, err := s.FirstUse(ctx, "proof", time.Minute); return err }},
 		{"read outbox", func(ctx context.Context) error { _, err := s.Read(ctx, 0, "", 1); return err }},
 		{"trim outbox", func(ctx context.Context) error { return s.Trim(ctx, 0, "0-1") }},
 	}

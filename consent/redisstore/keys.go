@@ -136,3 +136,4 @@ func (k keys) index(id string) string          { return string(k) + "i:" + id }
 func (k keys) event(id audit.EventID) string   { return k.index(string(id)) }
 func (k keys) request(hash string) string      { return string(k) + "r:" + hash }
 func (k keys) declarations(hash string) string { return string(k) + "b:" + hash }
+func (k keys) used(hash string) string         { return string(k) + "u:" + hash }

@@ -32,6 +32,8 @@ var (
 	reviewsLua string
 	//go:embed lua/count.lua
 	countLua string
+	//go:embed lua/firstuse.lua
+	firstUseLua string
 	//go:embed lua/initialise.lua
 	initialiseLua string
 	//go:embed lua/accept.lua
@@ -56,6 +58,8 @@ var (
 	lookupScript  = checked(lookupLua, 1)
 	reviewsScript = checked(reviewsLua, 1)
 	countScript   = checked(countLua, 0)
+
+	firstUseScript = checked(firstUseLua, 0)
 
 	replayScript   = checked(replayLua, 0)
 	replayedScript = checked(replayedLua, 0)
