@@ -143,8 +143,11 @@ func (s *Store) heed(shard int, status string, sequence uint64) error {
 }
 
 // direct runs one call on the connections of changes, apart from the batches.
-func (s *Store) direct(ctx context.Context, c call) (reply, error) {
-	client, err := master(ctx, s.o.Changes, keysOf(c.shard).meta())
+func (s *Store) direct(ctx context.Context, c call) (reply, error) { return s.over(ctx, s.o.Changes, c) }
+
+// over runs one call on the connections of a client.
+func (s *Store) over(ctx context.Context, to redis.UniversalClient, c call) (reply, error) {
+	client, err := master(ctx, to, keysOf(c.shard).meta())
 	if err != nil {
 		return reply{}, unavailable(err)
 	}
@@ -157,7 +160,7 @@ func (s *Store) direct(ctx context.Context, c call) (reply, error) {
 		err = errReplicas
 	}
 	if movedAway(err) {
-		refresh(ctx, s.o.Changes)
+		refresh(ctx, to)
 	}
 	return r, err
 }

@@ -37,7 +37,6 @@ func everyCall(t *testing.T, s *redisstore.Store, check func(name string, err er
 		{"lookup", func(ctx context.Context) error { _, err := s.Lookup(ctx, string(s.NewRecordID(alice))); return err }},
 		{"reviews", func(ctx context.Context) error { _, err := s.OpenReviews(ctx); return err }},
 		{"count", func(ctx context.Context) error { _, err := s.CountDeclaration(ctx, "p", time.Hour, 9); return err }},
-		{"first use", func(ctx context.Context) error { _, err := s.FirstUse(ctx, "proof", time.Minute); return err }},
 		{"read outbox", func(ctx context.Context) error { _, err := s.Read(ctx, 0, "", 1); return err }},
 		{"trim outbox", func(ctx context.Context) error { return s.Trim(ctx, 0, "0-1") }},
 	}
@@ -283,6 +282,18 @@ func TestWaitOnReplica(t *testing.T) {
 	standing(t, s, alice) // reads go on
 	replica.Thaw()
 	works(t, s)
+
+	t.Run("an event that only the master has is not acknowledged, on whichever connection it is asked for again", func(t *testing.T) {
+		replica.Freeze()
+		r := release(s, alice, 0)
+		r.Conditional = false
+		wantErr(t, s.Commit(t.Context(), r), audit.ErrUnavailable)
+		other := o
+		other.Client, other.Changes = redistest.Client(t, primary.Socket()), redistest.Client(t, primary.Socket())
+		wantErr(t, reopen(t, other).Commit(t.Context(), r), audit.ErrUnavailable)
+		replica.Thaw()
+		wantErr(t, s.Commit(t.Context(), r), nil)
+	})
 
 	t.Run("the replica stops between reading and writing", func(t *testing.T) {
 		before, _ := standing(t, s, alice)

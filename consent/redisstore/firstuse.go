@@ -18,11 +18,19 @@ func (s *Store) FirstUse(ctx context.Context, digest string, kept time.Duration)
 	}
 	hash := consent.PersonKey(keyed(s.o.PersonSecret, "first use", digest))
 	shard := s.shardOf(hash)
-	// A lost reply is settled by one repeat: who used it first is known by a name of this call's own.
-	r, err := s.settled(ctx, call{
+	c := call{
 		script: &firstUseScript, shard: shard, keys: []string{keysOf(shard).used(string(hash))},
 		args: []any{kept.Milliseconds(), rand.Text()}, replicas: min(s.o.Replicas, 1),
-	})
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
+	defer cancel()
+	// Not on the connections of consent changes: requests, of which there are many, must not hold those up.
+	r, err := s.over(ctx, s.o.Client, c)
+	if worthRepeating(err) && ctx.Err() == nil {
+		// A lost reply is settled by one repeat: who used it first is known by a name of this call's own.
+		s.counters.repeats.Add(1)
+		r, err = s.over(ctx, s.o.Client, c)
+	}
 	if err != nil {
 		return false, fmt.Errorf("first use: %w", err)
 	}

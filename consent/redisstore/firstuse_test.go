@@ -1,11 +1,13 @@
 package redisstore_test
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"zorgsluis/audit"
 	"zorgsluis/consent/redisstore"
 )
 
@@ -58,4 +60,15 @@ func TestFirstUseIsSharedAndForgotten(t *testing.T) {
 			break
 		}
 	}
+}
+
+// TestFirstUseFailsShut: whether a proof was used is not guessed.
+func TestFirstUseFailsShut(t *testing.T) {
+	s, server := real(t)
+	use := func(ctx context.Context) error { _, err := s.FirstUse(ctx, "proof", time.Minute); return err }
+	server.Freeze()
+	wantErr(t, within(t, answerWithin, use), audit.ErrUnavailable)
+	server.Thaw()
+	server.Kill()
+	wantErr(t, within(t, answerWithin, use), audit.ErrUnavailable)
 }
