@@ -214,40 +214,6 @@ func (a *Archive) Lag() Lag {
 // Torn says in words what was found unfinished when the archive was opened, and is cut off; "" if nothing was.
 func (a *Archive) Torn() string { return a.torn }
 
-// Adopt makes the archive go on with another store, after an operator has accepted that: in a new file, without the positions
-// and sequences of the old store. from is how far the outbox of the other one was trimmed already, and its sequences; nil: not at all.
-func (a *Archive) Adopt(store string, from map[int]Reached) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.closed {
-		return ErrClosed
-	}
-	c := a.chain.clone()
-	c.store, c.marks = store, make(map[int]mark, len(from))
-	for shard, r := range from {
-		c.marks[shard] = mark(r)
-	}
-	return a.enter(c, nil)
-}
-
-// Accept notes, in a new file, that an operator accepted the store although it lost data: of each shard, after is the last
-// position that it still has, and sequence is where it goes on. From then on a store that is lower is refused, and a replay leaves
-// out the changes that were lost.
-func (a *Archive) Accept(sequence uint64, after map[int]string) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.closed {
-		return ErrClosed
-	}
-	c := a.chain.clone()
-	for shard := range after {
-		m := c.marks[shard]
-		m.Sequence = max(m.Sequence, sequence)
-		c.marks[shard] = m
-	}
-	return a.enter(c, after)
-}
-
 // Run archives until ctx ends, and then returns nil. A round that fails is reported and tried again: nothing is trimmed that is
 // not safely on disk, and nothing is archived twice.
 func (a *Archive) Run(ctx context.Context, outbox Outbox) error {
@@ -324,45 +290,6 @@ func (a *Archive) round(ctx context.Context, outbox Outbox) (moved int, more boo
 	}
 	errs = append(errs, w.flush(ctx), a.signIfDue(), a.expire())
 	return w.moved, more, errors.Join(errs...)
-}
-
-// checkStore refuses the outbox of another store, and one that was trimmed of what is not here. It learns which store it is when
-// that is not known yet.
-func (a *Archive) checkStore(ctx context.Context, outbox Outbox) error {
-	if identified, ok := outbox.(interface{ StoreID() string }); ok && identified.StoreID() != a.chain.store {
-		if a.chain.store != "" {
-			return ErrOtherStore
-		}
-		named := a.chain.clone()
-		named.store = identified.StoreID()
-		if err := a.enter(named, nil); err != nil {
-			return err
-		}
-	}
-	trimmed, ok := outbox.(interface {
-		Trimmed(ctx context.Context, shard int) (string, error)
-	})
-	if !ok || a.behind {
-		return nil
-	}
-	for shard := range outbox.Shards() {
-		through, err := trimmed.Trimmed(ctx, shard)
-		if err != nil || through == "" {
-			if err != nil {
-				return fmt.Errorf("archive shard %d: %w", shard, err)
-			}
-			continue
-		}
-		p, err := parsePosition(through)
-		if err != nil {
-			return err
-		}
-		if p.compare(a.chain.marks[shard].position()) > 0 {
-			return fmt.Errorf("%w: shard %d", ErrBehind, shard)
-		}
-	}
-	a.behind = true
-	return nil
 }
 
 // fresh gives the entries that are not in the archive yet. Those that are (a crash or an error kept them from being trimmed)

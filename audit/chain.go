@@ -206,14 +206,14 @@ func (c *chain) enter(body []byte, number int) error {
 	return nil
 }
 
-// continues reports whether the marks follow from those before: the same, or, where an operator accepted that data was lost, with
-// the sequences that the store has from then on.
+// continues reports whether the marks follow from those before: the same, or, where an operator accepted that data was lost, none
+// that goes back.
 func (h header) continues(before map[int]mark) bool {
 	if h.Lost == nil {
 		return maps.Equal(h.Marks, before)
 	}
 	for shard, m := range before {
-		if h.Marks[shard].Position != m.Position || h.Marks[shard].Sequence < m.Sequence {
+		if now := h.Marks[shard]; now.position().compare(m.position()) < 0 || now.Sequence < m.Sequence {
 			return false
 		}
 	}

@@ -44,13 +44,7 @@ func (c *storeAcceptCommand) Run(env *environment) error {
 			_, err := fmt.Fprintln(env.stdout, "the archive goes on with the other store; start or restart the gateways")
 			return err
 		}
-		note := func(a redisstore.Acceptance) error {
-			if archive.StoreID() == "" {
-				return nil // it has seen nothing of any store
-			}
-			return archive.Accept(a.Sequence, a.After)
-		}
-		if err := redisstore.Accept(ctx, o, note); err != nil {
+		if err := redisstore.Accept(ctx, o, archive.Accept); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintln(env.stdout, "the store is accepted as it is; start or restart the gateways")

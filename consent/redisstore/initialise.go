@@ -3,10 +3,13 @@ package redisstore
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"math"
 
 	"github.com/redis/go-redis/v9"
+
+	"zorgsluis/audit"
 )
 
 // Initialise makes a new store, once. It refuses when anything of a store is there already, and when the options remember a store
@@ -34,19 +37,11 @@ func Initialise(ctx context.Context, o Options) error {
 	return nil
 }
 
-// Acceptance is what an operator accepts: the store as it is, which goes on at Sequence in every shard, and of each shard the last
-// position that its outbox still knows of. What the archive holds after that was lost.
-type Acceptance struct {
-	Store    string
-	Sequence uint64
-	After    map[int]string
-}
-
 // Accept makes the gateway go on with a store that lost data: an operator has looked at it. The sequences are raised above
 // everything that was seen (Options.Watermarks), and instances forget the generations that they remember; new entries of the
 // outboxes come after those that were archived (Options.Archived). Of a store that is gone altogether, Options.StoreID must say
 // which it was. Another store, or other secrets, are never accepted. note, which may be nil, is told before anything is written.
-func Accept(ctx context.Context, o Options, note func(Acceptance) error) error {
+func Accept(ctx context.Context, o Options, note func(audit.Acceptance) error) error {
 	s, err := newStore(o)
 	if err != nil {
 		return fmt.Errorf("accept store: %w", err)
@@ -55,7 +50,7 @@ func Accept(ctx context.Context, o Options, note func(Acceptance) error) error {
 	if err != nil {
 		return fmt.Errorf("accept store: %w", err)
 	}
-	highest, after := uint64(0), map[int]string{}
+	highest, after, trimmed := uint64(0), map[int]string{}, map[int]string{}
 	for shard, m := range metas {
 		if m.present && s.id == "" {
 			s.id = m.store
@@ -66,7 +61,10 @@ func Accept(ctx context.Context, o Options, note func(Acceptance) error) error {
 			}
 		}
 		highest = max(highest, m.sequence, s.o.Watermarks[shard])
-		if after[shard], err = s.lastPosition(ctx, shard); err != nil {
+		var err1, err2 error
+		after[shard], err1 = s.lastPosition(ctx, shard)
+		trimmed[shard], err2 = s.Trimmed(ctx, shard)
+		if err := errors.Join(err1, err2); err != nil {
 			return fmt.Errorf("accept store: %w", err)
 		}
 	}
@@ -78,7 +76,7 @@ func Accept(ctx context.Context, o Options, note func(Acceptance) error) error {
 		return fmt.Errorf("accept store: %w: accepted too often", ErrInvalid)
 	}
 	if note != nil {
-		if err := note(Acceptance{s.id, next, after}); err != nil {
+		if err := note(audit.Acceptance{Store: s.id, Sequence: next, After: after, Trimmed: trimmed}); err != nil {
 			return fmt.Errorf("accept store: %w", err)
 		}
 	}

@@ -343,9 +343,7 @@ func TestReplayLeavesOutWhatAnOperatorGaveUp(t *testing.T) {
 	first()
 	o := r.watermarks()
 	r.archive(func(a *audit.Archive) error {
-		return redisstore.Accept(t.Context(), o, func(accepted redisstore.Acceptance) error {
-			return a.Accept(accepted.Sequence, accepted.After)
-		})
+		return redisstore.Accept(t.Context(), o, a.Accept)
 	})
 	r.store = reopen(t, r.watermarks())
 	second := r.backup()
@@ -399,5 +397,15 @@ func TestAnArchiveThatLostWhatWasTrimmedIsRefused(t *testing.T) {
 	defer a.Close()
 	if err := a.Drain(t.Context(), r.store); !errors.Is(err, audit.ErrBehind) {
 		t.Errorf("got error %v, want ErrBehind", err)
+	}
+	// Where that is all there is, an operator says so.
+	if err := redisstore.Accept(t.Context(), r.watermarks(), a.Accept); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(a.Drain(t.Context(), reopen(t, r.watermarks())), a.Close()); err != nil {
+		t.Errorf("after it was accepted: %v", err)
+	}
+	if _, err := audit.Verify(r.folder, r.key.PublicKey); err != nil {
+		t.Error(err)
 	}
 }

@@ -42,6 +42,7 @@ var onlyIn = map[string][]string{
 	"github.com/samply/":             {"fhir", "audit", "proxy", "internal/demo", "test/"},
 	"github.com/nats-io/":            {"audit/follow", "test/"},
 	"github.com/twmb/":               {"audit/follow", "test/"},
+	"golang.org/x/mod/":              {"audit"},
 	"go.yaml.in/yaml/":               {"configs", "cmd/gateway", "internal/demo", "test/"},
 }
 
