@@ -45,6 +45,23 @@ func BenchmarkGate(b *testing.B) {
 	}
 }
 
+// BenchmarkReader is what reading one response costs, with the tables as they are configured.
+func BenchmarkReader(b *testing.B) {
+	p := demo.SyntheticPerson(0)
+	root := "http://127.0.0.1:18080"
+	s := newSource(1, root)
+	reader := gateParts(b, p, s, root).Sources[0].Reader
+	body := s.searches[string(p.PatientID)]
+	var c fhir.Contents
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := reader.Searchset(body, &c); err != nil || len(c.Resources) != observations {
+			b.Fatal(err)
+		}
+	}
+}
+
 func gateParts(tb testing.TB, p demo.Person, s *source, root string) proxy.Parts {
 	tables, err := configs.Default()
 	if err != nil {
