@@ -1,9 +1,11 @@
-// Package authn turns an OAuth 2 bearer token into a policy.Subject: who asks, in which capacity, how surely known, why, over which
-// channel. It decides nothing about access, and takes nothing from a request but the token.
+// Package authn turns an OAuth 2 access token into a policy.Subject: who asks, in which capacity, how surely known, why, over which
+// channel. It decides nothing about access, and takes nothing from a request but the token and the proofs that belong to it.
 //
-// A token is a signed JWT (RFC 9068) of a configured issuer. Its form is checked completely before any library sees it, its
-// signature by coreos/go-oidc under a key set of our own, its claims against the configuration. What is not understood is refused:
-// a claim that changes the meaning of a token and is not processed, an algorithm, type, client or person that is not known.
+// A token is a signed JWT (RFC 9068) of a configured issuer, encrypted to us or not, or an opaque one that the issuer is asked about
+// (RFC 7662). Its form is checked completely before any library sees it, its signature by coreos/go-oidc under a key set of our own,
+// its claims against the configuration. A token that is bound to a key (DPoP, RFC 9449) or to a certificate (RFC 8705) is good for
+// nobody who does not prove to have it, on every request. What is not understood is refused: a claim that changes the meaning of a
+// token and is not processed, an algorithm, type, client or person that is not known.
 //
 // A provider that does not answer does not stop the gateway from starting, and known keys keep counting for a bounded time; then
 // Authenticate gives [ErrKeysUnavailable], never a subject.
@@ -26,6 +28,8 @@ type Authenticator struct {
 	assurance         policy.AssuranceMap
 	cache             *tokenCache
 	cacheAge          time.Duration
+	inactive          *tokenCache // opaque tokens that their issuer did not vouch for, for a short time
+	replays           Replays
 	skew              time.Duration
 	now               func() time.Time
 }
@@ -45,13 +49,15 @@ func New(c Config) (*Authenticator, error) {
 		assurance:         c.Assurance,
 		cache:             newTokenCache(c.CacheEntries),
 		cacheAge:          c.CacheAge,
+		inactive:          newTokenCache(min(c.CacheEntries, maxInactive)),
+		replays:           c.Replays,
 		skew:              c.Skew,
 		now:               c.Now,
 	}
 	fetch := newFetcher(c.HTTP)
 	for _, configured := range c.Issuers {
 		paths, _ := compileClaims(configured) // faults were found by check
-		a.issuers[configured.URL] = &issuer{
+		i := &issuer{
 			Issuer: configured,
 			paths:  paths,
 			skew:   c.Skew,
@@ -64,6 +70,10 @@ func New(c Config) (*Authenticator, error) {
 				now:        c.Now,
 			},
 		}
+		if configured.Introspection != nil {
+			i.introspection = newIntrospector(i, c.HTTP, c.MinRefresh)
+		}
+		a.issuers[configured.URL] = i
 	}
 	return a, nil
 }
@@ -72,7 +82,12 @@ func New(c Config) (*Authenticator, error) {
 // whose provider is away is not ready, and the others are not held up by it.
 func (a *Authenticator) Start(ctx context.Context) {
 	for _, issuer := range a.issuers {
-		go issuer.keys.run(ctx)
+		if len(issuer.Algorithms) > 0 {
+			go issuer.keys.run(ctx)
+		}
+		if issuer.introspection != nil {
+			go issuer.introspection.run(ctx)
+		}
 	}
 }
 
@@ -80,44 +95,24 @@ func (a *Authenticator) Start(ctx context.Context) {
 func (a *Authenticator) Ready() map[string]error {
 	ready := make(map[string]error, len(a.issuers))
 	for url, issuer := range a.issuers {
-		ready[url] = issuer.keys.ready(issuer.Algorithms)
+		ready[url] = issuer.ready()
 	}
 	return ready
 }
 
-// Authenticate verifies a token and makes its subject. The error is an [*Error], or wraps [ErrKeysUnavailable]. A token that was
-// verified before is looked up by the digest of all its bytes; whether its key still counts and whether it is in time is checked
-// on every use.
-func (a *Authenticator) Authenticate(ctx context.Context, raw string) (policy.Subject, error) {
-	if len(raw) > maxToken {
-		return policy.Subject{}, badToken(ReasonMalformed, "")
-	}
-	digest := digestOf(raw)
-	known := a.cache.get(digest)
-	if known != nil && known.holds(a.now(), a.cacheAge) {
-		if e := known.validity.check(a.now(), a.skew); e != nil {
-			a.cache.drop(digest)
-			return policy.Subject{}, e
-		}
-		return cloneSubject(known.subject), nil
-	}
-	fresh, err := a.verify(ctx, raw)
-	if err != nil {
-		a.cache.drop(digest)
-		return policy.Subject{}, err
-	}
-	a.cache.put(digest, fresh)
-	return cloneSubject(fresh.subject), nil
-}
-
+// verify reads a token that is not kept.
 func (a *Authenticator) verify(ctx context.Context, raw string) (*verified, error) {
-	t, e := parseToken(raw)
+	signed, recipients, e := a.decrypt(raw)
+	if e != nil {
+		return nil, e
+	}
+	t, e := parseToken(signed)
 	if e != nil {
 		return nil, e
 	}
 	url, _ := t.claims["iss"].(string)
 	issuer, known := a.issuers[url]
-	if !known {
+	if !known || !recipients.include(issuer) {
 		return nil, badToken(ReasonIssuer, "iss")
 	}
 	if e := issuer.checkHeader(t); e != nil {
@@ -127,9 +122,23 @@ func (a *Authenticator) verify(ctx context.Context, raw string) (*verified, erro
 	if err != nil {
 		return nil, err
 	}
-	subject, e := a.subject(issuer, t.claims, validity)
+	v, e := a.accept(issuer, t.claims, validity)
 	if e != nil {
 		return nil, e
 	}
-	return &verified{subject: subject, validity: validity, issuer: issuer, key: key, at: a.now()}, nil
+	v.key, v.at = key, a.now()
+	return v, nil
+}
+
+// accept makes of the verified claims of a token what is kept of it: whose it is, and what it is bound to.
+func (a *Authenticator) accept(i *issuer, claims map[string]any, validity times) (*verified, *Error) {
+	bound, e := i.readBinding(claims)
+	if e != nil {
+		return nil, e
+	}
+	subject, e := a.subject(i, claims, validity)
+	if e != nil {
+		return nil, e
+	}
+	return &verified{subject: subject, validity: validity, binding: bound, issuer: i}, nil
 }

@@ -63,6 +63,7 @@ func badTokens(p *provider, now time.Time) []badToken {
 	b.form()
 	b.json()
 	b.meaning()
+	b.bound()
 	b.mapped()
 	b.scopes()
 	patient := &tokens{claims: p.patientClaims(now)}
@@ -245,7 +246,7 @@ func (b *tokens) form() {
 	b.add("TK-10 one segment", part[0], bad)
 	b.add("TK-10 two segments", join(part[0], part[1]), bad)
 	b.add("TK-10 four segments", join(part[0], part[1], part[2], "x"), bad)
-	b.add("TK-10 five segments: a JWE", join(part[0], part[1], part[2], part[1], part[2]), bad)
+	b.add("TK-10 five segments: a JWE", join(part[0], part[1], part[2], part[1], part[2]), authn.ReasonHeader)
 	b.add("TK-10 a dot at the end", good+".", bad)
 	b.add("TK-10 no header", join("", part[1], part[2]), bad)
 	b.add("TK-10 no payload: detached", join(part[0], "", part[2]), bad)
@@ -315,11 +316,6 @@ func (b *tokens) json() {
 
 func (b *tokens) meaning() {
 	const bad = authn.ReasonUnprocessed
-	b.claim("TK-11 bound to a certificate", "cnf", members{"x5t#S256": "abc"}, bad)
-	b.claim("TK-11 bound to a DPoP key", "cnf", members{"jkt": "abc"}, bad)
-	b.claim("TK-11 cnf is empty", "cnf", members{}, bad)
-	b.claim("TK-11 cnf is null", "cnf", nil, bad)
-	b.claim("TK-11 cnf in capitals", "Cnf", members{"jkt": "abc"}, bad)
 	for _, claim := range []string{"act", "may_act", "represents", "delegation", "on_behalf_of", "onbehalfof", "mandate", "authorization_details", "vp"} {
 		b.claim("a claim that changes the meaning: "+claim, claim, members{"sub": "user-2"}, bad)
 	}
@@ -332,6 +328,32 @@ func (b *tokens) meaning() {
 	b.claim("sub holds a line break", "sub", "user\n1", authn.ReasonSubject)
 	b.claim("jti is missing", "jti", drop, authn.ReasonSubject)
 	b.claim("jti is a number", "jti", 1, authn.ReasonSubject)
+}
+
+// bound are tokens that are bound to something, all sent as a bearer token without any proof.
+func (b *tokens) bound() {
+	const malformed = authn.ReasonBinding
+	digest := encode(make([]byte, 32))
+	b.claim("TK-11 bound to a certificate", "cnf", members{"x5t#S256": digest}, authn.ReasonCertificate)
+	b.claim("TK-11 bound to a DPoP key", "cnf", members{"jkt": digest}, authn.ReasonProofScheme)
+	b.claim("TK-11 bound to both", "cnf", members{"jkt": digest, "x5t#S256": digest}, authn.ReasonProofScheme)
+	b.claim("TK-11 cnf is empty", "cnf", members{}, malformed)
+	b.claim("TK-11 cnf is null", "cnf", nil, malformed)
+	b.claim("TK-11 cnf is a text", "cnf", digest, malformed)
+	b.claim("TK-11 cnf is a list", "cnf", []any{members{"jkt": digest}}, malformed)
+	b.claim("TK-11 cnf in capitals", "Cnf", members{"jkt": digest}, malformed)
+	b.claim("TK-11 the digest is cut short", "cnf", members{"x5t#S256": digest[:40]}, malformed)
+	b.claim("TK-11 the digest is padded", "cnf", members{"x5t#S256": digest + "="}, malformed)
+	b.claim("TK-11 the digest has garbage bits", "cnf", members{"x5t#S256": digest[:42] + "B"}, malformed)
+	b.claim("TK-11 the digest is a number", "cnf", members{"jkt": 1}, malformed)
+	b.claim("TK-11 the digest is empty", "cnf", members{"jkt": ""}, malformed)
+	b.claim("TK-11 the digest is null", "cnf", members{"jkt": nil}, malformed)
+	b.claim("TK-11 SHA-1 of a certificate", "cnf", members{"x5t": digest}, malformed)
+	b.claim("TK-11 a method in other capitals", "cnf", members{"JKT": digest}, malformed)
+	for _, method := range []string{"jwk", "jwe", "kid", "jku", "osc", "unheard-of"} {
+		b.claim("TK-11 a method that is not processed: "+method, "cnf", members{method: digest}, malformed)
+		b.claim("TK-11 a method that is not processed beside one that is: "+method, "cnf", members{"jkt": digest, method: digest}, malformed)
+	}
 }
 
 func (b *tokens) mapped() {
@@ -440,7 +462,7 @@ func TestBadTokensAreRefusedEachForItsReason(t *testing.T) {
 			checkRefused(t, cold, test)
 
 			// The good token is kept under its own bytes only: it opens the way for no other.
-			if _, err := warm.Authenticate(t.Context(), good); err != nil {
+			if _, err := authn.ByToken(t.Context(), warm, good); err != nil {
 				t.Fatalf("good token: %v", err)
 			}
 			checkRefused(t, warm, test)
@@ -451,7 +473,7 @@ func TestBadTokensAreRefusedEachForItsReason(t *testing.T) {
 
 func checkRefused(t *testing.T, a *authn.Authenticator, test badToken) {
 	t.Helper()
-	s, err := a.Authenticate(t.Context(), test.token)
+	s, err := authn.ByToken(t.Context(), a, test.token)
 	var refusal *authn.Error
 	if !errors.As(err, &refusal) {
 		t.Fatalf("error is %v, want an *authn.Error", err)
@@ -478,12 +500,12 @@ func TestBadTokensCauseNoFetch(t *testing.T) {
 	p := newProvider(t)
 	p.setKeys(confusingKeys()...)
 	a := authenticator(t, p, c, withOtherIssuer)
-	if _, err := a.Authenticate(t.Context(), sign(goodHeader(), p.claims(c.now()))); err != nil {
+	if _, err := authn.ByToken(t.Context(), a, sign(goodHeader(), p.claims(c.now()))); err != nil {
 		t.Fatal(err)
 	}
 	before := p.fetches.Load()
 	for _, test := range badTokens(p, c.now()) {
-		_, _ = a.Authenticate(t.Context(), test.token)
+		_, _ = authn.ByToken(t.Context(), a, test.token)
 	}
 	if got := p.fetches.Load() - before; got != 0 {
 		t.Errorf("%d fetches, want 0 within the interval", got)

@@ -1,6 +1,7 @@
 package authn
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -9,42 +10,82 @@ import (
 // maxToken bounds a token in bytes. What is longer is refused before a byte of it is looked at (CVE-2025-30204, CVE-2025-27144).
 const maxToken = 16 << 10
 
-// BearerToken takes the token out of a request: from exactly one Authorization header and from nowhere else (RFC 6750 §2.1). The
+// The schemes under which a token may come.
+const (
+	schemeBearer = "Bearer" // RFC 6750
+	schemeDPoP   = "DPoP"   // RFC 9449 §7.1
+)
+
+// credentials are what a request brings along to say who asks.
+type credentials struct {
+	scheme string
+	token  string
+	proofs []string // DPoP headers
+}
+
+// readCredentials takes the token out of a request: from exactly one Authorization header and from nowhere else (RFC 6750 §2.1). The
 // error is [ErrNoToken] or an [*Error] with code invalid_request.
-func BearerToken(h http.Header, rawQuery string) (string, error) {
+func readCredentials(h http.Header, rawQuery string) (credentials, error) {
 	if tokenInQuery(rawQuery) {
-		return "", badRequest(ReasonRequestQuery)
+		return credentials{}, badRequest(ReasonRequestQuery)
 	}
-	var values []string
-	for name, v := range h {
-		// Not h.Values: a second spelling of the name must not hide a second header.
-		if strings.EqualFold(name, "Authorization") {
+	values := headerValues(h, "Authorization")
+	switch len(values) {
+	case 0:
+		return credentials{}, ErrNoToken
+	case 1:
+	default:
+		return credentials{}, badRequest(ReasonRequestRepeated)
+	}
+	c, err := parseCredentials(values[0])
+	if err != nil {
+		return credentials{}, err
+	}
+	c.proofs = headerValues(h, "DPoP")
+	return c, nil
+}
+
+// headerValues are all values of a header. Not h.Values: a second spelling of the name must not hide a second header.
+func headerValues(h http.Header, name string) (values []string) {
+	for given, v := range h {
+		if strings.EqualFold(given, name) {
 			values = append(values, v...)
 		}
 	}
-	switch len(values) {
-	case 0:
-		return "", ErrNoToken
-	case 1:
-		return parseCredentials(values[0])
-	default:
-		return "", badRequest(ReasonRequestRepeated)
-	}
+	return values
 }
 
-// parseCredentials reads `Bearer SP b64token`. RFC 9110 §11.4 allows more than one space; we do not, so that nothing in front of
-// us can read the header in another way.
-func parseCredentials(value string) (string, error) {
+// parseCredentials reads `Bearer SP b64token` or the same with DPoP. RFC 9110 §11.4 allows more than one space; we do not, so that
+// nothing in front of us can read the header in another way.
+func parseCredentials(value string) (credentials, error) {
 	scheme, token, found := strings.Cut(value, " ")
+	c := credentials{token: token}
 	switch {
-	case !strings.EqualFold(scheme, "Bearer"):
-		return "", badRequest(ReasonRequestScheme) // also DPoP: its proof is not processed
-	case strings.ContainsRune(token, ','):
-		return "", badRequest(ReasonRequestRepeated)
-	case !found || !isToken68(token):
-		return "", badRequest(ReasonRequestForm)
+	case strings.EqualFold(scheme, schemeBearer):
+		c.scheme = schemeBearer
+	case strings.EqualFold(scheme, schemeDPoP):
+		c.scheme = schemeDPoP
+	default:
+		return credentials{}, badRequest(ReasonRequestScheme)
 	}
-	return token, nil
+	switch {
+	case strings.ContainsRune(token, ','):
+		return credentials{}, badRequest(ReasonRequestRepeated)
+	case !found || !isToken68(token):
+		return credentials{}, badRequest(ReasonRequestForm)
+	}
+	return c, nil
+}
+
+// answer gives an error the scheme of the request, in which it will be told (RFC 9449 §7.1).
+func (c credentials) answer(err error) error {
+	var e *Error
+	if c.scheme != schemeDPoP || !errors.As(err, &e) {
+		return err
+	}
+	told := *e // e may be kept with a token
+	told.dpop = true
+	return &told
 }
 
 // isToken68 reports whether s is 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=" (RFC 6750 §2.1).

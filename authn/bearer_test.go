@@ -29,7 +29,10 @@ func TestBearerToken(t *testing.T) {
 		{"TK-13 a list", header("Bearer abc, Bearer def"), "", "", authn.ReasonRequestRepeated},
 		{"TK-13 a list without spaces", header("Bearer abc,def"), "", "", authn.ReasonRequestRepeated},
 		{"TK-13 Basic", header("Basic dXNlcjpwYXNz"), "", "", authn.ReasonRequestScheme},
-		{"TK-12 DPoP", header("DPoP abc"), "", "", authn.ReasonRequestScheme},
+		{"DPoP", header("DPoP abc"), "", "abc", ""},
+		{"DPoP in lower case", header("dpop abc"), "", "abc", ""},
+		{"TK-12 DPoP and Bearer", header("DPoP abc", "Bearer abc"), "", "", authn.ReasonRequestRepeated},
+		{"TK-12 DPoP and Bearer in one", header("DPoP abc, Bearer abc"), "", "", authn.ReasonRequestRepeated},
 		{"no scheme", header("abc.def.ghi"), "", "", authn.ReasonRequestScheme},
 		{"a scheme that starts like it", header("BearerX abc"), "", "", authn.ReasonRequestScheme},
 		{"an empty header", header(""), "", "", authn.ReasonRequestScheme},
@@ -68,7 +71,7 @@ func TestBearerToken(t *testing.T) {
 			if !errors.As(err, &refusal) || refusal.Code != authn.CodeInvalidRequest || refusal.Reason != test.reason {
 				t.Errorf("error is %v, want invalid_request, %s", err, test.reason)
 			}
-			want := `Bearer error="invalid_request", error_description="The request must carry one bearer token, in the Authorization header"`
+			want := `Bearer error="invalid_request", error_description="The request must carry one access token, in the Authorization header"`
 			if got := authn.Challenge(err); got != want {
 				t.Errorf("challenge is %s, want %s", got, want)
 			}
@@ -81,8 +84,8 @@ func TestNoCredentialsIsNoError(t *testing.T) {
 	if !errors.Is(err, authn.ErrNoToken) {
 		t.Fatalf("error is %v, want ErrNoToken", err)
 	}
-	if got := authn.Challenge(err); got != "Bearer" {
-		t.Errorf("challenge is %s, want Bearer without an error", got)
+	if got := authn.Challenge(err); got != `Bearer, DPoP algs="ES256 ES384 PS256 EdDSA"` {
+		t.Errorf("challenge is %s, want both schemes without an error", got)
 	}
 }
 

@@ -12,14 +12,22 @@ import (
 type verified struct {
 	subject  policy.Subject
 	validity times
+	binding  binding
 	issuer   *issuer
 	key      keyIdentity
 	at       time.Time // when it was verified
+
+	// Of an opaque token only: until when the answer about it counts, and why it is refused, if it is.
+	until   time.Time
+	refusal *Error
 }
 
-// holds reports whether the signature still counts: the key is in the set that may be used now, and the check is not too old. A
-// clock that went back makes it not hold.
+// holds reports whether what was verified still counts: the key is in the set that may be used now, and the check, or the answer of
+// the issuer, is not too old. A clock that went back makes it not hold.
 func (v *verified) holds(now time.Time, age time.Duration) bool {
+	if !v.until.IsZero() {
+		return !now.Before(v.at) && now.Before(v.until)
+	}
 	ring := v.issuer.keys.current()
 	if ring == nil || !ring.holds(v.key) {
 		return false

@@ -49,7 +49,7 @@ func compileClaims(i Issuer) (claimPaths, []*ConfigError) {
 	parse := func(key, text string) claimPath {
 		path, err := parseClaimPath(text)
 		if err == nil && path != nil && isRefusedClaim(path[0].name) {
-			problems = append(problems, &ConfigError{key, "a token with this claim is refused, so that it cannot be read"})
+			problems = append(problems, &ConfigError{key, "no fact about the caller can be read from this claim"})
 		}
 		if err != nil {
 			problems = append(problems, &ConfigError{key, err.Error()})
@@ -104,11 +104,11 @@ func (p *claimPaths) reads(name string) bool {
 // security event tokens (RFC 8417 §2.2).
 var otherTokenClaims = []string{"nonce", "at_hash", "c_hash", "s_hash", "events"}
 
-// unprocessedClaims change what a token means or limit it, and are not processed: a confirmation key (RFC 7800), acting for
-// someone (RFC 8693 §4.1, §4.4), representation (OIDC-NLGOV, MedMij, other Dutch brokers), limits on use (RFC 9396), claims held
-// elsewhere (OpenID Connect Core 1.0 §5.6.2), tokens in the token. To ignore one would give its bearer more than was granted.
+// unprocessedClaims change what a token means or limit it, and are not processed: acting for someone (RFC 8693 §4.1,
+// §4.4), representation (OIDC-NLGOV, MedMij, other Dutch brokers), limits on use (RFC 9396), claims held elsewhere (OpenID Connect
+// Core 1.0 §5.6.2), tokens in the token. To ignore one would give its bearer more than was granted.
 var unprocessedClaims = []string{
-	"cnf", "act", "may_act",
+	"act", "may_act",
 	"represents", "represented", "representee", "representation", "on_behalf_of", "onbehalfof", "onbehalfofchild", "delegation",
 	"delegate", "delegated", "mandate", "mandates", "authorizee", "obo",
 	"authorization_details", "_claim_names", "_claim_sources", "vp", "vc",
@@ -117,8 +117,8 @@ var unprocessedClaims = []string{
 // unlessMappedClaims are SMART launch context: they bind the token to one patient or encounter. The claim map may read them.
 var unlessMappedClaims = []string{"patient", "encounter", "launch"}
 
-// isRefusedClaim reports whether a token with this top-level claim is refused whatever the configuration.
+// isRefusedClaim reports whether the claim map may not read this top-level claim: a token that has it is refused, or bound by it.
 func isRefusedClaim(name string) bool {
 	isName := func(refused string) bool { return strings.EqualFold(refused, name) }
-	return slices.ContainsFunc(otherTokenClaims, isName) || slices.ContainsFunc(unprocessedClaims, isName)
+	return isName(bindingClaim) || slices.ContainsFunc(otherTokenClaims, isName) || slices.ContainsFunc(unprocessedClaims, isName)
 }

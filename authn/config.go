@@ -28,6 +28,8 @@ type Config struct {
 	CacheEntries    int           // verified tokens kept, default 10,000
 	CacheAge        time.Duration // age at which a token is verified again, default and at most 60 s
 
+	Replays Replays // of DPoP proofs; nil: nothing can be said about a token that is bound to a key
+
 	Now  func() time.Time // default time.Now
 	HTTP *http.Client     // its Transport reaches the providers; default one without a proxy
 }
@@ -48,6 +50,10 @@ type Issuer struct {
 	RequiredScope  string        // one word that scope must hold; "" asks for none
 	RequireTokenID bool          // jti must be there
 	MaxLifetime    time.Duration // exp - iat, default 1 h, at most 24 h
+
+	Introspection     *Introspection // of opaque tokens; nil: they are refused. Without Algorithms there are no others
+	Encryption        *Encryption    // nil: encrypted tokens are refused
+	SenderConstrained bool           // every token must be bound to a key or certificate; one that is, is checked in any case
 }
 
 // KindRule says in which capacity the callers of an issuer ask: Fixed, or by the value of a claim. A value that is not in Values is
@@ -136,6 +142,7 @@ func (c Config) withDefaults() Config {
 		issuer.MaxLifetime = cmp.Or(issuer.MaxLifetime, time.Hour)
 		issuer.Claims.Client = cmp.Or(issuer.Claims.Client, "client_id")
 		issuer.Claims.AuthTime = cmp.Or(issuer.Claims.AuthTime, "auth_time")
+		issuer.Introspection = issuer.Introspection.withDefaults()
 	}
 	return c
 }
@@ -179,6 +186,7 @@ func (c Config) check() error {
 		urls[issuer.URL] = true
 		issuer.check(key, &f)
 	}
+	c.checkTokenForms(&f)
 	c.checkClients(urls, &f)
 	return errors.Join(f.found...)
 }
@@ -220,7 +228,7 @@ func (i Issuer) check(key string, f *faults) {
 	if i.Channel == "" {
 		f.add(key+".channel", "is missing")
 	}
-	if len(i.Algorithms) == 0 {
+	if len(i.Algorithms) == 0 && i.Introspection == nil {
 		f.add(key+".algorithms", "at least one is needed")
 	}
 	for _, algorithm := range i.Algorithms {
@@ -236,6 +244,7 @@ func (i Issuer) check(key string, f *faults) {
 	}
 	f.within(key+".max_lifetime", i.MaxLifetime, time.Second, maxMaxLifetime)
 	i.checkKind(key+".kind", f)
+	i.checkIntrospection(key+".introspection", f)
 	_, problems := compileClaims(i)
 	for _, problem := range problems {
 		f.add(key+"."+problem.Key, "%s", problem.Problem)

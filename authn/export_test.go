@@ -1,6 +1,23 @@
 package authn
 
-import "time"
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"zorgsluis/policy"
+)
+
+// ByToken is Authenticate for a bearer token by itself, also one that no header could carry.
+func ByToken(ctx context.Context, a *Authenticator, token string) (policy.Subject, error) {
+	return a.authenticate(ctx, credentials{scheme: schemeBearer, token: token}, Request{})
+}
+
+// BearerToken is the token in a request.
+func BearerToken(h http.Header, rawQuery string) (string, error) {
+	c, err := readCredentials(h, rawQuery)
+	return c.token, err
+}
 
 // Kept counts the tokens in the cache.
 func Kept(a *Authenticator) int {

@@ -74,10 +74,10 @@ func (f fetcher) get(ctx context.Context, address string) ([]byte, error) {
 	return body, nil
 }
 
-// discover asks the provider where its keys are (OpenID Connect Discovery 1.0 §4). The document must be the configured issuer's
-// own, to the letter, and may only point to the issuer's own origin: where keys live elsewhere, the operator says so by
+// discover asks the provider where something of it is: its keys at jwks_uri (OpenID Connect Discovery 1.0 §4), its
+// introspection_endpoint (RFC 8414 §2). The document must be the configured issuer's own, to the letter, and may only point to the issuer's own origin: where keys live elsewhere, the operator says so by
 // configuring the address (leaks.md TK-4, CVE-2026-34359).
-func (f fetcher) discover(ctx context.Context, issuer string) (string, error) {
+func (f fetcher) discover(ctx context.Context, issuer, what string) (string, error) {
 	body, err := f.get(ctx, strings.TrimSuffix(issuer, "/")+"/.well-known/openid-configuration")
 	if err != nil {
 		return "", fmt.Errorf("discovery: %w", err)
@@ -89,14 +89,14 @@ func (f fetcher) discover(ctx context.Context, issuer string) (string, error) {
 	if document["issuer"] != issuer {
 		return "", errors.New("discovery: the document is of another issuer")
 	}
-	address, _ := document["jwks_uri"].(string)
-	keys, err := parseEndpoint(address)
+	address, _ := document[what].(string)
+	target, err := parseEndpoint(address)
 	if err != nil {
-		return "", errors.New("discovery: jwks_uri is no usable address")
+		return "", fmt.Errorf("discovery: %s is no usable address", what)
 	}
 	home, err := parseEndpoint(issuer)
-	if err != nil || keys.Scheme != home.Scheme || keys.Host != home.Host {
-		return "", errors.New("discovery: jwks_uri is on another origin than the issuer; configure its address if that is right")
+	if err != nil || target.Scheme != home.Scheme || target.Host != home.Host {
+		return "", fmt.Errorf("discovery: %s is on another origin than the issuer; configure its address if that is right", what)
 	}
 	return address, nil
 }

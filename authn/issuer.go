@@ -3,6 +3,7 @@ package authn
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -18,6 +19,20 @@ type issuer struct {
 	keys  *keySet
 	skew  time.Duration
 	now   func() time.Time
+
+	introspection *introspector // nil where opaque tokens are not taken
+}
+
+// ready is nil when the tokens of this issuer can be verified now.
+func (i *issuer) ready() error {
+	var err error
+	if len(i.Algorithms) > 0 {
+		err = i.keys.ready(i.Algorithms)
+	}
+	if i.introspection != nil {
+		err = errors.Join(err, i.introspection.ready())
+	}
+	return err
 }
 
 // sameTokenType compares media types as RFC 7515 §4.1.9 has them: application/ may be left out.

@@ -134,7 +134,7 @@ func (s *keySet) fly(ctx context.Context, done chan struct{}) {
 func (s *keySet) load(ctx context.Context, address string) (*keyring, string, error) {
 	if address == "" {
 		var err error
-		if address, err = s.fetch.discover(ctx, s.issuer); err != nil {
+		if address, err = s.fetch.discover(ctx, s.issuer, "jwks_uri"); err != nil {
 			return nil, "", err
 		}
 	}

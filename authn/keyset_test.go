@@ -52,7 +52,7 @@ func started(t *testing.T, c authn.Config) *authn.Authenticator {
 
 func wantUnavailable(t *testing.T, a *authn.Authenticator, token string) {
 	t.Helper()
-	_, err := a.Authenticate(t.Context(), token)
+	_, err := authn.ByToken(t.Context(), a, token)
 	if !errors.Is(err, authn.ErrKeysUnavailable) {
 		t.Errorf("error is %v, want ErrKeysUnavailable", err)
 	}
@@ -72,7 +72,7 @@ func TestARemovedKeyStopsWithinTenMinutes(t *testing.T) {
 		authenticate(t, a, token)
 		p.setKeys(publicJWK("ec", p256Key().Public()))
 		for start := time.Now(); time.Since(start) <= 10*time.Minute; time.Sleep(20 * time.Second) {
-			if _, err := a.Authenticate(t.Context(), token); err != nil {
+			if _, err := authn.ByToken(t.Context(), a, token); err != nil {
 				checkRefused(t, a, badToken{"", token, authn.ReasonKey})
 				return
 			}
@@ -98,7 +98,7 @@ func TestAKeyThatChangesUnderItsIDOrUseEndsKeptTokens(t *testing.T) {
 				authenticate(t, a, token)
 				p.setKeys(replacement)
 				time.Sleep(2 * time.Second) // the refresh; the kept token is two seconds old
-				if _, err := a.Authenticate(t.Context(), token); err == nil {
+				if _, err := authn.ByToken(t.Context(), a, token); err == nil {
 					t.Error("a kept token passes although its key is gone")
 				}
 			})
@@ -222,13 +222,13 @@ func TestACallerWhoHangsUpDoesNotEndTheFetchForOthers(t *testing.T) {
 		defer hangUp()
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			if _, err := a.Authenticate(ctx, token); !errors.Is(err, authn.ErrKeysUnavailable) {
+			if _, err := authn.ByToken(ctx, a, token); !errors.Is(err, authn.ErrKeysUnavailable) {
 				t.Errorf("error is %v, want ErrKeysUnavailable", err)
 			}
 		})
 		wg.Go(func() {
 			time.Sleep(time.Millisecond)
-			if _, err := a.Authenticate(t.Context(), token); err != nil {
+			if _, err := authn.ByToken(t.Context(), a, token); err != nil {
 				t.Errorf("the second caller: %v", err)
 			}
 		})

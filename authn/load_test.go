@@ -40,7 +40,7 @@ func TestSubjectsNeverCross(t *testing.T) {
 			random := rand.New(rand.NewPCG(1, uint64(worker)))
 			for range 400 {
 				i := random.IntN(callers)
-				s, err := a.Authenticate(t.Context(), tokens[i])
+				s, err := authn.ByToken(t.Context(), a, tokens[i])
 				if err != nil {
 					t.Errorf("caller %d: %v", i, err)
 					return
@@ -60,7 +60,7 @@ func TestSubjectsNeverCross(t *testing.T) {
 		for i := range 20 {
 			p.setKeys(publicJWK("rsa", rsaKey().Public()), publicJWK("ec", p256Key().Public()), publicJWK(fmt.Sprint("new-", i), otherP256().Public()))
 			c.advance(31 * time.Second / 10)
-			_, _ = a.Authenticate(t.Context(), sign(with(goodHeader(), "kid", fmt.Sprint("unknown-", i)), p.claims(c.now())))
+			_, _ = authn.ByToken(t.Context(), a, sign(with(goodHeader(), "kid", fmt.Sprint("unknown-", i)), p.claims(c.now())))
 			a.Ready()
 		}
 	})
@@ -100,7 +100,7 @@ func BenchmarkAuthenticateRepeated(b *testing.B) {
 	token := joseToken(b, "ES256", p256Key(), "ec", p.claims(c.now()))
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := a.Authenticate(b.Context(), token); err != nil {
+		if _, err := authn.ByToken(b.Context(), a, token); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -113,7 +113,7 @@ func BenchmarkAuthenticateNew(b *testing.B) {
 	a := authenticator(b, p, c, func(c *authn.Config) { c.CacheAge = 1 }) // a nanosecond: never kept
 	token := joseToken(b, "ES256", p256Key(), "ec", p.claims(c.now()))
 	for b.Loop() {
-		if _, err := a.Authenticate(b.Context(), token); err != nil {
+		if _, err := authn.ByToken(b.Context(), a, token); err != nil {
 			b.Fatal(err)
 		}
 		c.advance(1)

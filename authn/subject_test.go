@@ -17,7 +17,7 @@ import (
 
 func authenticate(t *testing.T, a *authn.Authenticator, token string) policy.Subject {
 	t.Helper()
-	s, err := a.Authenticate(t.Context(), token)
+	s, err := authn.ByToken(t.Context(), a, token)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -234,7 +234,7 @@ func TestEveryUseChecksTheTimes(t *testing.T) {
 	late := sign(goodHeader(), with(p.claims(c.now()), "nbf", c.now().Unix()))
 	authenticate(t, a, late)
 	c.advance(-time.Hour) // a clock that is set back does not open what is not valid yet
-	_, err := a.Authenticate(context.Background(), late)
+	_, err := authn.ByToken(context.Background(), a, late)
 	if err == nil {
 		t.Error("a token from the future passes")
 	}

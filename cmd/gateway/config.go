@@ -13,6 +13,8 @@ type Config struct {
 		CertificateFile   string `yaml:"certificate_file"`
 		KeyFile           string `yaml:"key_file"`
 		TerminatedInFront bool   `yaml:"terminated_in_front"`
+
+		ClientCertificates ClientCertificates `yaml:"client_certificates"`
 	} `yaml:"tls"`
 	Admin struct {
 		Listen string `yaml:"listen"`

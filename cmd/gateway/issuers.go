@@ -28,6 +28,10 @@ type Issuer struct {
 	RequireTokenID bool              `yaml:"require_token_id"`
 	MaxLifetime    time.Duration     `yaml:"max_lifetime"`
 	Claims         Claims            `yaml:"claims"`
+
+	Introspection     *Introspection `yaml:"introspection"`
+	Encryption        *Encryption    `yaml:"encryption"`
+	SenderConstrained string         `yaml:"sender_constrained"`
 }
 
 // Kind says in which capacity an issuer's callers ask: always the same, or by a claim.
@@ -142,6 +146,10 @@ func (i Issuer) resolve(c *checker, key string) authn.Issuer {
 		RequireTokenID: i.RequireTokenID,
 		MaxLifetime:    i.MaxLifetime,
 		Claims:         i.Claims.resolve(),
+
+		Introspection:     i.Introspection.resolve(c, key+"introspection"),
+		Encryption:        i.Encryption.resolve(c, key+"encryption"),
+		SenderConstrained: c.constrained(key+"sender_constrained", i.SenderConstrained),
 	}
 }
 

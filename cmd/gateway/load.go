@@ -25,6 +25,7 @@ type settings struct {
 	config *Config
 
 	certificate   *tls.Certificate // nil: plain HTTP
+	callers       callerCertificates
 	redisFolder   string
 	redisPassword string
 	redisCA       *x509.CertPool
@@ -94,6 +95,7 @@ func loadSettings(file string) (*settings, error) {
 func (s *settings) check(c *checker) {
 	s.loadTables(c)
 	s.server(c)
+	s.clientCertificates(c)
 	s.redis(c)
 	s.store(c)
 	s.archive(c)

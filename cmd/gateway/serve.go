@@ -152,7 +152,9 @@ func (g *running) start(ctx, background context.Context) (*http.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	a, err := authn.New(g.settings.authn)
+	authentication := g.settings.authn
+	authentication.Replays = store
+	a, err := authn.New(authentication)
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +176,7 @@ func (g *running) start(ctx, background context.Context) (*http.Server, error) {
 		}()
 	}
 	handler := announced(g.health, g.metrics.counted(gate))
-	return publicServer(handler, g.settings.config.Limits, g.settings.certificate, g.log), nil
+	return publicServer(handler, g.settings, g.log), nil
 }
 
 func (g *running) set(change func()) {

@@ -14,7 +14,8 @@ const maxHeaderBytes = 32 << 10
 const maxStreams = 100
 
 // publicServer makes the server that callers reach. Each timeout prevents one way of being held up.
-func publicServer(handler http.Handler, l Limits, certificate *tls.Certificate, log *slog.Logger) *http.Server {
+func publicServer(handler http.Handler, s *settings, log *slog.Logger) *http.Server {
+	l, certificate := s.config.Limits, s.certificate
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	protocols.SetHTTP2(certificate != nil) // without TLS, HTTP/2 has had ways around the header timeout (CVE-2026-56853)
@@ -37,6 +38,7 @@ func publicServer(handler http.Handler, l Limits, certificate *tls.Certificate, 
 			MinVersion:   tls.VersionTLS12, // NCSC: older versions are insufficient
 			Certificates: []tls.Certificate{*certificate},
 		}
+		s.callers.ask(server.TLSConfig)
 	}
 	return server
 }

@@ -23,21 +23,21 @@ import (
 // personMapping is how long the gate remembers which person a source's patient is (design.md, "Persons").
 const personMapping = time.Minute
 
-// authenticator stands between the gate and authn: it takes the token out of the request, and gives the gate its own words.
+// authenticator stands between the gate and authn: it says what the request is, and gives the gate its own words.
 type authenticator struct {
-	authn *authn.Authenticator
-	step  step
+	authn        *authn.Authenticator
+	publicURL    string
+	certificates callerCertificates
+	step         step
 }
 
 // Authenticate implements proxy.Authenticator.
 func (a authenticator) Authenticate(ctx context.Context, r *http.Request) (policy.Subject, error) {
 	start := time.Now()
-	_, query, _ := strings.Cut(r.RequestURI, "?")
-	token, err := authn.BearerToken(r.Header, query)
-	var subject policy.Subject
-	if err == nil {
-		subject, err = a.authn.Authenticate(ctx, token)
-	}
+	path, query, _ := strings.Cut(r.RequestURI, "?")
+	subject, err := a.authn.Authenticate(ctx, authn.Request{
+		Method: r.Method, Target: a.publicURL + path, Header: r.Header, RawQuery: query, Certificate: a.certificates.of(r),
+	})
 	refused, unauthenticated := err, false
 	if errors.Is(err, authn.ErrNoToken) {
 		refused, unauthenticated = &proxy.Unauthenticated{Reason: "token-missing", Challenge: authn.Challenge(err)}, true
@@ -63,7 +63,7 @@ func (s *settings) gate(store *redisstore.Store, a *authn.Authenticator, m *metr
 		StepUp:        s.stepUp(),
 		PolicyHash:    s.policyHash,
 		Sources:       sources,
-		Authenticator: authenticator{a, m.step(stepAuthenticate)},
+		Authenticator: authenticator{a, cfg.PublicURL, s.callers, m.step(stepAuthenticate)},
 		Policy:        s.policy,
 		Categories:    s.tables.DataCategories,
 		Standings:     timedStandings{store, m.step(stepStanding)},

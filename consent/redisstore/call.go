@@ -143,7 +143,9 @@ func (s *Store) heed(shard int, status string, sequence uint64) error {
 }
 
 // direct runs one call on the connections of changes, apart from the batches.
-func (s *Store) direct(ctx context.Context, c call) (reply, error) { return s.over(ctx, s.o.Changes, c) }
+func (s *Store) direct(ctx context.Context, c call) (reply, error) {
+	return s.over(ctx, s.o.Changes, c)
+}
 
 // over runs one call on the connections of a client.
 func (s *Store) over(ctx context.Context, to redis.UniversalClient, c call) (reply, error) {

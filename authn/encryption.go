@@ -1,0 +1,151 @@
+package authn
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+// Encryption says that the tokens of an issuer may come encrypted to us: a signed token in a JWE (RFC 7519 §5.2), its content under
+// A256GCM.
+type Encryption struct {
+	Keys       []DecryptionKey
+	Algorithms []string // RSA-OAEP-256, ECDH-ES
+	Required   bool     // a token that is only signed is refused
+}
+
+// DecryptionKey is a private key of ours, RSA or on P-256, P-384 or P-521.
+type DecryptionKey struct {
+	ID      string // kid; it must stand in the token
+	Private crypto.PrivateKey
+}
+
+// encryptionAlgorithms are those that may be configured, with what a key must be to fit. The content of a token is always under
+// A256GCM: no passwords (PBES2), no RSA1_5, no key that both sides know, no compression (CVE-2024-28180).
+var encryptionAlgorithms = map[string]func(key crypto.PrivateKey) bool{
+	"RSA-OAEP-256": func(key crypto.PrivateKey) bool {
+		private, ok := key.(*rsa.PrivateKey)
+		return ok && private.N.BitLen() >= 2048
+	},
+	"ECDH-ES": func(key crypto.PrivateKey) bool {
+		_, ok := key.(*ecdsa.PrivateKey)
+		return ok
+	},
+}
+
+// ParseDecryptionKey reads a private JWK (RFC 7517) that has a kid.
+func ParseDecryptionKey(text []byte) (DecryptionKey, error) {
+	if _, err := parseObject(text); err != nil {
+		return DecryptionKey{}, errNoDecryptionKey
+	}
+	var jwk jose.JSONWebKey
+	if err := json.Unmarshal(text, &jwk); err != nil || !jwk.Valid() || jwk.IsPublic() || jwk.KeyID == "" || len(jwk.KeyID) > maxKeyID {
+		return DecryptionKey{}, errNoDecryptionKey
+	}
+	for _, fits := range encryptionAlgorithms {
+		if fits(jwk.Key) {
+			return DecryptionKey{ID: jwk.KeyID, Private: jwk.Key}, nil
+		}
+	}
+	return DecryptionKey{}, errNoDecryptionKey
+}
+
+// recipients are the issuers whose tokens may be encrypted to one key; open stands for a token that is not encrypted.
+type recipients struct {
+	open    bool
+	issuers []*issuer
+}
+
+// include reports whether the token may be of this issuer: a token that was encrypted to the key of one is no token of another, and
+// one that is not encrypted is none of an issuer that must encrypt.
+func (r recipients) include(i *issuer) bool {
+	if r.open {
+		return i.Encryption == nil || !i.Encryption.Required
+	}
+	return slices.Contains(r.issuers, i)
+}
+
+// encryptedHeaders are the header parameters that a JWE may have. The list is closed: every other one would change how it is read.
+var encryptedHeaders = []string{"alg", "enc", "kid", "typ", "cty", "epk", "apu", "apv"}
+
+// decrypt gives the signed token in an encrypted one, and a token that is not encrypted as it is. Nothing else is decided here: what
+// comes out must be exactly one signed token.
+func (a *Authenticator) decrypt(raw string) (string, recipients, *Error) {
+	if strings.Count(raw, ".") != 4 {
+		return raw, recipients{open: true}, nil
+	}
+	algorithm, keyID, e := readEncryptedHeader(raw)
+	if e != nil {
+		return "", recipients{}, e
+	}
+	var to recipients
+	var key crypto.PrivateKey
+	for _, i := range a.issuers {
+		if found := i.Encryption.key(algorithm, keyID); found != nil {
+			key, to.issuers = found, append(to.issuers, i)
+		}
+	}
+	if key == nil {
+		return "", recipients{}, badToken(ReasonEncryption, "kid")
+	}
+	jwe, err := jose.ParseEncryptedCompact(raw, []jose.KeyAlgorithm{jose.KeyAlgorithm(algorithm)}, []jose.ContentEncryption{jose.A256GCM})
+	if err != nil {
+		return "", recipients{}, badToken(ReasonEncryption, "")
+	}
+	signed, err := jwe.Decrypt(key)
+	if err != nil {
+		return "", recipients{}, badToken(ReasonEncryption, "")
+	}
+	return string(signed), to, nil
+}
+
+// key is the key of this id that fits the algorithm, nil where there is none.
+func (e *Encryption) key(algorithm, id string) crypto.PrivateKey {
+	if e == nil || !slices.Contains(e.Algorithms, algorithm) {
+		return nil
+	}
+	for _, key := range e.Keys {
+		if key.ID == id && encryptionAlgorithms[algorithm](key.Private) {
+			return key.Private
+		}
+	}
+	return nil
+}
+
+// readEncryptedHeader reads the header of a JWE in its compact form.
+func readEncryptedHeader(raw string) (algorithm, keyID string, e *Error) {
+	segments := strings.Split(raw, ".")
+	for i, segment := range segments {
+		// ECDH-ES agrees on the key itself: its segment is empty.
+		if _, ok := decodeSegment(segment); !ok && (i != 1 || segment != "") {
+			return "", "", badToken(ReasonMalformed, "")
+		}
+	}
+	protected, _ := decodeSegment(segments[0])
+	header, err := parseObject(protected)
+	if err != nil {
+		return "", "", badToken(ReasonMalformed, "")
+	}
+	for name := range header {
+		if !slices.Contains(encryptedHeaders, name) {
+			return "", "", badToken(ReasonHeader, "")
+		}
+	}
+	if kind, ok := header["cty"].(string); !ok || !strings.EqualFold(kind, "JWT") {
+		return "", "", badToken(ReasonHeader, "cty")
+	}
+	if header["enc"] != any(string(jose.A256GCM)) {
+		return "", "", badToken(ReasonEncryption, "enc")
+	}
+	algorithm, _ = header["alg"].(string)
+	if _, known := encryptionAlgorithms[algorithm]; !known {
+		return "", "", badToken(ReasonEncryption, "alg")
+	}
+	keyID, _ = header["kid"].(string)
+	return algorithm, keyID, nil
+}

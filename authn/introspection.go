@@ -1,0 +1,227 @@
+package authn
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+const (
+	// inactiveFor is how long a token stays refused that its issuer did not vouch for. It spares the issuer a client that does not
+	// give up, and no longer: the issuer's own instances may not all know a new token yet.
+	inactiveFor = 5 * time.Second
+	maxInactive = 10_000 // of those kept at once
+)
+
+// introspector asks one issuer about opaque tokens (RFC 7662).
+type introspector struct {
+	issuer  *issuer
+	rule    Introspection
+	client  *http.Client
+	fetch   fetcher
+	atLeast time.Duration // between two discoveries
+
+	slots   chan struct{}      // one for each question under way
+	flights singleflight.Group // by digest of issuer and token: nobody ever shares an answer about another token
+
+	mu         sync.Mutex
+	discovered string
+	attempted  time.Time
+	problem    error // why there is no endpoint
+}
+
+func newIntrospector(i *issuer, configured *http.Client, atLeast time.Duration) *introspector {
+	rule := *i.Introspection
+	return &introspector{
+		issuer: i, rule: rule, client: introspectionClient(configured, rule), fetch: newFetcher(configured), atLeast: atLeast,
+		slots: make(chan struct{}, rule.InFlight), problem: errors.New("not discovered yet"),
+	}
+}
+
+// introspects gives the issuer that is asked about a token: nil for a JWT, signed or encrypted, which says itself who issued it. An
+// opaque token does not; it is told to one issuer only, by what it begins with where several are configured.
+func (a *Authenticator) introspects(raw string) *issuer {
+	if dots := strings.Count(raw, "."); dots == 2 || dots == 4 {
+		return nil
+	}
+	for _, i := range a.issuers {
+		if i.introspection != nil && strings.HasPrefix(raw, i.Introspection.TokenPrefix) {
+			return i
+		}
+	}
+	return nil
+}
+
+// introspected verifies an opaque token by the answer of its issuer, or by one that is still kept. What changes with time is checked
+// on every use.
+func (a *Authenticator) introspected(ctx context.Context, i *issuer, raw string) (*verified, error) {
+	if !isToken68(raw) {
+		return nil, badToken(ReasonMalformed, "")
+	}
+	digest := digestOf(i.URL + "\n" + raw) // no JWT has a line break
+	if known := a.inactive.get(digest); known != nil && known.holds(a.now(), 0) {
+		return nil, known.refusal
+	}
+	if known := a.cache.get(digest); known != nil && known.holds(a.now(), 0) {
+		return a.inTime(known, digest)
+	}
+	flight := i.introspection.flights.DoChan(string(digest[:]), func() (any, error) {
+		// The question belongs to nobody: a caller that hangs up does not end it for the others.
+		return a.introspect(context.WithoutCancel(ctx), i, raw, digest)
+	})
+	select {
+	case answer := <-flight:
+		if answer.Err != nil {
+			return nil, answer.Err
+		}
+		return a.inTime(answer.Val.(*verified), digest)
+	case <-ctx.Done():
+		return nil, fmt.Errorf("issuer %s: %w: %w", i.URL, ErrIntrospectionUnavailable, ctx.Err())
+	}
+}
+
+// introspect asks once and keeps what came of it: a subject for the configured time and never beyond exp, a refusal briefly, a
+// failure not at all.
+func (a *Authenticator) introspect(ctx context.Context, i *issuer, raw string, digest tokenDigest) (*verified, error) {
+	asked := a.now() // the answer may be as old as that
+	claims, err := i.introspection.ask(ctx, raw, asked)
+	var v *verified
+	if err == nil {
+		v, err = a.acceptAnswer(i, claims, asked)
+	}
+	var refusal *Error
+	switch {
+	case errors.As(err, &refusal):
+		a.cache.drop(digest)
+		a.inactive.put(digest, &verified{at: asked, until: asked.Add(inactiveFor), refusal: refusal})
+		return nil, err
+	case err != nil:
+		return nil, err
+	}
+	a.inactive.drop(digest)
+	if v.until.After(asked) {
+		a.cache.put(digest, v)
+	}
+	return v, nil
+}
+
+// acceptAnswer checks the answer about an active token like the claims of a JWT (RFC 7662 §2.2).
+func (a *Authenticator) acceptAnswer(i *issuer, claims map[string]any, asked time.Time) (*verified, error) {
+	if iss, given := claims["iss"]; given && iss != any(i.URL) {
+		return nil, badToken(ReasonIssuer, "iss")
+	}
+	if e := checkAnswerType(claims); e != nil {
+		return nil, e
+	}
+	if _, given := claims["iat"]; !given {
+		// iat is optional there: the lifetime that is left is bounded then.
+		claims["iat"] = json.Number(strconv.FormatInt(asked.Unix(), 10))
+	}
+	validity, e := i.checkClaims(claims)
+	if e != nil {
+		return nil, e
+	}
+	v, e := a.accept(i, claims, validity)
+	if e != nil {
+		return nil, e
+	}
+	v.at, v.until = asked, asked.Add(i.Introspection.CacheFor)
+	if v.until.After(validity.expires) {
+		v.until = validity.expires
+	}
+	return v, nil
+}
+
+// checkAnswerType refuses what is active and no access token: providers answer about refresh and ID tokens too (leaks.md TK-7).
+func checkAnswerType(claims map[string]any) *Error {
+	for name, wanted := range map[string][]string{
+		"token_type": {"Bearer", "DPoP"},
+		"typ":        {"Bearer", "DPoP", "at+jwt", "JWT"},
+		"token_use":  {"access_token", "access"},
+	} {
+		value, given := claims[name]
+		if !given {
+			continue
+		}
+		text, _ := value.(string)
+		if !containsFold(wanted, text) {
+			return badToken(ReasonType, name)
+		}
+	}
+	_, bound := claims[bindingClaim]
+	if kind, _ := claims["token_type"].(string); strings.EqualFold(kind, schemeDPoP) && !bound {
+		return badToken(ReasonBinding, bindingClaim)
+	}
+	return nil
+}
+
+func containsFold(list []string, text string) bool {
+	for _, element := range list {
+		if strings.EqualFold(element, text) {
+			return true
+		}
+	}
+	return false
+}
+
+// endpoint is where to ask: as configured, or as the provider's own metadata say (RFC 8414 §2), looked up at most once per interval
+// until it is known.
+func (s *introspector) endpoint(ctx context.Context) (string, error) {
+	if s.rule.Endpoint != "" {
+		return s.rule.Endpoint, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.discovered != "" {
+		return s.discovered, nil
+	}
+	now := s.issuer.now()
+	if since := now.Sub(s.attempted); !s.attempted.IsZero() && since >= 0 && since < s.atLeast {
+		return "", s.problem
+	}
+	s.attempted = now
+	s.discovered, s.problem = s.fetch.discover(ctx, s.issuer.URL, "introspection_endpoint")
+	return s.discovered, s.problem
+}
+
+// run looks the endpoint up before the first caller needs it.
+func (s *introspector) run(ctx context.Context) {
+	for {
+		lookup, cancel := context.WithTimeout(ctx, s.rule.Timeout)
+		_, err := s.endpoint(lookup)
+		cancel()
+		if err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(s.atLeast):
+		}
+	}
+}
+
+// ready is nil when it is known where to ask. Whether the issuer answers is only seen when a token is there to ask about.
+func (s *introspector) ready() error {
+	if s.rule.Endpoint != "" {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.discovered != "" {
+		return nil
+	}
+	return s.unavailable(s.problem)
+}
+
+func (s *introspector) unavailable(err error) error {
+	return fmt.Errorf("issuer %s: %w: %w", s.issuer.URL, ErrIntrospectionUnavailable, err)
+}

@@ -1,0 +1,198 @@
+package authn
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+const (
+	maxIntrospection = 64 << 10 // bytes of an answer
+	assertionFor     = time.Minute
+	mediaJSON        = "application/json"
+	mediaSigned      = "application/token-introspection+jwt" // RFC 9701 §5
+)
+
+// introspectionClient bounds whatever client is configured: no redirects, no proxy from the environment, a timeout.
+func introspectionClient(configured *http.Client, rule Introspection) *http.Client {
+	client := &http.Client{
+		Timeout:       rule.Timeout,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	if configured != nil {
+		client.Transport = configured.Transport
+	}
+	if client.Transport == nil {
+		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true}
+	}
+	if transport, ok := client.Transport.(*http.Transport); ok {
+		transport = transport.Clone()
+		transport.Proxy = nil
+		transport.DialContext = (&net.Dialer{Timeout: rule.Timeout}).DialContext
+		transport.MaxResponseHeaderBytes = 64 << 10
+		transport.MaxIdleConnsPerHost = rule.InFlight
+		transport.IdleConnTimeout = 30 * time.Second
+		if rule.Certificate != nil {
+			if transport.TLSClientConfig == nil {
+				transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
+			}
+			transport.TLSClientConfig.Certificates = []tls.Certificate{*rule.Certificate}
+		}
+		client.Transport = transport
+	}
+	return client
+}
+
+// ask asks about a token and returns the claims of an active one. The error is an [*Error] where the issuer says that it is not
+// active, and wraps [ErrIntrospectionUnavailable] where it says nothing that can be relied on (leaks.md TK-9).
+func (s *introspector) ask(ctx context.Context, raw string, asked time.Time) (map[string]any, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.rule.Timeout)
+	defer cancel()
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-ctx.Done():
+		return nil, s.unavailable(errors.New("too many questions at once"))
+	}
+	address, err := s.endpoint(ctx)
+	if err != nil {
+		return nil, s.unavailable(err)
+	}
+	body, err := s.post(ctx, address, raw)
+	if err != nil {
+		return nil, s.unavailable(err)
+	}
+	if s.rule.Signed {
+		if body, err = s.open(ctx, body, asked); err != nil {
+			return nil, s.unavailable(err)
+		}
+	}
+	claims, err := parseObject(body)
+	if err != nil {
+		return nil, s.unavailable(err)
+	}
+	switch active, ok := claims["active"].(bool); {
+	case !ok:
+		return nil, s.unavailable(errors.New("the answer does not say whether the token is active"))
+	case !active:
+		return nil, badToken(ReasonInactive, "active")
+	}
+	return claims, nil
+}
+
+// post sends the question (RFC 7662 §2.1). Errors name the address and never the token.
+func (s *introspector) post(ctx context.Context, address, raw string) ([]byte, error) {
+	form := url.Values{"token": {raw}, "token_type_hint": {"access_token"}}
+	if err := s.identify(form); err != nil {
+		return nil, err
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		return nil, err
+	}
+	want := mediaJSON
+	if s.rule.Signed {
+		want = mediaSigned
+	}
+	request.Header.Set("Accept", want)
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if s.rule.Secret != "" {
+		// RFC 6749 §2.3.1: both are form-encoded first.
+		request.SetBasicAuth(url.QueryEscape(s.rule.ClientID), url.QueryEscape(s.rule.Secret))
+	}
+	response, err := s.client.Do(request)
+	if err != nil {
+		return nil, err // net/http names method and address
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("post %s: status %d", address, response.StatusCode)
+	}
+	if media, _, err := mime.ParseMediaType(response.Header.Get("Content-Type")); err != nil || media != want {
+		return nil, fmt.Errorf("post %s: the answer is not %s", address, want)
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxIntrospection+1))
+	if err != nil {
+		return nil, fmt.Errorf("post %s: %w", address, err)
+	}
+	if len(body) > maxIntrospection {
+		return nil, fmt.Errorf("post %s: answer is over %d bytes", address, maxIntrospection)
+	}
+	return body, nil
+}
+
+// identify says in the form who asks, where that is not said by the Authorization header: by an assertion (RFC 7523 §2.2), or by name
+// beside the certificate of the connection (RFC 8705 §2).
+func (s *introspector) identify(form url.Values) error {
+	switch {
+	case s.rule.Certificate != nil:
+		form.Set("client_id", s.rule.ClientID)
+	case s.rule.Key != nil:
+		assertion, err := s.assertion()
+		if err != nil {
+			return err
+		}
+		form.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+		form.Set("client_assertion", assertion)
+	}
+	return nil
+}
+
+// assertion is a JWT that only the holder of our key can make, good for one question (OpenID Connect Core 1.0 §9, private_key_jwt).
+func (s *introspector) assertion() (string, error) {
+	key := s.rule.Key
+	options := (&jose.SignerOptions{}).WithType("JWT")
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(key.Algorithm), Key: key.key}, options)
+	if err != nil {
+		return "", errors.New("client assertion: the key does not sign")
+	}
+	now := s.issuer.now()
+	payload, err := json.Marshal(map[string]any{
+		"iss": s.rule.ClientID, "sub": s.rule.ClientID, "aud": s.issuer.URL, "jti": rand.Text(),
+		"iat": now.Unix(), "exp": now.Add(assertionFor).Unix(),
+	})
+	if err != nil {
+		return "", err
+	}
+	signed, err := signer.Sign(payload)
+	if err != nil {
+		return "", errors.New("client assertion: the key does not sign")
+	}
+	return signed.CompactSerialize()
+}
+
+// open takes a signed answer out of its JWT (RFC 9701 §5): of this issuer, for us, of now, under one of its keys.
+func (s *introspector) open(ctx context.Context, body []byte, asked time.Time) ([]byte, error) {
+	t, e := parseToken(string(body))
+	if e != nil {
+		return nil, errors.New("signed answer: " + string(e.Reason))
+	}
+	i := s.issuer
+	if !slices.Contains(i.Algorithms, t.algorithm) || !sameTokenType(t.typ, "token-introspection+jwt") {
+		return nil, errors.New("signed answer: alg or typ is another")
+	}
+	if _, err := (&signature{issuer: i, token: t}).VerifySignature(ctx, t.raw); err != nil {
+		return nil, errors.New("signed answer: the signature is not of a key of the issuer")
+	}
+	made, ok := numericDate(t.claims["iat"])
+	switch {
+	case t.claims["iss"] != any(i.URL) || !holdsAudience(t.claims["aud"], s.rule.ClientID):
+		return nil, errors.New("signed answer: it is of another issuer, or for another client")
+	case !ok || made.Before(asked.Add(-i.skew-time.Second)) || made.After(i.now().Add(i.skew)):
+		return nil, errors.New("signed answer: it is not of now")
+	}
+	return json.Marshal(t.claims["token_introspection"])
+}

@@ -1,0 +1,166 @@
+package authn
+
+import (
+	"context"
+	"crypto"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+)
+
+const (
+	maxProof = 8 << 10 // bytes; checked before one of them is looked at
+	// proofAge is how old a proof may be. It is made for one request.
+	proofAge = time.Minute
+	// proofKept is how long it is remembered that a proof was used: longer than any instance takes it, as far as clocks may differ.
+	proofKept = proofAge + 3*maxSkew
+	// maxProofID bounds jti: what makes proofs differ is short.
+	maxProofID = 256
+)
+
+// proofAlgorithms are those that a proof may be signed with: all asymmetric, and the same for every issuer.
+var proofAlgorithms = []string{"ES256", "ES384", "PS256", "EdDSA"}
+
+// proofAlgorithmList tells them to callers (RFC 9449 §7.1).
+const proofAlgorithmList = "ES256 ES384 PS256 EdDSA"
+
+// Replays remembers which DPoP proofs were used, for all instances of the gateway together.
+type Replays interface {
+	// FirstUse reports whether nobody has used the proof with this digest, and remembers for so long that somebody has now.
+	FirstUse(ctx context.Context, digest string, kept time.Duration) (bool, error)
+}
+
+// proof is a DPoP proof whose form was checked completely and whose content is not trusted yet.
+type proof struct {
+	*token
+	key *verificationKey // its own
+}
+
+// checkProof checks the DPoP proof of a request for a token that is bound to the key with this thumbprint (RFC 9449 §4.3). The key is
+// compared before anything is computed with it: only a key that the issuer of the token has seen is worth that.
+func (a *Authenticator) checkProof(ctx context.Context, thumbprint string, c credentials, r Request) error {
+	switch {
+	case len(c.proofs) == 0:
+		return badProof(ReasonProofMissing, "")
+	case len(c.proofs) > 1:
+		return badProof(ReasonProofRepeated, "")
+	}
+	p, e := parseProof(c.proofs[0])
+	if e != nil {
+		return e
+	}
+	if p.thumbprint() != thumbprint {
+		return badProof(ReasonProofBinding, "jwk")
+	}
+	if e := p.verify(); e != nil {
+		return e
+	}
+	if e := p.check(c, r, a.now(), a.skew); e != nil {
+		return e
+	}
+	return a.firstUse(ctx, thumbprint, p.claims["jti"].(string)) // check saw that it is a text
+}
+
+// firstUse refuses a proof that was used before. It comes last: what is refused for another reason leaves nothing behind.
+func (a *Authenticator) firstUse(ctx context.Context, thumbprint, id string) error {
+	if a.replays == nil {
+		return fmt.Errorf("dpop proof: %w", ErrReplaysUnavailable)
+	}
+	// The thumbprint has a fixed length: the pair reads in one way only. Another's proof with the same jti is another proof.
+	first, err := a.replays.FirstUse(ctx, digestText([]byte(thumbprint+id)), proofKept)
+	if err != nil {
+		return fmt.Errorf("dpop proof: %w: %w", ErrReplaysUnavailable, err)
+	}
+	if !first {
+		return badProof(ReasonProofReplayed, "jti")
+	}
+	return nil
+}
+
+// parseProof checks everything that can be said of a proof before its key is trusted.
+func parseProof(raw string) (proof, *Error) {
+	if len(raw) > maxProof {
+		return proof{}, badProof(ReasonProofMalformed, "")
+	}
+	t, header, e := parseJWS(raw)
+	if e != nil {
+		return proof{}, badProof(ReasonProofMalformed, "")
+	}
+	for _, name := range refusedHeaders {
+		if name != "jwk" && hasMember(header, name) {
+			return proof{}, badProof(ReasonProofHeader, name)
+		}
+	}
+	if typ, _ := header["typ"].(string); typ != "dpop+jwt" {
+		return proof{}, badProof(ReasonProofType, "typ")
+	}
+	t.algorithm, _ = header["alg"].(string)
+	if !slices.Contains(proofAlgorithms, t.algorithm) {
+		return proof{}, badProof(ReasonProofAlgorithm, "alg")
+	}
+	// parseKey leaves out what is private, symmetric, too small or no key at all.
+	key, ok := parseKey(header["jwk"])
+	if !ok || !key.fits(t.algorithm) {
+		return proof{}, badProof(ReasonProofKey, "jwk")
+	}
+	return proof{t, key}, nil
+}
+
+// thumbprint is that of RFC 7638, in base64url.
+func (p proof) thumbprint() string {
+	sum, err := (&jose.JSONWebKey{Key: p.key.public}).Thumbprint(crypto.SHA256)
+	if err != nil {
+		return "" // no token is bound to it
+	}
+	return encodeSegment(sum)
+}
+
+// verify checks the signature.
+func (p proof) verify() *Error {
+	jws, err := jose.ParseSignedCompact(p.raw, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(p.algorithm)})
+	if err != nil {
+		return badProof(ReasonProofMalformed, "")
+	}
+	payload, err := jws.Verify(p.key.public)
+	if err != nil || string(payload) != string(p.payload) {
+		return badProof(ReasonProofSignature, "")
+	}
+	return nil
+}
+
+// check compares the claims with the request, to the letter: whoever makes a proof knows the address it is for. A nonce is not asked
+// for, and one that came from elsewhere says nothing.
+func (p proof) check(c credentials, r Request, now time.Time, skew time.Duration) *Error {
+	id, ok := claimText(p.claims["jti"])
+	switch {
+	case !ok || len(id) > maxProofID:
+		return badProof(ReasonProofID, "jti")
+	case r.Method == "" || p.claims["htm"] != any(r.Method):
+		return badProof(ReasonProofMethod, "htm")
+	case r.Target == "" || p.claims["htu"] != any(r.Target):
+		return badProof(ReasonProofTarget, "htu")
+	case p.claims["ath"] != any(digestText([]byte(c.token))):
+		return badProof(ReasonProofToken, "ath")
+	}
+	return p.checkTimes(now, skew)
+}
+
+func (p proof) checkTimes(now time.Time, skew time.Duration) *Error {
+	made, ok := numericDate(p.claims["iat"])
+	if !ok || made.After(now.Add(skew)) || made.Before(now.Add(-proofAge-skew)) {
+		return badProof(ReasonProofTime, "iat")
+	}
+	if value, given := p.claims["exp"]; given {
+		if end, ok := numericDate(value); !ok || !now.Before(end) {
+			return badProof(ReasonProofTime, "exp")
+		}
+	}
+	if value, given := p.claims["nbf"]; given {
+		if start, ok := numericDate(value); !ok || start.After(now.Add(skew)) {
+			return badProof(ReasonProofTime, "nbf")
+		}
+	}
+	return nil
+}

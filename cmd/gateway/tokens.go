@@ -1,0 +1,110 @@
+package main
+
+import (
+	"crypto/tls"
+	"os"
+	"time"
+
+	"zorgsluis/authn"
+)
+
+// The values of issuers[].sender_constrained. A token that is bound to a key or certificate is checked in any case.
+const (
+	constrainedWhenBound = "when_bound"
+	constrainedRequired  = "required"
+)
+
+// Introspection says how an issuer is asked about opaque tokens (authn.Introspection explains the fields).
+type Introspection struct {
+	Endpoint        string        `yaml:"endpoint"`
+	TokenPrefix     string        `yaml:"token_prefix"`
+	ClientID        string        `yaml:"client_id"`
+	SecretFile      string        `yaml:"secret_file"`
+	AssertionFile   string        `yaml:"assertion_key_file"`
+	CertificateFile string        `yaml:"certificate_file"`
+	KeyFile         string        `yaml:"key_file"`
+	SignedAnswers   bool          `yaml:"signed_answers"`
+	Cache           time.Duration `yaml:"cache"`
+	Timeout         time.Duration `yaml:"timeout"`
+	InFlight        int           `yaml:"in_flight"`
+}
+
+// Encryption says which tokens an issuer encrypts to the gateway.
+type Encryption struct {
+	KeyFiles   []string `yaml:"keys"`
+	Algorithms []string `yaml:"algorithms"`
+	Required   bool     `yaml:"required"`
+}
+
+// constrained reads sender_constrained.
+func (c *checker) constrained(key, value string) bool {
+	if value != "" && value != constrainedWhenBound && value != constrainedRequired {
+		c.add(key, "is %q, must be %s or %s", value, constrainedWhenBound, constrainedRequired)
+	}
+	return value == constrainedRequired
+}
+
+// resolve gives the introspection in the vocabulary of authn, with the secrets that it names.
+func (n *Introspection) resolve(c *checker, key string) *authn.Introspection {
+	if n == nil {
+		return nil
+	}
+	resolved := &authn.Introspection{
+		Endpoint: n.Endpoint, TokenPrefix: n.TokenPrefix, ClientID: n.ClientID, Signed: n.SignedAnswers,
+		Secret: c.secret(key+".secret_file", n.SecretFile), CacheFor: n.Cache, Timeout: n.Timeout, InFlight: n.InFlight,
+	}
+	if text := c.secret(key+".assertion_key_file", n.AssertionFile); text != "" {
+		assertion, err := authn.ParseAssertionKey([]byte(text))
+		if err != nil {
+			c.add(key+".assertion_key_file", "%s: %v", n.AssertionFile, err)
+		}
+		resolved.Key = assertion
+	}
+	if n.CertificateFile != "" || n.KeyFile != "" {
+		resolved.Certificate = c.ownCertificate(key, n.CertificateFile, n.KeyFile)
+	}
+	return resolved
+}
+
+// ownCertificate loads a certificate with which the gateway shows itself to others.
+func (c *checker) ownCertificate(key, certificateFile, keyFile string) *tls.Certificate {
+	if !c.need(key+".certificate_file", certificateFile) || !c.need(key+".key_file", keyFile) {
+		return nil
+	}
+	chain, err := os.ReadFile(c.path(certificateFile))
+	if err != nil {
+		c.add(key+".certificate_file", "%s: %v", certificateFile, pathless(err))
+		return nil
+	}
+	private := c.secret(key+".key_file", keyFile)
+	if private == "" {
+		return nil
+	}
+	pair, err := tls.X509KeyPair(chain, []byte(private+"\n"))
+	if err != nil {
+		c.add(key+".certificate_file", "does not hold a certificate that fits %s.key_file", key)
+		return nil
+	}
+	return &pair
+}
+
+// resolve gives the encryption in the vocabulary of authn, with its keys.
+func (e *Encryption) resolve(c *checker, key string) *authn.Encryption {
+	if e == nil {
+		return nil
+	}
+	resolved := &authn.Encryption{Algorithms: e.Algorithms, Required: e.Required}
+	for _, name := range e.KeyFiles {
+		text := c.secret(key+".keys", name)
+		if text == "" {
+			continue
+		}
+		private, err := authn.ParseDecryptionKey([]byte(text))
+		if err != nil {
+			c.add(key+".keys", "%s: %v", name, err)
+			continue
+		}
+		resolved.Keys = append(resolved.Keys, private)
+	}
+	return resolved
+}
