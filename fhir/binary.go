@@ -48,7 +48,7 @@ func (w *walk) binaryResource(i int, id ID, b *Binary) int {
 	w.facts.reset()
 	named, identified, ok := false, false, true
 	i = w.eachMember(i, func(kw keyword, i int) int {
-		name := string(w.bytes(w.names[len(w.names)-1].text))
+		name := w.nameText()
 		w.path[0] = kw
 		from := i
 		i, t, s := w.any(i, 1)

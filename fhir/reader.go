@@ -1,6 +1,7 @@
 package fhir
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -175,17 +176,16 @@ func (c *Contents) entryResource(i int, mode Mode) int {
 
 // reset takes the next body.
 func (w *walk) reset(r *Reader, body []byte) {
-	w.scanner = scanner{body: body}
-	if w.r != r {
-		w.r, w.known, w.recent = r, nameCache{}, [16]*readType{}
+	w.scanner = scanner{body: body, host: &r.host, percent: bytes.IndexByte(body, '%') >= 0, scratch: w.scratch[:0]}
+	if w.r != r || w.known.full() {
+		w.r, w.recent = r, [16]*readType{}
+		w.known.reset()
 	}
 	w.depth = 0
-	w.names = w.names[:0]
-	w.scratch, w.edits, w.attachments = w.scratch[:0], w.edits[:0], w.attachments[:0]
-	w.mentions = r.host.appendMentions(w.mentions[:0], body)
-	w.passed, w.mention = 0, w.mentions[0]
+	w.outer, w.strange = 0, w.strange[:0]
+	w.edits, w.attachments = w.edits[:0], w.attachments[:0]
 	if len(w.path) < r.maxDepth+2 {
-		w.path = make([]keyword, r.maxDepth+2)
+		w.path, w.objects = make([]keyword, r.maxDepth+2), make([]object, r.maxDepth+2)
 	}
 	w.facts.reset()
 }

@@ -96,7 +96,7 @@ func (c *Contents) entry(i int, b *bundle) int {
 			}
 			return c.entryResource(i, "")
 		case kwFullURL:
-			if i, fullURL, _ = w.any(i, 1); i >= 0 && !fullURL.present {
+			if i, fullURL, _ = w.any(i, 1); i >= 0 && !fullURL.present() {
 				return w.fail(errEntry)
 			}
 			return i
@@ -128,7 +128,7 @@ func (c *Contents) entry(i int, b *bundle) int {
 		return i
 	}
 	c.Resources[count].Mode = Mode(mode)
-	if fullURL.present && !c.isFullURL(fullURL, count) {
+	if fullURL.present() && !c.isFullURL(fullURL, count) {
 		c.drop(count)
 	}
 	return i
@@ -189,7 +189,7 @@ func (c *Contents) bundleLink(i int, b *bundle) int {
 	default:
 		return i
 	}
-	if !url.present || url.start == url.end || *to != (textSpan{}) {
+	if !url.present() || url.start == url.end || *to != (textSpan{}) {
 		return w.fail(errLink)
 	}
 	*to = c.keepText(w.bytes(url))
@@ -204,7 +204,7 @@ var words = map[string]string{
 // word reads a value that is one of words; any other is "".
 func (w *walk) word(i int, to *string) int {
 	i, t, _ := w.any(i, 1)
-	if i >= 0 && t.present {
+	if i >= 0 && t.present() {
 		*to = words[string(w.bytes(t))]
 	}
 	return i
@@ -219,13 +219,13 @@ func (w *walk) skip(i int) int {
 
 // eachMember calls f with each member of the object at i.
 func (w *walk) eachMember(i int, f func(kw keyword, i int) int) int {
-	m := members{base: len(w.names)}
-	if i = w.enter(i); i < 0 {
+	i, o := w.open(i)
+	if i < 0 {
 		return -1
 	}
 	for more := w.at(i) != '}'; more; {
 		var kw keyword
-		if i, kw = w.name(i, &m); i < 0 {
+		if i, kw = w.name(i, o); i < 0 {
 			return -1
 		}
 		if i = f(kw, i); i < 0 {
@@ -235,8 +235,7 @@ func (w *walk) eachMember(i int, f func(kw keyword, i int) int) int {
 			return -1
 		}
 	}
-	w.names = w.names[:m.base]
-	return w.leave(i)
+	return w.end(i, o)
 }
 
 // eachElement calls f with each element of the array at i; a value that is not an array of objects breaks the rule.

@@ -66,36 +66,12 @@ func (f *facts) reset() {
 
 // note takes a member whose name has a meaning: t is its value where that is a string.
 func (w *walk) note(o *object, kw keyword, d int, at span, t token, s shape) {
-	switch kw {
-	case kwReference:
-		o.reference, o.referenceOdd = t, !s.is(isString|isObject)
-	case kwType:
-		o.typ, o.typeOdd = t, !s.is(isString)
-	case kwSystem:
-		o.system, o.codingOdd = t, o.codingOdd || !s.is(isString)
-	case kwCode:
-		o.code, o.codingOdd = t, o.codingOdd || !s.is(isString)
-	case kwValue:
-		o.value, o.valueOdd = t, !s.is(isString)
-	case kwIdentifier:
-		o.identifier, o.person = s.is(isObject), s.is(isPerson)
-	case kwCoding:
-		o.coding, o.codings = true, s.is(ofObjects)
-	case kwDisplay:
-		o.displayAt = at
-	case kwDisplayTwin:
-		o.displayTwinAt = at
-	case kwURL:
-		o.url, o.urlAt, o.urlShape = t, at, s
-	case kwURLTwin:
-		o.urlTwinAt, o.urlTwinShape = at, s
-	case kwAttachmentPart:
-		o.attachmentPart = true
-	case kwValueURL:
-		if s.is(isString) {
-			w.refer(reference{kind: plainURL, text: t}, d+1)
-		}
-	case kwResourceType:
+	switch {
+	case kw < kwTelling:
+		o.tell(kw, at, t, s)
+	case kw == kwValueURL && s.is(isString):
+		w.refer(reference{kind: plainURL, text: t}, d+1)
+	case kw == kwResourceType:
 		w.odd = w.odd || d > 0 // a resource where only contained may hold one (JS-15)
 	}
 	switch {
@@ -165,8 +141,8 @@ func (w *walk) close(o *object, d int) shape {
 		}
 		w.closeAttachment(o, d)
 	}
-	if o.system.present && o.code.present {
-		w.r.classifier.addCode(&w.added, w.bytes(o.system), w.bytes(o.code))
+	if system, code := o.text(kwSystem), o.text(kwCode); system.present() && code.present() {
+		w.r.classifier.addCode(&w.added, w.bytes(system), w.bytes(code))
 	}
 	switch d {
 	case 1:
@@ -182,24 +158,30 @@ func (w *walk) close(o *object, d int) shape {
 
 // closeReference takes an object that refers to a resource, or that ought to.
 func (w *walk) closeReference(o *object, d int) {
+	const telling = 1<<kwReference | 1<<kwIdentifier | 1<<kwType
+	decides := w.r.decides[w.path[d-1]]
+	if !decides && !o.hasAny(telling) {
+		return // most objects
+	}
+	text, typ, identifier := o.text(kwReference), o.text(kwType), o.get(kwIdentifier).shape
 	var kind referenceKind
 	switch {
-	case o.reference.present:
+	case text.present():
 		kind = literalReference
-	case o.referenceOdd:
+	case o.odd(kwReference, isString|isObject):
 		kind = unreadable
-	case o.identifier && o.person, o.typ.present && isPatientType(w.bytes(o.typ)):
+	case identifier.is(isPerson), typ.present() && isPatientType(w.bytes(typ)):
 		kind = unknownPatient
-	case w.r.decides[w.path[d-1]]:
+	case decides:
 		kind = unnamed
-	case o.identifier:
+	case identifier.is(isObject):
 		kind = logicalReference
 	default:
-		return // most objects: the struct is not made for them
+		return
 	}
-	ref := reference{kind: kind, text: o.reference, typ: o.typ, typeOdd: o.typeOdd}
-	if o.reference.present || o.identifier {
-		ref.display, ref.twin = o.displayAt, o.displayTwinAt
+	ref := reference{kind: kind, text: text, typ: typ, typeOdd: o.odd(kwType, isString)}
+	if text.present() || identifier.is(isObject) {
+		ref.display, ref.twin = o.get(kwDisplay).at, o.get(kwDisplayTwin).at
 	}
 	w.refer(ref, d)
 }
@@ -214,15 +196,15 @@ func (w *walk) refer(ref reference, d int) {
 
 // closeIdentifier reports whether the object is an Identifier of a person.
 func (w *walk) closeIdentifier(o *object) bool {
-	if !o.system.present {
+	if !o.text(kwSystem).present() {
 		return false
 	}
-	system := w.bytes(o.system)
+	system := w.bytes(o.text(kwSystem))
 	for i, s := range w.r.persons {
 		if s == string(system) {
-			w.odd = w.odd || o.valueOdd
-			if o.value.present {
-				w.persons = append(w.persons, person{i, o.value, w.current == 0 && w.path[0] == kwLink})
+			w.odd = w.odd || o.odd(kwValue, isString)
+			if value := o.text(kwValue); value.present() {
+				w.persons = append(w.persons, person{i, value, w.current == 0 && w.path[0] == kwLink})
 			}
 			return true
 		}
@@ -235,33 +217,34 @@ func (w *walk) closeIdentifier(o *object) bool {
 // element or by what stands beside the link; an Extension has a url as well, which is its name.
 func (w *walk) closeAttachment(o *object, d int) {
 	name := w.path[d-1]
-	if name == kwExtension || name != kwAttachment && !o.attachmentPart {
+	if name == kwExtension || name != kwAttachment && !o.hasAny(1<<kwAttachmentPart) {
 		return
 	}
-	w.removeMember(o, o.urlTwinAt, o.urlTwinShape)
+	w.removeMember(o, o.get(kwURLTwin))
+	url := o.get(kwURL)
 	id, ok := []byte(nil), false
-	if o.url.present {
-		id, ok = w.binary(w.bytes(o.url))
+	if url.text.present() {
+		id, ok = w.binary(w.bytes(url.text))
 	}
 	if !ok {
-		w.removeMember(o, o.urlAt, o.urlShape)
+		w.removeMember(o, url)
 		return
 	}
-	w.attachments = append(w.attachments, attachment{o.urlAt, id})
-	w.edit(o.urlAt, linked, 0)
+	w.attachments = append(w.attachments, attachment{url.at, id})
+	w.edit(url.at, linked, 0)
 	o.count(isRemoved|isUnlinked, 1)
 }
 
 // removeMember records that a member of o goes in any rendering, if it is there. Its value may have been counted as one that goes on
 // conditions.
-func (w *walk) removeMember(o *object, at span, value shape) {
-	if at == (span{}) {
+func (w *walk) removeMember(o *object, m member) {
+	if m.at == (span{}) {
 		return
 	}
-	if value.is(isRemoved) {
-		o.count(value, -1)
+	if m.shape.is(isRemoved) {
+		o.count(m.shape, -1)
 	}
-	w.editMember(o, at, isRemoved)
+	w.editMember(o, m.at, isRemoved)
 }
 
 // binary is the id of a Binary of the source, where a link points at exactly that.
@@ -278,21 +261,22 @@ func (w *walk) binary(link []byte) (id []byte, ok bool) {
 // closeConcept takes a CodeableConcept in an element of the resource.
 func (w *walk) closeConcept(o *object, element keyword) {
 	p := &w.parts[w.current]
-	broken := o.coding && !o.codings || o.members == 0
+	coded := o.hasAny(1 << kwCoding)
+	broken := o.odd(kwCoding, ofObjects) || o.members == 0
 	switch element {
 	case kwCategory:
 		p.categoryOdd = p.categoryOdd || broken
 	case kwCode:
 		p.codeOdd = p.codeOdd || broken
 	case kwSecurityLabel:
-		if broken || !o.coding {
+		if broken || !coded {
 			w.restrict()
 		}
 		return
 	default:
 		return
 	}
-	if !o.coding {
+	if !coded {
 		w.codings = append(w.codings, classifying{part: w.current, element: element})
 	}
 }
@@ -302,15 +286,16 @@ func (w *walk) closeCoding(o *object, element, name keyword) {
 	switch {
 	case name == kwCoding && (element == kwCategory || element == kwCode):
 		p := &w.parts[w.current]
-		p.categoryOdd = p.categoryOdd || element == kwCategory && o.codingOdd
-		p.codeOdd = p.codeOdd || element == kwCode && o.codingOdd
-		w.codings = append(w.codings, classifying{w.current, element, o.system, o.code})
+		odd := o.odd(kwSystem, isString) || o.odd(kwCode, isString)
+		p.categoryOdd = p.categoryOdd || element == kwCategory && odd
+		p.codeOdd = p.codeOdd || element == kwCode && odd
+		w.codings = append(w.codings, classifying{w.current, element, o.text(kwSystem), o.text(kwCode)})
 	case name == kwCoding && element == kwSecurityLabel, name == kwSecurity && element == kwMeta:
-		if string(w.bytes(o.system)) != w.r.labels || !isOpenLabel(w.bytes(o.code)) {
+		if string(w.bytes(o.text(kwSystem))) != w.r.labels || !isOpenLabel(w.bytes(o.text(kwCode))) {
 			w.restrict()
 		}
 	case name == kwTag && element == kwMeta:
-		w.odd = w.odd || string(w.bytes(o.code)) == tagSubsetted
+		w.odd = w.odd || string(w.bytes(o.text(kwCode))) == tagSubsetted
 	}
 }
 

@@ -11,7 +11,7 @@ func (c *Contents) judge(at span, from marks, mode Mode) contentError {
 	w := &c.walk
 	p := &w.parts[0]
 	t := w.typeOf(w.bytes(p.typ))
-	if !p.typ.present || t == nil {
+	if !p.typ.present() || t == nil {
 		return "no resource type of this version"
 	}
 	id := w.bytes(p.id)
@@ -78,7 +78,7 @@ func (w *walk) judgePart(v *verdict, i int) {
 	t := v.typ
 	if i > 0 {
 		t = w.typeOf(w.bytes(p.typ))
-		if !p.typ.present || t == nil || t.class == ClassRefused || t.patient || p.idOdd {
+		if !p.typ.present() || t == nil || t.class == ClassRefused || t.patient || p.idOdd {
 			v.odd = true
 			return
 		}
@@ -134,7 +134,7 @@ func (c *Contents) judgeReference(v *verdict, ref *reference) {
 	case literalReference:
 		target = w.resolve(v, ref)
 		switch {
-		case target.kind == unresolved, ref.typeOdd, ref.typ.present && w.declared(ref) != target.typ:
+		case target.kind == unresolved, ref.typeOdd, ref.typ.present() && w.declared(ref) != target.typ:
 			v.odd = true
 			return
 		case target.kind == containedTarget: // a contained Patient is odd already; "#" in a Patient is itself

@@ -1,6 +1,8 @@
 package fhir
 
-import "bytes"
+import (
+	"bytes"
+)
 
 // shape is what the walk keeps of a value that it has read, as far as FHIR tells types apart by it.
 type shape uint8
@@ -21,14 +23,60 @@ func (s shape) is(any shape) bool { return s&any != 0 }
 // span is a place in the body.
 type span struct{ start, end uint32 }
 
-// object is what the walk keeps of the object that it is reading: the members that FHIR types are told apart by.
+// member is a member of an object, as far as the types of objects are told by it.
+type member struct {
+	at    span
+	text  token // its value, where that is a string
+	shape shape
+}
+
+// object is what the walk keeps of an object that it is reading.
 type object struct {
-	reference, typ, system, code, value, url            token
-	displayAt, displayTwinAt, urlAt, urlTwinAt          span
-	referenceOdd, typeOdd, codingOdd, valueOdd          bool // a member of another JSON type than R4 gives it
-	identifier, person, coding, codings, attachmentPart bool
-	urlShape, urlTwinShape                              shape
-	members, gone, stripped, unlinked                   int32
+	names   nameSet
+	strange int      // where its names without a number begin in walk.strange
+	next    location // where its next name stands
+	has     uint32   // a bit for each keyword of a member in told
+	told    [kwTelling]member
+
+	members, gone, stripped, unlinked int32
+}
+
+// begin forgets the object that was read before it at the same depth. What told holds of that one is out of reach without has.
+func (o *object) begin(outer nameID, strange int) {
+	o.names, o.has = nameSet{}, 0
+	o.strange, o.next = strange, location(outer)<<8
+	o.members, o.gone, o.stripped, o.unlinked = 0, 0, 0, 0
+}
+
+// tell keeps a member that the object's type is told by.
+func (o *object) tell(kw keyword, at span, t token, s shape) {
+	m := &o.told[kw]
+	m.at, m.text, m.shape = at, t, s
+	o.has |= 1 << kw
+}
+
+// hasAny reports whether the object has a member of one of the keywords.
+func (o *object) hasAny(kws uint32) bool { return o.has&kws != 0 }
+
+// get is a member, the zero value if there is none.
+func (o *object) get(kw keyword) member {
+	if o.has&(1<<kw) == 0 {
+		return member{}
+	}
+	return o.told[kw]
+}
+
+// text is the value of a member; no string if it has another shape or is absent.
+func (o *object) text(kw keyword) token {
+	if o.has&(1<<kw) == 0 {
+		return token{}
+	}
+	return o.told[kw].text
+}
+
+// odd reports whether a member is there and has none of the shapes that R4 gives it.
+func (o *object) odd(kw keyword, shapes shape) bool {
+	return o.has&(1<<kw) != 0 && !o.told[kw].shape.is(shapes)
 }
 
 // walk is the state of one pass over a body. Its slices are reused from one response to the next.
@@ -36,15 +84,13 @@ type walk struct {
 	scanner
 	r *Reader
 
-	names    []memberName // of all objects that are open, innermost last
-	path     []keyword    // the names that lead from the resource to the value that is read
-	depth    int
-	mentions []uint32 // where the source's host is named, and an end that no string reaches
-	passed   int      // how many of them have been passed
-	mention  uint32   // the next one
-	scratch  []byte   // decoded strings
-	known    nameCache
-	recent   [16]*readType
+	known   knownNames
+	strange []token   // the names without a number of all objects that are open, innermost last
+	objects []object  // those that are open, by depth
+	outer   nameID    // the name of the object or array that is read
+	path    []keyword // the names that lead from the resource to the value that is read
+	depth   int
+	recent  [16]*readType
 
 	facts // of the resource that is read
 
@@ -57,7 +103,7 @@ func (w *walk) any(i, d int) (int, token, shape) {
 	switch w.at(i) {
 	case '"':
 		i, t := w.text(i)
-		if i >= 0 && (t.end > w.mention || t.esc == hidden) && w.mentioned(t) {
+		if t.host {
 			w.edit(span{t.start - 1, t.end + 1}, rewritten, 0)
 		}
 		return i, t, isString
@@ -85,63 +131,87 @@ func (w *walk) leave(i int) int {
 	return i + 1
 }
 
-// name reads the next member's name of an object, the colon, and the white space about it, and gives the position of the value.
-func (w *walk) name(i int, m *members) (int, keyword) {
-	if w.at(i) != '"' {
-		return w.fail(errSyntax), kwNone
+// open begins the object whose brace is at i.
+func (w *walk) open(i int) (int, *object) {
+	if i = w.enter(i); i < 0 {
+		return -1, nil
 	}
-	name := memberName{whole: true, text: token{start: uint32(i + 1), present: true}}
-	kw := kwNone
-	key, end := w.shortName(i + 1)
-	if known := &w.known[key.hash()>>56]; end >= 0 && known.key == key {
-		name.key, name.text.end, kw, i = key, uint32(end), known.keyword, end+1
-	} else if i, name, kw = w.newName(i); i < 0 {
+	o := &w.objects[w.depth]
+	o.begin(w.outer, len(w.strange))
+	return i, o
+}
+
+// end takes leave of the object whose closing brace is at i.
+func (w *walk) end(i int, o *object) int {
+	w.outer, w.strange = o.next.outer(), w.strange[:o.strange]
+	return w.leave(i)
+}
+
+// name reads the next member's name of an object, the colon, and the white space about it, and gives the position of the value.
+func (w *walk) name(i int, o *object) (int, keyword) {
+	guess := w.known.guess(o.next)
+	n := *guess
+	known := &w.known.names[n]
+	kw := known.keyword
+	if i+16 <= len(w.body) && known.isAt(w.body[i:i+16]) && (known.rest == "" || known.hasRest(w.body[i+16:])) {
+		i += int(known.size)
+	} else if i, n, kw = w.otherName(i, o); i < 0 {
 		return -1, kwNone
 	}
-	if (name.text.end > w.mention || name.text.esc == hidden) && w.mentioned(name.text) {
-		w.odd = true // names are not rewritten
-	}
-	bit := uint64(1) << (name.key.hash() >> 50 & 63)
-	if m.seen&bit != 0 && w.isDuplicate(name, m) {
+	if n != 0 && !o.names.add(n) {
 		return w.fail(errDuplicate), kwNone
 	}
-	if len(w.names)-m.base >= maxMembers {
+	if o.members++; o.members > maxMembers {
 		return w.fail(errMembers), kwNone
 	}
-	m.seen |= bit
-	w.names = append(w.names, name)
-	if w.at(i) != ':' {
-		if i = w.space(i); w.at(i) != ':' {
-			return w.fail(errSyntax), kwNone
-		}
+	*guess, o.next, w.outer = n, o.next.behind(n), n
+	if i+1 < len(w.body) && w.body[i] == ':' && w.body[i+1] > ' ' {
+		return i + 1, kw
 	}
-	return w.space(i + 1), kw
+	return w.colon(i), kw
 }
 
-// newName reads a name that is not in the cache, and puts it there if it may be.
-func (w *walk) newName(i int) (int, memberName, keyword) {
+// otherName reads a name that is not the one that was guessed.
+func (w *walk) otherName(i int, o *object) (int, nameID, keyword) {
+	if w.at(i) != '"' {
+		return w.fail(errSyntax), 0, kwNone
+	}
 	i, t := w.text(i)
 	if i < 0 {
-		return -1, memberName{}, kwNone
+		return -1, 0, kwNone
 	}
 	text := w.bytes(t)
-	key, whole := keyOf(text)
-	kw := w.r.lexicon.find(key, whole, text)
-	if whole && t.esc == plain {
-		known := &w.known[key.hash()>>56]
-		known.key, known.keyword = key, kw
+	if t.host {
+		w.odd = true // names are not rewritten
 	}
-	return i, memberName{key, whole, t}, kw
-}
-
-// isDuplicate reports whether an object has a name already, however either of them is escaped.
-func (w *walk) isDuplicate(name memberName, m *members) bool {
-	for _, other := range w.names[m.base:] {
-		if other.key == name.key && other.whole == name.whole && (name.whole || bytes.Equal(w.bytes(other.text), w.bytes(name.text))) {
-			return true
+	if n := w.known.find(text, w.r.lexicon, !t.host); n != 0 {
+		return i, n, w.known.names[n].keyword
+	}
+	for _, other := range w.strange[o.strange:] {
+		if bytes.Equal(w.bytes(other), text) {
+			return w.fail(errDuplicate), 0, kwNone
 		}
 	}
-	return false
+	w.strange = append(w.strange, t)
+	return i, 0, w.r.lexicon.keywords[string(text)]
+}
+
+// nameText is the name that was read last.
+func (w *walk) nameText() string {
+	if w.outer == 0 {
+		return string(w.bytes(w.strange[len(w.strange)-1]))
+	}
+	return w.known.names[w.outer].name
+}
+
+// colon reads the colon after a name, and the white space about it.
+func (w *walk) colon(i int) int {
+	if w.at(i) != ':' {
+		if i = w.space(i); w.at(i) != ':' {
+			return w.fail(errSyntax)
+		}
+	}
+	return w.space(i + 1)
 }
 
 // next reads what follows a member or an element: a comma and the start of another one, or the closing bracket.
@@ -158,11 +228,10 @@ func (w *walk) next(i int, closing byte) (int, bool) {
 
 // object reads the object whose brace is at i.
 func (w *walk) object(i, d int) (int, shape) {
-	m := members{base: len(w.names)}
-	if i = w.enter(i); i < 0 {
+	i, o := w.open(i)
+	if i < 0 {
 		return -1, 0
 	}
-	var o object
 	for more := w.at(i) != '}'; more; {
 		var (
 			from = uint32(i)
@@ -170,7 +239,7 @@ func (w *walk) object(i, d int) (int, shape) {
 			t    token
 			s    shape
 		)
-		if i, kw = w.name(i, &m); i < 0 {
+		if i, kw = w.name(i, o); i < 0 {
 			return -1, 0
 		}
 		w.path[d] = kw
@@ -182,22 +251,20 @@ func (w *walk) object(i, d int) (int, shape) {
 		if i < 0 {
 			return -1, 0
 		}
-		o.members++
 		if kw == kwHousekeeping && d == 1 && w.path[0] == kwMeta {
 			s = isRemoved
 		}
 		if s.is(isRemoved) {
-			w.editMember(&o, span{from, uint32(i)}, s)
+			w.editMember(o, span{from, uint32(i)}, s)
 		}
 		if kw != kwNone {
-			w.note(&o, kw, d, span{from, uint32(i)}, t, s)
+			w.note(o, kw, d, span{from, uint32(i)}, t, s)
 		}
 		if i, more = w.next(i, '}'); i < 0 {
 			return -1, 0
 		}
 	}
-	w.names = w.names[:m.base]
-	return w.leave(i), w.close(&o, d)
+	return w.end(i, o), w.close(o, d)
 }
 
 // array reads the array whose bracket is at i. Its elements have the names of the array.
@@ -320,28 +387,6 @@ func (w *walk) bytes(t token) []byte {
 		return raw
 	}
 	return w.decode(raw)
-}
-
-func (w *walk) decode(raw []byte) []byte {
-	from := len(w.scratch)
-	w.scratch = appendDecoded(w.scratch, raw)
-	return w.scratch[from:]
-}
-
-// mentioned reports whether a string names the source's host. Strings are asked about in the order in which they are read.
-func (w *walk) mentioned(t token) bool {
-	if w.mention < t.end {
-		for w.mention < t.end {
-			w.passed++
-			w.mention = w.mentions[w.passed]
-		}
-		return true
-	}
-	if t.esc != hidden {
-		return false
-	}
-	at, _ := w.r.host.next(w.bytes(t), 0)
-	return at >= 0
 }
 
 // typeOf is the resource type of a name, nil for none of this version. A response names few types again and again.

@@ -42,18 +42,24 @@ const (
 	hidden                  // \/ or \u: any character can
 )
 
-// token is a string of the body, without its quotes. Its zero value is no string.
+// token is a string of the body, without its quotes. Its zero value is no string. More than four fields would not be kept in registers.
 type token struct {
 	start, end uint32
 	esc        escaping
-	present    bool
+	host       bool // the source's host is named in it
 }
+
+// present reports whether there is a string: before one there is at least its quote.
+func (t token) present() bool { return t.start > 0 }
 
 // scanner reads the tokens of strict JSON (RFC 8259). Its methods take the position to read at and return the position after what
 // they read, or -1 with err set. It assumes that the body is valid UTF-8.
 type scanner struct {
-	body []byte
-	err  error
+	body    []byte
+	host    *sourceHost
+	percent bool   // there is a percent sign somewhere, so that hosts can be named behind percent-encoded slashes
+	scratch []byte // decoded strings
+	err     error
 }
 
 // fail records the rule that was broken.
@@ -84,63 +90,102 @@ const (
 	every80 = 0x8080808080808080
 )
 
-// text reads the string whose opening quote is at i. It looks at eight bytes at a time for a quote, a backslash or a control
-// character; the borrow of the subtraction can mark a byte falsely only above a true mark, and the lowest mark is the one used.
+// text reads the string whose opening quote is at i. It looks at eight bytes at a time: for what can end a string or a run of plain
+// characters in it, and for two slashes, behind which the source's host may stand.
 func (s *scanner) text(i int) (int, token) {
 	body := s.body
-	start, esc := i+1, plain
-	for i = start; ; {
-		for i+8 <= len(body) {
-			x := binary.LittleEndian.Uint64(body[i:])
-			quote, slash := x^(every01*'"'), x^(every01*'\\')
-			marks := ((quote - every01) &^ quote) | ((slash - every01) &^ slash) | ((x - every01*0x20) &^ x)
-			if marks &= every80; marks != 0 {
-				i += bits.TrailingZeros64(marks) / 8
-				break
-			}
-			i += 8
+	i++
+	t := token{start: uint32(i)}
+	for slash := uint64(0); i+8 <= len(body); i += 8 {
+		x := binary.LittleEndian.Uint64(body[i:])
+		marks, slashes := stops(x), equal(x, '/')
+		pairs := slashes & (slashes<<8 | slash)
+		slash = slashes >> 56
+		if marks|pairs == 0 {
+			continue
 		}
+		if pairs &= marks&-marks - 1; pairs != 0 && s.namesHost(i, pairs) {
+			t.host = true
+		}
+		if marks != 0 {
+			i += bits.TrailingZeros64(marks) / 8
+			break
+		}
+	}
+	if i < len(body) && body[i] == '"' && !s.percent {
+		t.end = uint32(i)
+		return i + 1, t
+	}
+	return s.longText(i, t)
+}
+
+// longText goes on with a string that does not end at the first place where it could, or may name the host in another way.
+func (s *scanner) longText(i int, t token) (int, token) {
+	for {
 		switch c := s.at(i); {
 		case c == '"':
-			return i + 1, token{start: uint32(start), end: uint32(i), esc: esc, present: true}
+			t.end = uint32(i)
+			t.host = t.host || s.namesHostSomehow(t)
+			return i + 1, t
 		case c == '\\':
 			var kind escaping
 			if i, kind = s.escape(i); i < 0 {
 				return -1, token{}
 			}
-			esc = max(esc, kind)
+			t.esc = max(t.esc, kind)
 		case c < 0x20:
 			return s.fail(errSyntax), token{}
 		default:
 			i++
 		}
+		for ; i+8 <= len(s.body); i += 8 {
+			if marks := stops(binary.LittleEndian.Uint64(s.body[i:])); marks != 0 {
+				i += bits.TrailingZeros64(marks) / 8
+				break
+			}
+		}
 	}
 }
 
-// shortName is the key of the member name that begins at i, if its closing quote is among the next 16 bytes, and where the quote is.
-// It says nothing of what else is in the name. It takes no branch that depends on the length: no processor could predict it.
-func (s *scanner) shortName(i int) (key nameKey, end int) {
-	if i+16 > len(s.body) {
-		return nameKey{}, -1
-	}
-	b := s.body[i : i+16]
-	lo, hi := binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint64(b[8:])
-	inLo, inHi := firstQuote(lo), firstQuote(hi)
-	n := inLo + inHi&-(inLo>>3)
-	if n > 15 {
-		return nameKey{}, -1
-	}
-	return nameKey{firstBytes(lo, inLo), firstBytes(hi, n-inLo)}, i + n
+// stops marks the quotes, backslashes and control characters among eight bytes by their highest bits. The borrow of a subtraction can
+// mark a byte falsely, but only above a true mark: the lowest mark is true.
+func stops(x uint64) uint64 {
+	controlOrQuote := (x ^ every01*2) - every01*0x21 // exchanging them in pairs puts the quote right behind the control characters
+	slash := (x ^ every01*'\\') - every01
+	return (controlOrQuote | slash) &^ x & every80
 }
 
-// firstQuote is the place of the first quote among eight bytes, 8 if there is none.
-func firstQuote(x uint64) int {
-	x ^= every01 * '"'
-	return bits.TrailingZeros64((x-every01)&^x&every80) / 8
+// equal marks the bytes that are c, an ASCII character, in the same way.
+func equal(x uint64, c byte) uint64 {
+	return ((x ^ every01*uint64(c)) - every01) &^ x & every80
 }
 
-// firstBytes keeps the first n of eight bytes.
-func firstBytes(x uint64, n int) uint64 { return x & (1<<(8*n) - 1) }
+// namesHost reports whether the source's host stands behind any of the pairs of slashes whose second ones are marked.
+func (s *scanner) namesHost(i int, pairs uint64) bool {
+	for ; pairs != 0; pairs &= pairs - 1 {
+		second := i + bits.TrailingZeros64(pairs)/8
+		if _, ok := s.host.at(s.body, second+1); ok && s.body[second] == '/' && s.body[second-1] == '/' {
+			return true
+		}
+	}
+	return false
+}
+
+// namesHostSomehow looks for the source's host in all of a string, in any spelling.
+func (s *scanner) namesHostSomehow(t token) bool {
+	raw := s.body[t.start:t.end]
+	if s.host.isNamed(raw) {
+		return true
+	}
+	return t.esc == hidden && s.host.isNamed(s.decode(raw))
+}
+
+// decode is the value of a string with escapes. It stays valid until the next response is read.
+func (s *scanner) decode(raw []byte) []byte {
+	from := len(s.scratch)
+	s.scratch = appendDecoded(s.scratch, raw)
+	return s.scratch[from:]
+}
 
 // escape reads the escape whose backslash is at i. Lone surrogates and NUL are refused: readers differ on what they mean.
 func (s *scanner) escape(i int) (int, escaping) {

@@ -3,9 +3,7 @@ package fhir
 import (
 	"bytes"
 	"errors"
-	"math"
 	"net/url"
-	"slices"
 	"strings"
 )
 
@@ -26,36 +24,6 @@ func parseSourceHost(base string) (sourceHost, error) {
 	return sourceHost{base: base, name: []byte(strings.ToLower(strings.TrimSuffix(u.Host, ":"+u.Port())))}, nil
 }
 
-// appendMentions appends the places where unescaped text of the body names the host, in order, and an end that no place reaches.
-func (h sourceHost) appendMentions(dst []uint32, body []byte) []uint32 {
-	for i := 0; ; {
-		j := bytes.Index(body[i:], []byte("//"))
-		if j < 0 {
-			break
-		}
-		i += j + 1
-		if _, ok := h.at(body, i+1); ok {
-			dst = append(dst, uint32(i+1))
-		}
-	}
-	plain := len(dst)
-	for i := 0; ; {
-		j := bytes.IndexByte(body[i:], '%')
-		if j < 0 {
-			break
-		}
-		i += j
-		if _, ok := h.at(body, i+len("%2f%2f")); ok && isEncodedSlashes(body[i:]) {
-			dst = append(dst, uint32(i+len("%2f%2f")))
-		}
-		i++
-	}
-	if len(dst) > plain {
-		slices.Sort(dst)
-	}
-	return append(dst, math.MaxUint32)
-}
-
 // at reports whether the host is named at i, and where its name and port end.
 func (h sourceHost) at(b []byte, i int) (int, bool) {
 	end := i + len(h.name)
@@ -67,6 +35,25 @@ func (h sourceHost) at(b []byte, i int) (int, bool) {
 		return 0, false
 	}
 	return end + portLength(rest), true
+}
+
+// isNamed reports whether the host is named anywhere in a text.
+func (h sourceHost) isNamed(b []byte) bool {
+	for i := bytes.Index(b, []byte("//")); i >= 0; {
+		if _, ok := h.at(b, i+2); ok {
+			return true
+		}
+		j := bytes.Index(b[i+1:], []byte("//"))
+		if j < 0 {
+			break
+		}
+		i += 1 + j
+	}
+	if i := bytes.IndexByte(b, '%'); i >= 0 {
+		start, _ := h.next(b, i)
+		return start >= 0
+	}
+	return false
 }
 
 // next finds the host in decoded text from i on: where its name starts and where its port ends. The start is -1 if there is none.
