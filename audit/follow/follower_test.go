@@ -100,12 +100,14 @@ func TestAnEventThatWasDeliveredMayComeAgain(t *testing.T) {
 	a.add(10)
 	f := a.start(follow.Options{Destination: d})
 	f.arrives()
+	f.stop() // the cursor is on disk
 	cursor := filepath.Join(a.folder, "followers", "test.cursor")
 	before, err := os.ReadFile(cursor)
 	if err != nil {
 		t.Fatal(err)
 	}
 	a.add(10)
+	f = a.start(follow.Options{Destination: d})
 	f.arrives()
 	f.stop()
 	if err := os.WriteFile(cursor, before, 0o600); err != nil {
@@ -161,11 +163,13 @@ func TestAFullDiskStopsAFollowerNotItsPlace(t *testing.T) {
 	a.add(5)
 	f := a.start(follow.Options{Destination: d})
 	f.arrives()
+	f.stop()                                                           // the cursor is on disk
 	blocked := filepath.Join(a.folder, "followers", "test.cursor.new") // what the cursor is written to first
 	if err := os.Mkdir(blocked, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	a.add(30)
+	f = a.start(follow.Options{Destination: d})
 	f.fails()
 	f.fails()
 	d.arrivals.mu.Lock()
