@@ -23,7 +23,7 @@ type Config struct {
 
 	Skew            time.Duration // tolerated in iat, nbf and auth_time, at most 60 s; never in exp
 	RefreshInterval time.Duration // of the keys, default 5 min, at most 9 min: a removed key stops within ten
-	MinRefresh      time.Duration // between two fetches, default 30 s
+	MinRefresh      time.Duration // between two fetches, default 30 s; less, and growing, after one that failed
 	MaxStale        time.Duration // known keys count so long while the provider is away, default and at most 12 h
 	CacheEntries    int           // verified tokens kept, default 10,000
 	CacheAge        time.Duration // age at which a token is verified again, default and at most 60 s
@@ -167,9 +167,9 @@ func (c Config) check() error {
 		f.add("tables", "is missing")
 	}
 	f.within("skew", c.Skew, 0, maxSkew)
-	f.within("refresh_interval", c.RefreshInterval, leastMinRefresh, maxRefresh)
-	f.within("min_refresh", c.MinRefresh, leastMinRefresh, c.RefreshInterval)
-	f.within("max_stale", c.MaxStale, c.RefreshInterval, maxStaleKeys)
+	f.within("issuer_keys.refresh", c.RefreshInterval, leastMinRefresh, maxRefresh)
+	f.within("issuer_keys.cool_down", c.MinRefresh, leastMinRefresh, c.RefreshInterval)
+	f.within("issuer_keys.keep", c.MaxStale, c.RefreshInterval, maxStaleKeys)
 	f.within("cache_age", c.CacheAge, 0, maxCacheAge)
 	if c.CacheEntries < 0 || c.CacheEntries > maxCacheEntries {
 		f.add("cache_entries", "must be between 0 and %d", maxCacheEntries)

@@ -72,9 +72,9 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		{"a required claim without a path", issuer(func(i *authn.Issuer) { i.RequiredClaims = map[string]string{"": "x"} }), "issuers[0].required_claims"},
 		{"skew over a minute", func(c *authn.Config) { c.Skew = 61 * time.Second }, "skew"},
 		{"negative skew", func(c *authn.Config) { c.Skew = -1 }, "skew"},
-		{"a refresh that would keep removed keys too long", func(c *authn.Config) { c.RefreshInterval = 10 * time.Minute }, "refresh_interval"},
-		{"no interval between fetches", func(c *authn.Config) { c.MinRefresh = time.Millisecond }, "min_refresh"},
-		{"keys that never end", func(c *authn.Config) { c.MaxStale = 13 * time.Hour }, "max_stale"},
+		{"a refresh that would keep removed keys too long", func(c *authn.Config) { c.RefreshInterval = 10 * time.Minute }, "issuer_keys.refresh"},
+		{"no interval between fetches", func(c *authn.Config) { c.MinRefresh = time.Millisecond }, "issuer_keys.cool_down"},
+		{"keys that never end", func(c *authn.Config) { c.MaxStale = 13 * time.Hour }, "issuer_keys.keep"},
 		{"tokens kept too long", func(c *authn.Config) { c.CacheAge = 2 * time.Minute }, "cache_age"},
 		{"a cache without bound", func(c *authn.Config) { c.CacheEntries = -1 }, "cache_entries"},
 	}

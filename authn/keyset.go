@@ -13,6 +13,9 @@ import (
 // keyWait bounds how long a request waits for a fetch. The fetch goes on; the caller may come back.
 const keyWait = time.Second
 
+// firstRetry is how soon a fetch that failed is repeated; each further failure doubles the wait, up to refreshRule.atLeast.
+const firstRetry = time.Second
+
 // refreshRule says how often the keys of a provider are fetched, and how long they count while it does not answer.
 type refreshRule struct {
 	every    time.Duration // in the background
@@ -34,7 +37,8 @@ type keySet struct {
 
 	mu         sync.Mutex
 	discovered string        // address that discovery gave, forgotten when a fetch fails
-	attempted  time.Time     // start of the last fetch
+	attempted  time.Time     // start of the last fetch, or the end of one that failed
+	failures   int           // fetches in a row that failed
 	flight     chan struct{} // closed when the fetch under way ends; nil when there is none
 	problem    error         // why the last fetch failed; nil when it did not
 }
@@ -86,7 +90,7 @@ func (s *keySet) refresh(ctx context.Context) error {
 	s.mu.Lock()
 	if s.flight == nil {
 		now := s.now()
-		if since := now.Sub(s.attempted); !s.attempted.IsZero() && since >= 0 && since < s.rule.atLeast {
+		if since := now.Sub(s.attempted); !s.attempted.IsZero() && since >= 0 && since < s.pause() {
 			s.mu.Unlock()
 			return nil
 		}
@@ -103,6 +107,15 @@ func (s *keySet) refresh(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("issuer %s: %w: %w", s.issuer, ErrKeysUnavailable, ctx.Err())
 	}
+}
+
+// pause is how long the provider is left alone after a fetch. One that has just failed is asked again sooner: a gateway that starts
+// together with its provider must not refuse callers for the whole interval. The caller holds the lock.
+func (s *keySet) pause() time.Duration {
+	if s.failures == 0 {
+		return s.rule.atLeast
+	}
+	return min(s.rule.atLeast, firstRetry<<min(s.failures-1, 16))
 }
 
 // fly does one fetch and closes done.
@@ -126,8 +139,11 @@ func (s *keySet) fly(ctx context.Context, done chan struct{}) {
 	s.discovered = address
 	if err != nil {
 		s.discovered = ""
+		s.failures++
+		s.attempted = s.now()
 		return
 	}
+	s.failures = 0
 	s.ring.Store(ring)
 }
 
@@ -160,12 +176,18 @@ func (s *keySet) run(ctx context.Context) {
 		}
 		// An end of ctx is seen at the top of the loop; every other outcome is kept in problem.
 		_ = s.refresh(ctx)
-		if s.lastProblem() != nil {
-			timer.Reset(s.rule.atLeast)
-			continue
-		}
-		timer.Reset(s.rule.every)
+		timer.Reset(s.next())
 	}
+}
+
+// next is how long to wait before the next fetch in the background.
+func (s *keySet) next() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.problem != nil {
+		return s.pause()
+	}
+	return s.rule.every
 }
 
 func (s *keySet) lastProblem() error {

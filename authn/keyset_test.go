@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -178,7 +179,7 @@ func TestStartsWithoutTheProvider(t *testing.T) {
 		}
 		wantUnavailable(t, a, sign(goodHeader(), p.claims(time.Now())))
 		p.setDiscovery(nil)
-		time.Sleep(31 * time.Second)
+		time.Sleep(2 * time.Second) // not the whole interval: it never answered yet
 		if err := a.Ready()[p.url]; err != nil {
 			t.Errorf("not ready after the provider came: %v", err)
 		}
@@ -196,7 +197,7 @@ func TestASlowProviderHoldsNobodyForLong(t *testing.T) {
 		if waited := time.Since(begin); waited > time.Second {
 			t.Errorf("a caller waited %v for a fetch", waited)
 		}
-		time.Sleep(6 * time.Second) // the fetch ends by itself
+		time.Sleep(4500 * time.Millisecond) // the fetch ends by itself, after five seconds
 		if err := a.Ready()[p.url]; err == nil || !strings.Contains(err.Error(), "deadline") && !strings.Contains(err.Error(), "Timeout") {
 			t.Errorf("readiness is %v, want a timeout", err)
 		}
@@ -290,10 +291,45 @@ func TestAProviderThatIsAwayIsAskedAtMostOncePerInterval(t *testing.T) {
 		for start := time.Now(); time.Since(start) < 10*time.Minute; time.Sleep(time.Second) {
 			wantUnavailable(t, a, sign(goodHeader(), p.claims(time.Now())))
 		}
-		if got := p.fetches.Load() + p.discovery.Load(); got > 2*21 {
-			t.Errorf("%d requests in ten minutes, want at most two every 30 s", got)
+		// At 0, 1, 3, 7, 15 and 31 s, and then every 30.
+		if got := p.fetches.Load() + p.discovery.Load(); got > 2*(6+19) {
+			t.Errorf("%d requests in ten minutes, want at most two every 30 s, and a few more at the beginning", got)
 		}
 	})
+}
+
+func TestAProviderThatFailedIsAskedAgainSoonAndThenLessAndLess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, c := bubbleProvider()
+		var asked []time.Duration
+		start := time.Now()
+		p.setDiscovery(func(w http.ResponseWriter, r *http.Request) {
+			asked = append(asked, time.Since(start))
+			gone(w, r)
+		})
+		started(t, c)
+		time.Sleep(65 * time.Second)
+		want := []time.Duration{0, time.Second, 3 * time.Second, 7 * time.Second, 15 * time.Second, 31 * time.Second, 61 * time.Second}
+		if !slices.Equal(asked, want) {
+			t.Errorf("asked at %v, want %v", asked, want)
+		}
+	})
+}
+
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	c := newClock()
+	p, evil := newProvider(t), newProvider(t)
+	p.setAnswer(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, evil.url+"/keys", http.StatusFound) })
+	a := authenticator(t, p, c)
+	wantUnavailable(t, a, sign(goodHeader(), p.claims(c.now())))
+	p.setDiscovery(func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, evil.url+"/.well-known/openid-configuration", http.StatusMovedPermanently)
+	})
+	c.advance(31 * time.Second)
+	wantUnavailable(t, a, sign(goodHeader(), p.claims(c.now())))
+	if evil.fetches.Load()+evil.discovery.Load() != 0 {
+		t.Error("a redirect led to another host")
+	}
 }
 
 func TestAnswersThatAreNoKeySet(t *testing.T) {

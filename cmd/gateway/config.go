@@ -25,6 +25,7 @@ type Config struct {
 	Followers       []Follower        `yaml:"followers"`
 	CursorKeyFiles  []string          `yaml:"cursor_key_files"`
 	ClockSkew       time.Duration     `yaml:"clock_skew"`
+	IssuerKeys      IssuerKeys        `yaml:"issuer_keys"`
 	Issuers         []Issuer          `yaml:"issuers"`
 	Clients         map[string]Client `yaml:"clients"`
 	Sources         []Source          `yaml:"sources"`
@@ -34,6 +35,13 @@ type Config struct {
 	Unauthenticated struct {
 		EventsPerMinute int `yaml:"events_per_minute"`
 	} `yaml:"unauthenticated"`
+}
+
+// IssuerKeys says how often the keys of issuers are fetched, and how long they count while a provider is away.
+type IssuerKeys struct {
+	Refresh  time.Duration `yaml:"refresh"`
+	CoolDown time.Duration `yaml:"cool_down"`
+	Keep     time.Duration `yaml:"keep"`
 }
 
 // Redis says where consents and access events are kept.

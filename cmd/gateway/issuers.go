@@ -90,7 +90,11 @@ var kinds = map[string]policy.SubjectKind{
 
 // authentication checks issuers and clients, with the code that uses them later, and keeps what they amount to.
 func (s *settings) authentication(c *checker) {
-	a := authn.Config{Clients: map[string]authn.Client{}, Skew: s.config.ClockSkew}
+	k := s.config.IssuerKeys
+	a := authn.Config{
+		Clients: map[string]authn.Client{}, Skew: s.config.ClockSkew,
+		RefreshInterval: k.Refresh, MinRefresh: k.CoolDown, MaxStale: k.Keep,
+	}
 	if s.tables != nil {
 		a.Tables, a.Assurance = s.tables.Providers, s.tables.Assurance
 	}

@@ -55,6 +55,7 @@ type settings struct {
 // defaults are the keys that may be left out. None of them opens anything.
 func defaults() *Config {
 	c := &Config{ClockSkew: 30 * time.Second}
+	c.IssuerKeys = IssuerKeys{Refresh: 5 * time.Minute, CoolDown: 30 * time.Second, Keep: 12 * time.Hour}
 	c.Admin.Listen = "127.0.0.1:9464"
 	c.Store.Shards = 16
 	c.Archive = Archive{
