@@ -19,7 +19,7 @@ import (
 // interactions are the only values that the label of that name takes. Labels come from closed lists: a label that follows a
 // request's text could hold an identifier, and would let callers fill the memory.
 var interactions = []string{
-	"read", "vread", "history-instance", "search-type", "everything", "lastn", "attachment", "batch", "capabilities", "options", "break-glass", "break-glass-end", "access-events",
+	"read", "vread", "history-instance", "search-type", "everything", "lastn", "attachment", "batch", "capabilities", "options", "break-glass", "break-glass-end", "access-events", "access-event",
 }
 
 // The steps that are measured one by one (design.md, "One request").

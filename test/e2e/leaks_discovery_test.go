@@ -32,8 +32,9 @@ var (
 
 // metricLabels are all labels that a metric may have, and their values; of the others the values are numbers.
 var metricLabels = map[string][]string{
-	"interaction": {"read", "vread", "history-instance", "search-type", "everything", "lastn", "attachment", "batch", "capabilities", "options", "break-glass", "access-events", "other"},
+	"interaction": {"read", "vread", "history-instance", "search-type", "everything", "lastn", "attachment", "batch", "capabilities", "options", "break-glass", "break-glass-end", "access-events", "access-event", "other"},
 	"step":        {"authenticate", "standing", "source", "commit"},
+	"what":        {"declared", "ended", "limited", "refused", "used"},
 	"version":     {"devel", "(devel)", ""},
 	"status":      nil, "le": nil, "quantile": nil,
 }
