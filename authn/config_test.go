@@ -26,6 +26,21 @@ func faultKeys(err error) (keys []string) {
 	return keys
 }
 
+func introspect(change func(*authn.Introspection)) func(*authn.Config) {
+	return func(c *authn.Config) {
+		n := &authn.Introspection{Endpoint: "https://idp.example/introspect", ClientID: "gateway", Secret: "secret"}
+		change(n)
+		c.Issuers[0].Introspection = n
+	}
+}
+
+func encrypt(change func(*authn.Encryption)) func(*authn.Config) {
+	return func(c *authn.Config) {
+		decrypting(c)
+		change(c.Issuers[0].Encryption)
+	}
+}
+
 func TestConfigurationsThatAreRefused(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -34,6 +49,31 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 	}{
 		{"no issuer", func(c *authn.Config) { c.Issuers = nil }, "issuers"},
 		{"no tables", func(c *authn.Config) { c.Tables = nil }, "tables"},
+		{"introspection without a client id", introspect(func(n *authn.Introspection) { n.ClientID = "" }), "issuers[0].introspection.client_id"},
+		{"introspection without a secret", introspect(func(n *authn.Introspection) { n.Secret = "" }), "issuers[0].introspection"},
+		{"introspection with two secrets", introspect(func(n *authn.Introspection) { n.Key = &authn.AssertionKey{} }), "issuers[0].introspection"},
+		{"introspection over plain HTTP", introspect(func(n *authn.Introspection) { n.Endpoint = "http://idp.example/introspect" }), "issuers[0].introspection.endpoint"},
+		{"introspection with a user in the address", introspect(func(n *authn.Introspection) { n.Endpoint = "https://u:p@idp.example/" }), "issuers[0].introspection.endpoint"},
+		{"answers that are kept for too long", introspect(func(n *authn.Introspection) { n.CacheFor = 61 * time.Second }), "issuers[0].introspection.cache"},
+		{"questions that take too long", introspect(func(n *authn.Introspection) { n.Timeout = time.Minute }), "issuers[0].introspection.timeout"},
+		{"a prefix that no token has", introspect(func(n *authn.Introspection) { n.TokenPrefix = "a b" }), "issuers[0].introspection.token_prefix"},
+		{"signed answers without algorithms", func(c *authn.Config) {
+			introspect(func(n *authn.Introspection) { n.Signed = true })(c)
+			c.Issuers[0].Algorithms = nil
+		}, "issuers[0].introspection.signed"},
+		{"opaque tokens of two issuers that nothing tells apart", func(c *authn.Config) {
+			introspect(func(*authn.Introspection) {})(c)
+			other := c.Issuers[0]
+			other.URL = "https://elsewhere.example"
+			c.Issuers = append(c.Issuers, other)
+		}, "issuers[1].introspection.token_prefix"},
+		{"encryption without keys", func(c *authn.Config) { c.Issuers[0].Encryption = &authn.Encryption{Algorithms: []string{"ECDH-ES"}} }, "issuers[0].encryption.keys"},
+		{"encryption without algorithms", encrypt(func(e *authn.Encryption) { e.Algorithms = nil }), "issuers[0].encryption.algorithms"},
+		{"encryption with a password", encrypt(func(e *authn.Encryption) { e.Algorithms = []string{"PBES2-HS256+A128KW"} }), "issuers[0].encryption.algorithms"},
+		{"encryption with RSA1_5", encrypt(func(e *authn.Encryption) { e.Algorithms = []string{"RSA1_5"} }), "issuers[0].encryption.algorithms"},
+		{"a key without a kid", encrypt(func(e *authn.Encryption) { e.Keys[0].ID = "" }), "issuers[0].encryption.keys"},
+		{"two keys of one kid", encrypt(func(e *authn.Encryption) { e.Keys[1].ID = e.Keys[0].ID }), "issuers[0].encryption.keys"},
+		{"a claim map that reads cnf", func(c *authn.Config) { c.Issuers[0].Claims.Name = "cnf.jkt" }, "issuers[0].claims.name"},
 		{"no clients", func(c *authn.Config) { c.Clients = nil }, "clients"},
 		{"a client of an issuer that is not configured", func(c *authn.Config) { c.Clients["x"] = authn.Client{Issuer: "https://x.example"} }, `clients["x"].issuer`},
 		{"a client with an unknown relationship", func(c *authn.Config) { c.Clients["x"] = authn.Client{Relationship: "friend"} }, `clients["x"].relationship`},

@@ -117,17 +117,19 @@ func (e *Encryption) key(algorithm, id string) crypto.PrivateKey {
 	return nil
 }
 
-// readEncryptedHeader reads the header of a JWE in its compact form.
+// readEncryptedHeader reads the header of a JWE in its compact form (RFC 7516 §7.1) and checks the form of the rest: where one part
+// ends and the next begins must not be a matter of reading.
 func readEncryptedHeader(raw string) (algorithm, keyID string, e *Error) {
-	segments := strings.Split(raw, ".")
-	for i, segment := range segments {
-		// ECDH-ES agrees on the key itself: its segment is empty.
-		if _, ok := decodeSegment(segment); !ok && (i != 1 || segment != "") {
+	const protected, encryptedKey, vector, tag = 0, 1, 2, 4
+	var parts [5][]byte
+	for i, segment := range strings.Split(raw, ".") {
+		part, ok := decodeSegment(segment)
+		if !ok && (i != encryptedKey || segment != "") {
 			return "", "", badToken(ReasonMalformed, "")
 		}
+		parts[i] = part
 	}
-	protected, _ := decodeSegment(segments[0])
-	header, err := parseObject(protected)
+	header, err := parseObject(parts[protected])
 	if err != nil {
 		return "", "", badToken(ReasonMalformed, "")
 	}
@@ -145,6 +147,12 @@ func readEncryptedHeader(raw string) (algorithm, keyID string, e *Error) {
 	algorithm, _ = header["alg"].(string)
 	if _, known := encryptionAlgorithms[algorithm]; !known {
 		return "", "", badToken(ReasonEncryption, "alg")
+	}
+	if agreed := algorithm == string(jose.ECDH_ES); agreed != (len(parts[encryptedKey]) == 0) {
+		return "", "", badToken(ReasonEncryption, "") // ECDH-ES agrees on the key itself (RFC 7518 §4.6)
+	}
+	if len(parts[vector]) != 12 || len(parts[tag]) != 16 {
+		return "", "", badToken(ReasonMalformed, "")
 	}
 	keyID, _ = header["kid"].(string)
 	return algorithm, keyID, nil

@@ -123,6 +123,9 @@ func (a *Authenticator) acceptAnswer(i *issuer, claims map[string]any, asked tim
 	}
 	if _, given := claims["iat"]; !given {
 		// iat is optional there: the lifetime that is left is bounded then.
+		if end, ok := numericDate(claims["exp"]); ok && !asked.Before(end) {
+			return nil, badToken(ReasonExpired, "exp")
+		}
 		claims["iat"] = json.Number(strconv.FormatInt(asked.Unix(), 10))
 	}
 	validity, e := i.checkClaims(claims)
