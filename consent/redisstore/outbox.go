@@ -2,10 +2,13 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/redis/go-redis/v9"
 
 	"zorgsluis/audit"
 )
@@ -31,7 +34,7 @@ func (s *Store) Read(ctx context.Context, shard int, after string, limit int64) 
 		return nil, fmt.Errorf("read outbox: %w", ErrInvalid)
 	}
 	list, err := s.readOutbox(ctx, shard, from, min(limit, maxRead))
-	if worthRepeating(err) && ctx.Err() == nil {
+	if worthRepeating(err) && !errors.Is(err, errReplicas) && ctx.Err() == nil {
 		list, err = s.readOutbox(ctx, shard, from, min(limit, maxRead))
 	}
 	if err != nil {
@@ -48,12 +51,22 @@ func (s *Store) Read(ctx context.Context, shard int, after string, limit int64) 
 	return entries, nil
 }
 
-// readOutbox reads the outbox of a shard, and its meta key before and after: what lies between two sights of the right store is its
-// own. It is no script, since entries that pass through Lua cost the server several times as much; and no transaction, since a
-// server whose memory is full refuses those, and it must be possible to empty its outbox.
+// readOutbox reads what is archived next. With replicas it is what one of them has as well: an event that only a master has which is
+// no longer one was promised to nobody, and is not there after the failover. In the archive it would stand before those of the new master.
 func (s *Store) readOutbox(ctx context.Context, shard int, from string, limit int64) ([]any, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.attempt())
 	defer cancel()
+	list, err := s.lookAtOutbox(ctx, shard, from, limit, 0)
+	if replicas := min(s.o.Replicas, 1); err == nil && len(list) > 0 && replicas > 0 {
+		return s.lookAtOutbox(ctx, shard, from, limit, replicas)
+	}
+	return list, err
+}
+
+// lookAtOutbox reads the outbox of a shard, and its meta key before and after: what lies between two sights of the right store is its
+// own. It is no script, since entries that pass through Lua cost the server several times as much; and no transaction, since a
+// server whose memory is full refuses those, and it must be possible to empty its outbox.
+func (s *Store) lookAtOutbox(ctx context.Context, shard int, from string, limit int64, replicas int) ([]any, error) {
 	k := keysOf(shard)
 	client, err := master(ctx, s.o.Changes, k.meta())
 	if err != nil {
@@ -64,6 +77,7 @@ func (s *Store) readOutbox(ctx context.Context, shard int, from string, limit in
 	before := pipe.HGetAll(ctx, k.meta())
 	entries := pipe.Do(ctx, "xrange", k.outbox(), from, "+", "count", limit)
 	after := pipe.HGetAll(ctx, k.meta())
+	confirmed := s.confirm(ctx, pipe, shard, replicas)
 	if _, err := pipe.Exec(ctx); err != nil {
 		if movedAway(err) {
 			refresh(ctx, s.o.Changes)
@@ -83,7 +97,27 @@ func (s *Store) readOutbox(ctx context.Context, shard int, from string, limit in
 	if err != nil {
 		return nil, errReply
 	}
-	return list, nil
+	return list, confirmed()
+}
+
+// confirm adds to a pipeline what makes sure that so many replicas have all that was read in it. What it gives says so afterwards.
+func (s *Store) confirm(ctx context.Context, pipe redis.Pipeliner, shard, replicas int) (confirmed func() error) {
+	if replicas == 0 {
+		return func() error { return nil }
+	}
+	// By its source: a script that the server does not know cannot be loaded in the middle of a pipeline.
+	k := keysOf(shard)
+	written := pipe.Eval(ctx, confirmScript.source, []string{k.meta(), k.outbox()}, s.id, s.o.Shards, s.check, s.sequences.seen(shard))
+	have := pipe.Do(ctx, "wait", replicas, s.waitFor().Milliseconds())
+	return func() error {
+		if values, err := written.Slice(); err != nil || (reply{values: values}).text(0) != statusOK {
+			return errReply
+		}
+		if n, err := have.Int(); err != nil || n < replicas {
+			return errReplicas
+		}
+		return nil
+	}
 }
 
 // heedMeta is heed for a meta key that was read.

@@ -26,6 +26,8 @@ var (
 	eventsLua string
 	//go:embed lua/trim.lua
 	trimLua string
+	//go:embed lua/confirm.lua
+	confirmLua string
 	//go:embed lua/lookup.lua
 	lookupLua string
 	//go:embed lua/reviews.lua
@@ -55,6 +57,7 @@ var (
 	historyScript = checked(historyLua, 4)
 	eventsScript  = checked(eventsLua, 1)
 	trimScript    = checked(trimLua, 0)
+	confirmScript = checked(confirmLua, 0)
 	lookupScript  = checked(lookupLua, 1)
 	reviewsScript = checked(reviewsLua, 1)
 	countScript   = checked(countLua, 0)

@@ -53,10 +53,10 @@ func Start(t testing.TB, settings ...string) *Server {
 }
 
 // StartNode is Start for a node of a cluster, which is empty and knows no other node.
-func StartNode(t testing.TB) *Server {
+func StartNode(t testing.TB, settings ...string) *Server {
 	t.Helper()
 	bus := FreePort(t)
-	s := Start(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus))
+	s := Start(t, append([]string{"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus)}, settings...)...)
 	s.bus = bus
 	return s
 }
