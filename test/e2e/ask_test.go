@@ -26,6 +26,8 @@ type question struct {
 
 // reply is what the caller got.
 type reply struct {
+	asked         question
+	began         time.Time
 	status        int
 	header        http.Header
 	body          string
@@ -99,7 +101,7 @@ func (g *gateway) ask(by demo.Caller, q question) reply {
 
 // try is ask for goroutines, and for gateways that may be gone.
 func (g *gateway) try(by demo.Caller, q question) (reply, error) {
-	r := reply{id: uuid()}
+	r := reply{asked: q, id: uuid(), began: time.Now()}
 	ctx := httptrace.WithClientTrace(g.t.Context(), &httptrace.ClientTrace{
 		Got1xxResponse: func(int, textproto.MIMEHeader) error { r.informational++; return nil },
 	})
@@ -107,14 +109,13 @@ func (g *gateway) try(by demo.Caller, q question) (reply, error) {
 	if err != nil {
 		return r, err
 	}
-	start := time.Now()
 	resp, err := g.client.Do(req)
 	if err != nil {
 		return r, err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	r.status, r.header, r.body, r.took, r.trailer = resp.StatusCode, resp.Header, string(body), time.Since(start), resp.Trailer
+	r.status, r.header, r.body, r.took, r.trailer = resp.StatusCode, resp.Header, string(body), time.Since(r.began), resp.Trailer
 	return r, err
 }
 

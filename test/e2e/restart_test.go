@@ -12,29 +12,38 @@ import (
 
 // load asks from several goroutines until it is told to stop, and keeps what became of every request.
 type load struct {
-	stop    chan struct{}
-	workers sync.WaitGroup
-	mu      sync.Mutex
-	replies []reply // status 0: no answer came
+	inFlight int // how many ask at once
+	stop     chan struct{}
+	workers  sync.WaitGroup
+	mu       sync.Mutex
+	replies  []reply // status 0: no answer came
+}
+
+// asked is a question and who asks it.
+type asked struct {
+	by demo.Caller
+	q  question
 }
 
 func startLoad(g *gateway, workers int) *load {
-	l := &load{stop: make(chan struct{})}
-	asks := []struct {
-		by demo.Caller
-		q  question
-	}{
+	return startLoadOf(workers, []asked{
 		{demo.GP(), search("Condition", demo.Karena())},
 		{demo.Pharmacist(), search("MedicationRequest", demo.Karena())},
 		{demo.GP(), search("Condition", demo.Johanna())},
 		{demo.GP(), get("/fhir/demo/Patient/" + string(demo.Milan().PatientID))},
 		{demo.Insurer(), search("Condition", demo.Karena())},
 		{demo.GP(), get("/fhir/demo/Condition?nonsense=1")},
-	}
+	}, g)
+}
+
+// startLoadOf is startLoad of other questions, and of several gateways.
+func startLoadOf(workers int, asks []asked, gateways ...*gateway) *load {
+	l := &load{inFlight: workers, stop: make(chan struct{})}
 	for _, a := range asks {
-		tokenOf(g.t, a.by)
+		tokenOf(gateways[0].t, a.by)
 	}
 	for n := range workers {
+		g := gateways[n%len(gateways)]
 		l.workers.Go(func() {
 			for i := n; ; i++ {
 				select {
@@ -100,30 +109,47 @@ func (w *world) wantAllRecorded(replies []reply) {
 	w.t.Logf("statuses: %v", counts)
 }
 
-// TestKilled: the gateway is killed (kill -9) at random moments under load, and started again. Every answer that a caller got has
-// its event, none is doubled, and the archive verifies each time.
+// TestKilled: the gateway, its Redis, or both are killed (kill -9) at random moments under load, and started again. Every answer that a
+// caller got has its event, none is doubled, no withdrawal that was acknowledged is lost, and the archive verifies each time.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	g, file := w.start("folder: archive,", "folder: archive, rotate_size: 64KiB, checkpoint_events: 5,") // more that can be cut short
+	karena, withdrawn := demo.Karena(), 0
 	var all []reply
-	for range 4 {
+	gateway := func() { g.kill() }
+	for _, victims := range [][]func(){
+		{gateway}, {w.redis.Kill}, {gateway, w.redis.Kill}, {w.redis.Kill, gateway}, {w.redis.Kill}, {gateway},
+	} {
 		l := startLoad(g, 6)
+		s := w.startSwing(karena, l)
 		want := 20 + rand.IntN(60)
 		until(t, endWithin, fmt.Sprintf("%d answers", want), func() bool { return l.answered() >= want })
-		g.kill()
+		for _, kill := range victims {
+			kill()
+		}
+		w.redis.Run()
+		s.end()
 		all = append(all, l.end()...)
 		w.wantArchiveWhole()
+		g.kill()
 		g = w.again(g, file)
 		w.wantAllRecorded(all)
+		w.wantWithdrawn(karena, s.withdrawn)
+		withdrawn += len(s.withdrawn)
 	}
-	g.ask(demo.GP(), search("Condition", demo.Karena())).wantStatus(t, http.StatusOK, "after all")
+	w.mustPut(permit(partyGP, "GGC002"), karena)
+	g.ask(demo.GP(), search("Condition", karena)).wantStatus(t, http.StatusOK, "after all")
+	w.wantNoReleaseWithdrawn(karena)
 	g.stop()
 	s := w.wantArchiveWhole()
 	if n := len(w.events()); int(s.Events) != n || s.Unfinished != 0 {
 		t.Errorf("the archive has %d events and %d bytes of another, want all %d", s.Events, s.Unfinished, n)
 	}
 	w.wantAllRecorded(all)
+	if withdrawn == 0 {
+		t.Error("no withdrawal was acknowledged: nothing was shown of them")
+	}
 }
 
 // TestGracefulStop: a stop under load loses no request in flight: readiness fails first, while callers are still served; then

@@ -11,7 +11,8 @@ import (
 	"strings"
 	"testing"
 
-	"zorgsluis/audit"
+	"github.com/redis/go-redis/v9"
+
 	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/consent/redisstore/redistest"
@@ -28,7 +29,10 @@ type world struct {
 	t            testing.TB
 	folder       string
 	redis        *redistest.Server
-	redisAddress string // where gateways look for it: the server itself, or a relay
+	redisAddress string                   // where gateways look for it: the server itself, or a relay
+	reach        redisstore.ClientOptions // where the test itself looks for it
+	conn         redis.UniversalClient    // nil: not connected yet
+	replicas     int                      // that confirm what is recorded
 	source       *demo.Source
 	version      fhir.Version // of the source
 	issuer       *demo.Issuer
@@ -50,8 +54,15 @@ func newWorld(t testing.TB, more ...demo.Resource) *world {
 // newWorldOf is newWorld with a source that speaks this version.
 func newWorldOf(t testing.TB, version fhir.Version, more ...demo.Resource) *world {
 	t.Helper()
-	w := &world{t: t, folder: t.TempDir(), redis: redistest.Start(t), issuer: issuer, version: version}
-	w.redisAddress = w.redis.Address()
+	server := redistest.Start(t)
+	w := &world{redis: server, redisAddress: server.Address(), reach: redisstore.ClientOptions{Addresses: []string{server.Address()}}}
+	return w.set(t, version, more...)
+}
+
+// set sets the stage on the Redis that the world has.
+func (w *world) set(t testing.TB, version fhir.Version, more ...demo.Resource) *world {
+	t.Helper()
+	w.t, w.folder, w.issuer, w.version = t, t.TempDir(), issuer, version
 	w.source = newSource(t, version, more...)
 	for i, name := range []string{"person-secret", "sealing-key", "cursor-key"} {
 		key := make([]byte, 32)
@@ -102,9 +113,7 @@ func (w *world) write(name, content string) string {
 // open opens the store for the test itself, after preparing it where that is needed.
 func (w *world) open(prepare func(context.Context, redisstore.Options) error) {
 	w.t.Helper()
-	client := redisstore.NewClient(redisstore.ClientOptions{Addresses: []string{w.redis.Address()}})
-	w.t.Cleanup(func() { client.Close() })
-	o := redisstore.Options{Client: client, Shards: shards, PersonSecret: w.secrets[0], SealingKey: w.secrets[1]}
+	o := redisstore.Options{Client: w.client(), Shards: shards, PersonSecret: w.secrets[0], SealingKey: w.secrets[1], Replicas: w.replicas}
 	if prepare != nil {
 		if err := prepare(w.t.Context(), o); err != nil {
 			w.t.Fatal(err)
@@ -118,6 +127,16 @@ func (w *world) open(prepare func(context.Context, redisstore.Options) error) {
 	w.t.Cleanup(func() { store.Close() })
 }
 
+// client is the test's own way to Redis, whichever server is the master.
+func (w *world) client() redis.UniversalClient {
+	w.t.Helper()
+	if w.conn == nil {
+		w.conn = redisstore.NewClient(w.reach)
+		w.t.Cleanup(func() { w.conn.Close() })
+	}
+	return w.conn
+}
+
 // change edits what is on file for a person. It leaves an event, as every change does.
 func (w *world) change(person fhir.Identifier, apply func(*consent.Standing) error) error {
 	_, err := w.changeAs("recorded", person, apply)
@@ -126,17 +145,7 @@ func (w *world) change(person fhir.Identifier, apply func(*consent.Standing) err
 
 // changeAs is change with the reason of its event; it gives what is on file afterwards.
 func (w *world) changeAs(reason policy.Reason, person fhir.Identifier, apply func(*consent.Standing) error) (consent.Standing, error) {
-	person, err := consent.NormalizePerson(person)
-	if err != nil {
-		return consent.Standing{}, err
-	}
-	return w.store.Change(w.t.Context(), audit.Change{
-		Request: uuid(), Person: person, Apply: apply,
-		Event: &audit.Event{
-			Version: audit.SchemaVersion, Kind: audit.KindConsent, Request: uuid(), Outcome: audit.OutcomePermit, Reason: reason,
-			Actor: audit.Actor{Kind: "other", Name: "stage"},
-		},
-	})
+	return w.changeOnce(uuid(), reason, person, apply)
 }
 
 // put files a record and gives its id.
