@@ -39,6 +39,9 @@ type Change struct {
 	Person  fhir.Identifier // normalised (consent.NormalizePerson)
 	// IfGeneration makes the change conditional (If-Match); nil: whatever the generation is.
 	IfGeneration *uint64
+	// KeepStamps says that Apply may set RecordedAt and WithdrawnAt of what it adds to instants that have passed: an operator brings
+	// consents along that were recorded elsewhere.
+	KeepStamps bool
 	// Apply edits the standing; its error is returned as it is and nothing is written. It may be called more than once.
 	Apply func(*consent.Standing) error
 	Event *Event

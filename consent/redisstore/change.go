@@ -19,21 +19,16 @@ import (
 //
 // Apply gets the standing with Newest set to the store's clock. It leaves to the store what only the store may set: RecordedAt,
 // WithdrawnAt, DeclaredAt and Review.At stay zero (or equal to Newest); a declaration's Expires is DeclaredAt plus its lifetime; to
-// end one, Expires is set to Newest. Ids are made by NewRecordID and NewDeclarationID, or left empty. What Apply returns as an
+// end one, Expires is set to Newest. Where Change.KeepStamps says so, RecordedAt and WithdrawnAt may be set to instants that have
+// passed: those of consents that were recorded elsewhere. Ids are made by NewRecordID and NewDeclarationID, or left empty. What Apply returns as an
 // error is returned as it is.
 //
 // The same request id changes once, and gives the same answer again. audit.ErrConflict: IfGeneration is not the present one.
 // ErrOutcomeUnknown: ask again with the same request id.
 func (s *Store) Change(ctx context.Context, c audit.Change) (consent.Standing, error) {
-	if c.Event == nil || c.Apply == nil || c.Person.System == "" || c.Person.Value == "" {
-		return consent.Standing{}, fmt.Errorf("change: %w: person, event and edit are needed", ErrInvalid)
-	}
-	if c.Request == "" {
-		c.Request = newID(0)
-	}
-	e := s.newEdit(c)
-	if c.Event.Person != "" && c.Event.Person != e.person {
-		return consent.Standing{}, fmt.Errorf("change: %w: event about another person", ErrInvalid)
+	e, err := s.newEdit(c)
+	if err != nil {
+		return consent.Standing{}, fmt.Errorf("change: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
@@ -56,11 +51,20 @@ type edit struct {
 	sent   bool   // the script was sent at least once: the outcome may be unknown
 }
 
-func (s *Store) newEdit(c audit.Change) *edit {
+func (s *Store) newEdit(c audit.Change) (*edit, error) {
+	if c.Event == nil || c.Apply == nil || c.Person.System == "" || c.Person.Value == "" {
+		return nil, fmt.Errorf("%w: person, event and edit are needed", ErrInvalid)
+	}
+	if c.Request == "" {
+		c.Request = newID(0)
+	}
 	person := s.Key(c.Person)
+	if c.Event.Person != "" && c.Event.Person != person {
+		return nil, fmt.Errorf("%w: event about another person", ErrInvalid)
+	}
 	shard := s.shardOf(person)
 	sum := sha256.Sum256([]byte(string(person) + " " + c.Request)) // a request id of one person says nothing about another
-	return &edit{store: s, change: c, person: person, shard: shard, keys: keysOf(shard), hash: hex.EncodeToString(sum[:])}
+	return &edit{store: s, change: c, person: person, shard: shard, keys: keysOf(shard), hash: hex.EncodeToString(sum[:])}, nil
 }
 
 // run tries until the change is made, was made before, is refused, or time is up. Others may win in between; a lost reply is
@@ -100,44 +104,58 @@ func (e *edit) failed(err error) error {
 
 // try reads, edits and writes once.
 func (e *edit) try(ctx context.Context) (consent.Standing, error) {
-	s := e.store
-	seen := s.generations.seen(e.person)
-	// The replicas must confirm here as well: a request that was done before counts only when it is on them, and where they are
-	// away nothing should be written at all.
-	r, err := s.direct(ctx, call{
-		script: &loadScript, shard: e.shard, keys: []string{e.keys.person(e.person), e.keys.history(e.person), e.keys.request(e.hash)},
-		args: []any{int(requestLife.Seconds())}, replicas: s.o.Replicas,
-	})
+	seen := e.store.generations.seen(e.person)
+	r, err := e.store.direct(ctx, e.load())
 	if err != nil {
 		return consent.Standing{}, err
 	}
+	st, d, err := e.prepare(r, seen)
+	if err != nil || d == nil {
+		return st, err
+	}
+	e.sent = true
+	if r, err = e.store.direct(ctx, e.call(*d)); err != nil {
+		return consent.Standing{}, err
+	}
+	return e.written(st, *d, r)
+}
+
+// load reads what a change starts from. The replicas must confirm here as well: a request that was done before counts only when it
+// is on them, and where they are away nothing should be written at all.
+func (e *edit) load() call {
+	return call{
+		script: &loadScript, shard: e.shard, keys: []string{e.keys.person(e.person), e.keys.history(e.person), e.keys.request(e.hash)},
+		args: []any{int(requestLife.Seconds())}, replicas: e.store.o.Replicas,
+	}
+}
+
+// prepare edits what load gave. Of a request that was done before it gives the standing that it made, and no draft.
+func (e *edit) prepare(r reply, seen version) (consent.Standing, *draft, error) {
 	if r.status == statusKnown {
-		return e.known(r)
+		st, err := e.known(r)
+		return st, nil, err
 	}
 	v, err := r.stored(1)
 	if err != nil {
-		return consent.Standing{}, err
+		return consent.Standing{}, nil, err
 	}
 	if want := e.change.IfGeneration; want != nil && *want != v.generation {
-		return consent.Standing{}, audit.ErrConflict
+		return consent.Standing{}, nil, audit.ErrConflict
 	}
-	st, err := s.take(e.person, r.sequence, seen, v)
+	st, err := e.store.take(e.person, r.sequence, seen, v)
 	if err != nil {
-		return consent.Standing{}, err
+		return consent.Standing{}, nil, err
 	}
 	// Later than every stamp on file, so that none can be taken for one that is to be set.
 	now, err := r.instant(0)
 	if err != nil {
-		return consent.Standing{}, err
+		return consent.Standing{}, nil, err
 	}
 	if earliest := instant(v.at + 1); now.Before(earliest) {
 		now = earliest
 	}
 	d, err := e.draft(&st, now, r.text(4))
-	if err != nil {
-		return consent.Standing{}, err
-	}
-	return e.write(ctx, st, d)
+	return st, &d, err
 }
 
 // known answers a request that was done before: with the version that it made.
@@ -162,14 +180,8 @@ func (e *edit) finish(id audit.EventID, generation uint64, at int64) {
 	ev.ID, ev.Person, ev.Generation, ev.Time = id, e.person, generation, instant(at)
 }
 
-// write runs the script on what was drafted.
-func (e *edit) write(ctx context.Context, st consent.Standing, d draft) (consent.Standing, error) {
-	s := e.store
-	e.sent = true
-	r, err := s.direct(ctx, e.call(d))
-	if err != nil {
-		return consent.Standing{}, err
-	}
+// written is the standing that the script made of a draft.
+func (e *edit) written(st consent.Standing, d draft, r reply) (consent.Standing, error) {
 	switch r.status {
 	case statusOK:
 	case statusMoved:
@@ -185,7 +197,7 @@ func (e *edit) write(ctx context.Context, st consent.Standing, d draft) (consent
 	}
 	fill(&st, d.stamps, at.UnixMicro())
 	st.Generation, st.Newest = d.generation, at
-	s.generations.note(e.person, version{era(r.sequence), d.generation})
+	e.store.generations.note(e.person, version{era(r.sequence), d.generation})
 	e.finish(d.event.ID, d.generation, at.UnixMicro())
 	return st, nil
 }

@@ -34,6 +34,9 @@ func (e *edit) draft(st *consent.Standing, now time.Time, last string) (draft, e
 	if err := s.name(e.shard, st, before, &d); err != nil {
 		return draft{}, fmt.Errorf("change: %w", err)
 	}
+	if e.change.KeepStamps {
+		before.keep(st, now)
+	}
 	plain, stamps, err := encode(st, before.stamps, now)
 	if err != nil {
 		return draft{}, fmt.Errorf("change: %w", err)
@@ -70,6 +73,16 @@ func inventory(st *consent.Standing) onFile {
 		f.open[d.ID] = d.Review == nil
 	}
 	return f
+}
+
+// keep takes the stamps of records that the edit brought along for stamps that were on file: those that have passed.
+func (f onFile) keep(st *consent.Standing, now time.Time) {
+	for key, t := range stampsOf(st) {
+		_, known := f.stamps[key]
+		if (key.Field == recorded || key.Field == withdrawn) && !known && !t.IsZero() && !t.After(now) {
+			f.stamps[key] = *t
+		}
+	}
 }
 
 // name gives ids to what has none, and finds out which ids are new and which reviews were opened and closed. An id is of the

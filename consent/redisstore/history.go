@@ -14,8 +14,12 @@ import (
 type Version struct {
 	consent.Standing
 
-	previous string // hash of the version before
-	state    []byte // the sealed form
+	// Entry is the version as it is stored: its stamp, and sealed what it holds. The archive has the same bytes. Hash is its SHA-256,
+	// Previous that of the version before, which the version itself names; both in hex, and Previous empty in the first version.
+	Entry          string
+	Hash, Previous string
+
+	state []byte // the form that was sealed
 }
 
 // History gives all versions of a person's standing, oldest first. The chain is verified: every version opens, names the one
@@ -52,16 +56,16 @@ func (s *Store) chain(person consent.PersonKey, seen version, r reply) ([]Versio
 		return nil, err
 	}
 	if uint64(len(entries.values)) != present.generation {
-		return nil, fmt.Errorf("%w: versions are missing", ErrSealed)
+		return nil, fmt.Errorf("%w: versions are missing: there are %d, and the standing is version %d", ErrSealed, len(entries.values), present.generation)
 	}
 	versions := make([]Version, 0, len(entries.values))
 	last := ""
 	for i := range entries.values {
 		v, err := s.openVersion(person, uint64(i+1), entries.text(i))
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("version %d: %w", i+1, err)
 		}
-		if v.previous != hashOf(last) {
+		if v.Previous != hashOf(last) {
 			return nil, fmt.Errorf("%w: version %d does not continue the one before", ErrSealed, i+1)
 		}
 		last = entries.text(i)
@@ -104,5 +108,5 @@ func (s *Store) openVersion(person consent.PersonKey, generation uint64, entry s
 	if err != nil {
 		return Version{}, err
 	}
-	return Version{Standing: st, previous: v.previous, state: v.state}, nil
+	return Version{Standing: st, Entry: entry, Hash: hashOf(entry), Previous: v.previous, state: v.state}, nil
 }

@@ -255,7 +255,7 @@ func (p *replay) change(ctx context.Context, c *call, l audit.Line, e audit.Even
 	if err != nil {
 		return fmt.Errorf("event %d: %w", l.N, err)
 	}
-	if made.previous != hashOf(r.text(4)) {
+	if made.Previous != hashOf(r.text(4)) {
 		return diverged
 	}
 	var d draft

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"sync"
 
 	"zorgsluis/consent"
 )
@@ -63,10 +64,9 @@ func associated(kind string, person consent.PersonKey, generation uint64) []byte
 // deflate makes a version small: all versions of a person are kept, and they are much alike inside.
 func deflate(plain []byte) ([]byte, error) {
 	var b bytes.Buffer
-	w, err := flate.NewWriter(&b, flate.DefaultCompression)
-	if err != nil {
-		return nil, err
-	}
+	w := deflaters.Get().(*flate.Writer)
+	defer deflaters.Put(w)
+	w.Reset(&b)
 	if _, err := w.Write(plain); err != nil {
 		return nil, err
 	}
@@ -75,6 +75,15 @@ func deflate(plain []byte) ([]byte, error) {
 	}
 	return b.Bytes(), nil
 }
+
+// deflaters are reused: one takes more than a megabyte, of which a version of a few hundred bytes needs little.
+var deflaters = sync.Pool{New: func() any {
+	w, err := flate.NewWriter(io.Discard, flate.DefaultCompression)
+	if err != nil {
+		panic(err) // cannot happen: the level exists
+	}
+	return w
+}}
 
 // inflate undoes deflate, up to a limit.
 func inflate(small []byte, limit int) ([]byte, error) {
