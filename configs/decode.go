@@ -133,6 +133,9 @@ func (d *decoder) value(path string, n *yaml.Node, v reflect.Value) {
 		d.mapping(path, n, v)
 	case reflect.Slice:
 		d.sequence(path, n, v)
+	case reflect.Pointer: // what is there at all, or not
+		v.Set(reflect.New(v.Type().Elem()))
+		d.value(path, n, v.Elem())
 	default:
 		d.scalar(path, n, v)
 	}

@@ -32,6 +32,10 @@ type settings struct {
 	Numbered map[int]string `yaml:"numbered"`
 	Ignored  string
 	Dashed   string `yaml:"-"`
+	Optional *struct {
+		Port int `yaml:"port"`
+	} `yaml:"optional"`
+	Absent *struct{} `yaml:"absent"`
 }
 
 type word string
@@ -68,6 +72,7 @@ nested:
   items:
     - port: 80
     - {}
+optional: { port: 81 }
 `), &got)
 	if err != nil {
 		t.Fatal(err)
@@ -76,6 +81,9 @@ nested:
 	want.Secrets = map[word]struct {
 		Key string `yaml:"key"`
 	}{"first": {"k"}}
+	want.Optional = &struct {
+		Port int `yaml:"port"`
+	}{81}
 	want.Nested.Items = []struct {
 		Port int `yaml:"port"`
 	}{{80}, {}}
@@ -155,7 +163,7 @@ func TestDecodeRefuses(t *testing.T) {
 }
 
 // known are the keys of settings.
-const known = "count, level, list, name, nested, numbered, on, ratio, secrets, small, wait, words"
+const known = "absent, count, level, list, name, nested, numbered, on, optional, ratio, secrets, small, wait, words"
 
 // problems are the lines of an error, which must be of our type.
 func problems(t *testing.T, err error) []string {
