@@ -1,13 +1,13 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
-.PHONY: run test check bench timing fuzz redis
+.PHONY: run test check bench timing fuzz redis node
 
 run:
 	go run ./cmd/gateway demo
 
 # One run of everything, with the race detector and real redis-server processes. The pure packages, which decide, must be covered
 # to 95 %; the check speaks only when they are not, so that the summary of go test is what is left to read.
-test: redis
+test: redis node
 	@out=$$(mktemp); trap 'rm -f "$$out"' EXIT; \
 	go test -race -count=1 -cover ./... | tee "$$out"; \
 	awk -v want=95 ' \
@@ -24,6 +24,16 @@ redis:
 	else \
 		echo "the tests need redis-server: run  apt-get install -y redis-server  as root" >&2; exit 1; \
 	fi
+
+# One of the tests asks an OpenID provider that is not ours, the npm package oidc-provider, as its lock file has it.
+node:
+	@command -v npm >/dev/null || { \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq nodejs npm; \
+		else \
+			echo "the tests need node and npm: run  apt-get install -y nodejs npm  as root" >&2; exit 1; \
+		fi; }
+	@cd test/e2e/oidc-provider; if [ package-lock.json -nt node_modules/.package-lock.json ]; then npm ci --ignore-scripts --no-audit --no-fund --loglevel error; fi
 
 check:
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
