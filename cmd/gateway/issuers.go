@@ -29,9 +29,9 @@ type Issuer struct {
 	MaxLifetime    time.Duration     `yaml:"max_lifetime"`
 	Claims         Claims            `yaml:"claims"`
 
-	Introspection     *Introspection `yaml:"introspection"`
-	Encryption        *Encryption    `yaml:"encryption"`
-	SenderConstrained string         `yaml:"sender_constrained"`
+	Introspection     Introspection `yaml:"introspection"`
+	Encryption        Encryption    `yaml:"encryption"`
+	SenderConstrained string        `yaml:"sender_constrained"`
 }
 
 // Kind says in which capacity an issuer's callers ask: always the same, or by a claim.

@@ -44,9 +44,9 @@ func (c *checker) constrained(key, value string) bool {
 	return value == constrainedRequired
 }
 
-// resolve gives the introspection in the vocabulary of authn, with the secrets that it names.
-func (n *Introspection) resolve(c *checker, key string) *authn.Introspection {
-	if n == nil {
+// resolve gives the introspection in the vocabulary of authn, with the secrets that it names; nil where there is none.
+func (n Introspection) resolve(c *checker, key string) *authn.Introspection {
+	if !c.written(key) {
 		return nil
 	}
 	resolved := &authn.Introspection{
@@ -88,9 +88,9 @@ func (c *checker) ownCertificate(key, certificateFile, keyFile string) *tls.Cert
 	return &pair
 }
 
-// resolve gives the encryption in the vocabulary of authn, with its keys.
-func (e *Encryption) resolve(c *checker, key string) *authn.Encryption {
-	if e == nil {
+// resolve gives the encryption in the vocabulary of authn, with its keys; nil where there is none.
+func (e Encryption) resolve(c *checker, key string) *authn.Encryption {
+	if !c.written(key) {
 		return nil
 	}
 	resolved := &authn.Encryption{Algorithms: e.Algorithms, Required: e.Required}
