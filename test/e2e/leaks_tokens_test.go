@@ -189,7 +189,7 @@ var tokenLeaks = []leak{
 		s.turnsDown(s.signed(header, payload))
 		s.turnsDown(s.claims(m{"nonce": "x"}, m{"at_hash": "x"}, m{"c_hash": "x"}, m{"events": m{"http://schemas.openid.net/event/backchannel-logout": m{}}})...)
 	}},
-	{"TK-8", "Access ends with the token, which is short: opaque tokens and tokens that live longer than an hour are refused, and a key that is withdrawn ends its tokens", func(s *stage) {
+	{"TK-8", "Access ends with the token, which is short: tokens that live longer than an hour are refused, opaque ones too where nobody is asked about them, and a key that is withdrawn ends its tokens", func(s *stage) {
 		now := time.Now().Unix()
 		s.turnsDown("opaque-reference-token")
 		s.turnsDown(s.claims(m{"iat": now, "exp": now + 3700})...)
@@ -226,18 +226,44 @@ var tokenLeaks = []leak{
 			part[0]+"."+part[1]+"."+part[2]+"."+part[1]+"."+part[2], part[0]+"."+part[1]+"+."+part[2], good[:len(good)-1]+garbage(good))
 		s.refused(demo.Caller{}, bearing(part[0]+"=."+part[1]+"."+part[2]), http.StatusBadRequest, "login")
 	}},
-	{"TK-11", "A token that is bound to a key or certificate is refused, whatever comes with it: the binding is not processed, so it is not ignored either", func(s *stage) {
-		s.turnsDown(s.claims(m{"cnf": m{"x5t#S256": "abc"}}, m{"cnf": m{"jkt": "abc"}}, m{"cnf": m{}}, m{"Cnf": m{"jkt": "abc"}})...)
-		bound := s.claims(m{"cnf": m{"x5t#S256": "abc"}})[0]
-		s.refused(demo.Caller{}, bearing(bound).with("X-Client-Cert", "abc", "DPoP", "abc"), http.StatusUnauthorized, "login")
-	}},
-	{"TK-12", "DPoP is not spoken: its scheme is refused, and a proof beside a bearer token proves nothing and changes nothing", func(s *stage) {
-		token := tokenOf(s.T, demo.GP())
-		for _, scheme := range []string{"DPoP ", "dpop "} {
-			s.refused(demo.Caller{}, labD.with("Authorization", scheme+token, "DPoP", "e30.e30.x"), http.StatusBadRequest, "login")
+	{"TK-11", "A token that is bound to a key or certificate is good for nobody who does not prove to have it, and a binding that is not understood refuses the token", func(s *stage) {
+		s.turnsDown(s.claims(m{"cnf": m{"x5t#S256": "abc"}}, m{"cnf": m{"jkt": "abc"}}, m{"cnf": m{}}, m{"Cnf": m{"jkt": "abc"}}, m{"cnf": m{"kid": "abc"}})...)
+		table := newCredentialTable()
+		s.turnsDown(table.bound(table.x5t()), table.bound(table.jkt()))
+		// No proxy is configured: what stands in a header is the caller's own word.
+		for _, name := range []string{"Client-Cert", "X-Client-Cert", "X-Forwarded-Client-Cert", "Ssl-Client-Cert"} {
+			s.refused(demo.Caller{}, bearing(table.bound(table.x5t())).with(name, table.shown()), http.StatusUnauthorized, "login")
 		}
+	}},
+	{"TK-12", "A DPoP proof is for one request, of one method and address, with one token, made just now by the key of the token: a replay and everything else is refused", func(s *stage) {
+		table := newCredentialTable()
+		table.target = s.g.base + labD.path
+		token := table.bound(table.jkt())
+		proved := func(scheme string, proofs ...string) question {
+			q := labD
+			q.header = http.Header{"Authorization": {scheme + " " + token}, "Dpop": proofs}
+			return q
+		}
+		for _, scheme := range []string{"DPoP", "dpop"} {
+			q := proved(scheme, table.proof(token, nil, nil))
+			if r := s.tell(demo.Caller{}, q); r.status != http.StatusOK {
+				s.T.Errorf("a good proof: got %d", r.status)
+			}
+			s.booked("a replay", s.refused(demo.Caller{}, q, http.StatusUnauthorized, "login"), audit.OutcomeDeny)
+		}
+		now := time.Now().Unix()
+		for _, claims := range []m{{"htu": "http://evil.example" + labD.path}, {"htu": table.target + "?x=1"}, {"htm": "POST"}, {"iat": now - 600}, {"iat": now + 600}, {"ath": gone}, {"jti": gone}} {
+			s.booked("a bad proof", s.refused(demo.Caller{}, proved("DPoP", table.proof(token, nil, claims)), http.StatusUnauthorized, "login"), audit.OutcomeDeny)
+		}
+		for _, header := range []m{{"alg": "HS256"}, {"jwk": replaced(table.jwk(), "d", "AAAA")}, {"typ": "JWT"}} {
+			s.refused(demo.Caller{}, proved("DPoP", table.proof(token, header, nil)), http.StatusUnauthorized, "login")
+		}
+		s.refused(demo.Caller{}, proved("DPoP", table.proof(token, nil, nil), table.proof(token, nil, nil)), http.StatusUnauthorized, "login")
+		s.refused(demo.Caller{}, proved("DPoP"), http.StatusUnauthorized, "login")
+		s.refused(demo.Caller{}, proved("Bearer", table.proof(token, nil, nil)), http.StatusUnauthorized, "login")
+		s.refused(demo.Caller{}, labD.with("Authorization", "DPoP "+tokenOf(s.T, demo.GP()), "DPoP", "e30.e30.x"), http.StatusUnauthorized, "login")
+		// Beside a token that is not bound a proof proves nothing and changes nothing.
 		s.forbidden(demo.GP(), searchID("Observation", leakB).with("DPoP", "e30.e30.x", "DPoP", "second"))
-		s.turnsDown(s.claims(m{"cnf": m{"jkt": "abc"}})...)
 	}},
 	{"TK-13", "A token is taken from the Authorization header and from nowhere else", func(s *stage) {
 		token := tokenOf(s.T, demo.GP())
