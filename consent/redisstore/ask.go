@@ -63,7 +63,7 @@ func (a *ask) read(value any) answer {
 		return answer{err: errWrongType}
 	case a.kind == commits && isText:
 		switch status {
-		case statusMoved, statusLate, statusUnsure:
+		case statusMoved, statusLate, statusSpent, statusUnsure:
 			return answer{status: status}
 		}
 		at, err := reply{values: []any{status}}.instant(0)

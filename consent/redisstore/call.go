@@ -40,6 +40,7 @@ const (
 	statusTaken  = "TAKEN"  // an id that exists
 	statusBroken = "BROKEN" // history and generation do not agree
 	statusOver   = "OVER"   // a limit is reached
+	statusSpent  = "SPENT"  // recorded by an attempt before, and MOVED or LATE since
 	statusUnsure = "UNSURE" // too much came since to tell whether an event was recorded
 	statusWrong  = "WRONG"  // a key of a wrong type
 )

@@ -15,8 +15,9 @@ import (
 // NotAfter, and the event is appended to the outbox and to the person's own list. When it returns nil the event is durable.
 //
 // A lost reply is settled by one repeat with the same event id, which finds the event and checks the conditions again. After
-// audit.ErrUnavailable the event may be there all the same: over-reporting can happen, under-reporting never. After
-// audit.ErrMoved and audit.ErrTooLate Event.ID is cleared, since the next attempt tells something else.
+// audit.ErrUnavailable the event may be there all the same: over-reporting can happen, under-reporting never. So it is where the
+// repeat finds the event and the conditions do not hold any more: a request has one event, and this one's tells of a release. After
+// audit.ErrMoved and audit.ErrTooLate there is none; Event.ID is cleared, since the next attempt tells something else.
 func (s *Store) Commit(ctx context.Context, r audit.Release) error {
 	a, err := s.commitAsk(r)
 	if err != nil {
@@ -36,6 +37,8 @@ func (s *Store) Commit(ctx context.Context, r audit.Release) error {
 	case statusLate:
 		r.Event.ID = ""
 		return fmt.Errorf("commit: %w", audit.ErrTooLate)
+	case statusSpent:
+		return fmt.Errorf("commit: %w: recorded, but its reply came too late for what was decided", audit.ErrUnavailable)
 	}
 	return fmt.Errorf("commit: %w: too many events since to tell whether this one was recorded", audit.ErrUnavailable)
 }

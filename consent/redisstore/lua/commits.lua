@@ -5,7 +5,8 @@
 local kept = tonumber(ARGV[4])
 local minute = 60000000
 
--- What an attempt before this one recorded is among the newest of its list. Where that many came within the last minute, nobody can
+-- What an attempt before this one recorded stays: where it must not be released any more it is SPENT, and there is no second event that
+-- tells another outcome of the same request. It is among the newest of its list. Where that many came within the last minute, nobody can
 -- tell any more.
 local function find(list, id)
   local events = try('LRANGE', list, 0, -1)
@@ -23,16 +24,18 @@ end
 -- there (memory, disk, not the master) fails for all and is the second result.
 local function commit(k, a, outbox, seq)
   local person, list, generation, after, id, payload = KEYS[k], KEYS[k + 1], ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
+  local known
+  if id ~= '' then
+    known = find(list, id)
+    if known == 'WRONG' or known == 'UNSURE' then return known end
+  end
   if generation ~= '' then
     local gen = try('HGET', person, 'gen')
     if type(gen) == 'table' then return 'WRONG' end
-    if (gen or '0') ~= generation then return 'MOVED' end
+    if (gen or '0') ~= generation then return known and 'SPENT' or 'MOVED' end
   end
-  if after ~= '' and now >= tonumber(after) then return 'LATE' end
-  if id ~= '' then
-    local known = find(list, id)
-    if known then return known end
-  end
+  if after ~= '' and now >= tonumber(after) then return known and 'SPENT' or 'LATE' end
+  if known then return known end
   local entry = at .. ' ' .. payload
   if person == list then entry = string.sub(entry, 1, 80) end -- of those about nobody the id is enough
   local length = try('LPUSH', list, entry)

@@ -24,7 +24,7 @@ func StartCluster(t testing.TB, announced ...int) []*Server {
 	t.Helper()
 	var nodes []*Server
 	for i := range 3 {
-		settings := []string{"--cluster-require-full-coverage", "no", "--cluster-node-timeout", "2000"}
+		settings := []string{"--cluster-require-full-coverage", "no"}
 		if len(announced) > 0 {
 			settings = append(settings, "--cluster-announce-port", strconv.Itoa(announced[i]))
 		}
