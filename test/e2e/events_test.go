@@ -97,6 +97,15 @@ func (w *world) eventsOf(id string) []audit.Event {
 	return slices.DeleteFunc(w.events(), func(e audit.Event) bool { return e.Request != id })
 }
 
+// told are the ids and reasons of a request's events, for a test that fails.
+func (w *world) told(id string) (all []string) {
+	w.t.Helper()
+	for _, e := range w.eventsOf(id) {
+		all = append(all, fmt.Sprintf("%s %s generation %d at %s", e.ID, e.Reason, e.Generation, e.Time))
+	}
+	return all
+}
+
 // wantEvent wants exactly one event of this answer, with this outcome and reason.
 func (w *world) wantEvent(r reply, outcome audit.Outcome, reason string) audit.Event {
 	w.t.Helper()

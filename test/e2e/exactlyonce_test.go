@@ -19,7 +19,7 @@ func TestExactlyOnce(t *testing.T) {
 	ask := search("Condition", demo.Karena())
 	l := startLoadOf(24, append(mix(ask), asked{demo.GP(), get("/fhir/demo/Patient/" + string(demo.Johanna().PatientID))}), g)
 	s := w.startSwing(demo.Karena(), l)
-	poison(t, l, 48, proxy)
+	poison(t, l, 48, toxics(), proxy)
 	n := s.acknowledged()
 	until(t, endWithin, "withdrawals after all", func() bool { return s.acknowledged() > n })
 	s.end()

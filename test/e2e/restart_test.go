@@ -97,10 +97,10 @@ func (w *world) wantAllRecorded(replies []reply) {
 		switch {
 		case r.status == 0 || r.status == http.StatusServiceUnavailable:
 			if n > 1 {
-				w.t.Errorf("a request with status %d has %d events, want at most 1", r.status, n)
+				w.t.Errorf("a request with status %d has %d events, want at most 1: %v", r.status, n, w.told(r.id))
 			}
 		case n != 1:
-			w.t.Errorf("a request with status %d has %d events, want exactly 1", r.status, n)
+			w.t.Errorf("a request with status %d has %d events, want exactly 1: %v", r.status, n, w.told(r.id))
 		}
 	}
 	if counts[http.StatusOK] == 0 {

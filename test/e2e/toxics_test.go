@@ -47,9 +47,9 @@ func toxics() []string {
 }
 
 // poison lets each fault in each direction act for so many answers.
-func poison(t testing.TB, l *load, answers int, proxies ...*toxiproxy.Proxy) {
+func poison(t testing.TB, l *load, answers int, faults []string, proxies ...*toxiproxy.Proxy) {
 	t.Helper()
-	for _, fault := range toxics() {
+	for _, fault := range faults {
 		for _, stream := range []string{"upstream", "downstream"} {
 			for _, p := range proxies {
 				if _, err := p.Toxics.AddToxicJson(strings.NewReader(fmt.Sprintf(`{"name": "fault", "stream": %q, %s}`, stream, fault))); err != nil {
