@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/tls"
+	"fmt"
 	"os"
 	"time"
 
@@ -94,14 +95,15 @@ func (e Encryption) resolve(c *checker, key string) *authn.Encryption {
 		return nil
 	}
 	resolved := &authn.Encryption{Algorithms: e.Algorithms, Required: e.Required}
-	for _, name := range e.KeyFiles {
-		text := c.secret(key+".keys", name)
+	for i, name := range e.KeyFiles {
+		at := fmt.Sprintf("%s.keys[%d]", key, i)
+		text := c.secret(at, name)
 		if text == "" {
 			continue
 		}
 		private, err := authn.ParseDecryptionKey([]byte(text))
 		if err != nil {
-			c.add(key+".keys", "%s: %v", name, err)
+			c.add(at, "%s: %v", name, err)
 			continue
 		}
 		resolved.Keys = append(resolved.Keys, private)

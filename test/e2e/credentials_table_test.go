@@ -82,7 +82,10 @@ func es256(key *ecdsa.PrivateKey, header m, payload any) string {
 func newCredentialTable() *credentialTable {
 	t := &credentialTable{opaque: map[string]m{}}
 	t.key, t.recipient = ecKey(), ecKey()
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour)}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true,
+		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, t.key.Public(), t.key)
 	if err == nil {
 		t.certificate, err = x509.ParseCertificate(der)

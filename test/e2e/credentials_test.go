@@ -4,7 +4,9 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
@@ -312,5 +314,38 @@ func TestIntrospectionAway(t *testing.T) {
 	g.ask(demo.Caller{}, bearer("opaque-new")).wantStatus(t, http.StatusOK, "when the issuer is back")
 	if n := o.asked.Load(); n != 4 {
 		t.Errorf("the issuer was asked %d times, want 4", n)
+	}
+}
+
+// TestCertificateOfTheConnection: a token that is bound to a certificate is good on a connection of its holder only. A certificate of
+// another authority does not even get that far, and a header says nothing here.
+func TestCertificateOfTheConnection(t *testing.T) {
+	t.Parallel()
+	w := newWorldOf(t, fhir.R4, leakFixtures()...)
+	w.mustPut(permit(partyGP), leakD)
+	w.certificate()
+	table := newCredentialTable()
+	w.write("callers.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: table.certificate.Raw})))
+	g, _ := w.start("admin:", "tls: { certificate_file: certificate.pem, key_file: key.pem, client_certificates: { ca_file: callers.pem } }\nadmin:")
+	bound := credentialed(http.Header{"Authorization": {"Bearer " + table.bound(table.x5t())}})
+	transport := func(certificates ...tls.Certificate) *gateway {
+		other := &gateway{t: t, base: g.base}
+		config := &tls.Config{RootCAs: w.roots}
+		if len(certificates) > 0 { // whatever authorities the server names
+			config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &certificates[0], nil }
+		}
+		other.client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: config}, Timeout: endWithin}
+		return other
+	}
+	holder := transport(tls.Certificate{Certificate: [][]byte{table.certificate.Raw}, PrivateKey: table.key})
+	w.wantEvent(holder.ask(demo.Caller{}, bound).wantStatus(t, http.StatusOK, "the holder"), audit.OutcomePermit, "ok-consent")
+	w.source.Reset()
+	nobody := transport()
+	w.wantEvent(nobody.ask(demo.Caller{}, bound).wantStatus(t, http.StatusUnauthorized, "without a certificate"), audit.OutcomeDeny, "token-certificate")
+	w.wantEvent(nobody.ask(demo.Caller{}, bound.with("Client-Cert", table.shown())).wantStatus(t, http.StatusUnauthorized, "with a header"), audit.OutcomeDeny, "token-certificate")
+	nobody.ask(demo.GP(), labD).wantStatus(t, http.StatusOK, "another token needs no certificate")
+	stranger := newCredentialTable()
+	if r, err := transport(tls.Certificate{Certificate: [][]byte{stranger.certificate.Raw}, PrivateKey: stranger.key}).try(demo.Caller{}, bound); err == nil {
+		t.Errorf("a certificate of another authority: got %d", r.status)
 	}
 }
