@@ -46,23 +46,34 @@ func toxics() []string {
 	return faults
 }
 
+// inject makes proxies do something to what passes in one direction (upstream: to Redis), until heal.
+func inject(t testing.TB, stream, fault string, proxies ...*toxiproxy.Proxy) {
+	t.Helper()
+	for _, p := range proxies {
+		if _, err := p.Toxics.AddToxicJson(strings.NewReader(fmt.Sprintf(`{"name": "fault", "stream": %q, %s}`, stream, fault))); err != nil {
+			t.Fatalf("toxic: %v", err)
+		}
+	}
+}
+
+func heal(t testing.TB, proxies ...*toxiproxy.Proxy) {
+	t.Helper()
+	for _, p := range proxies {
+		if err := p.Toxics.RemoveToxic(t.Context(), "fault"); err != nil {
+			t.Fatalf("toxic: %v", err)
+		}
+	}
+}
+
 // poison lets each fault in each direction act for so many answers.
 func poison(t testing.TB, l *load, answers int, faults []string, proxies ...*toxiproxy.Proxy) {
 	t.Helper()
 	for _, fault := range faults {
 		for _, stream := range []string{"upstream", "downstream"} {
-			for _, p := range proxies {
-				if _, err := p.Toxics.AddToxicJson(strings.NewReader(fmt.Sprintf(`{"name": "fault", "stream": %q, %s}`, stream, fault))); err != nil {
-					t.Fatalf("toxic: %v", err)
-				}
-			}
+			inject(t, stream, fault, proxies...)
 			n := l.answered() + answers
 			until(t, endWithin, "answers with "+fault, func() bool { return l.answered() >= n })
-			for _, p := range proxies {
-				if err := p.Toxics.RemoveToxic(t.Context(), "fault"); err != nil {
-					t.Fatalf("toxic: %v", err)
-				}
-			}
+			heal(t, proxies...)
 		}
 	}
 }
