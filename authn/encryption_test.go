@@ -77,6 +77,21 @@ func TestEncryptedTokens(t *testing.T) {
 	checkRefused(t, authenticator(t, p, c), badToken{"", encrypted(t, jose.ECDH_ES, jose.A256GCM, ours, "ours", good), authn.ReasonEncryption})
 }
 
+// TestEncryptedForAnotherIssuer: what comes in an envelope of one issuer is no token of another, even if it would be taken without.
+func TestEncryptedForAnotherIssuer(t *testing.T) {
+	c := newClock()
+	p, q := newProvider(t), newProvider(t)
+	a := authenticator(t, p, c, decrypting, func(c *authn.Config) {
+		c.Issuers = append(c.Issuers, issuerConfig(q))
+		c.Clients["q-app"] = authn.Client{Issuer: q.url}
+	})
+	signed := sign(goodHeader(), with(q.claims(c.now()), "client_id", "q-app"))
+	if _, err := a.Authenticate(t.Context(), asked("Bearer", signed)); err != nil {
+		t.Errorf("without an envelope: %v", err)
+	}
+	checkRefused(t, a, badToken{"", encrypted(t, jose.ECDH_ES, jose.A256GCM, recipient().Public(), "ours", signed), authn.ReasonIssuer})
+}
+
 func badEncrypted(t *testing.T, p *provider, now time.Time) []badToken {
 	const bad, header, malformed = authn.ReasonEncryption, authn.ReasonHeader, authn.ReasonMalformed
 	good := sign(goodHeader(), p.claims(now))
