@@ -91,20 +91,25 @@ func openLine(line []byte, trust note.Verifiers) (text, signed string, err error
 	if again, err := json.Marshal(l); err != nil || string(again) != string(line) {
 		return "", "", errLine("not a signed note")
 	}
-	text, err = openNote(l.Note, trust)
+	text, err = openExactly(l.Note, trust)
+	return text, l.Note, err
+}
+
+// openExactly opens a note that has one signature, in its one spelling: base64 has bits that do not count.
+func openExactly(signed string, trust note.Verifiers) (string, error) {
+	text, err := openNote(signed, trust)
 	if err != nil {
-		return "", "", err
+		return "", err
 	}
-	// One signature, in its one spelling: base64 has bits that do not count.
-	signature, whole := strings.CutSuffix(l.Note[len(text):], "\n")
+	signature, whole := strings.CutSuffix(signed[len(text):], "\n")
 	fields := strings.Fields(signature)
 	if len(fields) != 3 || !whole || signature != "\n— "+fields[1]+" "+fields[2] {
-		return "", "", errLine("not a signed note")
+		return "", errLine("not a signed note")
 	}
 	if _, err := base64.StdEncoding.Strict().DecodeString(fields[2]); err != nil {
-		return "", "", errLine("not a signed note")
+		return "", errLine("not a signed note")
 	}
-	return text, l.Note, nil
+	return text, nil
 }
 
 // removal says which files were removed for their age, and how the archive stood behind them.

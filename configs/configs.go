@@ -16,10 +16,10 @@ import (
 	"zorgsluis/policy"
 )
 
-//go:embed *.yaml
+//go:embed *.yaml information
 var files embed.FS
 
-// Files are the defaults: the tables, and gateway.yaml.
+// Files are the defaults: the tables, gateway.yaml, and the information texts.
 func Files() fs.FS { return files }
 
 // Default loads the defaults.

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"zorgsluis/fhir"
@@ -15,6 +16,8 @@ type Catalogue struct {
 	DataCategories     []fhir.DataCategory // Restricted and Unclassified need not be listed
 	Groups             []string            // of data categories
 	Channels           []string
+	// Information are the texts that patients are shown. Where there are none, any may be named.
+	Information []Information
 }
 
 // maxNames bounds each list of a record.
@@ -29,6 +32,7 @@ func (c Catalogue) CheckWrite(r Record, now time.Time) error {
 	w.words()
 	w.moments(now)
 	w.names()
+	w.information()
 	if r.Decision == DecisionPermit {
 		w.permit()
 	}
@@ -124,6 +128,20 @@ func (w *write) side(field string, s Side) {
 	w.refuse(s.Category != "" && !slices.Contains(w.catalogue.ProviderCategories, s.Category), field+".category", "is not configured")
 	w.refuse(s.Organization != "" && !plain(s.Organization), field+".organization", "has the wrong form")
 	w.refuse(s.Practitioner != "" && !plain(s.Practitioner), field+".practitioner", "has the wrong form")
+}
+
+// information checks that what was shown is a text that is configured, byte for byte: a consent to a text that nobody has any more
+// proves nothing.
+func (w *write) information() {
+	shown, configured := w.record.Information, w.catalogue.Information
+	if shown == (Information{}) || len(configured) == 0 {
+		return
+	}
+	at := slices.IndexFunc(configured, func(i Information) bool {
+		return i.ID == shown.ID && i.Version == shown.Version && i.Language == shown.Language
+	})
+	w.refuse(at < 0, "information", "names a text that is not configured")
+	w.refuse(at >= 0 && !strings.EqualFold(configured[max(at, 0)].SHA256, shown.SHA256), "information.sha256", "is not that of the configured text")
 }
 
 // permit checks what proves that a consent is specific and informed (AVG 7(1); Wabvpz 15a, 15c).

@@ -32,6 +32,35 @@ func proper(changes ...func(*consent.Record)) consent.Record {
 	return r
 }
 
+func TestCheckWriteComparesTheInformation(t *testing.T) {
+	digest := strings.Repeat("ab", 32)
+	leaflet := consent.Information{ID: "leaflet", Version: "2", Language: "nl", SHA256: digest}
+	c := catalogue
+	c.Information = []consent.Information{{ID: "leaflet", Version: "1", Language: "nl", SHA256: strings.Repeat("cd", 32)}, leaflet}
+	shown := func(i consent.Information) func(*consent.Record) {
+		return func(r *consent.Record) { r.Information = i }
+	}
+	objection := func(r *consent.Record) { r.Decision, r.Information = "deny", consent.Information{} }
+	for _, tt := range []struct {
+		name   string
+		record consent.Record
+		want   string
+	}{
+		{"the text that is configured", proper(shown(leaflet)), ""},
+		{"its digest in capitals", proper(shown(consent.Information{ID: "leaflet", Version: "2", Language: "nl", SHA256: strings.ToUpper(digest)})), ""},
+		{"an objection without any", proper(objection), ""},
+		{"a text that is not configured", proper(shown(consent.Information{ID: "leaflet", Version: "3", Language: "nl", SHA256: digest})), "information: names"},
+		{"a language that is not configured", proper(shown(consent.Information{ID: "leaflet", Version: "2", Language: "en", SHA256: digest})), "information: names"},
+		{"the digest of another version", proper(shown(consent.Information{ID: "leaflet", Version: "1", Language: "nl", SHA256: digest})), "information.sha256: is not that"},
+		{"an objection to what was never shown", proper(objection, shown(consent.Information{ID: "other", Version: "2", Language: "nl", SHA256: digest})), "information: names"},
+	} {
+		err := c.CheckWrite(tt.record, at("2026-06-01T12:00:00Z").Time)
+		if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s: got error %v, want %q", tt.name, err, tt.want)
+		}
+	}
+}
+
 func TestCheckWrite(t *testing.T) {
 	objection := func(r *consent.Record) { r.Decision, r.Method, r.Information = "deny", "", consent.Information{} }
 	many := slices.Repeat([]string{"Condition"}, 101)

@@ -15,7 +15,7 @@ const (
 	exitOK      = 0
 	exitRuntime = 1
 	exitUsage   = 2
-	exitDamaged = 3 // events verify: the archive is not what was written
+	exitDamaged = 3 // events verify, consent verify: what is kept is not what was written
 )
 
 // errUsage marks errors that another command line or another configuration would cure.

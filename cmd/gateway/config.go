@@ -19,19 +19,22 @@ type Config struct {
 	Admin struct {
 		Listen string `yaml:"listen"`
 	} `yaml:"admin"`
-	Redis           Redis             `yaml:"redis"`
-	Store           Store             `yaml:"store"`
-	Archive         Archive           `yaml:"archive"`
-	Followers       []Follower        `yaml:"followers"`
-	CursorKeyFiles  []string          `yaml:"cursor_key_files"`
-	ClockSkew       time.Duration     `yaml:"clock_skew"`
-	IssuerKeys      IssuerKeys        `yaml:"issuer_keys"`
-	Issuers         []Issuer          `yaml:"issuers"`
-	Clients         map[string]Client `yaml:"clients"`
-	Sources         []Source          `yaml:"sources"`
-	Policy          Policy            `yaml:"policy"`
-	BreakGlass      BreakGlass        `yaml:"break_glass"`
-	Limits          Limits            `yaml:"limits"`
+	Redis          Redis             `yaml:"redis"`
+	Store          Store             `yaml:"store"`
+	Archive        Archive           `yaml:"archive"`
+	Followers      []Follower        `yaml:"followers"`
+	CursorKeyFiles []string          `yaml:"cursor_key_files"`
+	ClockSkew      time.Duration     `yaml:"clock_skew"`
+	IssuerKeys     IssuerKeys        `yaml:"issuer_keys"`
+	Issuers        []Issuer          `yaml:"issuers"`
+	Clients        map[string]Client `yaml:"clients"`
+	Sources        []Source          `yaml:"sources"`
+	Policy         Policy            `yaml:"policy"`
+	BreakGlass     BreakGlass        `yaml:"break_glass"`
+	Information    struct {
+		Folder string `yaml:"folder"`
+	} `yaml:"information"`
+	Limits          Limits `yaml:"limits"`
 	Unauthenticated struct {
 		EventsPerMinute int `yaml:"events_per_minute"`
 	} `yaml:"unauthenticated"`

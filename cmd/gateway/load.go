@@ -42,6 +42,7 @@ type settings struct {
 	policy      *policy.Policy
 	policyHash  string
 	catalogue   consent.Catalogue
+	texts       []configs.Text // what patients are shown
 	classifiers map[fhir.Version]*fhir.Classifier
 	authn       authn.Config
 
@@ -103,6 +104,7 @@ func (s *settings) check(c *checker) {
 	s.followers(c)
 	s.sources(c)
 	s.decisions(c)
+	s.information(c)
 	s.authentication(c)
 	s.limits(c)
 	s.breakGlass(c)

@@ -51,12 +51,17 @@ func (c changing) request(env *environment) string {
 
 // withStore opens the configured store for one command.
 func withStore(env *environment, file string, do func(context.Context, *settings, *redisstore.Store) error) error {
+	ctx, cancel := context.WithTimeout(env.ctx, operatorTimeout)
+	defer cancel()
+	return withStoreFor(ctx, file, do)
+}
+
+// withStoreFor is withStore for a command that takes as long as there is to do.
+func withStoreFor(ctx context.Context, file string, do func(context.Context, *settings, *redisstore.Store) error) error {
 	s, err := loadSettings(file)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(env.ctx, operatorTimeout)
-	defer cancel()
 	b, err := openBackend(ctx, s)
 	if err != nil {
 		return err

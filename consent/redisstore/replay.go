@@ -194,14 +194,22 @@ func (p *replay) line(ctx context.Context, l audit.Line) error {
 }
 
 // lost reports whether an operator has accepted that this is no longer in the store.
-func (p *replay) lost(l audit.Line) bool {
-	for _, loss := range p.summary.Losses {
+func (p *replay) lost(l audit.Line) bool { return Lost(p.summary, l) }
+
+// Lost reports whether a line of an archive tells of what is no longer in the store, as an operator accepted.
+func Lost(s audit.Summary, l audit.Line) bool {
+	for _, loss := range s.Losses {
 		after, known := loss.After[l.Shard]
 		if behind, err := before(after, l.Position); known && l.N <= loss.Through && err == nil && behind {
 			return true
 		}
 	}
 	return false
+}
+
+// EntryHash is Version.Hash of a version that the archive holds: its stamp is the time of the event that tells of it.
+func EntryHash(at time.Time, m *audit.Made) string {
+	return hashOf(micros(at) + " " + string(m.Version))
 }
 
 // event puts an event into the script's terms.

@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+	"zorgsluis/consent/redisstore"
+)
+
+type verifyCommand struct {
+	configured
+	All bool `help:"Everybody, instead of one person who is read from standard input."`
+}
+
+// verifiers is how many chains are read at once: reading waits for no disk.
+const verifiers = 8
+
+// errChain marks a chain that does not hold, or is not what the archive holds.
+var errChain = errors.New("consent verify: not what was written")
+
+// Run proves chains. Nothing is changed; it can run beside the gateway.
+func (v *verifyCommand) Run(env *environment) error {
+	var only consent.PersonKey
+	read := func(*redisstore.Store) consent.PersonKey { return "" }
+	if !v.All {
+		person, err := readPerson(lines(env))
+		if err != nil {
+			return err
+		}
+		read = func(store *redisstore.Store) consent.PersonKey { return store.Key(person) }
+	}
+	return withStoreFor(env.ctx, v.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+		only = read(store)
+		// The archive first: what it holds the store must hold too, whatever happens meanwhile.
+		archived, err := s.archivedVersions(ctx, only)
+		if err != nil {
+			return err
+		}
+		p := &prover{store: store, archived: archived}
+		if only != "" {
+			err = p.person(ctx, only)
+		} else {
+			err = p.all(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		for _, wrong := range p.wrong {
+			fmt.Fprintln(env.stdout, wrong)
+		}
+		if n := p.damaged; n > 0 {
+			return &damagedError{fmt.Errorf("%w: %d of %d persons", errChain, n, p.persons)}
+		}
+		_, err = fmt.Fprintf(env.stdout, "%d persons, %d versions: every chain holds, and ends as the archive says (%d)\n", p.persons, p.versions, p.compared)
+		return err
+	})
+}
+
+// lastVersion is the newest version of a person that the archive holds.
+type lastVersion struct {
+	generation uint32
+	hash       [16]byte // the first half of Version.Hash
+}
+
+// personOf is a person key in half of its bytes: everybody must fit into memory.
+func personOf(key consent.PersonKey) (half [16]byte) {
+	hex.Decode(half[:], []byte(key[:32])) // a key has hexadecimal digits only, which its event was checked for
+	return half
+}
+
+func halfOf(hash string) (half [16]byte) {
+	hex.Decode(half[:], []byte(hash[:32]))
+	return half
+}
+
+// archivedVersions walks the archive, proving it, and gives the newest version of each person, or of one.
+func (s *settings) archivedVersions(ctx context.Context, only consent.PersonKey) (map[[16]byte]lastVersion, error) {
+	last := map[[16]byte]lastVersion{}
+	var summary audit.Summary
+	walk := func(each func(audit.Line) error) (err error) {
+		summary, err = audit.Walk(s.archiveFolder, audit.VerifyOptions{Keys: s.archivePublic(), Each: each})
+		if damage, ok := errors.AsType[*audit.DamageError](err); ok {
+			return &damagedError{damage}
+		}
+		return err
+	}
+	take := func(l audit.Line) error {
+		if err := ctx.Err(); err != nil || l.Made == nil || redisstore.Lost(summary, l) {
+			return err
+		}
+		e, err := audit.ParseEvent(l.Payload)
+		if err != nil {
+			return fmt.Errorf("event %d: %w", l.N, err)
+		}
+		if only == "" || e.Person == only {
+			last[personOf(e.Person)] = lastVersion{uint32(e.Generation), halfOf(redisstore.EntryHash(e.Time, l.Made))}
+		}
+		return nil
+	}
+	err := walk(take)
+	if err == nil && len(summary.Losses) > 0 { // what was given up is only known at the end
+		clear(last)
+		err = walk(take)
+	}
+	return last, err
+}
+
+// prover proves chains and remembers what was wrong.
+type prover struct {
+	store    *redisstore.Store
+	archived map[[16]byte]lastVersion
+
+	mu                                   sync.Mutex
+	persons, versions, compared, damaged int
+	wrong                                []string // of the first ones
+}
+
+// mostWrong is how many damaged chains are told of one by one.
+const mostWrong = 1000
+
+// person proves one chain, and that it is a continuation of what the archive holds.
+func (p *prover) person(ctx context.Context, key consent.PersonKey) error {
+	versions, err := p.store.History(ctx, key)
+	reason := ""
+	switch {
+	case errors.Is(err, redisstore.ErrSealed), errors.Is(err, redisstore.ErrDataLost):
+		reason = err.Error()
+	case err != nil:
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	half := personOf(key)
+	if last, known := p.archived[half]; known {
+		p.compared++
+		delete(p.archived, half)
+		switch g := uint64(last.generation); {
+		case reason != "":
+		case uint64(len(versions)) < g:
+			reason = "version " + strconv.FormatUint(g, 10) + " is in the archive and not in the store"
+		case halfOf(versions[g-1].Hash) != last.hash:
+			reason = "version " + strconv.FormatUint(g, 10) + " is not the one that is in the archive"
+		}
+	}
+	p.persons++
+	p.versions += len(versions)
+	if reason == "" {
+		return nil
+	}
+	p.damaged++
+	if len(p.wrong) < mostWrong {
+		p.wrong = append(p.wrong, "person "+string(key)+": "+reason)
+	}
+	return nil
+}
+
+// all proves everybody's chain: of those in the store, and of those whom the archive knows and the store does not.
+func (p *prover) all(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	keys := make(chan consent.PersonKey)
+	var work sync.WaitGroup
+	for range verifiers {
+		work.Go(func() {
+			for key := range keys {
+				if err := p.person(ctx, key); err != nil {
+					stop(err)
+				}
+			}
+		})
+	}
+	done := map[[16]byte]bool{} // a scan may give a person twice
+	err := p.store.Persons(ctx, func(key consent.PersonKey) error {
+		if half := personOf(key); done[half] {
+			return nil
+		} else {
+			done[half] = true
+		}
+		select {
+		case keys <- key:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	})
+	close(keys)
+	work.Wait()
+	if err = errors.Join(err, context.Cause(ctx)); err != nil {
+		return err
+	}
+	for half, last := range p.archived {
+		p.persons, p.damaged = p.persons+1, p.damaged+1
+		if len(p.wrong) < mostWrong {
+			p.wrong = append(p.wrong, fmt.Sprintf("person %x…: version %d is in the archive and not in the store", half, last.generation))
+		}
+	}
+	return nil
+}
