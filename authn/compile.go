@@ -22,6 +22,8 @@ type claimPaths struct {
 	client           claimPath
 	representative   identifierPath
 	authority        claimPath
+	represents       identifierPath // the person in the claim represents
+	responsible      prefixedPath
 	authTime         claimPath
 	kind             claimPath
 	required         []requiredClaim
@@ -35,6 +37,7 @@ type prefixedPath struct {
 type identifierPath struct {
 	path   claimPath
 	system string
+	typ    claimPath // leads to what says the system
 }
 
 type requiredClaim struct {
@@ -48,7 +51,7 @@ func compileClaims(i Issuer) (claimPaths, []*ConfigError) {
 	var problems []*ConfigError
 	parse := func(key, text string) claimPath {
 		path, err := parseClaimPath(text)
-		if err == nil && path != nil && isRefusedClaim(path[0].name) {
+		if err == nil && path != nil && isRefusedClaim(path[0].name) && !i.processes(path[0].name) {
 			problems = append(problems, &ConfigError{key, "no fact about the caller can be read from this claim"})
 		}
 		if err != nil {
@@ -56,10 +59,13 @@ func compileClaims(i Issuer) (claimPaths, []*ConfigError) {
 		}
 		return path
 	}
+	identifier := func(key string, c IdentifierClaim) identifierPath {
+		return identifierPath{parse(key, c.Path), c.System, parse(key+".type", c.Type)}
+	}
 	c := i.Claims
 	paths := claimPaths{
 		assurance:        parse("claims.assurance", c.Assurance),
-		person:           identifierPath{parse("claims.person", c.Person.Path), c.Person.System},
+		person:           identifier("claims.person", c.Person),
 		organization:     prefixedPath{parse("claims.organization", c.Organization.Path), c.Organization.Prefix},
 		organizationType: parse("claims.organization_type", c.OrganizationType),
 		agb:              parse("claims.agb", c.AGB),
@@ -69,13 +75,15 @@ func compileClaims(i Issuer) (claimPaths, []*ConfigError) {
 		purpose:          parse("claims.purpose", c.Purpose),
 		name:             parse("claims.name", c.Name),
 		client:           parse("claims.client", c.Client),
-		representative:   identifierPath{parse("claims.representative", c.Representative.Path), c.Representative.System},
+		representative:   identifier("claims.representative", c.Representative),
 		authority:        parse("claims.authority", c.Authority),
+		represents:       identifier("claims.represents.person", c.Represents.Person),
+		responsible:      prefixedPath{parse("claims.responsible", c.Responsible.Path), c.Responsible.Prefix},
 		authTime:         parse("claims.auth_time", c.AuthTime),
 		kind:             parse("kind.claim", i.Kind.Claim),
 	}
-	for _, identifier := range c.Identifiers {
-		paths.identifiers = append(paths.identifiers, identifierPath{parse("claims.identifiers", identifier.Path), identifier.System})
+	for _, claim := range c.Identifiers {
+		paths.identifiers = append(paths.identifiers, identifier("claims.identifiers", claim))
 	}
 	for _, text := range slices.Sorted(maps.Keys(i.RequiredClaims)) {
 		path := parse("required_claims", text)
@@ -90,7 +98,8 @@ func compileClaims(i Issuer) (claimPaths, []*ConfigError) {
 // reads reports whether any path starts at the top-level claim of this name.
 func (p *claimPaths) reads(name string) bool {
 	paths := []claimPath{p.assurance, p.person.path, p.organization.path, p.organizationType, p.agb, p.roles, p.practitioner.path,
-		p.relationship, p.purpose, p.name, p.client, p.representative.path, p.authority, p.authTime, p.kind}
+		p.relationship, p.purpose, p.name, p.client, p.representative.path, p.authority, p.represents.path, p.responsible.path,
+		p.person.typ, p.authTime, p.kind}
 	for _, identifier := range p.identifiers {
 		paths = append(paths, identifier.path)
 	}
@@ -112,6 +121,35 @@ var unprocessedClaims = []string{
 	"represents", "represented", "representee", "representation", "on_behalf_of", "onbehalfof", "onbehalfofchild", "delegation",
 	"delegate", "delegated", "mandate", "mandates", "authorizee", "obo",
 	"authorization_details", "_claim_names", "_claim_sources", "vp", "vc",
+}
+
+// representationClaims are those of them that can say who is represented (Represents), mandateClaims those that can say under whose
+// responsibility a professional works (ClaimMap.Responsible): an issuer that is configured to use one has it processed.
+var (
+	representationClaims = []string{"represents", "represented", "representee", "representation"}
+	mandateClaims        = []string{"on_behalf_of", "onbehalfof", "delegation", "mandate", "mandates", "obo"}
+)
+
+// processes reports whether the claim of this name, which is refused otherwise, is one whose meaning is configured.
+func (i Issuer) processes(name string) bool {
+	if name == i.Claims.Represents.Claim {
+		return true
+	}
+	path, err := parseClaimPath(i.Claims.Responsible.Path)
+	return err == nil && path != nil && path[0].name == name && slices.Contains(mandateClaims, name)
+}
+
+// onlyProcessed reports whether the one member of this name, in whatever case, is spelled as configured, and processed.
+func (i *issuer) onlyProcessed(claims map[string]any, name string) bool {
+	if !i.processes(name) {
+		return false
+	}
+	for member := range claims {
+		if member != name && strings.EqualFold(member, name) {
+			return false
+		}
+	}
+	return true
 }
 
 // unlessMappedClaims are SMART launch context: they bind the token to one patient or encounter. The claim map may read them.

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"time"
 
+	"zorgsluis/fhir"
 	"zorgsluis/policy"
 )
 
@@ -51,6 +53,13 @@ type Issuer struct {
 	RequireTokenID bool          // jti must be there
 	MaxLifetime    time.Duration // exp - iat, default 1 h, at most 24 h
 
+	// Assurance gives the level of each value that this issuer uses; nil: Config.Assurance does. A value that is not in it is no level.
+	Assurance policy.AssuranceMap
+	// IdentifierTypes gives the identifier system for each value of the claim that an IdentifierClaim names as its Type.
+	IdentifierTypes map[string]string
+	// Persons are foreign identities, of eIDAS say, and under which identifier those persons are known here.
+	Persons map[fhir.Identifier]fhir.Identifier
+
 	Introspection     *Introspection // of opaque tokens; nil: they are refused. Without Algorithms there are no others
 	Encryption        *Encryption    // nil: encrypted tokens are refused
 	SenderConstrained bool           // every token must be bound to a key or certificate; one that is, is checked in any case
@@ -81,7 +90,20 @@ type ClaimMap struct {
 	Client           string // default client_id
 	Representative   IdentifierClaim
 	Authority        string
-	AuthTime         string // default auth_time
+	Represents       Represents
+	Responsible      PrefixedClaim // the professional under whose responsibility the caller works (mandate)
+	AuthTime         string        // default auth_time
+}
+
+// Represents says how an issuer tells that its user asks for somebody else (OIDC-NLGOV): one top-level claim that holds the person who
+// is represented, while ClaimMap.Person is the user, who is the representative then. A token with such a claim of an issuer without
+// this is refused, and so is one where who is represented represents others.
+type Represents struct {
+	Claim     string          // represents
+	Person    IdentifierClaim // represents.sub
+	Otherwise string          // authority where ClaimMap.Authority leads to none: of an issuer that knows but one kind
+	// Authorities gives the authority (decision.md) for each value of ClaimMap.Authority; nil: the values are those words.
+	Authorities map[string]string
 }
 
 // PrefixedClaim is a claim whose value is prefixed with a text of ours, such as "ura:".
@@ -90,10 +112,11 @@ type PrefixedClaim struct {
 	Prefix string
 }
 
-// IdentifierClaim is a claim that holds values of one identifier system.
+// IdentifierClaim is a claim that holds values of one identifier system, or, with Type, of the one that another claim names.
 type IdentifierClaim struct {
 	Path   string
 	System string
+	Type   string // path of a claim whose values are in Issuer.IdentifierTypes
 }
 
 // Client is the registration of a client. Relationship and Purpose hold where the token does not claim them.
@@ -244,6 +267,7 @@ func (i Issuer) check(key string, f *faults) {
 	}
 	f.within(key+".max_lifetime", i.MaxLifetime, time.Second, maxMaxLifetime)
 	i.checkKind(key+".kind", f)
+	i.checkPersons(key, f)
 	i.checkIntrospection(key+".introspection", f)
 	_, problems := compileClaims(i)
 	for _, problem := range problems {
@@ -261,8 +285,39 @@ func (i Issuer) checkKind(key string, f *faults) {
 	case rule.Claim == "" && rule.Fixed != policy.KindPatient && rule.Fixed != policy.KindProvider:
 		f.add(key, "must be patient or provider, or be taken from a claim")
 	}
-	if i.mayBePatient() && (i.Claims.Person.Path == "" || i.Claims.Person.System == "") {
+	if person := i.Claims.Person; i.mayBePatient() && (person.Path == "" || person.System == "" && person.Type == "") {
 		f.add(key, "the tokens of patients need claims.person with a path and a system")
+	}
+}
+
+// authorities are the words that a decision knows (decision.md, rule 4).
+var authorities = []string{"parental", "guardian", "curator", "mentor", "written"}
+
+// checkPersons checks what says who is who.
+func (i Issuer) checkPersons(key string, f *faults) {
+	for name, claim := range map[string]IdentifierClaim{
+		"person": i.Claims.Person, "representative": i.Claims.Representative, "represents.person": i.Claims.Represents.Person,
+	} {
+		if claim.Type != "" && (claim.System != "" || len(i.IdentifierTypes) == 0) {
+			f.add(key+".claims."+name+".type", "needs identifier_types, and no system beside it")
+		}
+	}
+	for _, value := range slices.Sorted(maps.Keys(i.IdentifierTypes)) {
+		if system, err := url.Parse(i.IdentifierTypes[value]); err != nil || !system.IsAbs() {
+			f.add(key+".identifier_types", "%q leads to no identifier system, which is an absolute URI", value)
+		}
+	}
+	r := i.Claims.Represents
+	if (r.Claim == "") != (r.Person.Path == "") || r.Claim == "" && (r.Otherwise != "" || len(r.Authorities) > 0) {
+		f.add(key+".claims.represents", "needs a claim, and the person in it")
+	}
+	if r.Claim != "" && !slices.Contains(representationClaims, r.Claim) {
+		f.add(key+".claims.represents.claim", "is not one of %q", representationClaims)
+	}
+	for _, authority := range append(slices.Sorted(maps.Values(r.Authorities)), r.Otherwise) {
+		if authority != "" && !slices.Contains(authorities, authority) {
+			f.add(key+".claims.represents", "%q is not one of %q", authority, authorities)
+		}
 	}
 }
 

@@ -118,7 +118,7 @@ func (i *issuer) checkClaims(claims map[string]any) (times, *Error) {
 		}
 	}
 	for _, name := range unprocessedClaims {
-		if hasMember(claims, name) {
+		if hasMember(claims, name) && !i.onlyProcessed(claims, name) {
 			return times{}, badToken(ReasonUnprocessed, name)
 		}
 	}

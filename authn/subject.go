@@ -3,7 +3,6 @@ package authn
 import (
 	"slices"
 
-	"zorgsluis/consent"
 	"zorgsluis/fhir"
 	"zorgsluis/policy"
 )
@@ -78,13 +77,14 @@ func (a *Authenticator) subject(i *issuer, claims map[string]any, validity times
 		ClientID:        id,
 		Name:            r.one("name", p.name),
 		Kind:            i.kind(r),
-		Assurance:       a.level(r.one("assurance", p.assurance)),
+		Assurance:       a.level(i, r.one("assurance", p.assurance)),
 		Organization:    r.prefixed("organization", p.organization),
 		Practitioner:    r.prefixed("practitioner", p.practitioner),
 		Roles:           r.all("roles", p.roles),
 		Relationship:    policy.Relationship(r.one("relationship", p.relationship)),
 		Channel:         i.Channel,
 		Authority:       r.one("authority", p.authority),
+		Responsible:     r.prefixed("responsible", p.responsible),
 		AuthenticatedAt: validity.signedIn,
 		Expires:         validity.expires,
 	}
@@ -96,7 +96,7 @@ func (a *Authenticator) subject(i *issuer, claims map[string]any, validity times
 	if client.Channel != "" {
 		s.Channel = client.Channel
 	}
-	r.persons(p, &s)
+	r.persons(i, &s)
 	for _, purpose := range r.all("purpose", p.purpose) {
 		s.Purposes = append(s.Purposes, policy.PurposeOfUse(purpose))
 	}
@@ -139,55 +139,33 @@ func (a *Authenticator) client(i *issuer, r *claimReader) (string, Client) {
 }
 
 // level is none for a token without a level, whatever the table says of the empty text.
-func (a *Authenticator) level(value string) policy.AssuranceLevel {
-	if value == "" {
+func (a *Authenticator) level(i *issuer, value string) policy.AssuranceLevel {
+	switch {
+	case value == "":
 		return policy.AssuranceNone
+	case i.Assurance != nil:
+		return i.Assurance.Level(value)
 	}
 	return a.assurance.Level(value)
 }
 
-// kind reads in which capacity the caller asks. A value that is not in the map is a caller without a care role.
+// kind reads in which capacity the caller asks: a claim may hold several values, as roles do, of which those count that are in the map.
+// None is a caller without a care role; two capacities at once are refused.
 func (i *issuer) kind(r *claimReader) policy.SubjectKind {
 	if i.Kind.Claim == "" {
 		return i.Kind.Fixed
 	}
-	return i.Kind.Values[r.one("kind", i.paths.kind)]
-}
-
-// persons fills in whose record a patient's or representative's token is for. A token that names a representative is never a
-// patient's own, and one that is for a representative must name him.
-func (r *claimReader) persons(p *claimPaths, s *policy.Subject) {
-	representative := r.one("representative", p.representative.path)
-	if representative != "" && p.representative.system != "" {
-		// The same person under two spellings would pass a block on representatives.
-		normal, err := consent.NormalizePerson(fhir.Identifier{System: p.representative.system, Value: representative})
-		if err != nil {
-			r.refuse(ReasonPerson, "representative") // err is dropped: it is about an identifier of a person
+	kind, found := policy.KindOther, false
+	for _, value := range r.all("kind", i.paths.kind) {
+		named, known := i.Kind.Values[value]
+		if known && found && named != kind {
+			r.refuse(ReasonClaim, "kind")
 		}
-		representative = normal.Value
-	}
-	represents := representative != "" || s.Authority != ""
-	if s.Kind == policy.KindPatient && represents {
-		s.Kind = policy.KindRepresentative
-	}
-	switch s.Kind {
-	case policy.KindRepresentative:
-		if representative == "" {
-			r.refuse(ReasonPerson, "representative")
+		if known {
+			kind, found = named, true
 		}
-		s.Representative = representative
-	case policy.KindPatient:
-	default:
-		if represents {
-			r.refuse(ReasonPerson, "representative")
-		}
-		return
 	}
-	person, err := consent.NormalizePerson(fhir.Identifier{System: p.person.system, Value: r.one("person", p.person.path)})
-	if err != nil {
-		r.refuse(ReasonPerson, "person")
-	}
-	s.Person = person
+	return kind
 }
 
 // defaultPurposes are the purposes of a token that claims none: a patient's request about the own record, or what the client is

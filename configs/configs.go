@@ -19,8 +19,11 @@ import (
 //go:embed *.yaml information
 var files embed.FS
 
-// Files are the defaults: the tables, gateway.yaml, and the information texts.
+// Files are the defaults: the tables, gateway.yaml, profiles.yaml, and the information texts.
 func Files() fs.FS { return files }
+
+// ProfilesFile holds the ready issuers of gateway.yaml, for whoever knows what an issuer is.
+const ProfilesFile = "profiles.yaml"
 
 // Default loads the defaults.
 func Default() (*Tables, error) { return Load(files) }

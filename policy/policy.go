@@ -99,9 +99,11 @@ type Subject struct {
 	Purposes     []PurposeOfUse // as asserted; a blocked one blocks, otherwise exactly one is needed
 	Channel      Channel
 
-	Person         fhir.Identifier // patient and representative: whose record the token is for
-	Representative string          // representative: own id
-	Authority      string          // representative: parental, guardian, curator, mentor, written
+	Person               fhir.Identifier // patient and representative: whose record the token is for
+	Representative       string          // representative: own id
+	RepresentativeSystem string          // identifier system of it; "" where it has none
+	Authority            string          // representative: parental, guardian, curator, mentor, written
+	Responsible          string          // "uzi:…": the professional under whose responsibility the caller works; empty without a mandate
 
 	AuthenticatedAt time.Time // auth_time, zero when absent
 	Expires         time.Time // exp

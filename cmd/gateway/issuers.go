@@ -16,6 +16,7 @@ import (
 
 // Issuer is one identity provider (authn.Issuer explains the fields; configs/gateway.yaml the keys).
 type Issuer struct {
+	Profile        string            `yaml:"profile"`
 	URL            string            `yaml:"url"`
 	JWKSURL        string            `yaml:"jwks_url"`
 	Audience       string            `yaml:"audience"`
@@ -28,6 +29,10 @@ type Issuer struct {
 	RequireTokenID bool              `yaml:"require_token_id"`
 	MaxLifetime    time.Duration     `yaml:"max_lifetime"`
 	Claims         Claims            `yaml:"claims"`
+
+	Assurance       policy.AssuranceMap `yaml:"assurance"`
+	IdentifierTypes map[string]string   `yaml:"identifier_types"`
+	PersonsFile     string              `yaml:"persons_file"`
 
 	Introspection     Introspection `yaml:"introspection"`
 	Encryption        Encryption    `yaml:"encryption"`
@@ -57,13 +62,24 @@ type Claims struct {
 	Client           string            `yaml:"client"`
 	Representative   IdentifierClaim   `yaml:"representative"`
 	Authority        string            `yaml:"authority"`
+	Represents       Represents        `yaml:"represents"`
+	Responsible      PrefixedClaim     `yaml:"responsible"`
 	AuthTime         string            `yaml:"auth_time"`
 }
 
-// IdentifierClaim is a claim that holds an identifier of one system.
+// Represents says where a token names the person for whom its user asks.
+type Represents struct {
+	Claim       string            `yaml:"claim"`
+	Person      IdentifierClaim   `yaml:"person"`
+	Otherwise   string            `yaml:"otherwise"`
+	Authorities map[string]string `yaml:"authorities"`
+}
+
+// IdentifierClaim is a claim that holds an identifier of one system, or of the one that another claim names.
 type IdentifierClaim struct {
 	Path   string `yaml:"path"`
 	System string `yaml:"system"`
+	Type   string `yaml:"type"`
 }
 
 // PrefixedClaim is a claim whose value we write with a prefix, such as "ura:".
@@ -151,6 +167,10 @@ func (i Issuer) resolve(c *checker, key string) authn.Issuer {
 		MaxLifetime:    i.MaxLifetime,
 		Claims:         i.Claims.resolve(),
 
+		Assurance:       i.Assurance,
+		IdentifierTypes: i.IdentifierTypes,
+		Persons:         c.persons(key+"persons_file", i.PersonsFile),
+
 		Introspection:     i.Introspection.resolve(c, key+"introspection"),
 		Encryption:        i.Encryption.resolve(c, key+"encryption"),
 		SenderConstrained: c.constrained(key+"sender_constrained", i.SenderConstrained),
@@ -172,7 +192,12 @@ func (m Claims) resolve() authn.ClaimMap {
 		Client:           m.Client,
 		Representative:   authn.IdentifierClaim(m.Representative),
 		Authority:        m.Authority,
-		AuthTime:         m.AuthTime,
+		Represents: authn.Represents{
+			Claim: m.Represents.Claim, Person: authn.IdentifierClaim(m.Represents.Person),
+			Otherwise: m.Represents.Otherwise, Authorities: m.Represents.Authorities,
+		},
+		Responsible: authn.PrefixedClaim(m.Responsible),
+		AuthTime:    m.AuthTime,
 	}
 	for _, identifier := range m.Identifiers {
 		resolved.Identifiers = append(resolved.Identifiers, authn.IdentifierClaim(identifier))

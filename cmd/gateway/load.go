@@ -103,6 +103,7 @@ func (s *settings) check(c *checker) {
 	s.archive(c)
 	s.followers(c)
 	s.sources(c)
+	s.profiles(c)
 	s.decisions(c)
 	s.information(c)
 	s.authentication(c)

@@ -1,0 +1,99 @@
+package authn
+
+import (
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// persons fills in whose record a patient's or representative's token is for. A token that names a representative is never a
+// patient's own, and one that is for a representative must name him.
+func (r *claimReader) persons(i *issuer, s *policy.Subject) {
+	p := &i.paths
+	representative, whose := p.representative, p.person
+	nested, represents := r.claims[i.Claims.Represents.Claim]
+	represents = represents && i.Claims.Represents.Claim != ""
+	if represents {
+		r.checkRepresents(nested)
+		s.Authority = i.Claims.Represents.authority(s.Authority)
+		representative, whose = p.person, p.represents // the user of the token is the one who represents
+	}
+	by, given := r.person(i, "representative", representative)
+	represents = represents || given || s.Authority != ""
+	if s.Kind == policy.KindPatient && represents {
+		s.Kind = policy.KindRepresentative
+	}
+	switch s.Kind {
+	case policy.KindRepresentative:
+		if !given {
+			r.refuse(ReasonPerson, "representative")
+		}
+		s.Representative, s.RepresentativeSystem = by.Value, by.System
+	case policy.KindPatient:
+	default:
+		if represents {
+			r.refuse(ReasonPerson, "representative")
+		}
+		return
+	}
+	person, given := r.person(i, "person", whose)
+	if !given || person.System == "" || person == by {
+		r.refuse(ReasonPerson, "person") // nobody, or somebody who represents himself
+	}
+	s.Person = person
+}
+
+// checkRepresents looks at what is in the claim beside the person: where that person acts for another in turn, it is the last one whose
+// record is asked for, and the authority of the first over the last is not known.
+func (r *claimReader) checkRepresents(nested any) {
+	object, ok := nested.(map[string]any)
+	if !ok {
+		r.refuse(ReasonClaim, "represents")
+	}
+	for _, name := range unprocessedClaims {
+		if hasMember(object, name) {
+			r.refuse(ReasonUnprocessed, name)
+		}
+	}
+}
+
+// authority gives the word of decision.md for what a token says. A value that has none gives no authority.
+func (c Represents) authority(value string) string {
+	switch {
+	case value == "":
+		return c.Otherwise
+	case c.Authorities != nil:
+		return c.Authorities[value]
+	}
+	return value
+}
+
+// person reads an identifier of a person: of the configured system, or of the one that a claim beside it names, and as the one person
+// that it is known to be here. An identifier that is no good refuses the token; given is false where there is none.
+func (r *claimReader) person(i *issuer, name string, p identifierPath) (id fhir.Identifier, given bool) {
+	id = fhir.Identifier{System: p.system, Value: r.one(name, p.path)}
+	if id.Value == "" {
+		return fhir.Identifier{}, false
+	}
+	if p.typ != nil {
+		system, known := i.IdentifierTypes[r.one(name, p.typ)]
+		if !known {
+			r.refuse(ReasonPerson, name)
+			return fhir.Identifier{}, true
+		}
+		id.System = system
+	}
+	if id.System == "" {
+		return id, true // a representative's own number, of no system
+	}
+	// The same person under two spellings would pass a block on representatives.
+	normal, err := consent.NormalizePerson(id)
+	if err != nil {
+		r.refuse(ReasonPerson, name) // err is dropped: it is about an identifier of a person
+		return fhir.Identifier{}, true
+	}
+	if known, mapped := i.Persons[normal]; mapped {
+		return known, true
+	}
+	return normal, true
+}
