@@ -186,3 +186,6 @@ func count(conditions ...bool) (n int) {
 	}
 	return n
 }
+
+// CompareSpecificity orders records as the decision does (D): the sign says which of the two is put before the other.
+func (r Record) CompareSpecificity(other Record) int { return compareSpecificity(&r, &other) }

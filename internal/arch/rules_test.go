@@ -20,10 +20,11 @@ var mayImport = map[string][]string{
 	"audit":                        {"fhir", "consent", "policy"},
 	"configs":                      {"fhir", "consent", "policy"},
 	"authn":                        {"fhir", "consent", "policy"},
+	"consent/consentfhir":          {"fhir", "consent"}, // the FHIR form of records
 	"consent/redisstore":           {"fhir", "consent", "policy", "audit"},
 	"audit/follow":                 {"fhir", "consent", "policy", "audit"}, // reads the archive, and nothing else
 	"consent/redisstore/redistest": {"consent/redisstore"},                 // real servers for tests
-	"proxy":                        {"fhir", "consent", "policy", "audit"},
+	"proxy":                        {"fhir", "consent", "consent/consentfhir", "policy", "audit"},
 	"internal/demo":                {"*"},
 	"internal/arch":                {},
 	"internal/deps":                {},
@@ -39,7 +40,7 @@ var onlyIn = map[string][]string{
 	"github.com/prometheus/":         {"cmd/gateway", "proxy", "test/"},
 	"github.com/coreos/go-oidc/":     {"authn", "internal/demo", "test/"},
 	"github.com/zitadel/":            {"internal/demo", "test/"},
-	"github.com/samply/":             {"fhir", "audit", "proxy", "internal/demo", "test/"},
+	"github.com/samply/":             {"fhir", "audit", "consent/consentfhir", "proxy", "internal/demo", "test/"},
 	"github.com/nats-io/":            {"audit/follow", "test/"},
 	"github.com/twmb/":               {"audit/follow", "test/"},
 	"golang.org/x/mod/":              {"audit"},

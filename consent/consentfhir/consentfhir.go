@@ -1,0 +1,168 @@
+// Package consentfhir is the FHIR form of consent records: R4 Consent, by the profile of docs/consent-profile.md, and by the Basic and
+// Intermediate profiles of IHE Privacy Consent on FHIR (PCF). It is pure: no I/O, no clock, no logging. What the profile cannot express is
+// refused, naming the element; nothing is guessed and nothing that could change a decision is left out.
+package consentfhir
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+)
+
+// Consent is one Consent resource. It may stand for several records, which are made, changed and withdrawn together: a base rule for each
+// of its actors, and the exceptions to it.
+type Consent struct {
+	ID      consent.RecordID // empty where it has none yet
+	Version string           // meta.versionId
+	Updated time.Time        // meta.lastUpdated
+	// Patient is the identifier by which the patient is named; PatientReference is a literal reference instead. Both are empty where the
+	// resource names no patient.
+	Patient          fhir.Identifier
+	PatientReference string
+	// Records are at least one. Those of a resource that was read have no ids.
+	Records []consent.Record
+}
+
+// Profile is how this gateway reads and writes Consent: what is the same everywhere, and what is configured. Its zero value knows no
+// groups, and nothing of others.
+type Profile struct {
+	Groups []string // of data categories
+	// Parties are the literal references by which other systems name providers: "Organization/ex-org-researcher". Emergency are those that
+	// stand for everyone who may act in an emergency: "Group/ex-privilegedUsers".
+	Parties   map[string]consent.Side
+	Emergency []string
+	// Policies are the policies of others that are known here, by their URI: what a patient who agreed to one was shown, and how.
+	Policies map[string]Policy
+	// TestData admits resources that are labelled as test data (HTEST). A gateway for people's records does not set it.
+	TestData bool
+}
+
+// Policy is what a consent under a policy of others rests on.
+type Policy struct {
+	Information consent.Information
+	Method      string
+}
+
+// The names of the profile: extensions, identifier systems and code systems of our own.
+const (
+	URL = "urn:zorgsluis:StructureDefinition:consent" // of the profile, in meta.profile
+
+	extensionData        = "urn:zorgsluis:consent:data-category" // modifier: it narrows a provision
+	extensionChannel     = "urn:zorgsluis:consent:channel"       // modifier
+	extensionPosthumous  = "urn:zorgsluis:consent:posthumous"
+	extensionMethod      = "urn:zorgsluis:consent:method"
+	extensionRecordedBy  = "urn:zorgsluis:consent:recorded-by"
+	extensionInformation = "urn:zorgsluis:consent:information"
+	extensionWithdrawn   = "urn:zorgsluis:consent:withdrawn"
+
+	// SystemPersonKey is the system of person keys: the pseudonym by which a patient is named in what the gateway writes.
+	SystemPersonKey = "urn:zorgsluis:person-key"
+
+	systemProvider   = "urn:zorgsluis:provider" // identifiers whose prefix has no naming system
+	systemCategory   = "urn:zorgsluis:provider-category"
+	systemEmergency  = "urn:zorgsluis:emergency-providers" // one value: everyone
+	valueEmergency   = "all"
+	systemGroup      = "urn:zorgsluis:data-category-group"
+	systemOwnData    = "urn:zorgsluis:data-category" // Restricted and Unclassified, which are no categories of the code system below
+	systemData       = "http://minvws.github.io/generiekefuncties-docs/CodeSystem/nl-gf-data-categories-cs"
+	systemPurpose    = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+	systemRole       = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
+	systemScope      = "http://terminology.hl7.org/CodeSystem/consentscope"
+	systemLOINC      = "http://loinc.org"
+	codeConsent      = "59284-0"
+	systemPolicyRule = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
+
+	policyURI = "urn:zorgsluis:policy:decision" // the rules by which the gateway decides
+)
+
+// profiles are those whose rules a resource may claim to follow.
+var profiles = []string{
+	URL,
+	"https://profiles.ihe.net/ITI/PCF/StructureDefinition/IHE.PCF.consentBasic",
+	"https://profiles.ihe.net/ITI/PCF/StructureDefinition/IHE.PCF.consentIntermediate",
+}
+
+// namingSystems says which prefix of an organization's or practitioner's identifier stands for which system (domain.md §3.6).
+var namingSystems = []struct{ prefix, system string }{
+	{"ura:", "http://fhir.nl/fhir/NamingSystem/ura"},
+	{"uzi:", "http://fhir.nl/fhir/NamingSystem/uzi-nr-pers"},
+	{"agb:", "http://fhir.nl/fhir/NamingSystem/agb-z"},
+	{"big:", "http://fhir.nl/fhir/NamingSystem/big"},
+	{"kvk:", "http://fhir.nl/fhir/NamingSystem/kvk"},
+}
+
+// everyPurpose is every purpose that a consent can be about (decision.md, rule 6). A refusal that names them all refuses everything, and
+// yet is no total objection, which would end the permits beside it.
+var everyPurpose = []string{"TREAT", "ETREAT", "HRESCH"}
+
+// maxRecords bounds how many records one resource may stand for.
+const maxRecords = 50
+
+// groupDigits are the last digits of a record's id, in which the records of one Consent differ.
+const groupDigits = 8
+
+// Same reports whether two ids are of records of one Consent: all but their last digits agree.
+func Same(a, b consent.RecordID) bool {
+	return a == b || len(a) == len(b) && len(a) > groupDigits && a[:len(a)-groupDigits] == b[:len(b)-groupDigits]
+}
+
+// Sibling is the id of another record of the Consent of id, with these last digits: eight, of lower-case hex.
+func Sibling(id consent.RecordID, digits string) consent.RecordID {
+	if len(id) <= groupDigits || len(digits) != groupDigits {
+		return ""
+	}
+	return id[:len(id)-groupDigits] + consent.RecordID(digits)
+}
+
+// Of gives the Consents of a standing, in the order in which they were first recorded.
+func Of(st consent.Standing) []Consent {
+	var all []Consent
+	for _, r := range st.Records {
+		at := slices.IndexFunc(all, func(c Consent) bool { return Same(c.ID, r.ID) })
+		if at < 0 {
+			all = append(all, Consent{ID: r.ID})
+			at = len(all) - 1
+		}
+		c := &all[at]
+		c.Records = append(c.Records, r)
+		for _, t := range []time.Time{r.RecordedAt.Time, r.WithdrawnAt.Time} {
+			if t.After(c.Updated) {
+				c.Updated = t
+			}
+		}
+	}
+	for i := range all {
+		all[i].Version = versionOf(all[i].Updated)
+	}
+	return all
+}
+
+// versionOf names the version that was made at an instant of the store: no two changes of one person have the same.
+func versionOf(at time.Time) string {
+	return strings.NewReplacer("-", "", ":", "", ".", "-").Replace(at.UTC().Format("2006-01-02T15:04:05.000000Z"))
+}
+
+// elements says where in the resource a field of a record stands.
+var elements = map[string]string{
+	"status": "status", "decision": "provision.type", "emergency_exception": "provision.provision",
+	"holder": "provision.actor", "party": "provision.actor", "data": "provision.modifierExtension", "channel": "provision.modifierExtension",
+	"purposes": "provision.purpose", "valid_from": "provision.period.start", "valid_to": "provision.period.end",
+	"recorded_at": "dateTime", "given_by": "performer", "withdrawn_at": "extension(withdrawn)", "withdrawn_by": "extension(withdrawn)",
+	"method": "extension(method)", "information": "extension(information)",
+}
+
+// Element is where in the resource a field of a record stands, as consent.FieldError names it.
+func Element(field string) string {
+	name, rest, nested := strings.Cut(field, ".")
+	element, known := elements[name]
+	switch {
+	case !known:
+		return field
+	case nested && name == "information":
+		return element + "." + rest
+	}
+	return element
+}

@@ -1,0 +1,96 @@
+package consentfhir
+
+import (
+	"regexp"
+	"strings"
+	"time"
+
+	"zorgsluis/consent"
+)
+
+// dateTime is the grammar of R4 (§2.24.0.1), but for the leap second.
+var dateTime = regexp.MustCompile(`^\d{4}(-\d{2}(-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2}))?)?)?$`)
+
+// span reads a dateTime: the first instant that it means, and the first after it. A date without a time is one in the Netherlands.
+func span(s string) (from, to time.Time, ok bool) {
+	if !dateTime.MatchString(s) {
+		return from, to, false
+	}
+	clock := strings.IndexByte(s, 'T')
+	if clock < 0 {
+		layout := time.DateOnly[:len(s)]
+		from, err := time.ParseInLocation(layout, s, consent.Zone())
+		if err != nil || from.Year() < 1 {
+			return from, to, false
+		}
+		switch len(s) {
+		case len("2006"):
+			return from, from.AddDate(1, 0, 0), true
+		case len("2006-01"):
+			return from, from.AddDate(0, 1, 0), true
+		}
+		return from, from.AddDate(0, 0, 1), true
+	}
+	from, err := time.Parse(time.RFC3339Nano, s)
+	if err != nil || from.UTC().Year() < 1 {
+		return from, to, false
+	}
+	unit := time.Second
+	if point := strings.IndexByte(s, '.'); point > 0 {
+		for _, digit := range s[point+1:] {
+			if digit < '0' || digit > '9' {
+				break
+			}
+			unit /= 10
+		}
+	}
+	return from, from.Add(unit), true
+}
+
+// written is an instant as the gateway writes it.
+func written(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
+
+// lastBefore is the dateTime that ends where t begins. In FHIR the end of a period belongs to it, here it does not.
+func lastBefore(t time.Time) string {
+	if t.Nanosecond() == 0 {
+		return t.UTC().Add(-time.Second).Format(time.RFC3339)
+	}
+	return t.UTC().Add(-time.Nanosecond).Format("2006-01-02T15:04:05.000000000Z07:00")
+}
+
+// period reads a Period into its first instant, and the first after it.
+func (w *walk) period(from, to *time.Time) visit {
+	at := func(start, end *time.Time) visit {
+		return func(path string, n node) {
+			first, after, ok := span(n.text)
+			if n.kind != text || !ok {
+				w.refuse(path, "is not a date or an instant")
+				return
+			}
+			if start != nil {
+				*start = first
+			}
+			if end != nil {
+				*end = after
+			}
+		}
+	}
+	return func(path string, n node) {
+		w.object(path, n, map[string]visit{"start": at(from, nil), "end": at(nil, to)})
+		if from.IsZero() && to.IsZero() {
+			w.refuse(path, "has neither start nor end")
+		}
+	}
+}
+
+// instant reads a dateTime into its first instant.
+func (w *walk) instant(into *time.Time) visit {
+	return func(path string, n node) {
+		first, _, ok := span(n.text)
+		if n.kind != text || !ok {
+			w.refuse(path, "is not a date or an instant")
+			return
+		}
+		*into = first
+	}
+}

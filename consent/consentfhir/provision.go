@@ -1,0 +1,333 @@
+package consentfhir
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+)
+
+// provision is what one provision says by itself. What it does not name is left to the provision around it.
+type provision struct {
+	path      string
+	typ       string
+	from, to  time.Time
+	parties   []consent.Side
+	holders   []consent.Side
+	emergency bool // the actor is everyone who may act in an emergency
+	data      []string
+	channel   string
+	purposes  []string
+	nested    []*provision
+}
+
+// scope is what one record is about.
+type scope struct {
+	decision  string
+	exception bool
+	holder    consent.Side
+	party     consent.Side
+	data      []string
+	channel   string
+	purposes  []string
+	every     bool // the purposes are all there are, because none was named
+	from, to  time.Time
+}
+
+// provision reads one provision; an exception to it stands one level deeper, and has none of its own (IHE PCF).
+func (w *walk) provision(path string, n node, depth int) *provision {
+	p := &provision{path: path}
+	purposes := 0
+	members := map[string]visit{
+		"type": func(at string, n node) {
+			if p.typ = n.text; n.kind != text || p.typ != consent.DecisionPermit && p.typ != consent.DecisionDeny {
+				w.refuse(at, "is not permit or deny")
+			}
+		},
+		"period":  w.period(&p.from, &p.to),
+		"actor":   w.each(func(at string, n node) { w.actor(p, at, n) }),
+		"purpose": w.each(func(at string, n node) { purposes++; w.purpose(p, at, n) }),
+		"modifierExtension": w.extensions(map[string]visit{
+			extensionData:    w.valued("valueCoding", func(at string, n node) { w.data(p, at, n) }),
+			extensionChannel: w.once(w.valued("valueCode", w.string(&p.channel))),
+		}),
+	}
+	if depth == 0 {
+		members["provision"] = w.each(func(at string, n node) { p.nested = append(p.nested, w.provision(at, n, depth+1)) })
+	}
+	w.object(path, n, members)
+	if n.member("type").kind == null {
+		w.refuse(join(path, "type"), "is missing: without it nothing is permitted or refused")
+	}
+	if purposes > 0 && len(p.purposes) == 0 && len(w.problems) == 0 {
+		w.refuse(join(path, "purpose"), "names no purpose that the gateway decides on")
+	}
+	return p
+}
+
+// actor reads for whom a provision is (IRCP, PRCP), or whose data it is about (CST).
+func (w *walk) actor(p *provision, path string, n node) {
+	var role coding
+	var who reference
+	w.object(path, n, map[string]visit{
+		"role":      func(path string, n node) { role = w.concept(path, n) },
+		"reference": func(path string, n node) { who = w.reference(path, n) },
+	})
+	if w.isEmergency(who) {
+		p.emergency = true
+		if role.code != "IRCP" {
+			w.refuse(join(path, "role"), "is not IRCP")
+		}
+		return
+	}
+	side, ok := w.side(who)
+	switch {
+	case !ok:
+		w.refuse(join(path, "reference"), "is not a provider that is known here: an identifier of one, a category, or a reference that is configured")
+	case role.system == systemRole && (role.code == "IRCP" || role.code == "PRCP"):
+		p.parties = with(p.parties, side)
+	case role == coding{systemRole, "CST"}:
+		p.holders = with(p.holders, side)
+	default:
+		w.refuse(join(path, "role"), "is not IRCP, PRCP (who may see) or CST (who holds the data)")
+	}
+}
+
+// with adds a side, once.
+func with(sides []consent.Side, side consent.Side) []consent.Side {
+	if slices.Contains(sides, side) {
+		return sides
+	}
+	return append(sides, side)
+}
+
+func (w *walk) isEmergency(who reference) bool {
+	return who.system == systemEmergency && who.value == valueEmergency && who.names("Group") ||
+		who.literal != "" && slices.Contains(w.profile.Emergency, who.literal)
+}
+
+// side is the provider or the category of providers that a reference names.
+func (w *walk) side(who reference) (consent.Side, bool) {
+	if !who.logical() {
+		side, known := w.profile.Parties[who.literal]
+		return side, known && who.literal != ""
+	}
+	if who.system == systemCategory {
+		return consent.Side{Category: who.value}, who.typ == "Group"
+	}
+	id := who.value
+	if who.system != systemProvider {
+		at := slices.IndexFunc(namingSystems, func(s struct{ prefix, system string }) bool { return s.system == who.system })
+		if at < 0 {
+			return consent.Side{}, false
+		}
+		id = namingSystems[at].prefix + id
+	}
+	switch who.typ {
+	case "Organization":
+		return consent.Side{Organization: id}, true
+	case "Practitioner":
+		return consent.Side{Practitioner: id}, true
+	}
+	return consent.Side{}, false
+}
+
+// purpose reads a purpose. Break-the-glass is the emergency here. Payment and operations, which PCF lists beside treatment, say nothing:
+// the gateway refuses both, whatever a consent says (decision.md, rule 6).
+func (w *walk) purpose(p *provision, path string, n node) {
+	c := w.coding(path, n)
+	switch {
+	case c.system != systemPurpose:
+		w.refuse(path, "is not a purpose of v3-ActReason")
+	case c.code == "BTG":
+		if !slices.Contains(p.purposes, "ETREAT") {
+			p.purposes = append(p.purposes, "ETREAT")
+		}
+	case slices.Contains(everyPurpose, c.code):
+		p.purposes = append(p.purposes, c.code)
+	case c.code != "HPAYMT" && c.code != "HOPERAT":
+		w.refuse(path, "is a purpose that the gateway does not decide on")
+	}
+}
+
+// data reads a data category or a group of them. Its system must be the one that the gateway writes it with.
+func (w *walk) data(p *provision, path string, n node) {
+	c := w.coding(path, n)
+	if c.code != "" && c.system != w.profile.systemOf(c.code) {
+		w.refuse(path, "is not of the code system of its category or group")
+	}
+	p.data = append(p.data, c.code)
+}
+
+// systemOf is the code system of a data category or group.
+func (p Profile) systemOf(name string) string {
+	switch {
+	case slices.Contains(p.Groups, name):
+		return systemGroup
+	case name == string(fhir.Restricted), name == string(fhir.Unclassified):
+		return systemOwnData
+	}
+	return systemData
+}
+
+// records makes the scopes of a resource's records: the base rule for each of its actors, and each exception within the base rule. An
+// exception that the decision would not put before the base rule is refused (decision.md, The consent state, D).
+func (r *resource) records() {
+	root := r.root
+	rest := slices.Clone(root.nested)
+	exception := slices.IndexFunc(rest, func(p *provision) bool { return p.emergency })
+	if exception >= 0 {
+		r.emergency(rest[exception])
+		rest = slices.Delete(rest, exception, exception+1)
+	}
+	if root.emergency {
+		r.refuse(join(root.path, "actor"), "everyone in an emergency: stands in an exception to a refusal only")
+	}
+	base := scope{decision: root.typ, exception: exception >= 0}
+	bases := root.each(base)
+	permits := slices.ContainsFunc(rest, func(p *provision) bool { return p.typ == consent.DecisionPermit })
+	if permits && bases[0].total() {
+		bases[0].purposes, bases[0].every = slices.Clone(everyPurpose), true
+	}
+	if slices.ContainsFunc(bases, scope.forNobody) {
+		r.refuse(join(root.path, "actor"), forNobody)
+	}
+	r.scopes = bases
+	for _, p := range rest {
+		if p.emergency {
+			r.refuse(p.path, "is a second exception for everyone in an emergency")
+		}
+		r.except(p, bases)
+	}
+	if len(r.scopes) > maxRecords {
+		r.refuse("provision", "stands for too many records")
+	}
+}
+
+// emergency checks the one form in which a refusal lets emergencies through.
+func (r *resource) emergency(p *provision) {
+	plain := len(p.parties)+len(p.holders)+len(p.data) == 0 && p.channel == "" && p.from.IsZero() && p.to.IsZero()
+	if p.typ != consent.DecisionPermit || r.root.typ != consent.DecisionDeny || !plain || !slices.Equal(p.purposes, []string{"ETREAT"}) {
+		r.refuse(p.path, "everyone in an emergency: takes a permit for ETREAT or BTG and nothing else, as an exception to a refusal")
+	}
+}
+
+// except adds the records of one exception: for each actor that it names, one for each of the base rule's that it leaves as they are.
+func (r *resource) except(p *provision, bases []scope) {
+	var all []scope
+	for _, holder := range orElse(p.holders, consent.Side{}) {
+		for _, party := range orElse(p.parties, consent.Side{}) {
+			for _, base := range bases {
+				s := p.within(base)
+				s.holder, s.party = cmp.Or(holder, s.holder), cmp.Or(party, s.party)
+				switch {
+				case s.forNobody():
+					r.refuse(join(p.path, "actor"), forNobody)
+					return
+				case !s.precedes(base):
+					r.refuse(p.path, "is not more specific than what it is an exception to")
+					return
+				}
+				if !slices.ContainsFunc(all, s.equal) {
+					all = append(all, s)
+				}
+			}
+		}
+	}
+	r.scopes = append(r.scopes, all...)
+}
+
+// within is what an exception says for the actors of a base rule.
+func (p *provision) within(base scope) scope {
+	base.exception = false
+	if p.typ == consent.DecisionPermit && base.every {
+		base.purposes = []string{"TREAT", "ETREAT"} // what a permit that names none is for
+	}
+	return p.over(base)
+}
+
+// precedes reports whether the decision puts an exception before its base rule. Where both say the same it need not.
+func (s scope) precedes(base scope) bool {
+	order := s.record().CompareSpecificity(base.record())
+	if s.decision == base.decision {
+		return order >= 0 || !base.exception
+	}
+	return order > 0 || order == 0 && s.decision == consent.DecisionDeny
+}
+
+const forNobody = "is missing: a permit must say for whom it is"
+
+// forNobody reports whether a permit names no party: consent to everybody at once is not specific.
+func (s scope) forNobody() bool {
+	return s.decision == consent.DecisionPermit && s.party == consent.Side{}
+}
+
+// over is what a provision says over another, actors left aside: what it does not name is as there.
+func (p *provision) over(s scope) scope {
+	s.decision = p.typ
+	if len(p.data) > 0 {
+		s.data = p.data
+	}
+	if p.channel != "" {
+		s.channel = p.channel
+	}
+	if len(p.purposes) > 0 {
+		s.purposes = p.purposes
+	}
+	if !p.from.IsZero() || !p.to.IsZero() {
+		s.from, s.to = p.from, p.to
+	}
+	return s
+}
+
+// each is what a base rule says, for each of its actors.
+func (p *provision) each(s scope) (all []scope) {
+	s = p.over(s)
+	for _, holder := range orElse(p.holders, consent.Side{}) {
+		for _, party := range orElse(p.parties, consent.Side{}) {
+			s.holder, s.party = holder, party
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+func orElse(sides []consent.Side, other consent.Side) []consent.Side {
+	if len(sides) == 0 {
+		return []consent.Side{other}
+	}
+	return sides
+}
+
+// total reports whether nothing is named at all (decision.md, The consent state, B).
+func (s scope) total() bool {
+	return s.holder == consent.Side{} && s.party == consent.Side{} && len(s.data) == 0 && s.channel == "" && len(s.purposes) == 0
+}
+
+func (s scope) equal(t scope) bool {
+	return s.decision == t.decision && s.exception == t.exception && s.holder == t.holder && s.party == t.party && s.channel == t.channel &&
+		slices.Equal(s.data, t.data) && slices.Equal(s.purposes, t.purposes) && s.from.Equal(t.from) && s.to.Equal(t.to)
+}
+
+// into fills in what a record is about.
+func (s scope) into(r *consent.Record) {
+	r.Decision, r.EmergencyException = s.decision, s.exception
+	r.Holder, r.Party, r.Channel = s.holder, s.party, s.channel
+	r.Data, r.Purposes = append([]string{}, s.data...), append([]string{}, s.purposes...)
+	r.ValidFrom.Time, r.ValidTo.Time = s.from, s.to
+}
+
+func (s scope) record() (r consent.Record) {
+	s.into(&r)
+	return r
+}
+
+// scopeOf is what a record is about.
+func scopeOf(r consent.Record) scope {
+	return scope{
+		decision: r.Decision, exception: r.EmergencyException, holder: r.Holder, party: r.Party, data: r.Data, channel: r.Channel,
+		purposes: r.Purposes, from: r.ValidFrom.Time, to: r.ValidTo.Time,
+	}
+}
