@@ -3,7 +3,6 @@ package proxy
 import (
 	"crypto/rand"
 	"encoding/hex"
-	"net"
 	"net/http"
 	"time"
 
@@ -18,7 +17,7 @@ import (
 type exchange struct {
 	id      string // of the exchange: X-Request-Id
 	started time.Time
-	address string // of the peer
+	address string // of the caller, as Parts.Address knows it
 
 	source      *Source // nil outside /fhir/
 	interaction fhir.Interaction
@@ -45,11 +44,7 @@ type exchange struct {
 
 // begin opens an exchange.
 func (g *Gate) begin(r *http.Request) *exchange {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = "unknown"
-	}
-	return &exchange{id: exchangeID(r.Header), started: g.parts.Now(), address: host, kind: audit.KindAccess, name: "unknown"}
+	return &exchange{id: exchangeID(r.Header), started: g.parts.Now(), address: g.parts.Address(r), kind: audit.KindAccess, name: "unknown"}
 }
 
 // exchangeID takes over a caller's X-Request-Id only where it is a UUID: any other form could carry an identifier of a patient

@@ -196,6 +196,7 @@ func flat(h http.Header) map[string]string {
 func TestNewGateNeedsEveryPart(t *testing.T) {
 	w := newWorld(t)
 	tests := map[string]func(*proxy.Parts){
+		"no address":       func(p *proxy.Parts) { p.Address = nil },
 		"no authenticator": func(p *proxy.Parts) { p.Authenticator = nil },
 		"no policy":        func(p *proxy.Parts) { p.Policy = nil },
 		"no standings":     func(p *proxy.Parts) { p.Standings = nil },

@@ -121,6 +121,7 @@ type Parts struct {
 	StepUp        string // acr_values of the RFC 9470 challenge
 	PolicyHash    string
 	Sources       []*Source
+	Address       func(*http.Request) string // of the caller, for events: what is believed of a proxy in front is decided there
 	Authenticator Authenticator
 	Policy        Decider
 	Categories    []fhir.DataCategory // all that are configured
@@ -153,6 +154,7 @@ func (p *Parts) check() error {
 	need(p.StepUp != "", "StepUp")
 	need(p.PolicyHash != "", "PolicyHash")
 	need(len(p.Sources) > 0, "Sources")
+	need(p.Address != nil, "Address")
 	need(p.Authenticator != nil, "Authenticator")
 	need(p.Policy != nil, "Policy")
 	need(len(p.Categories) > 0, "Categories")

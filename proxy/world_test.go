@@ -97,7 +97,7 @@ func (w *world) parts() proxy.Parts {
 			Header: "X-Source-Secret", Value: "s3cret", Timeout: time.Second, PersonSystems: []string{bsnSystem},
 			Reader: reader, Classifier: classifier, Transport: &http.Transport{DisableCompression: true},
 		}},
-		Authenticator: fakeCallers{}, Policy: p, Categories: tables.DataCategories,
+		Address: func(r *http.Request) string { return strings.Split(r.RemoteAddr, ":")[0] }, Authenticator: fakeCallers{}, Policy: p, Categories: tables.DataCategories,
 		Standings: w.store, Recorder: w.store, Declarations: w.store, Events: w.store,
 		CursorKeys: [][]byte{[]byte("0123456789abcdef0123456789abcdef")},
 		Limits: proxy.Limits{

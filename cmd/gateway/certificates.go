@@ -1,13 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
-	"fmt"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strings"
 )
@@ -15,56 +14,71 @@ import (
 // maxCertificate bounds the header that a certificate comes in, in bytes.
 const maxCertificate = 16 << 10
 
-// ClientCertificates says how callers show a certificate (RFC 8705): to the gateway, or to a proxy in front that ends TLS.
+// ClientCertificates says whether callers show the gateway itself a certificate. Where a proxy in front ends TLS, it hands on what it
+// was shown in a header (trusted_proxies.certificate_header).
 type ClientCertificates struct {
-	CAFile string   `yaml:"ca_file"`
-	Header string   `yaml:"header"`
-	From   []string `yaml:"from"`
+	CAFile string `yaml:"ca_file"`
+	Mode   string `yaml:"mode"`
+}
+
+// certificateModes are the values of tls.client_certificates.mode.
+var certificateModes = map[string]tls.ClientAuthType{
+	"off": tls.NoClientCert, "optional": tls.VerifyClientCertIfGiven, "required": tls.RequireAndVerifyClientCert,
 }
 
 // callerCertificates finds the verified certificate of a caller.
 type callerCertificates struct {
-	authorities *x509.CertPool // of certificates that callers show to the gateway itself; nil: it asks for none
-	header      string         // of a proxy in front; "": none is believed
-	from        []netip.Prefix // where that proxy is
+	mode        tls.ClientAuthType
+	authorities *fromFiles[x509.CertPool] // of certificates that callers show to the gateway itself; nil: it asks for none
+	header      string                    // of a proxy in front; "": none is believed
+	proxies     trustedProxies            // whose header it is
 }
 
 // clientCertificates checks how callers show certificates.
 func (s *settings) clientCertificates(c *checker) {
 	const key = "tls.client_certificates"
 	cfg := s.config.TLS.ClientCertificates
-	if cfg.CAFile != "" {
-		s.callers.authorities = c.pool(key+".ca_file", cfg.CAFile)
-		if s.config.TLS.CertificateFile == "" {
-			c.add(key+".ca_file", "has no meaning without tls.certificate_file: TLS ends in front")
-		}
-	}
-	if (cfg.Header == "") != (len(cfg.From) == 0) {
-		c.add(key, "header and from belong together: a header is believed from these addresses only")
-	}
-	s.callers.header = http.CanonicalHeaderKey(cfg.Header)
-	for i, text := range cfg.From {
-		prefix, err := netip.ParsePrefix(text)
-		if err != nil || prefix != prefix.Masked() || prefix.Bits() == 0 {
-			c.add(fmt.Sprintf("%s.from[%d]", key, i), "is %q, must be the address of a proxy with its length, such as 10.0.0.7/32", text)
-			continue
-		}
-		s.callers.from = append(s.callers.from, prefix)
+	s.callers.header = http.CanonicalHeaderKey(s.config.TrustedProxies.CertificateHeader)
+	s.callers.proxies = s.trusted
+	mode, known := certificateModes[cmp.Or(cfg.Mode, "optional")]
+	switch {
+	case !known:
+		c.add(key+".mode", "is %q, must be off, optional or required", cfg.Mode)
+	case cfg.CAFile == "" && cfg.Mode != "" && mode != tls.NoClientCert:
+		c.add(key+".ca_file", "missing: without authorities no certificate can be told from another")
+	case cfg.CAFile != "" && s.config.TLS.CertificateFile == "":
+		c.add(key+".ca_file", "has no meaning without tls.certificate_file: TLS ends in front")
+	case cfg.CAFile != "":
+		s.callers.mode = mode
+		s.callers.authorities = watched(s, c, &fromFiles[x509.CertPool]{
+			what: "callers", files: []string{cfg.CAFile},
+			read: func(c *checker) *x509.CertPool { return c.pool(key+".ca_file", cfg.CAFile) },
+		})
 	}
 }
 
 // ask makes a server ask callers for a certificate, where there are authorities for it. One that they do not vouch for ends the
-// connection; a caller may show none.
+// connection; where the mode is optional, a caller may show none.
 func (c callerCertificates) ask(config *tls.Config) {
-	if c.authorities != nil {
-		config.ClientAuth, config.ClientCAs = tls.VerifyClientCertIfGiven, c.authorities
+	if c.authorities == nil || c.mode == tls.NoClientCert {
+		return
+	}
+	config.ClientAuth = c.mode
+	// A session that is resumed is not asked for its certificate again: one of an authority that was taken out would go on being
+	// good (CVE-2025-68121).
+	config.SessionTicketsDisabled = true
+	template := config.Clone()
+	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		now := template.Clone()
+		now.ClientCAs = c.authorities.get()
+		return now, nil
 	}
 }
 
-// of gives the certificate of whoever sent a request, nil where there is none. What the header says counts from a configured proxy
+// of gives the certificate of whoever sent a request, nil where there is none. What the header says counts from a trusted proxy
 // only, and from there nothing else counts: the certificate of that connection is the proxy's own.
 func (c callerCertificates) of(r *http.Request) *x509.Certificate {
-	if c.header != "" && c.isFromProxy(r.RemoteAddr) {
+	if c.header != "" && c.proxies.sent(r) {
 		values := r.Header.Values(c.header)
 		if len(values) != 1 {
 			return nil
@@ -75,19 +89,6 @@ func (c callerCertificates) of(r *http.Request) *x509.Certificate {
 		return nil
 	}
 	return r.TLS.VerifiedChains[0][0]
-}
-
-func (c callerCertificates) isFromProxy(address string) bool {
-	peer, err := netip.ParseAddrPort(address)
-	if err != nil {
-		return false
-	}
-	for _, prefix := range c.from {
-		if prefix.Contains(peer.Addr().Unmap()) {
-			return true
-		}
-	}
-	return false
 }
 
 // parseCertificate reads a certificate as proxies hand it on: as bytes of a structured field (RFC 9440 §2.1), or in PEM form and

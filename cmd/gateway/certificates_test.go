@@ -40,7 +40,7 @@ func TestCallerCertificate(t *testing.T) {
 	proxy, _ := certificateOf(t, "proxy.example")
 	bytes := ":" + base64.StdEncoding.EncodeToString(caller.Raw) + ":"
 	escaped := url.PathEscape(text)
-	believes := callerCertificates{header: "Client-Cert", from: []netip.Prefix{netip.MustParsePrefix("10.0.0.7/32")}}
+	believes := callerCertificates{header: "Client-Cert", proxies: trustedProxies{from: []netip.Prefix{netip.MustParsePrefix("10.0.0.7/32")}}}
 	verified := &tls.ConnectionState{VerifiedChains: [][]*x509.Certificate{{proxy}}, PeerCertificates: []*x509.Certificate{proxy}}
 	unverified := &tls.ConnectionState{PeerCertificates: []*x509.Certificate{caller}}
 	tests := []struct {
@@ -100,7 +100,7 @@ func TestTokenConfiguration(t *testing.T) {
 		}
 		return loadSettings(file)
 	}
-	s, err := load(t, "  client_certificates: { header: client-cert, from: [\"10.0.0.0/8\"] }\n", introspect+encrypt+"    sender_constrained: required\n")
+	s, err := load(t, "trusted_proxies: { certificate_header: client-cert, from: [\"10.0.0.0/8\"] }\n", introspect+encrypt+"    sender_constrained: required\n")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,9 +123,12 @@ func TestTokenConfiguration(t *testing.T) {
 		{"a password", "", strings.Replace(encrypt, "ECDH-ES", "PBES2-HS256+A128KW", 1), "issuers[0].encryption.algorithms", "not one of"},
 		{"encryption that says nothing", "", "    encryption: {}\n", "issuers[0].encryption.keys", "at least one"},
 		{"a constraint that is none", "", "    sender_constrained: sometimes\n", "issuers[0].sender_constrained", "required"},
-		{"a header of anybody", "  client_certificates: { header: Client-Cert }\n", "", "tls.client_certificates", "belong together"},
-		{"a header of everybody", "  client_certificates: { header: Client-Cert, from: [\"0.0.0.0/0\"] }\n", "", "tls.client_certificates.from[0]", "address of a proxy"},
-		{"a proxy by name", "  client_certificates: { header: Client-Cert, from: [proxy] }\n", "", "tls.client_certificates.from[0]", "address of a proxy"},
+		{"a header of anybody", "trusted_proxies: { certificate_header: Client-Cert }\n", "", "trusted_proxies", "belongs together"},
+		{"a header of everybody", "trusted_proxies: { certificate_header: Client-Cert, from: [\"0.0.0.0/0\"] }\n", "", "trusted_proxies.from[0]", "address of a proxy"},
+		{"a proxy by name", "trusted_proxies: { forwarded_for: true, from: [proxy] }\n", "", "trusted_proxies.from[0]", "address of a proxy"},
+		{"proxies that are believed nothing", "trusted_proxies: { from: [10.0.0.7] }\n", "", "trusted_proxies", "belongs together"},
+		{"a mode that is none", "  client_certificates: { mode: sometimes }\n", "", "tls.client_certificates.mode", "optional or required"},
+		{"certificates that are required, of nobody", "  client_certificates: { mode: required }\n", "", "tls.client_certificates.ca_file", "missing"},
 		{"an authority without TLS", "  client_certificates: { ca_file: secret }\n", "", "tls.client_certificates.ca_file", "without tls.certificate_file"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

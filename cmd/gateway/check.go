@@ -196,6 +196,11 @@ func (s *settings) warnings() []string {
 	if s.config.Redis.InsecurePlaintext {
 		warnings = append(warnings, "redis.insecure_plaintext: access events cross the network without TLS")
 	}
+	if s.certificate != nil {
+		if bits := rsaBits(s.certificate.get().Leaf); bits != 0 && bits < goodRSA {
+			warnings = append(warnings, fmt.Sprintf("tls.certificate_file has an RSA key of %d bits: NCSC calls %d good", bits, goodRSA))
+		}
+	}
 	for _, src := range s.config.Sources {
 		if src.InsecurePlaintext {
 			warnings = append(warnings, "source "+src.ID+": insecure_plaintext: records cross the network without TLS")

@@ -47,6 +47,7 @@ func (g *running) components() []component {
 		return nil
 	}})
 	list = append(list, followerComponents(followers)...)
+	list = append(list, reloadComponents(g.settings.reloads)...)
 	issuers := authenticator.Ready()
 	for _, url := range slices.Sorted(maps.Keys(issuers)) {
 		list = append(list, component{name: "issuer:" + url, check: func(context.Context) error { return issuers[url] }})

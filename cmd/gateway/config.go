@@ -16,7 +16,8 @@ type Config struct {
 
 		ClientCertificates ClientCertificates `yaml:"client_certificates"`
 	} `yaml:"tls"`
-	Admin struct {
+	TrustedProxies TrustedProxies `yaml:"trusted_proxies"`
+	Admin          struct {
 		Listen string `yaml:"listen"`
 	} `yaml:"admin"`
 	Redis          Redis             `yaml:"redis"`

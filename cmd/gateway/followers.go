@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -197,31 +196,16 @@ func (c *checker) header(key string, f Follower) follow.Header {
 
 // clientTLS is how a destination is known, and how it knows us.
 func (c *checker) clientTLS(key string, f Follower) *tls.Config {
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	config := goodTLS()
 	if f.TLS.CAFile != "" {
 		config.RootCAs = c.pool(key+"tls.ca_file", f.TLS.CAFile)
 	}
 	if f.TLS.CertificateFile == "" && f.TLS.KeyFile == "" {
 		return config
 	}
-	if !c.need(key+"tls.certificate_file", f.TLS.CertificateFile) || !c.need(key+"tls.key_file", f.TLS.KeyFile) {
-		return config
+	if pair := c.keyPair(key+"tls.", f.TLS.CertificateFile, f.TLS.KeyFile); pair != nil {
+		config.Certificates = []tls.Certificate{*pair}
 	}
-	chain, err := os.ReadFile(c.path(f.TLS.CertificateFile))
-	if err != nil {
-		c.add(key+"tls.certificate_file", "%s: %v", f.TLS.CertificateFile, pathless(err))
-		return config
-	}
-	secret := c.secret(key+"tls.key_file", f.TLS.KeyFile)
-	if secret == "" {
-		return config
-	}
-	pair, err := tls.X509KeyPair(chain, []byte(secret+"\n"))
-	if err != nil {
-		c.add(key+"tls.certificate_file", "does not hold a certificate that fits tls.key_file")
-		return config
-	}
-	config.Certificates = []tls.Certificate{pair}
 	return config
 }
 

@@ -24,8 +24,10 @@ import (
 type settings struct {
 	config *Config
 
-	certificate   *tls.Certificate // nil: plain HTTP
+	certificate   *fromFiles[tls.Certificate] // nil: plain HTTP
 	callers       callerCertificates
+	trusted       trustedProxies
+	reloads       []reloadable // what is read again when its files change
 	redisFolder   string
 	redisPassword string
 	redisCA       *x509.CertPool
@@ -97,6 +99,7 @@ func loadSettings(file string) (*settings, error) {
 func (s *settings) check(c *checker) {
 	s.loadTables(c)
 	s.server(c)
+	s.proxies(c)
 	s.clientCertificates(c)
 	s.redis(c)
 	s.store(c)

@@ -21,7 +21,7 @@ func mainCode() int {
 	defer stop()
 	// The first signal asks for a graceful stop; from then on the next one has its usual effect, for those who cannot wait.
 	defer context.AfterFunc(ctx, stop)()
-	// A terminal that closes, or a unit file that sends HUP for "reload", must not end a gateway with requests in flight.
+	// A terminal that closes must not end a gateway with requests in flight. serve reads files again on it.
 	signal.Ignore(syscall.SIGHUP)
 	// go-redis writes lines of its own to the standard error, which is a JSON log here. What goes wrong is returned as an error too.
 	redis.SetLogger(quiet{})

@@ -77,6 +77,9 @@ func serve(ctx context.Context, s *settings, log *slog.Logger, started func(*run
 	g.metrics.archiveLag(g.archiveLag)
 	g.archiveMetrics()
 	g.metrics.registry.MustRegister(followerMetrics{g.followerStates})
+	g.metrics.registry.MustRegister(reloadMetrics{s.reloads})
+	hangUp, ignoreHangUp := hangUps()
+	defer ignoreHangUp()
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
 
@@ -95,6 +98,7 @@ func serve(ctx context.Context, s *settings, log *slog.Logger, started func(*run
 		}
 		return errors.Join(err, g.closeStore())
 	}
+	g.work.Go(func() { g.watchFiles(background, hangUp) })
 	publicAddress, err := g.listen(public, s.config.Listen, s.listener)
 	if err != nil {
 		return errors.Join(err, g.stop(public, stopBackground))

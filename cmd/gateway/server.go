@@ -1,7 +1,6 @@
 package main
 
 import (
-	"crypto/tls"
 	"log/slog"
 	"net/http"
 	"time"
@@ -15,10 +14,13 @@ const maxStreams = 100
 
 // publicServer makes the server that callers reach. Each timeout prevents one way of being held up.
 func publicServer(handler http.Handler, s *settings, log *slog.Logger) *http.Server {
-	l, certificate := s.config.Limits, s.certificate
+	l, secure := s.config.Limits, s.certificate != nil
+	if secure {
+		handler = strictTransport(handler)
+	}
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
-	protocols.SetHTTP2(certificate != nil) // without TLS, HTTP/2 has had ways around the header timeout (CVE-2026-56853)
+	protocols.SetHTTP2(secure) // without TLS, HTTP/2 has had ways around the header timeout (CVE-2026-56853)
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: l.Timeouts.Header,      // slowloris: headers that never end
@@ -33,12 +35,8 @@ func publicServer(handler http.Handler, s *settings, log *slog.Logger) *http.Ser
 		// "OPTIONS *" is the gate's to refuse, as everything else.
 		DisableGeneralOptionsHandler: true,
 	}
-	if certificate != nil {
-		server.TLSConfig = &tls.Config{
-			MinVersion:   tls.VersionTLS12, // NCSC: older versions are insufficient
-			Certificates: []tls.Certificate{*certificate},
-		}
-		s.callers.ask(server.TLSConfig)
+	if secure {
+		server.TLSConfig = s.listenerTLS()
 	}
 	return server
 }

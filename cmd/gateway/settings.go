@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -27,41 +26,13 @@ func (s *settings) server(c *checker) {
 	}
 	switch files := cfg.TLS.CertificateFile != "" || cfg.TLS.KeyFile != ""; {
 	case files:
-		s.certificate = c.certificate(cfg)
+		s.certificate = watched(s, c, &fromFiles[tls.Certificate]{
+			what: "listen", files: []string{cfg.TLS.CertificateFile, cfg.TLS.KeyFile}, expires: notAfter,
+			read: func(c *checker) *tls.Certificate { return c.certificate(cfg) },
+		})
 	case !loopback && !cfg.TLS.TerminatedInFront:
 		c.add("listen", "is not a loopback address, and plain HTTP would show tokens and records to the network: give tls.certificate_file and tls.key_file, or say tls.terminated_in_front: true")
 	}
-}
-
-// certificate loads the key pair and checks that callers will accept it.
-func (c *checker) certificate(cfg *Config) *tls.Certificate {
-	if !c.need("tls.certificate_file", cfg.TLS.CertificateFile) || !c.need("tls.key_file", cfg.TLS.KeyFile) {
-		return nil
-	}
-	chain, err := os.ReadFile(c.path(cfg.TLS.CertificateFile))
-	if err != nil {
-		c.add("tls.certificate_file", "%s: %v", cfg.TLS.CertificateFile, pathless(err))
-		return nil
-	}
-	key := c.secret("tls.key_file", cfg.TLS.KeyFile)
-	if key == "" {
-		return nil
-	}
-	pair, err := tls.X509KeyPair(chain, []byte(key+"\n"))
-	if err != nil {
-		c.add("tls.certificate_file", "does not hold a certificate that fits tls.key_file")
-		return nil
-	}
-	if time.Now().After(pair.Leaf.NotAfter) {
-		c.add("tls.certificate_file", "expired on %s", pair.Leaf.NotAfter.Format(time.DateOnly))
-	}
-	// Where TLS ends in front, callers see that certificate; this one is for the hop behind it.
-	if u, err := url.Parse(cfg.PublicURL); err == nil && !cfg.TLS.TerminatedInFront {
-		if pair.Leaf.VerifyHostname(u.Hostname()) != nil {
-			c.add("tls.certificate_file", "is not for the host of public_url")
-		}
-	}
-	return &pair
 }
 
 // redis checks where consents and events are kept. Keys of the other mode are refused: whoever writes both means one of them.

@@ -1,9 +1,7 @@
 package main
 
 import (
-	"crypto/tls"
 	"fmt"
-	"os"
 	"time"
 
 	"zorgsluis/authn"
@@ -62,31 +60,9 @@ func (n Introspection) resolve(c *checker, key string) *authn.Introspection {
 		resolved.Key = assertion
 	}
 	if n.CertificateFile != "" || n.KeyFile != "" {
-		resolved.Certificate = c.ownCertificate(key, n.CertificateFile, n.KeyFile)
+		resolved.Certificate = c.keyPair(key+".", n.CertificateFile, n.KeyFile)
 	}
 	return resolved
-}
-
-// ownCertificate loads a certificate with which the gateway shows itself to others.
-func (c *checker) ownCertificate(key, certificateFile, keyFile string) *tls.Certificate {
-	if !c.need(key+".certificate_file", certificateFile) || !c.need(key+".key_file", keyFile) {
-		return nil
-	}
-	chain, err := os.ReadFile(c.path(certificateFile))
-	if err != nil {
-		c.add(key+".certificate_file", "%s: %v", certificateFile, pathless(err))
-		return nil
-	}
-	private := c.secret(key+".key_file", keyFile)
-	if private == "" {
-		return nil
-	}
-	pair, err := tls.X509KeyPair(chain, []byte(private+"\n"))
-	if err != nil {
-		c.add(key+".certificate_file", "does not hold a certificate that fits %s.key_file", key)
-		return nil
-	}
-	return &pair
 }
 
 // resolve gives the encryption in the vocabulary of authn, with its keys; nil where there is none.

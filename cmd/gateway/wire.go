@@ -63,6 +63,7 @@ func (s *settings) gate(store *redisstore.Store, a *authn.Authenticator, m *metr
 		StepUp:        s.stepUp(),
 		PolicyHash:    s.policyHash,
 		Sources:       sources,
+		Address:       s.trusted.address,
 		Authenticator: authenticator{a, cfg.PublicURL, s.callers, m.step(stepAuthenticate)},
 		Policy:        s.policy,
 		Categories:    s.tables.DataCategories,

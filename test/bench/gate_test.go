@@ -103,6 +103,7 @@ func gateParts(tb testing.TB, p demo.Person, s *source, root string) proxy.Parts
 			ID: "bench", Version: fhir.R4, Base: root + base, Holder: policy.Holder{Organization: "ura:90000009", Category: "hospital"},
 			Timeout: time.Second, PersonSystems: []string{demo.SystemBSN}, Reader: reader, Classifier: classifier, Transport: direct{s},
 		}},
+		Address:       func(*http.Request) string { return "192.0.2.1" },
 		Authenticator: anybody{}, Policy: decider, Categories: tables.DataCategories,
 		Standings: store, Recorder: store, Declarations: store, Events: store,
 		CursorKeys: [][]byte{make([]byte, 32)},

@@ -78,7 +78,7 @@ func newCredentials(t *testing.T) (*world, *credentialTable, *introspection, []s
 	}
 	w.write("decryption-key", string(key))
 	return w, table, o, []string{
-		"admin:", "tls: { client_certificates: { header: Client-Cert, from: [\"127.0.0.1/32\"] } }\nadmin:",
+		"admin:", "trusted_proxies: { certificate_header: Client-Cert, from: [\"127.0.0.1/32\"] }\nadmin:",
 		"    channel: regional\n", "    channel: regional\n    encryption: { keys: [decryption-key], algorithms: [ECDH-ES] }\n" +
 			"    introspection: { endpoint: \"" + o.URL + "\", token_prefix: opaque-, client_id: zorgsluis, secret_file: introspection-secret, cache: 60s }\n",
 	}

@@ -272,7 +272,7 @@ func (w *world) configure(replace ...string) (file, scheme, listen, admin string
 	if w.version == fhir.STU3 {
 		text = strings.Replace(text, "- id: demo\n    fhir_version: R4", "- id: demo\n    fhir_version: STU3", 1)
 	}
-	if strings.Contains(text, "certificate_file") {
+	if strings.Contains(text, "\ntls: { certificate_file") {
 		scheme = "https"
 	}
 	text = strings.NewReplacer(

@@ -113,6 +113,7 @@ func (s *stage) gate(store *memory, callers map[string]policy.Subject) (*proxy.G
 			Timeout: time.Minute, PersonSystems: []string{demo.SystemBSN}, Allow: fhir.AllowVRead,
 			Reader: s.reader, Classifier: s.classifier, Transport: s.transport,
 		}},
+		Address:       func(*http.Request) string { return "192.0.2.1" },
 		Authenticator: tokens(callers), Policy: s.policy, Categories: s.categories,
 		Standings: store, Recorder: store, Declarations: store, Events: store,
 		CursorKeys: [][]byte{[]byte("0123456789abcdef0123456789abcdef")},

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/rsa"
+	"crypto/tls"
+	"crypto/x509"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"time"
+)
+
+// goodSuites are the suites of TLS 1.2 all of whose algorithms NCSC calls good (IT Security Guidelines for TLS v2.1, tables 3 to 6):
+// ECDHE, and AES-GCM or ChaCha20-Poly1305. All suites of TLS 1.3 are, and Go has no switch for them.
+var goodSuites = []uint16{
+	tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
+	tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
+}
+
+// goodGroups are the key exchanges that NCSC calls good (table 9) and that are in common use, and the hybrid of one of them with ML-KEM
+// (its guidelines of 2025-05).
+var goodGroups = []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP256, tls.CurveP384}
+
+// goodTLS is where every TLS configuration of the gateway's own starts, towards callers and towards sources. Go has no compression, no
+// renegotiation unless it is switched on, and no 0-RTT.
+func goodTLS() *tls.Config {
+	return &tls.Config{
+		MinVersion:       tls.VersionTLS12, // NCSC: older versions are insufficient
+		CipherSuites:     slices.Clone(goodSuites),
+		CurvePreferences: slices.Clone(goodGroups),
+	}
+}
+
+// Bits of an RSA key: below the least NCSC calls it insufficient, below the good it is sufficient (table 7).
+const (
+	leastRSA = 2048
+	goodRSA  = 3072
+)
+
+// rsaBits is the length of a certificate's RSA key; zero where it has another.
+func rsaBits(certificate *x509.Certificate) int {
+	key, ok := certificate.PublicKey.(*rsa.PublicKey)
+	if !ok {
+		return 0
+	}
+	return key.N.BitLen()
+}
+
+// isWeak reports whether NCSC calls the key of a certificate insufficient.
+func isWeak(certificate *x509.Certificate) bool {
+	if key, ok := certificate.PublicKey.(*ecdsa.PublicKey); ok {
+		return key.Params().BitSize < 256
+	}
+	bits := rsaBits(certificate)
+	return bits != 0 && bits < leastRSA
+}
+
+// listenerTLS is how the gateway speaks TLS to callers. Both certificate and authorities are those of the moment of each handshake.
+func (s *settings) listenerTLS() *tls.Config {
+	config := goodTLS()
+	config.NextProtos = []string{"h2", "http/1.1"} // net/http adds them to the configuration that it knows, not to what ask gives
+	config.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.certificate.get(), nil }
+	s.callers.ask(config)
+	return config
+}
+
+// oneYear is how long a browser or app that came over TLS is told to come over TLS (RFC 6797; internet.nl wants a year at least).
+const oneYear = "max-age=31536000"
+
+// strictTransport says on each answer that there is TLS only. It stands where TLS is ours: in front of another, that one says it.
+func strictTransport(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Strict-Transport-Security", oneYear)
+		next.ServeHTTP(w, r)
+	})
+}
+
+// certificate loads the key pair and checks that callers will accept it.
+func (c *checker) certificate(cfg *Config) *tls.Certificate {
+	pair := c.keyPair("tls.", cfg.TLS.CertificateFile, cfg.TLS.KeyFile)
+	if pair == nil {
+		return nil
+	}
+	if time.Now().After(pair.Leaf.NotAfter) {
+		c.add("tls.certificate_file", "expired on %s", pair.Leaf.NotAfter.Format(time.DateOnly))
+	}
+	if isWeak(pair.Leaf) {
+		c.add("tls.certificate_file", "has a key that is too short: RSA of %d bits or more, or a curve of 256 bits or more", leastRSA)
+	}
+	// Where TLS ends in front, callers see that certificate; this one is for the hop behind it.
+	if u, err := url.Parse(cfg.PublicURL); err == nil && !cfg.TLS.TerminatedInFront {
+		if pair.Leaf.VerifyHostname(u.Hostname()) != nil {
+			c.add("tls.certificate_file", "is not for the host of public_url")
+		}
+	}
+	return pair
+}
+
+// keyPair loads a certificate with its chain, and its key; prefix is what stands before the names of both keys.
+func (c *checker) keyPair(prefix, certificateFile, keyFile string) *tls.Certificate {
+	if !c.need(prefix+"certificate_file", certificateFile) || !c.need(prefix+"key_file", keyFile) {
+		return nil
+	}
+	chain, err := os.ReadFile(c.path(certificateFile))
+	if err != nil {
+		c.add(prefix+"certificate_file", "%s: %v", certificateFile, pathless(err))
+		return nil
+	}
+	key := c.secret(prefix+"key_file", keyFile)
+	if key == "" {
+		return nil
+	}
+	pair, err := tls.X509KeyPair(chain, []byte(key+"\n"))
+	if err != nil {
+		c.add(prefix+"certificate_file", "does not hold a certificate that fits %skey_file", prefix)
+		return nil
+	}
+	return &pair
+}
