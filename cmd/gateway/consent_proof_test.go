@@ -143,7 +143,7 @@ func TestConsentEvidence(t *testing.T) {
 	if r := check(file, "--public-key", "nonsense"); r.code != exitUsage {
 		t.Errorf("got %+v with a key that is none", r)
 	}
-	if r := check(file+"x"); r.code != exitUsage {
+	if r := check(file + "x"); r.code != exitUsage {
 		t.Errorf("got %+v of no file", r)
 	}
 	// Any byte, anywhere: all of what stands around what is signed, and many of that.

@@ -18,9 +18,6 @@ type verifyCommand struct {
 	All bool `help:"Everybody, instead of one person who is read from standard input."`
 }
 
-// verifiers is how many chains are read at once: reading waits for no disk.
-const verifiers = 8
-
 // errChain marks a chain that does not hold, or is not what the archive holds.
 var errChain = errors.New("consent verify: not what was written")
 
@@ -162,36 +159,7 @@ func (p *prover) person(ctx context.Context, key consent.PersonKey) error {
 
 // all proves everybody's chain: of those in the store, and of those whom the archive knows and the store does not.
 func (p *prover) all(ctx context.Context) error {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	keys := make(chan consent.PersonKey)
-	var work sync.WaitGroup
-	for range verifiers {
-		work.Go(func() {
-			for key := range keys {
-				if err := p.person(ctx, key); err != nil {
-					stop(err)
-				}
-			}
-		})
-	}
-	done := map[[16]byte]bool{} // a scan may give a person twice
-	err := p.store.Persons(ctx, func(key consent.PersonKey) error {
-		if half := personOf(key); done[half] {
-			return nil
-		} else {
-			done[half] = true
-		}
-		select {
-		case keys <- key:
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	})
-	close(keys)
-	work.Wait()
-	if err = errors.Join(err, context.Cause(ctx)); err != nil {
+	if err := everybody(ctx, p.store, p.person); err != nil {
 		return err
 	}
 	for half, last := range p.archived {

@@ -25,12 +25,13 @@ type draft struct {
 func (e *edit) draft(st *consent.Standing, now time.Time, last string) (draft, error) {
 	s := e.store
 	before := inventory(st)
-	d := draft{generation: st.Generation + 1, event: *e.change.Event}
+	d := draft{generation: st.Generation + 1}
 	st.Person, st.Newest = e.change.Person, now
 	if err := e.change.Apply(st); err != nil {
 		return draft{}, err
 	}
 	st.Person = e.change.Person // whose key this is: not for Apply to change
+	d.event = *e.change.Event   // which Apply may have filled in
 	if err := s.name(e.shard, st, before, &d); err != nil {
 		return draft{}, fmt.Errorf("change: %w", err)
 	}

@@ -1,0 +1,281 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+	"zorgsluis/consent/redisstore"
+	"zorgsluis/fhir"
+)
+
+// reasonImported is the reason of the events of an import.
+const reasonImported = "imported"
+
+// The bounds of what an import holds in memory at once.
+const (
+	chunkLines = 1024
+	chunkBytes = 8 << 20
+	longestRow = 256 << 10
+	tellEvery  = 2 * time.Second
+)
+
+type importCommand struct {
+	configured
+	File     string `arg:"" placeholder:"FILE" help:"NDJSON: one FHIR R4 Consent a line, each naming its patient by identifier (docs/consent-profile.md)."`
+	Progress string `placeholder:"FILE" help:"Where it is kept how far the import is, so that it goes on there; default: the file's name and .progress."`
+}
+
+// Run imports. Each line is one change, made as a whole or not at all, and on record; what is on file already is left as it is, so that
+// an import can be repeated.
+func (c *importCommand) Run(env *environment) error {
+	if c.Progress == "" {
+		c.Progress = c.File + ".progress"
+	}
+	f, err := os.Open(c.File)
+	if err != nil {
+		return usage(fmt.Errorf("consent import: %w", err))
+	}
+	defer f.Close()
+	return withStoreFor(env.ctx, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+		i := &importing{env: env, settings: s, store: store, progress: c.Progress, profile: s.consentProfile()}
+		if err := i.resume(f); err != nil {
+			return err
+		}
+		stop, err := s.archiveMeanwhile(ctx, store)
+		if err != nil {
+			return err
+		}
+		err = i.run(ctx, f)
+		if err = errors.Join(err, stop()); err != nil {
+			return fmt.Errorf("consent import: after line %d: %w; the same command goes on there", i.at.Line, err)
+		}
+		i.tell(env.stdout)
+		if i.at.Refused > 0 {
+			return fmt.Errorf("consent import: %d lines were refused", i.at.Refused)
+		}
+		return nil
+	})
+}
+
+// archiveMeanwhile archives what an import writes where no gateway does: otherwise it would fill the memory of Redis. stop ends it.
+func (s *settings) archiveMeanwhile(ctx context.Context, store *redisstore.Store) (stop func() error, err error) {
+	archive, err := s.openArchive()
+	if errors.Is(err, audit.ErrLocked) {
+		return func() error { return nil }, nil // a gateway runs
+	}
+	if err != nil {
+		return nil, err
+	}
+	running, end := context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	go func() { ended <- archive.Run(running, store) }()
+	return func() error {
+		end()
+		return errors.Join(<-ended, archive.Drain(context.WithoutCancel(ctx), store), archive.Close())
+	}, nil
+}
+
+// importing is an import under way.
+type importing struct {
+	env      *environment
+	settings *settings
+	store    *redisstore.Store
+	profile  consentReader
+	progress string // file
+
+	at    importProgress // everything up to here is on file, or was refused
+	begun time.Time
+	since importProgress // where this run began
+	told  time.Time
+}
+
+// run reads chunk by chunk. What was acknowledged is noted after each.
+func (i *importing) run(ctx context.Context, f io.Reader) error {
+	i.begun, i.told, i.since = time.Now(), time.Now(), i.at
+	rows := &lineReader{in: bufio.NewReaderSize(f, longestRow), line: i.at.Line}
+	for {
+		chunk, err := rows.chunk()
+		if err != nil {
+			return err
+		}
+		if len(chunk) == 0 {
+			return os.Remove(i.progress)
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := i.chunk(ctx, chunk); err != nil {
+			return err
+		}
+		for _, r := range chunk {
+			i.at.sum.Write(r.text)
+			i.at.Offset += int64(len(r.text))
+		}
+		i.at.Line = chunk[len(chunk)-1].line
+		if err := i.note(); err != nil {
+			return err
+		}
+		if time.Since(i.told) >= tellEvery {
+			i.tell(i.env.stderr)
+		}
+	}
+}
+
+// tell says how far it is, and how fast it goes.
+func (i *importing) tell(w io.Writer) {
+	i.told = time.Now()
+	rate := float64(i.at.Line-i.since.Line) / max(time.Since(i.begun).Seconds(), 1e-3)
+	fmt.Fprintf(w, "%d lines: %d imported, %d on file already, %d refused (%.0f lines a second)\n", i.at.Line, i.at.Imported, i.at.Known, i.at.Refused, rate)
+}
+
+// imported is one line on its way in.
+type imported struct {
+	fileLine
+	person  fhir.Identifier
+	records []consent.Record
+	applied bool // the change was tried
+	known   bool // it was on file already
+	err     error
+}
+
+// chunk imports some lines. The lines of one person are imported in their order, and those of different persons together.
+func (i *importing) chunk(ctx context.Context, rows []fileLine) error {
+	lines := make([]*imported, len(rows))
+	var work sync.WaitGroup
+	for part := range importReaders {
+		work.Go(func() {
+			for n := part; n < len(rows); n += importReaders {
+				lines[n] = i.read(rows[n])
+			}
+		})
+	}
+	work.Wait()
+	var good []*imported
+	for _, l := range lines {
+		if l.err == nil && len(l.records) > 0 {
+			good = append(good, l)
+		}
+	}
+	for len(good) > 0 {
+		var now, later []*imported
+		persons := map[fhir.Identifier]bool{}
+		for _, l := range good {
+			if persons[l.person] {
+				later = append(later, l)
+				continue
+			}
+			persons[l.person] = true
+			now = append(now, l)
+		}
+		if err := i.together(ctx, now); err != nil {
+			return err
+		}
+		good = later
+	}
+	for _, l := range lines {
+		switch {
+		case l.err != nil:
+			i.at.Refused++
+			fmt.Fprintf(i.env.stderr, "line %d: refused: %v\n", l.line, l.err)
+		case l.known:
+			i.at.Known++
+		case len(l.records) > 0:
+			i.at.Imported++
+		}
+	}
+	return nil
+}
+
+// importReaders is how many lines are read at once.
+const importReaders = 4
+
+// together changes what is on file for several persons. An error ends the import; what is wrong with one line is in that line.
+func (i *importing) together(ctx context.Context, lines []*imported) error {
+	for start := 0; start < len(lines); start += changesAtOnce {
+		part := lines[start:min(start+changesAtOnce, len(lines))]
+		changes := make([]audit.Change, len(part))
+		for n, l := range part {
+			changes[n] = i.change(l)
+		}
+		for n, c := range i.store.ChangeAll(ctx, changes) {
+			switch {
+			case c.Err == nil:
+				part[n].known = !part[n].applied // the request was known: done before
+			case errors.Is(c.Err, errOnFile):
+				part[n].known = true
+			case errors.Is(c.Err, audit.ErrUnavailable), ctx.Err() != nil:
+				return c.Err
+			default:
+				part[n].err = c.Err
+			}
+		}
+	}
+	return nil
+}
+
+// changesAtOnce is how many changes share one wait for the disk.
+const changesAtOnce = 512
+
+// errOnFile: what a line brings is on file already.
+var errOnFile = errors.New("on file already")
+
+// change is what one line does: all of its records, or nothing. The request id is of the line itself, so that a reply that was lost, and
+// a line that is there twice, import it once.
+func (i *importing) change(l *imported) audit.Change {
+	sum := sha256.Sum256(bytes.TrimSpace(l.text))
+	request := "import-" + hex.EncodeToString(sum[:16])
+	id := i.store.NewRecordID(l.person)
+	event := operatorEvent(i.settings, audit.KindConsent, reasonImported, request)
+	event.Interaction, event.Consent = audit.CodeCreate, id
+	return audit.Change{
+		Request: request, Person: l.person, Event: event, KeepStamps: true,
+		Apply: func(st *consent.Standing) error {
+			l.applied = true
+			for _, r := range l.records {
+				if err := i.settings.catalogue.CheckWrite(r, st.Newest); err != nil {
+					return err
+				}
+			}
+			return addImported(st, event, l.records)
+		},
+	}
+}
+
+// addImported puts records on file that are not there yet. What is there and was withdrawn since, where it came from, is withdrawn here too;
+// what was withdrawn here stays so.
+func addImported(st *consent.Standing, event *audit.Event, records []consent.Record) error {
+	there, withdrawn := 0, consent.RecordID("")
+	for _, r := range records {
+		at := indexOfSame(st.Records, r)
+		if at < 0 {
+			continue
+		}
+		there++
+		if on := &st.Records[at]; on.Status == consent.StatusActive && r.Status == consent.StatusWithdrawn {
+			on.Status, on.WithdrawnAt, on.WithdrawnBy = r.Status, r.WithdrawnAt, r.WithdrawnBy
+			withdrawn = on.ID
+		}
+	}
+	switch {
+	case there == 0:
+		st.Records = append(st.Records, named(records, event.Consent)...)
+		return nil
+	case there < len(records):
+		return errors.New("a part of it is on file already")
+	case withdrawn != "":
+		event.Interaction, event.Consent = audit.CodeUpdate, withdrawn
+		return nil
+	}
+	return errOnFile
+}

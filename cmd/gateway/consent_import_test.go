@@ -1,0 +1,218 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"zorgsluis/consent"
+	"zorgsluis/consent/consentfhir"
+	"zorgsluis/fhir"
+)
+
+// elsewhere is an identifier system of the imported persons.
+const elsewhere = "https://example.org/patients"
+
+// moment is when the imported consents were recorded.
+var moment = consent.Time{Time: time.Date(2024, 2, 29, 10, 30, 0, 0, time.UTC)}
+
+// resource is one line: the Consent of some records of a person.
+func resource(t *testing.T, person fhir.Identifier, records ...consent.Record) string {
+	t.Helper()
+	c := consentfhir.Consent{Patient: person, Records: records}
+	line, err := (consentfhir.Profile{Groups: []string{"GGC002"}}).Write(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(line) + "\n"
+}
+
+func patient(n int) fhir.Identifier {
+	return fhir.Identifier{System: elsewhere, Value: fmt.Sprint("p", n)}
+}
+
+// recorded is a good permit for a category of providers, recorded elsewhere.
+func recorded(t *testing.T, category string) consent.Record {
+	r := grantFor(t, category)
+	r.RecordedAt = moment
+	return r
+}
+
+func TestConsentImport(t *testing.T) {
+	o, _ := operatorOn(t)
+	gone := recorded(t, "hospital")
+	gone.Status, gone.WithdrawnAt, gone.WithdrawnBy = consent.StatusWithdrawn, consent.Time{Time: moment.AddDate(0, 1, 0)}, []string{"patient"}
+	bsn := fhir.Identifier{System: consent.SystemBSN, Value: testBSN}
+	nobody := recorded(t, "gp")
+	nobody.Information = consent.Information{}
+	late := recorded(t, "gp")
+	late.RecordedAt = consent.Time{Time: time.Now().AddDate(1, 0, 0)}
+	good := []string{
+		resource(t, bsn, recorded(t, "gp")), resource(t, bsn, gone), resource(t, patient(1), recorded(t, "gp")), "\n", resource(t, patient(1), recorded(t, "pharmacy")),
+	}
+	file := func(lines ...string) string {
+		return write(t, filepath.Join(t.TempDir(), "consents.ndjson"), strings.Join(lines, ""))
+	}
+	name := file(good...)
+	if got := o.must("", "consent", "import", name); !strings.Contains(got, "5 lines: 4 imported, 0 on file already, 0 refused") {
+		t.Errorf("got %q", got)
+	}
+	v := o.list()
+	if len(v.Records) != 2 || !v.Records[0].RecordedAt.Equal(moment.Time) || !v.Records[1].WithdrawnAt.Equal(gone.WithdrawnAt.Time) || v.Generation != 2 {
+		t.Errorf("got %+v, want two records with the moments that they brought along", v)
+	}
+	// Again, and with the line feed at the end missing: nothing more. What was withdrawn here stays so; what was withdrawn there is here too.
+	o.must(testBSN, "consent", "withdraw", string(v.Records[0].ID), "--by", "patient")
+	ended := recorded(t, "gp")
+	ended.Status, ended.WithdrawnAt, ended.WithdrawnBy = consent.StatusWithdrawn, consent.Time{Time: moment.AddDate(0, 0, 1)}, []string{"patient"}
+	good[2] = resource(t, patient(1), ended)
+	if got := o.must("", "consent", "import", file(append(slices.Clone(good[:4]), strings.TrimSpace(good[4]))...)); !strings.Contains(got, "1 imported, 3 on file already, 0 refused") {
+		t.Errorf("got %q", got)
+	}
+	if v := o.list(); v.Generation != 3 || v.Records[0].Status != consent.StatusWithdrawn {
+		t.Errorf("got %+v, want the withdrawal to stay", v)
+	}
+	if _, err := os.Stat(name + ".progress"); err == nil {
+		t.Error("an import that is done leaves its progress behind")
+	}
+
+	// Bad lines are told with number and reason, hold up no other, and leave nothing.
+	long := `{"resourceType":"Consent","text":"` + strings.Repeat("x", longestRow) + "\"}\n"
+	r := o.do("", "consent", "import", file(resource(t, patient(2), recorded(t, "gp")), "{}\n", long, resource(t, patient(2), nobody), resource(t, patient(2), late),
+		resource(t, fhir.Identifier{System: consent.SystemBSN, Value: "123456789"}, recorded(t, "gp")),
+		resource(t, fhir.Identifier{System: consentfhir.SystemPersonKey, Value: strings.Repeat("ab", 32)}, recorded(t, "gp")), resource(t, patient(3), recorded(t, "ambulance")), resource(t, patient(3), recorded(t, "lab"))))
+	if r.code != exitRuntime || !strings.Contains(r.out, "9 lines: 2 imported, 0 on file already, 7 refused") {
+		t.Errorf("got exit code %d, %q and %q", r.code, r.out, r.errors)
+	}
+	for _, want := range []string{"line 2: refused: ", "line 3: refused: is longer", "line 4: refused: ", "line 5: refused: consent record: recorded_at: is in the future",
+		"line 6: refused: person identifier is not", "line 7: refused: consent record: patient: must be", "line 8: refused: consent record: party.category: is not configured"} {
+		if !strings.Contains(r.errors, want) {
+			t.Errorf("got no %q in\n%s", want, r.errors)
+		}
+	}
+	// Each line that was imported is on record, and the chains hold; the archive is up to date although no gateway ran.
+	if got := o.must("", "consent", "verify", "--all"); !strings.Contains(got, "4 persons, 8 versions") || !strings.Contains(got, "(4)") {
+		t.Errorf("got %q", got)
+	}
+	if got := o.must("", "events", "export"); strings.Count(got, `"reason":"imported"`) != 7 {
+		t.Errorf("got %d events of lines, want 7", strings.Count(got, `"reason":"imported"`))
+	}
+	o.fails(exitUsage, "no such file", "", "consent", "import", "/nowhere.ndjson")
+}
+
+func TestImportGoesOnWhereItEnded(t *testing.T) {
+	o, _ := operatorOn(t)
+	var text strings.Builder
+	for n := range 2*chunkLines + 100 {
+		text.WriteString(resource(t, patient(n%1000), recorded(t, []string{"gp", "lab", "pharmacy"}[n/1000])))
+	}
+	name := write(t, filepath.Join(t.TempDir(), "consents.ndjson"), text.String())
+	progress := name + ".progress"
+	broken := write(t, filepath.Join(filepath.Dir(name), "broken"), "{")
+	o.fails(exitUsage, "unexpected end", "", "consent", "import", name, "--progress", broken)
+
+	s, err := loadSettings(o.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := openBackend(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	i := &importing{env: &environment{ctx: t.Context(), stdout: os.Stdout, stderr: &strings.Builder{}}, settings: s, store: b.store, progress: progress, profile: s.consentProfile()}
+	if err := i.resume(f); err != nil {
+		t.Fatal(err)
+	}
+	if err := i.run(t.Context(), &failing{f, 2*chunkLines*int64(len(text.String()))/int64(2*chunkLines+100) - 9999}); err == nil {
+		t.Fatal("a file that cannot be read was imported")
+	}
+	if err := b.close(); err != nil {
+		t.Fatal(err)
+	}
+	if got := i.at.Line; got != chunkLines {
+		t.Fatalf("got line %d, want that it ended behind the first chunk", got)
+	}
+	other := write(t, filepath.Join(filepath.Dir(name), "other"), " "+text.String())
+	o.fails(exitUsage, "remove that to begin anew", "", "consent", "import", other, "--progress", progress)
+	r := o.do("", "consent", "import", name)
+	if want := fmt.Sprintf("going on after line %d", chunkLines); r.code != exitOK || !strings.Contains(r.errors, want) || !strings.Contains(r.out, "2148 lines: 2148 imported, 0 on file already, 0 refused") {
+		t.Errorf("got exit code %d, %q and %q", r.code, r.out, r.errors)
+	}
+	if got := o.must("", "consent", "verify", "--all"); !strings.Contains(got, "1000 persons, 2148 versions") {
+		t.Errorf("got %q", got)
+	}
+}
+
+// failing is a file that cannot be read beyond some bytes.
+type failing struct {
+	f    *os.File
+	left int64
+}
+
+func (r *failing) Read(b []byte) (int, error) {
+	if r.left <= 0 {
+		return 0, os.ErrDeadlineExceeded
+	}
+	n, err := r.f.Read(b[:min(int64(len(b)), r.left)])
+	r.left -= int64(n)
+	return n, err
+}
+
+func TestWhatIsExportedImportsAsTheSame(t *testing.T) {
+	o, _ := operatorOn(t)
+	gone := recorded(t, "hospital")
+	gone.Status, gone.WithdrawnAt, gone.WithdrawnBy = consent.StatusWithdrawn, consent.Time{Time: moment.AddDate(0, 1, 0)}, []string{"patient"}
+	o.must(testBSN, "consent", "put", "--record", o.record(goodGrant))
+	name := write(t, filepath.Join(t.TempDir(), "consents.ndjson"), resource(t, patient(1), gone)+resource(t, patient(1), recorded(t, "lab"))+resource(t, patient(2), recorded(t, "gp")))
+	o.must("", "consent", "import", name)
+	export := func(o operator, args ...string) []string {
+		t.Helper()
+		var out, errors strings.Builder
+		if code := run(t.Context(), append([]string{"consent", "export", "--config", o.config}, args...), strings.NewReader(testBSN), &out, &errors); code != exitOK {
+			t.Fatalf("got exit code %d: %s", code, errors.String())
+		}
+		lines := strings.SplitAfter(out.String(), "\n")
+		lines = lines[:len(lines)-1]
+		slices.Sort(lines)
+		return lines
+	}
+	all := export(o)
+	if own := export(o, "--patient"); len(all) != 4 || len(own) != 1 || !slices.Contains(all, own[0]) || !strings.Contains(own[0], testBSN) {
+		t.Fatalf("got %d lines, and of one person %v", len(all), own)
+	}
+	fresh, _ := operatorOn(t)
+	fresh.must("", "consent", "import", write(t, filepath.Join(t.TempDir(), "again.ndjson"), strings.Join(all, "")))
+	again := export(fresh)
+	for i := range again {
+		if without, with := withoutIDs(again[i]), withoutIDs(all[i]); !slices.Contains(mapped(all, withoutIDs), without) {
+			t.Errorf("got\n%s\nwant\n%s", without, with)
+		}
+	}
+	o.drain()
+	if got := o.must("", "events", "export"); strings.Count(got, `"reason":"exported"`) != 2 {
+		t.Errorf("the exports are not on record:\n%s", got)
+	}
+}
+
+// withoutIDs is a line without the id, which each store gives, and the version.
+func withoutIDs(line string) string {
+	_, rest, _ := strings.Cut(line, `"status"`)
+	return rest
+}
+
+func mapped(list []string, f func(string) string) []string {
+	all := make([]string, len(list))
+	for i, s := range list {
+		all[i] = f(s)
+	}
+	return all
+}
