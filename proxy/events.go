@@ -130,11 +130,9 @@ func (g *Gate) serveEvent(ctx context.Context, x *exchange, r *http.Request, que
 
 // findEvent looks for one event of the person; it is zero where there is none.
 func (g *Gate) findEvent(ctx context.Context, x *exchange, id audit.EventID) (audit.Event, error) {
-	ctx, cancel := context.WithTimeout(ctx, g.parts.Limits.Store)
-	defer cancel()
 	var from audit.Mark
 	for range mostLooked / eventsAtATime {
-		events, _, err := g.parts.Events.Events(ctx, x.person, from, eventsAtATime)
+		events, _, err := g.someEvents(ctx, x, from)
 		if err != nil {
 			return audit.Event{}, err
 		}
@@ -149,13 +147,18 @@ func (g *Gate) findEvent(ctx context.Context, x *exchange, id audit.EventID) (au
 	return audit.Event{}, nil
 }
 
+// someEvents asks once for events behind a mark. Each time has the store's limit, and all of them together that of the exchange.
+func (g *Gate) someEvents(ctx context.Context, x *exchange, from audit.Mark) (events []audit.Event, whole bool, err error) {
+	ctx, cancel := g.within(ctx, x, g.parts.Limits.Store)
+	defer cancel()
+	return g.parts.Events.Events(ctx, x.person, from, eventsAtATime)
+}
+
 // answerEvents records that the patient looks, and then shows what there is.
 func (g *Gate) answerEvents(ctx context.Context, x *exchange, search fhir.OwnSearch, from audit.Mark) (answer, *refusal) {
 	if err := g.commit(ctx, audit.Release{Event: x.event(audit.OutcomePermit, "ok-self", g.parts.PolicyHash)}); err != nil {
 		return answer{}, &refusal{cause: causeUnavailable, reason: "event-not-recorded", err: err}
 	}
-	ctx, cancel := context.WithTimeout(ctx, g.parts.Limits.Store)
-	defer cancel()
 	page, err := g.eventsPage(ctx, x, search, from)
 	if err != nil {
 		return answer{}, &refusal{cause: causeUnavailable, reason: "store-unavailable", err: err}
@@ -176,7 +179,7 @@ func (g *Gate) eventsPage(ctx context.Context, x *exchange, search fhir.OwnSearc
 	}
 	page := audit.Page{Self: strings.TrimPrefix(x.query, "AuditEvent")}
 	for looked := 0; ; {
-		events, whole, err := g.parts.Events.Events(ctx, x.person, from, eventsAtATime)
+		events, whole, err := g.someEvents(ctx, x, from)
 		if err != nil {
 			return audit.Page{}, err
 		}
