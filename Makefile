@@ -9,7 +9,7 @@ run:
 # to 95 %; the check speaks only when they are not, so that the summary of go test is what is left to read.
 test: redis node
 	@out=$$(mktemp); trap 'rm -f "$$out"' EXIT; \
-	go test -race -count=1 -cover ./... | tee "$$out"; \
+	go test -race -count=1 -cover -timeout 20m ./... | tee "$$out"; \
 	awk -v want=95 ' \
 		$$2 ~ /^zorgsluis\/(fhir|consent|policy)$$/ && match($$0, /coverage: [0-9.]+/) { seen[$$2] = substr($$0, RSTART+10, RLENGTH-10) } \
 		END { for (p in seen) { n++; if (seen[p] + 0 < want) { print "coverage of " p " is " seen[p] " %, wanted " want " %"; bad = 1 } } \
