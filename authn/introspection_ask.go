@@ -154,18 +154,20 @@ func (s *introspector) identify(form url.Values) error {
 	return nil
 }
 
-// assertion is a JWT that only the holder of our key can make, good for one question (OpenID Connect Core 1.0 §9, private_key_jwt).
+// assertion says who asks (OpenID Connect Core 1.0 §9, private_key_jwt).
 func (s *introspector) assertion() (string, error) {
-	key := s.rule.Key
+	return s.rule.Key.Assertion(s.rule.ClientID, s.issuer.URL, s.issuer.now())
+}
+
+// Assertion is a JWT that only the holder of the key can make: it says for a minute, to one audience, that this client asks (RFC 7523 §3).
+func (k *AssertionKey) Assertion(client, audience string, now time.Time) (string, error) {
 	options := (&jose.SignerOptions{}).WithType("JWT")
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(key.Algorithm), Key: key.key}, options)
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(k.Algorithm), Key: k.key}, options)
 	if err != nil {
 		return "", errors.New("client assertion: the key does not sign")
 	}
-	now := s.issuer.now()
 	payload, err := json.Marshal(map[string]any{
-		"iss": s.rule.ClientID, "sub": s.rule.ClientID, "aud": s.issuer.URL, "jti": rand.Text(),
-		"iat": now.Unix(), "exp": now.Add(assertionFor).Unix(),
+		"iss": client, "sub": client, "aud": audience, "jti": rand.Text(), "iat": now.Unix(), "exp": now.Add(assertionFor).Unix(),
 	})
 	if err != nil {
 		return "", err

@@ -70,13 +70,12 @@ type Source struct {
 	Version       fhir.Version
 	Base          string // FHIR base URL without trailing slash
 	Holder        policy.Holder
-	Header, Value string // static credential, both empty when the source needs none
 	Timeout       time.Duration
 	PersonSystems []string   // identifier systems that name persons here
 	Allow         fhir.Allow // interactions that are off unless they are allowed: vread, history
 	Reader        *fhir.Reader
 	Classifier    *fhir.Classifier
-	Transport     http.RoundTripper
+	Transport     http.RoundTripper // adds what the source wants of the gateway itself
 }
 
 // Limits bound what one request and all requests together may use.

@@ -101,9 +101,6 @@ func outbound(ctx context.Context, x *exchange, a ask) (*http.Request, error) {
 	if a.form != "" {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
-	if x.source.Header != "" {
-		req.Header.Set(x.source.Header, x.source.Value)
-	}
 	return req, nil
 }
 

@@ -94,7 +94,7 @@ func (w *world) parts() proxy.Parts {
 		PublicURL: "https://gw.example", StepUp: "http://eidas.europa.eu/LoA/substantial", PolicyHash: "h", Software: "test", Started: epoch,
 		Sources: []*proxy.Source{{
 			ID: "demo", Version: fhir.R4, Base: w.source.base(), Holder: policy.Holder{Organization: "ura:00000001", Category: "hospital"},
-			Header: "X-Source-Secret", Value: "s3cret", Timeout: time.Second, PersonSystems: []string{bsnSystem},
+			Timeout: time.Second, PersonSystems: []string{bsnSystem},
 			Reader: reader, Classifier: classifier, Transport: &http.Transport{DisableCompression: true},
 		}},
 		Address: func(r *http.Request) string { return strings.Split(r.RemoteAddr, ":")[0] }, Authenticator: fakeCallers{}, Policy: p, Categories: tables.DataCategories,

@@ -48,6 +48,7 @@ func (g *running) components() []component {
 	}})
 	list = append(list, followerComponents(followers)...)
 	list = append(list, reloadComponents(g.settings.reloads)...)
+	list = append(list, g.settings.tokenComponents()...)
 	issuers := authenticator.Ready()
 	for _, url := range slices.Sorted(maps.Keys(issuers)) {
 		list = append(list, component{name: "issuer:" + url, check: func(context.Context) error { return issuers[url] }})

@@ -90,6 +90,8 @@ type Source struct {
 		Category     string `yaml:"category"`
 	} `yaml:"holder"`
 	CredentialFile    string        `yaml:"credential_file"`
+	TLS               OwnTLS        `yaml:"tls"`
+	OAuth             OAuth         `yaml:"oauth"`
 	Timeout           time.Duration `yaml:"timeout"`
 	PersonSystems     []string      `yaml:"person_systems"`
 	Interactions      []string      `yaml:"interactions"`

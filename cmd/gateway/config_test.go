@@ -280,21 +280,21 @@ func TestSecretFiles(t *testing.T) {
 func TestCredentialFile(t *testing.T) {
 	tests := []struct {
 		name, content string
-		want          credential
+		want          fixedHeader
 	}{
-		{"a bearer token", "Authorization: Bearer abc\n", credential{"Authorization", "Bearer abc"}},
-		{"a header of the source's own", "X-Api-Key:k", credential{"X-Api-Key", "k"}},
-		{"two lines", "A: b\nC: d", credential{}},
-		{"no value", "Authorization:", credential{}},
-		{"a header that frames the request", "Host: else.example", credential{}},
-		{"a header name with a space", "My Header: x", credential{}},
+		{"a bearer token", "Authorization: Bearer abc\n", fixedHeader{"Authorization", "Bearer abc"}},
+		{"a header of the source's own", "X-Api-Key:k", fixedHeader{"X-Api-Key", "k"}},
+		{"two lines", "A: b\nC: d", fixedHeader{}},
+		{"no value", "Authorization:", fixedHeader{}},
+		{"a header that frames the request", "Host: else.example", fixedHeader{}},
+		{"a header name with a space", "My Header: x", fixedHeader{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			c := &checker{file: filepath.Join(t.TempDir(), "gateway.yaml")}
 			name := write(t, c.path("credential"), tt.content)
 			got := c.credential("credential_file", name)
-			if got != tt.want || (len(c.problems) == 0) != (tt.want != credential{}) {
+			if got != tt.want || (len(c.problems) == 0) != (tt.want != fixedHeader{}) {
 				t.Errorf("got %+v with problems %v, want %+v", got, c.problems, tt.want)
 			}
 		})

@@ -17,6 +17,7 @@ import (
 	"zorgsluis/consent"
 	"zorgsluis/fhir"
 	"zorgsluis/policy"
+	"zorgsluis/proxy/credential"
 )
 
 // settings are what a configuration amounts to: everything that it names was read and checked, and nothing was started or
@@ -35,10 +36,10 @@ type settings struct {
 	sealingKey    []byte
 	cursorKeys    [][]byte
 	archiveFolder string
-	archiveKeys   []*audit.CheckpointKey // the first signs
-	alert, notice *messageTo             // nil: nobody is told
-	credentials   []credential           // one for each source, in the same order
-	following     []follow.Options       // one for each follower
+	archiveKeys   []*audit.CheckpointKey  // the first signs
+	alert, notice *messageTo              // nil: nobody is told
+	toSources     []*credential.Transport // one for each source, in the same order
+	following     []follow.Options        // one for each follower
 
 	tables      *configs.Tables
 	policy      *policy.Policy

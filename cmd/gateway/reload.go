@@ -28,6 +28,7 @@ type fromFiles[T any] struct {
 	files   []string
 	read    func(*checker) *T // as at the start; what is wrong is added to the checker
 	expires func(*T) time.Time
+	retire  func(*T) // of what was in use before; may be nil
 	fresh   func() *checker
 
 	current atomic.Pointer[T]
@@ -55,7 +56,9 @@ func watched[T any](s *settings, c *checker, f *fromFiles[T]) *fromFiles[T] {
 	}
 	f.seen = digestOf(f.files)
 	f.current.Store(f.read(c))
-	s.reloads = append(s.reloads, f)
+	if len(f.files) > 0 {
+		s.reloads = append(s.reloads, f)
+	}
 	return f
 }
 
@@ -82,7 +85,9 @@ func (f *fromFiles[T]) look(force bool) (changed bool, err error) {
 		return changed, f.err
 	}
 	f.seen = digest
-	f.current.Store(read)
+	if before := f.current.Swap(read); f.retire != nil {
+		f.retire(before)
+	}
 	return changed, nil
 }
 

@@ -77,7 +77,7 @@ func serve(ctx context.Context, s *settings, log *slog.Logger, started func(*run
 	g.metrics.archiveLag(g.archiveLag)
 	g.archiveMetrics()
 	g.metrics.registry.MustRegister(followerMetrics{g.followerStates})
-	g.metrics.registry.MustRegister(reloadMetrics{s.reloads})
+	g.metrics.registry.MustRegister(reloadMetrics{s.reloads}, tokenMetrics{s})
 	hangUp, ignoreHangUp := hangUps()
 	defer ignoreHangUp()
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
@@ -169,6 +169,7 @@ func (g *running) start(ctx, background context.Context) (*http.Server, error) {
 	}
 	a.Start(background)
 	g.work.Go(func() { gate.Run(background) })
+	g.renewTokens(background)
 	g.work.Go(func() { g.runArchive(background) })
 	g.work.Go(func() { g.watch(background) })
 	g.work.Go(func() { g.watchReviews(background) })

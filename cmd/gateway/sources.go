@@ -31,7 +31,8 @@ func (s *settings) sources(c *checker) {
 		if fhirVersions[src.FHIRVersion] == 0 {
 			c.add(key+"fhir_version", "must be R4 or STU3")
 		}
-		if u := c.baseURL(key+"base_url", src.BaseURL); u != nil && u.Scheme != "https" && !isLoopback(u.Hostname()) && !src.InsecurePlaintext {
+		base := c.baseURL(key+"base_url", src.BaseURL)
+		if u := base; u != nil && u.Scheme != "https" && !isLoopback(u.Hostname()) && !src.InsecurePlaintext {
 			c.add(key+"base_url", "must be https, or on this machine; insecure_plaintext: true where another layer protects it")
 		}
 		if c.need(key+"holder.organization", src.Holder.Organization) && !strings.Contains(src.Holder.Organization, ":") {
@@ -52,7 +53,7 @@ func (s *settings) sources(c *checker) {
 				c.add(fmt.Sprintf("%sinteractions[%d]", key, j), "must be vread or history, each once")
 			}
 		}
-		s.credentials = append(s.credentials, c.credential(key+"credential_file", src.CredentialFile))
+		s.toSources = append(s.toSources, s.toSource(c, key, src, base))
 	}
 }
 
@@ -70,26 +71,26 @@ func (s Source) allow() (allowed fhir.Allow) {
 	return allowed
 }
 
-// credential is a header that the gateway sends to a source with every request.
-type credential struct{ header, value string }
+// fixedHeader is a header that the gateway sends with every request.
+type fixedHeader struct{ header, value string }
 
 // credential reads "Header: value" from a secret file. Headers that frame a request are refused: they would change what is asked.
-func (c *checker) credential(key, name string) credential {
+func (c *checker) credential(key, name string) fixedHeader {
 	text := c.secret(key, name)
 	if text == "" {
-		return credential{}
+		return fixedHeader{}
 	}
 	header, value, ok := strings.Cut(text, ":")
 	value = strings.TrimSpace(value)
 	if !ok || value == "" || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) || !headerName.MatchString(header) {
 		c.add(key, `%s: must hold one line "Header: value"`, name)
-		return credential{}
+		return fixedHeader{}
 	}
 	if slices.Contains(framing, strings.ToLower(header)) {
 		c.add(key, "%s: must not set a header that frames the request", name)
-		return credential{}
+		return fixedHeader{}
 	}
-	return credential{header: header, value: value}
+	return fixedHeader{header: header, value: value}
 }
 
 var headerName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)

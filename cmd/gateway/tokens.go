@@ -52,13 +52,7 @@ func (n Introspection) resolve(c *checker, key string) *authn.Introspection {
 		Endpoint: n.Endpoint, TokenPrefix: n.TokenPrefix, ClientID: n.ClientID, Signed: n.SignedAnswers,
 		Secret: c.secret(key+".secret_file", n.SecretFile), CacheFor: n.Cache, Timeout: n.Timeout, InFlight: n.InFlight,
 	}
-	if text := c.secret(key+".assertion_key_file", n.AssertionFile); text != "" {
-		assertion, err := authn.ParseAssertionKey([]byte(text))
-		if err != nil {
-			c.add(key+".assertion_key_file", "%s: %v", n.AssertionFile, err)
-		}
-		resolved.Key = assertion
-	}
+	resolved.Key = c.assertionKey(key+".assertion_key_file", n.AssertionFile)
 	if n.CertificateFile != "" || n.KeyFile != "" {
 		resolved.Certificate = c.keyPair(key+".", n.CertificateFile, n.KeyFile)
 	}

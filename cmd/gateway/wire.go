@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -121,31 +119,13 @@ func (s *settings) proxySources(m *metrics) ([]*proxy.Source, error) {
 			Version:       version,
 			Base:          src.BaseURL,
 			Holder:        policy.Holder{Organization: src.Holder.Organization, Category: policy.ProviderCategory(src.Holder.Category)},
-			Header:        s.credentials[i].header,
-			Value:         s.credentials[i].value,
 			Timeout:       src.Timeout,
 			PersonSystems: src.PersonSystems,
 			Allow:         src.allow(),
 			Reader:        reader,
 			Classifier:    s.classifiers[version],
-			Transport:     timedTransport{sourceTransport(src, s.config.Limits), m.step(stepSource)},
+			Transport:     timedTransport{s.toSources[i], m.step(stepSource)},
 		})
 	}
 	return sources, nil
-}
-
-// sourceTransport carries requests to one source. It follows no proxy of the environment: what leaves goes where the
-// configuration says. A source that accepts and says nothing meets the deadline that the gate gives to each request.
-func sourceTransport(src Source, l Limits) *http.Transport {
-	dialer := net.Dialer{Timeout: min(src.Timeout, 5*time.Second), KeepAlive: 30 * time.Second}
-	return &http.Transport{
-		DialContext:            dialer.DialContext,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-		TLSHandshakeTimeout:    min(src.Timeout, 5*time.Second),
-		MaxResponseHeaderBytes: 64 << 10,
-		DisableCompression:     true, // a body that is not what it seems: a small answer that unpacks to a large one
-		MaxIdleConns:           l.InFlight,
-		MaxIdleConnsPerHost:    l.InFlight,
-		IdleConnTimeout:        90 * time.Second,
-	}
 }

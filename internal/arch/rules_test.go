@@ -24,6 +24,7 @@ var mayImport = map[string][]string{
 	"consent/redisstore":           {"fhir", "consent", "policy", "audit"},
 	"audit/follow":                 {"fhir", "consent", "policy", "audit"}, // reads the archive, and nothing else
 	"consent/redisstore/redistest": {"consent/redisstore"},                 // real servers for tests
+	"proxy/credential":             {},                                     // who the gateway is; nothing of what is asked
 	"proxy":                        {"fhir", "consent", "consent/consentfhir", "policy", "audit"},
 	"internal/demo":                {"*"},
 	"internal/arch":                {},
@@ -43,6 +44,7 @@ var onlyIn = map[string][]string{
 	"github.com/samply/":             {"fhir", "audit", "consent/consentfhir", "proxy", "internal/demo", "test/"},
 	"github.com/nats-io/":            {"audit/follow", "test/"},
 	"github.com/twmb/":               {"audit/follow", "test/"},
+	"golang.org/x/oauth2":            {"proxy/credential", "internal/demo", "test/"},
 	"golang.org/x/mod/":              {"audit"},
 	"go.yaml.in/yaml/":               {"configs", "cmd/gateway", "internal/demo", "test/"},
 }

@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"zorgsluis/authn"
+	"zorgsluis/proxy/credential"
+)
+
+// OwnTLS is how the gateway knows a server, and how that server knows the gateway. The zero OwnTLS trusts the authorities of the system
+// and shows nothing. The name of a server is always checked.
+type OwnTLS struct {
+	CAFile          string `yaml:"ca_file"`
+	CertificateFile string `yaml:"certificate_file"`
+	KeyFile         string `yaml:"key_file"`
+}
+
+// OAuth is how the gateway gets tokens for a source: client credentials (RFC 6749 §4.4). It shows who it is by an assertion that it signs
+// (RFC 7523), or by the certificate of tls (RFC 8705).
+type OAuth struct {
+	TokenURL          string   `yaml:"token_url"`
+	ClientID          string   `yaml:"client_id"`
+	AssertionKeyFile  string   `yaml:"assertion_key_file"`
+	AssertionAudience string   `yaml:"assertion_audience"`
+	TLS               OwnTLS   `yaml:"tls"`
+	Scopes            []string `yaml:"scopes"`
+	Resources         []string `yaml:"resources"`
+	Audience          string   `yaml:"audience"`
+}
+
+// toSource makes what carries requests to a source, with what it wants of the gateway.
+func (s *settings) toSource(c *checker, key string, src Source, base *url.URL) *credential.Transport {
+	if base == nil {
+		return nil // and nothing is started
+	}
+	if src.TLS != (OwnTLS{}) && base.Scheme != "https" {
+		c.add(key+"tls", "has no meaning where base_url is not https")
+	}
+	l := s.config.Limits
+	carrier := s.carrier(c, "source:"+src.ID, key+"tls.", src.TLS, func() *http.Transport { return sourceTransport(src, l) })
+	header := watched(s, c, &fromFiles[fixedHeader]{
+		what: "source:" + src.ID + ":credential", files: []string{src.CredentialFile},
+		read: func(c *checker) *fixedHeader {
+			fixed := c.credential(key+"credential_file", src.CredentialFile)
+			if c.written(key+"oauth") && strings.EqualFold(fixed.header, "Authorization") {
+				c.add(key+"credential_file", "%s: must not hold Authorization beside oauth", src.CredentialFile)
+			}
+			return &fixed
+		},
+	})
+	t := &credential.Transport{Base: base, Next: carrier, Header: func() (string, string) {
+		fixed := header.get()
+		return fixed.header, fixed.value
+	}}
+	if c.written(key + "oauth") {
+		t.Tokens = s.tokens(c, src.ID, key+"oauth.", src.OAuth)
+	}
+	return t
+}
+
+// tokens checks how tokens for a source are come by.
+func (s *settings) tokens(c *checker, id, key string, o OAuth) *credential.Tokens {
+	if u := c.baseURL(key+"token_url", o.TokenURL); u != nil && u.Scheme != "https" && !isLoopback(u.Hostname()) {
+		c.add(key+"token_url", "must be https, or on this machine: the token crosses the network")
+	}
+	c.need(key+"client_id", o.ClientID)
+	if (o.AssertionKeyFile == "") == (o.TLS.CertificateFile == "") {
+		c.add(key+"assertion_key_file", "needs exactly one of assertion_key_file and tls.certificate_file: who asks must be known")
+	}
+	options := credential.Options{
+		TokenURL: o.TokenURL, ClientID: o.ClientID, Scopes: o.Scopes, Parameters: url.Values{},
+		Transport: s.carrier(c, "source:"+id+":token-endpoint", key+"tls.", o.TLS, tokenTransport),
+	}
+	if len(o.Resources) > 0 {
+		options.Parameters["resource"] = o.Resources
+	}
+	if o.Audience != "" {
+		options.Parameters.Set("audience", o.Audience)
+	}
+	if o.AssertionKeyFile != "" {
+		audience := o.AssertionAudience
+		if audience == "" {
+			audience = o.TokenURL
+		}
+		signing := watched(s, c, &fromFiles[authn.AssertionKey]{
+			what: "source:" + id + ":assertion-key", files: []string{o.AssertionKeyFile},
+			read: func(c *checker) *authn.AssertionKey {
+				return c.assertionKey(key+"assertion_key_file", o.AssertionKeyFile)
+			},
+		})
+		options.Assertion = func(now time.Time) (string, error) { return signing.get().Assertion(o.ClientID, audience, now) }
+	}
+	return credential.NewTokens(options)
+}
+
+// assertionKey reads a private JWK.
+func (c *checker) assertionKey(key, name string) *authn.AssertionKey {
+	text := c.secret(key, name)
+	if text == "" {
+		return nil
+	}
+	parsed, err := authn.ParseAssertionKey([]byte(text))
+	if err != nil {
+		c.add(key, "%s: %v", name, err)
+	}
+	return parsed
+}
+
+// carrier is the transport of the moment: when its files change, connections are made anew.
+type carrier struct{ files *fromFiles[http.Transport] }
+
+// RoundTrip implements http.RoundTripper.
+func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) {
+	return c.files.get().RoundTrip(r)
+}
+
+func (s *settings) carrier(c *checker, what, key string, own OwnTLS, plain func() *http.Transport) carrier {
+	return carrier{watched(s, c, &fromFiles[http.Transport]{
+		what: what, files: []string{own.CAFile, own.CertificateFile, own.KeyFile},
+		read: func(c *checker) *http.Transport {
+			transport := plain()
+			if own.CAFile != "" {
+				transport.TLSClientConfig.RootCAs = c.pool(key+"ca_file", own.CAFile)
+			}
+			if own.CertificateFile != "" || own.KeyFile != "" {
+				if pair := c.keyPair(key, own.CertificateFile, own.KeyFile); pair != nil {
+					transport.TLSClientConfig.Certificates = []tls.Certificate{*pair}
+				}
+			}
+			return transport
+		},
+		expires: func(t *http.Transport) time.Time {
+			if len(t.TLSClientConfig.Certificates) == 0 {
+				return time.Time{}
+			}
+			return notAfter(&t.TLSClientConfig.Certificates[0])
+		},
+		retire: (*http.Transport).CloseIdleConnections,
+	})}
+}
+
+// sourceTransport carries requests to one source. It follows no proxy of the environment: what leaves goes where the
+// configuration says. A source that accepts and says nothing meets the deadline that the gate gives to each request.
+func sourceTransport(src Source, l Limits) *http.Transport {
+	dialer := net.Dialer{Timeout: min(src.Timeout, 5*time.Second), KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        goodTLS(),
+		TLSHandshakeTimeout:    min(src.Timeout, 5*time.Second),
+		MaxResponseHeaderBytes: 64 << 10,
+		DisableCompression:     true, // a body that is not what it seems: a small answer that unpacks to a large one
+		MaxIdleConns:           l.InFlight,
+		MaxIdleConnsPerHost:    l.InFlight,
+		IdleConnTimeout:        90 * time.Second,
+	}
+}
+
+// tokenTransport carries questions to a token endpoint: one every few minutes, so that no connection is kept for them.
+func tokenTransport() *http.Transport {
+	dialer := net.Dialer{Timeout: 5 * time.Second}
+	return &http.Transport{
+		DialContext: dialer.DialContext, TLSClientConfig: goodTLS(), TLSHandshakeTimeout: 5 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10, DisableKeepAlives: true,
+	}
+}
+
+// renewTokens keeps the tokens of all sources until ctx ends.
+func (g *running) renewTokens(ctx context.Context) {
+	for i, t := range g.settings.toSources {
+		if t.Tokens == nil {
+			continue
+		}
+		id := g.settings.config.Sources[i].ID
+		g.work.Go(func() {
+			t.Tokens.Run(ctx, func(err error) {
+				g.log.Error("no token for a source: the one before serves until it ends", "source", id, "until", t.Tokens.Expires(), "error", err.Error())
+			})
+		})
+	}
+}
+
+// tokenComponents tell in readiness where no token can be had. The other sources are served all the same.
+func (s *settings) tokenComponents() []component {
+	var list []component
+	for i, t := range s.toSources {
+		if t.Tokens != nil {
+			list = append(list, component{
+				name: "token:" + s.config.Sources[i].ID, check: func(context.Context) error { return t.Tokens.State() }, informs: true,
+			})
+		}
+	}
+	return list
+}
+
+// tokenMetrics shows the same as numbers.
+type tokenMetrics struct{ settings *settings }
+
+var (
+	tokenFailures = prometheus.NewDesc("zorgsluis_source_token_failures_total", "Questions to a source's token endpoint that failed.", []string{"source"}, nil)
+	tokenExpires  = prometheus.NewDesc("zorgsluis_source_token_expires_seconds",
+		"When the token for a source is not used any more, in seconds since 1970; 0 where there is none.", []string{"source"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (m tokenMetrics) Describe(ch chan<- *prometheus.Desc) { ch <- tokenFailures; ch <- tokenExpires }
+
+// Collect implements prometheus.Collector.
+func (m tokenMetrics) Collect(ch chan<- prometheus.Metric) {
+	for i, t := range m.settings.toSources {
+		if t.Tokens == nil {
+			continue
+		}
+		id, until := m.settings.config.Sources[i].ID, 0.0
+		if at := t.Tokens.Expires(); !at.IsZero() {
+			until = float64(at.Unix())
+		}
+		ch <- prometheus.MustNewConstMetric(tokenFailures, prometheus.CounterValue, float64(t.Tokens.Failures()), id)
+		ch <- prometheus.MustNewConstMetric(tokenExpires, prometheus.GaugeValue, until, id)
+	}
+}
