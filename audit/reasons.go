@@ -33,6 +33,7 @@ var reasons = map[policy.Reason]reason{
 	"blocked-insurance-doctor":      {"refused: an insurance doctor may never see this", decided},
 	"blocked-medical-examiner":      {"refused: this may never be seen for a medical examination", decided},
 	"insufficient-assurance":        {"refused: it was not certain enough who asked", decided},
+	"sign-in-too-old":               {"refused: the caller had signed in too long ago", decided},
 	"purpose-not-allowed":           {"refused: the purpose is not allowed", decided},
 	"patient-mismatch":              {"refused: somebody asked for the record of another person", decided},
 	"age-not-allowed":               {"refused because of the age of the patient", decided},

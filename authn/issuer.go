@@ -21,6 +21,7 @@ type issuer struct {
 	now   func() time.Time
 
 	introspection *introspector // nil where opaque tokens are not taken
+	metadata      metadata
 }
 
 // ready is nil when the tokens of this issuer can be verified now.

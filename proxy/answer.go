@@ -119,6 +119,7 @@ type answer struct {
 	headOnly bool // HEAD: everything but the body
 	// attachment is the content type of a document that is given as it is; empty for FHIR JSON.
 	attachment string
+	plainJSON  bool // the body is JSON and no FHIR
 
 	releases  []*audit.Release // of a disclosure: the commits that it rests on
 	committed time.Time        // not later than the first of them
@@ -186,6 +187,8 @@ func (a answer) write(w http.ResponseWriter, r *http.Request, exchange string) {
 	switch {
 	case a.attachment != "":
 		writeAttachment(h, a.attachment)
+	case a.plainJSON:
+		h.Set("Content-Type", "application/json")
 	case a.status != http.StatusNoContent:
 		h.Set("Content-Type", "application/fhir+json; charset=utf-8")
 	}

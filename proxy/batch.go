@@ -79,7 +79,7 @@ func (g *Gate) readBatch(x *exchange, r *http.Request, query string) ([]fhir.Bat
 // entry opens the exchange of one entry: the same caller, everything else its own.
 func (x *exchange) entry() *exchange {
 	return &exchange{
-		id: x.id, started: x.started, address: x.address, source: x.source, kind: x.kind, name: "unknown",
+		id: x.id, started: x.started, address: x.address, scheme: x.scheme, source: x.source, kind: x.kind, name: "unknown",
 		subject: x.subject, authenticated: true,
 	}
 }

@@ -114,11 +114,11 @@ func (g *Gate) mayDeclare(x *exchange, asked declarationRequest) *refusal {
 	switch {
 	case !admitted:
 		x.obligations = d.Obligations
-		return g.denied(d.Reason)
+		return g.denied(x, d.Reason)
 	case !usable:
-		return g.denied(policy.ReasonEmergencyNotJustified)
+		return g.denied(x, policy.ReasonEmergencyNotJustified)
 	}
-	return nil
+	return g.checkSignIn(x, RouteBreakGlass)
 }
 
 // declaredPerson gives the canonical person, for any system that names persons at one of the sources.

@@ -37,7 +37,7 @@ func (g *Gate) serveBreakGlassEnd(ctx context.Context, x *exchange, r *http.Requ
 		return answer{}, unknown
 	}
 	if !mayUseDeclaration(g.request(x)) {
-		return answer{}, g.denied(policy.ReasonEmergencyNotJustified)
+		return answer{}, g.denied(x, policy.ReasonEmergencyNotJustified)
 	}
 	person, ref := g.declaredPerson(patient)
 	if ref != nil {

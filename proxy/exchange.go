@@ -18,6 +18,7 @@ type exchange struct {
 	id      string // of the exchange: X-Request-Id
 	started time.Time
 	address string // of the caller, as Parts.Address knows it
+	scheme  string // of its credentials: Bearer or DPoP
 
 	source      *Source // nil outside /fhir/
 	interaction fhir.Interaction
@@ -44,7 +45,10 @@ type exchange struct {
 
 // begin opens an exchange.
 func (g *Gate) begin(r *http.Request) *exchange {
-	return &exchange{id: exchangeID(r.Header), started: g.parts.Now(), address: g.parts.Address(r), kind: audit.KindAccess, name: "unknown"}
+	return &exchange{
+		id: exchangeID(r.Header), started: g.parts.Now(), address: g.parts.Address(r), scheme: authScheme(r.Header.Get("Authorization")),
+		kind: audit.KindAccess, name: "unknown",
+	}
 }
 
 // exchangeID takes over a caller's X-Request-Id only where it is a UUID: any other form could carry an identifier of a patient

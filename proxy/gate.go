@@ -33,6 +33,8 @@ type Gate struct {
 	metadata map[string][]byte // capability statement by source id
 	own      []byte            // capability statement of /gateway
 	reasons  []byte            // CodeSystem of the reasons of declarations
+	// resources are the protected-resource metadata by path below the public URL.
+	resources map[string][]byte
 }
 
 // NewGate makes a gate, or says which parts are missing (ErrMissingPart): there is no gate without one of its protections.
@@ -61,6 +63,9 @@ func NewGate(p Parts) (*Gate, error) {
 	}
 	if g.reasons, err = g.reasonCodes(); err != nil {
 		return nil, fmt.Errorf("proxy: reasons: %w", err)
+	}
+	if g.resources, err = g.resourceMetadata(); err != nil {
+		return nil, fmt.Errorf("proxy: resource metadata: %w", err)
 	}
 	return g, nil
 }
@@ -172,6 +177,8 @@ func (g *Gate) route(ctx context.Context, x *exchange, r *http.Request) (answer,
 			return answer{status: http.StatusNoContent, allow: true}, nil
 		case below == "metadata" && isGet(r):
 			return g.open(x, g.metadata[name])
+		case below == smartConfiguration && isGet(r):
+			return g.serveSMART(ctx, x, r)
 		case below == "":
 			return g.serveBatch(ctx, x, r, query)
 		}
@@ -192,6 +199,9 @@ func (g *Gate) route(ctx context.Context, x *exchange, r *http.Request) (answer,
 		if isGet(r) {
 			return g.open(x, g.reasons)
 		}
+	}
+	if document, ok := g.metadataOf(path); ok && isGet(r) {
+		return g.openJSON(x, document)
 	}
 	if id, ok := strings.CutPrefix(path, "/gateway/AuditEvent/"); ok && isGet(r) {
 		return g.serveEvent(ctx, x, r, query, audit.EventID(id))
@@ -314,9 +324,13 @@ func (g *Gate) admit(x *exchange) (policy.Request, *refusal) {
 	d, admitted := g.parts.Policy.Admit(request)
 	if !admitted && !(d.Reason == policy.ReasonNoTreatmentRelation && g.mayHaveDeclared(request)) {
 		x.obligations = d.Obligations
-		return request, g.denied(d.Reason)
+		return request, g.denied(x, d.Reason)
 	}
-	return request, nil
+	route := RouteSources
+	if x.source == nil {
+		route = RouteOwn
+	}
+	return request, g.checkSignIn(x, route)
 }
 
 // request is what the decision is told of the caller and of the source, without patient and data category.
@@ -352,10 +366,9 @@ func (g *Gate) mayHaveDeclared(r policy.Request) bool {
 }
 
 // denied is the one outward answer to a denial; only a missing level of assurance says what to do (RFC 9470 §3).
-func (g *Gate) denied(reason policy.Reason) *refusal {
+func (g *Gate) denied(x *exchange, reason policy.Reason) *refusal {
 	if reason == policy.ReasonInsufficientAssurance {
-		challenge := `Bearer error="insufficient_user_authentication", error_description="A higher level of assurance is required", acr_values="` + g.parts.StepUp + `"`
-		return refuse(causeStepUp, reason).challenged(challenge)
+		return g.stepUp(x, reason, SignIn{})
 	}
 	return refuse(causeForbidden, reason)
 }
@@ -363,6 +376,7 @@ func (g *Gate) denied(reason policy.Reason) *refusal {
 // refused records a refusal and gives its answer. A refusal that cannot be recorded becomes 503: nothing of its own is told.
 func (g *Gate) refused(ctx context.Context, x *exchange, ref *refusal) answer {
 	x.reason = ref.reason
+	ref.challenge = g.withMetadata(x, ref.challenge)
 	if ref.err != nil {
 		g.parts.Log.Warn("refused", "exchange", x.id, "reason", string(ref.reason), "error", ref.err.Error())
 	}

@@ -116,8 +116,12 @@ type Summary struct {
 
 // Parts is everything that a Gate is made of. All are required.
 type Parts struct {
-	PublicURL     string // scheme, host and optional path, without trailing slash
-	StepUp        string // acr_values of the RFC 9470 challenge
+	PublicURL string // scheme, host and optional path, without trailing slash
+	// StepUp gives the acr_values of the RFC 9470 challenge to a caller of an issuer: those of the policy's minimum, or of a higher level.
+	StepUp        func(issuer string, least policy.AssuranceLevel) string
+	SignIn        map[Route]map[policy.SubjectKind]SignIn // a declaration asks for a sign-in that is not old in any case
+	Authorization Authorization
+	SMART         SMART
 	PolicyHash    string
 	Sources       []*Source
 	Address       func(*http.Request) string // of the caller, for events: what is believed of a proxy in front is decided there
@@ -150,7 +154,10 @@ func (p *Parts) check() error {
 		}
 	}
 	need(p.PublicURL != "", "PublicURL")
-	need(p.StepUp != "", "StepUp")
+	need(p.StepUp != nil, "StepUp")
+	need(p.SignIn[RouteBreakGlass][policy.KindProvider].MaxAge > 0, "SignIn: age of a sign-in that declares an emergency")
+	need(len(p.Authorization.Servers) > 0, "Authorization")
+	need(p.SMART != nil, "SMART")
 	need(p.PolicyHash != "", "PolicyHash")
 	need(len(p.Sources) > 0, "Sources")
 	need(p.Address != nil, "Address")

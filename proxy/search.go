@@ -122,7 +122,7 @@ func (g *Gate) permitsAny(x *exchange, j *judge) *refusal {
 		return nil
 	}
 	x.use(j, v)
-	return g.denied(v.Reason)
+	return g.denied(x, v.Reason)
 }
 
 // draftPage notes what a page discloses, and renders it.

@@ -91,13 +91,21 @@ func (w *world) parts() proxy.Parts {
 		w.t.Fatal(err)
 	}
 	return proxy.Parts{
-		PublicURL: "https://gw.example", StepUp: "http://eidas.europa.eu/LoA/substantial", PolicyHash: "h", Software: "test", Started: epoch,
+		PublicURL: "https://gw.example", PolicyHash: "h", Software: "test", Started: epoch,
 		Sources: []*proxy.Source{{
 			ID: "demo", Version: fhir.R4, Base: w.source.base(), Holder: policy.Holder{Organization: "ura:00000001", Category: "hospital"},
 			Timeout: time.Second, PersonSystems: []string{bsnSystem},
 			Reader: reader, Classifier: classifier, Transport: &http.Transport{DisableCompression: true},
 		}},
-		Address: func(r *http.Request) string { return strings.Split(r.RemoteAddr, ":")[0] }, Authenticator: fakeCallers{}, Policy: p, Categories: tables.DataCategories,
+		StepUp: func(_ string, least policy.AssuranceLevel) string {
+			return "urn:level:" + max(least, policy.AssuranceSubstantial).String()
+		},
+		SignIn: map[proxy.Route]map[policy.SubjectKind]proxy.SignIn{
+			proxy.RouteBreakGlass: {policy.KindProvider: {MaxAge: 15 * time.Minute}},
+		},
+		Authorization: proxy.Authorization{Servers: []string{"https://idp"}, ProofAlgorithms: []string{"ES256"}},
+		SMART:         func(context.Context, string) ([]byte, bool, error) { return nil, false, nil },
+		Address:       func(r *http.Request) string { return strings.Split(r.RemoteAddr, ":")[0] }, Authenticator: fakeCallers{}, Policy: p, Categories: tables.DataCategories,
 		Standings: w.store, Recorder: w.store, Declarations: w.store, Events: w.store,
 		CursorKeys: [][]byte{[]byte("0123456789abcdef0123456789abcdef")},
 		Limits: proxy.Limits{
@@ -211,7 +219,7 @@ func (fakeCallers) Authenticate(_ context.Context, r *http.Request) (policy.Subj
 		Issuer: "https://idp", ID: "sub-" + token, ClientID: "client", TokenID: "jti", Kind: policy.KindProvider,
 		Assurance: policy.AssuranceSubstantial, Organization: "ura:00000002", Practitioner: "uzi:900000001",
 		Relationship: policy.RelationTreating, Purposes: []policy.PurposeOfUse{"TREAT"}, Channel: "regional",
-		Expires: epoch.Add(time.Hour),
+		AuthenticatedAt: epoch, Expires: epoch.Add(time.Hour),
 	}
 	patient := policy.Subject{
 		Issuer: "https://idp", ID: canary + token, ClientID: "pgo", Kind: policy.KindPatient, Assurance: policy.AssuranceSubstantial,

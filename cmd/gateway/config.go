@@ -20,19 +20,21 @@ type Config struct {
 	Admin          struct {
 		Listen string `yaml:"listen"`
 	} `yaml:"admin"`
-	Redis          Redis             `yaml:"redis"`
-	Store          Store             `yaml:"store"`
-	Archive        Archive           `yaml:"archive"`
-	Followers      []Follower        `yaml:"followers"`
-	CursorKeyFiles []string          `yaml:"cursor_key_files"`
-	ClockSkew      time.Duration     `yaml:"clock_skew"`
-	IssuerKeys     IssuerKeys        `yaml:"issuer_keys"`
-	Issuers        []Issuer          `yaml:"issuers"`
-	Clients        map[string]Client `yaml:"clients"`
-	Sources        []Source          `yaml:"sources"`
-	Policy         Policy            `yaml:"policy"`
-	BreakGlass     BreakGlass        `yaml:"break_glass"`
-	Information    struct {
+	Redis          Redis         `yaml:"redis"`
+	Store          Store         `yaml:"store"`
+	Archive        Archive       `yaml:"archive"`
+	Followers      []Follower    `yaml:"followers"`
+	CursorKeyFiles []string      `yaml:"cursor_key_files"`
+	ClockSkew      time.Duration `yaml:"clock_skew"`
+	IssuerKeys     IssuerKeys    `yaml:"issuer_keys"`
+	// SignIn is what routes ask for beyond the policy, by kind of caller.
+	SignIn      map[string]map[string]SignIn `yaml:"sign_in"`
+	Issuers     []Issuer                     `yaml:"issuers"`
+	Clients     map[string]Client            `yaml:"clients"`
+	Sources     []Source                     `yaml:"sources"`
+	Policy      Policy                       `yaml:"policy"`
+	BreakGlass  BreakGlass                   `yaml:"break_glass"`
+	Information struct {
 		Folder string `yaml:"folder"`
 	} `yaml:"information"`
 	Limits          Limits `yaml:"limits"`
@@ -96,6 +98,7 @@ type Source struct {
 	PersonSystems     []string      `yaml:"person_systems"`
 	Interactions      []string      `yaml:"interactions"`
 	InsecurePlaintext bool          `yaml:"insecure_plaintext"`
+	SMARTIssuer       string        `yaml:"smart_issuer"`
 }
 
 // Policy is what operators decide about decisions; the code tables are files of their own.

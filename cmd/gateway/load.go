@@ -17,6 +17,7 @@ import (
 	"zorgsluis/consent"
 	"zorgsluis/fhir"
 	"zorgsluis/policy"
+	"zorgsluis/proxy"
 	"zorgsluis/proxy/credential"
 )
 
@@ -48,6 +49,7 @@ type settings struct {
 	texts       []configs.Text // what patients are shown
 	classifiers map[fhir.Version]*fhir.Classifier
 	authn       authn.Config
+	signIn      map[proxy.Route]map[policy.SubjectKind]proxy.SignIn
 
 	// What only the demo sets, and no key of a configuration can: a Redis in memory, a store that is made when it is missing, and a
 	// listener that was opened before the configuration was written, because its port is part of that.
@@ -111,6 +113,8 @@ func (s *settings) check(c *checker) {
 	s.decisions(c)
 	s.information(c)
 	s.authentication(c)
+	s.signIns(c)
+	s.smartIssuers(c)
 	s.limits(c)
 	s.breakGlass(c)
 }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -58,7 +56,10 @@ func (s *settings) gate(store *redisstore.Store, a *authn.Authenticator, m *metr
 	cfg, l := s.config, s.config.Limits
 	return proxy.NewGate(proxy.Parts{
 		PublicURL:     cfg.PublicURL,
-		StepUp:        s.stepUp(),
+		StepUp:        s.stepUp,
+		SignIn:        s.signIn,
+		Authorization: s.authorization(),
+		SMART:         s.smart(a),
 		PolicyHash:    s.policyHash,
 		Sources:       sources,
 		Address:       s.trusted.address,
@@ -89,19 +90,6 @@ func (s *settings) gate(store *redisstore.Store, a *authn.Authenticator, m *metr
 		Software:   softwareVersion(),
 		Started:    time.Now(),
 	})
-}
-
-// stepUp is what RFC 9470 tells a caller who is not known well enough: the claim values that would do, the least first.
-func (s *settings) stepUp() string {
-	least, _ := policy.ParseAssurance(s.config.Policy.MinimumAssurance)
-	var values []string
-	for _, value := range slices.Sorted(maps.Keys(s.tables.Assurance)) {
-		if s.tables.Assurance.Level(value) >= least {
-			values = append(values, value)
-		}
-	}
-	slices.SortStableFunc(values, func(a, b string) int { return int(s.tables.Assurance.Level(a) - s.tables.Assurance.Level(b)) })
-	return strings.Join(values, " ")
 }
 
 func (s *settings) proxySources(m *metrics) ([]*proxy.Source, error) {

@@ -98,7 +98,13 @@ func gateParts(tb testing.TB, p demo.Person, s *source, root string) proxy.Parts
 		tb.Fatal(err)
 	}
 	return proxy.Parts{
-		PublicURL: "http://gw.example", StepUp: "x", PolicyHash: "x", Software: "bench", Started: time.Now(),
+		PublicURL: "http://gw.example", PolicyHash: "x", Software: "bench", Started: time.Now(),
+		StepUp: func(string, policy.AssuranceLevel) string { return "acr" },
+		SignIn: map[proxy.Route]map[policy.SubjectKind]proxy.SignIn{
+			proxy.RouteBreakGlass: {policy.KindProvider: {MaxAge: time.Hour}},
+		},
+		Authorization: proxy.Authorization{Servers: []string{"https://idp"}},
+		SMART:         func(context.Context, string) ([]byte, bool, error) { return nil, false, nil },
 		Sources: []*proxy.Source{{
 			ID: "bench", Version: fhir.R4, Base: root + base, Holder: policy.Holder{Organization: "ura:90000009", Category: "hospital"},
 			Timeout: time.Second, PersonSystems: []string{demo.SystemBSN}, Reader: reader, Classifier: classifier, Transport: direct{s},

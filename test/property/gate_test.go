@@ -107,7 +107,13 @@ func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 // gate makes a gate that has seen nothing yet.
 func (s *stage) gate(store *memory, callers map[string]policy.Subject) (*proxy.Gate, error) {
 	return proxy.NewGate(proxy.Parts{
-		PublicURL: publicURL, StepUp: "acr", PolicyHash: "h", Software: "test", Started: now,
+		PublicURL: publicURL, PolicyHash: "h", Software: "test", Started: now,
+		StepUp: func(string, policy.AssuranceLevel) string { return "acr" },
+		SignIn: map[proxy.Route]map[policy.SubjectKind]proxy.SignIn{
+			proxy.RouteBreakGlass: {policy.KindProvider: {MaxAge: time.Hour}},
+		},
+		Authorization: proxy.Authorization{Servers: []string{"https://idp"}},
+		SMART:         func(context.Context, string) ([]byte, bool, error) { return nil, false, nil },
 		Sources: []*proxy.Source{{
 			ID: "s", Version: fhir.R4, Base: s.source.URL(), Holder: policy.Holder{Organization: "ura:00000001", Category: "hospital"},
 			Timeout: time.Minute, PersonSystems: []string{demo.SystemBSN}, Allow: fhir.AllowVRead,

@@ -1,0 +1,61 @@
+package proxy
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"zorgsluis/policy"
+)
+
+// Route is a part of the gateway that may ask for more certainty about its callers than the policy does.
+type Route int
+
+// The routes.
+const (
+	RouteSources    Route = iota // everything below /fhir/
+	RouteOwn                     // what is the person's own: access events
+	RouteBreakGlass              // a declaration
+)
+
+// SignIn is how surely a caller must be known for a route, and how long ago the sign-in may be. Zero asks for nothing beyond the policy.
+type SignIn struct {
+	Least  policy.AssuranceLevel
+	MaxAge time.Duration
+}
+
+// reasonSignInOld says that the caller signed in too long ago, or that the token does not say when.
+const reasonSignInOld policy.Reason = "sign-in-too-old"
+
+// checkSignIn asks for more of a caller whom the policy admits, where the route wants more of callers of that kind. The answer says what
+// would do (RFC 9470 §3).
+func (g *Gate) checkSignIn(x *exchange, route Route) *refusal {
+	rule, s := g.parts.SignIn[route][x.subject.Kind], x.subject
+	switch {
+	case s.Assurance < rule.Least:
+		return g.stepUp(x, policy.ReasonInsufficientAssurance, rule)
+	case rule.MaxAge > 0 && (s.AuthenticatedAt.IsZero() || g.parts.Now().Sub(s.AuthenticatedAt) > rule.MaxAge):
+		return g.stepUp(x, reasonSignInOld, rule)
+	}
+	return nil
+}
+
+// stepUp is the one denial that says what to do about it.
+func (g *Gate) stepUp(x *exchange, reason policy.Reason, rule SignIn) *refusal {
+	challenge := x.scheme + ` error="insufficient_user_authentication", error_description="A higher level of assurance is required"`
+	if values := g.parts.StepUp(x.subject.Issuer, rule.Least); values != "" {
+		challenge += `, acr_values="` + values + `"`
+	}
+	if rule.MaxAge > 0 {
+		challenge += `, max_age="` + strconv.Itoa(int(rule.MaxAge.Seconds())) + `"`
+	}
+	return refuse(causeStepUp, reason).challenged(challenge)
+}
+
+// authScheme is the scheme under which a caller is challenged: the one that it used.
+func authScheme(authorization string) string {
+	if scheme, _, _ := strings.Cut(authorization, " "); strings.EqualFold(scheme, "DPoP") {
+		return "DPoP"
+	}
+	return "Bearer"
+}
