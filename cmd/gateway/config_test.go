@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -397,5 +398,46 @@ func TestCertificateOfAnotherHost(t *testing.T) {
 	_, err = loadSettings(place(t, text))
 	if p := problemsOf(t, err)["tls.certificate_file"]; p == nil || !strings.Contains(p.What, "expired") {
 		t.Errorf("got %v, want a problem with the date", err)
+	}
+}
+
+// TestBadIdentityTowardsSources: who asks a source must be known, and what shows it must not travel in clear.
+func TestBadIdentityTowardsSources(t *testing.T) {
+	const good = "    oauth: { token_url: \"https://login.example/token\", client_id: gw, assertion_key_file: signing }\n"
+	const signing = `{"kty":"EC","alg":"ES256","kid":"ours","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","d":"870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE"}`
+	load := func(t *testing.T, more string) error {
+		text := strings.Replace(base, "    credential_file: \"\"\n", more, 1)
+		if text == base {
+			t.Fatal("the source of the configuration has another form")
+		}
+		file := place(t, text)
+		for name, content := range map[string]string{"signing": signing, "header": "Authorization: Basic Y2FuYXJ5", "canary": "canary-key"} {
+			write(t, filepath.Join(filepath.Dir(file), name), content)
+		}
+		_, err := loadSettings(file)
+		return err
+	}
+	if err := load(t, good); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, more, key, what string }{
+		{"a token endpoint in clear", strings.Replace(good, "https", "http", 1), "sources[0].oauth.token_url", "https"},
+		{"nobody", strings.Replace(good, "client_id: gw, ", "", 1), "sources[0].oauth.client_id", "missing"},
+		{"no proof", strings.Replace(good, ", assertion_key_file: signing", "", 1), "sources[0].oauth.assertion_key_file", "exactly one"},
+		{"a key of another form", strings.Replace(good, "signing", "canary", 1), "sources[0].oauth.assertion_key_file", "JWK"},
+		{"two proofs", strings.Replace(good, " }", ", tls: { certificate_file: canary, key_file: canary } }", 1), "sources[0].oauth.assertion_key_file", "exactly one"},
+		{"a certificate that is none", "    tls: { certificate_file: canary, key_file: canary }\n", "sources[0].tls.certificate_file", "does not hold"},
+		{"authorities that are none", "    tls: { ca_file: canary }\n", "sources[0].tls.ca_file", "no certificate"},
+		{"two headers of one name", good + "    credential_file: header\n", "sources[0].credential_file", "beside oauth"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			err := load(t, tt.more)
+			if p := problemsOf(t, err)[tt.key]; p == nil || !strings.Contains(p.What, tt.what) {
+				t.Errorf("got %v, want a problem with %s", err, tt.key)
+			}
+			if strings.Contains(fmt.Sprint(err), "canary-key") || strings.Contains(fmt.Sprint(err), "Y2FuYXJ5") {
+				t.Errorf("the error holds a secret: %v", err)
+			}
+		})
 	}
 }

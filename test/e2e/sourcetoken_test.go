@@ -136,8 +136,10 @@ func TestSourceBehindOAuth(t *testing.T) {
 	}
 	newest := func(token string) bool { return token == endpoint.newest() }
 	w.source.Intercept(guard(newest))
-	g, _ := w.start("timeout: 2s", "timeout: 2s\n    oauth: { token_url: \""+endpoint.URL+"/token\", client_id: zorgsluis, assertion_key_file: assertion-key, assertion_audience: \"https://login.example\", "+
-		"tls: { ca_file: login-ca.pem }, scopes: [\"system/*.read\"], resources: [\"https://fhir.example\"] }")
+	configured := []string{"timeout: 2s", "timeout: 2s\n    oauth: { token_url: \"" + endpoint.URL + "/token\", client_id: zorgsluis, " +
+		"assertion_key_file: assertion-key, assertion_audience: \"https://login.example\", tls: { ca_file: login-ca.pem }, " +
+		"scopes: [\"system/*.read\"], resources: [\"https://fhir.example\"] }"}
+	g, _ := w.start(configured...)
 	gp, ask := demo.GP(), searchID("Condition", demo.Karena())
 	wants := func(status int, reason, when string) {
 		t.Helper()
@@ -160,16 +162,11 @@ func TestSourceBehindOAuth(t *testing.T) {
 	wants(502, "source-status", "the source sends us to somebody else")
 	w.source.Intercept(guard(newest))
 
-	endpoint.give(6)
-	restarted := func() {
-		t.Helper()
-		g.hangUp() // whatever is read again, a token that is good stays
-	}
-	restarted()
-	wants(200, "", "after SIGHUP")
+	g.hangUp()
+	wants(200, "", "after the files were read again, with the token that is good")
 	g.stop()
-	g, _ = w.start("timeout: 2s", "timeout: 2s\n    oauth: { token_url: \""+endpoint.URL+"/token\", client_id: zorgsluis, assertion_key_file: assertion-key, assertion_audience: \"https://login.example\", "+
-		"tls: { ca_file: login-ca.pem }, scopes: [\"system/*.read\"], resources: [\"https://fhir.example\"] }")
+	endpoint.give(6)
+	g, _ = w.start(configured...)
 	wants(200, "", "a short token")
 	first := endpoint.newest()
 	until(t, endWithin, "the token to be renewed before it ends", func() bool { return endpoint.newest() != first })
@@ -179,9 +176,11 @@ func TestSourceBehindOAuth(t *testing.T) {
 		status int
 		reason string
 	}{
-		"errors":    {func(w http.ResponseWriter, _ *http.Request) { http.Error(w, marker, 500) }, 502, "source-unavailable"},
-		"redirects": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 307) }, 502, "source-unavailable"},
-		"silence":   {func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body); <-r.Context().Done() }, 504, "source-timeout"},
+		"redirects": {func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", elsewhere.URL)
+			http.Error(w, marker, http.StatusTemporaryRedirect)
+		}, 502, "source-unavailable"},
+		"silence": {func(_ http.ResponseWriter, r *http.Request) { io.Copy(io.Discard, r.Body); <-r.Context().Done() }, 504, "source-timeout"},
 	} {
 		endpoint.does(away.does)
 		wants(200, "", name+": the token that is known serves")
@@ -240,13 +239,9 @@ func TestSourceTLS(t *testing.T) {
 		Certificates: []tls.Certificate{a.issue(curveKey(t), "127.0.0.1", time.Hour).pair}, ClientCAs: a.pool(), ClientAuth: tls.RequireAndVerifyClientCert,
 	}, func(*http.Request) string { return "" })
 	show := "tls: { ca_file: ca.pem, certificate_file: own.pem, key_file: own.key }"
-	w.source.Intercept(nil)
-	condition := ""
-	{
-		g, _ := w.start()
-		condition = g.ask(demo.GP(), search("Condition", demo.Karena())).wantStatus(t, http.StatusOK, "in clear").entries()[0]
-		g.stop()
-	}
+	plain, _ := w.start()
+	condition := plain.ask(demo.GP(), search("Condition", demo.Karena())).wantStatus(t, http.StatusOK, "in clear").entries()[0]
+	plain.stop()
 	for name, tt := range map[string]struct {
 		of     issued
 		status int
