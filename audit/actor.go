@@ -28,7 +28,10 @@ func NewActor(s policy.Subject) Actor {
 		Channel:      s.Channel,
 	}
 	if s.Kind != policy.KindPatient && s.Kind != policy.KindRepresentative {
-		a.Subject, a.Name = s.ID, s.Name
+		a.Subject, a.Name, a.Responsible = s.ID, s.Name, s.Responsible
+	}
+	if s.Kind == policy.KindRepresentative && policy.IsAuthority(s.Authority) {
+		a.Authority = s.Authority // any other word of a token could hold anything
 	}
 	return a
 }

@@ -178,6 +178,12 @@ func (e Event) agents(p pattern, o FHIROptions) []r4.AuditEventAgent {
 		agents[0].Requestor = true
 		agents[0].Policy = e.token()
 	}
+	if e.Actor.Responsible != "" {
+		agents = append(agents, r4.AuditEventAgent{
+			Type: concept(coding(systemParticipant, "RESP", "responsible party")),
+			Who:  &r4.Reference{Identifier: identifier(e.Actor.Responsible)},
+		})
+	}
 	if e.Actor.Organization != "" {
 		agents = append(agents, r4.AuditEventAgent{
 			Type: concept(coding(systemRoleClass, "PROV", "healthcare provider")),
@@ -229,6 +235,8 @@ func (e Event) who() *r4.Reference {
 	switch {
 	case a.Kind == actorPatient && e.Outcome == OutcomePermit && e.Person != "":
 		return e.patient()
+	case a.Kind == actorRepresentative && a.Representative != "":
+		return &r4.Reference{Identifier: &r4.Identifier{System: new(systemPersonKey), Value: text(a.Representative)}, Display: &a.Kind}
 	case a.Kind == actorPatient || a.Kind == actorRepresentative:
 		return &r4.Reference{Display: &a.Kind}
 	case a.Subject != "":

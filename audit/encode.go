@@ -73,6 +73,7 @@ func (a Actor) bounded() Actor {
 	a.Categories = cutAll(a.Categories, maxCodes, maxCode)
 	a.Assurance, a.Relationship = cut(a.Assurance, maxCode), cut(a.Relationship, maxCode)
 	a.Purpose, a.Channel = cut(a.Purpose, maxCode), cut(a.Channel, maxCode)
+	a.Responsible, a.Representative, a.Authority = cut(a.Responsible, maxName), cut(a.Representative, maxCode), cut(a.Authority, maxCode)
 	return a
 }
 
@@ -200,7 +201,7 @@ func (e Event) Validate() error {
 			errs = append(errs, fmt.Errorf("%w: %s: %s", ErrEvent, field, rule))
 		}
 	}
-	check(e.Version == SchemaVersion, "v", "not a version that this gateway reads")
+	check(e.Version == e.Actor.Version(), "v", "not a version that this gateway reads, or not that of its members")
 	check(slices.Contains(kinds, e.Kind), "kind", "unknown")
 	check(slices.Contains(outcomes, e.Outcome), "outcome", "unknown")
 	check(e.Interaction == "" || isCode(string(e.Interaction)), "interaction", "not a code")
@@ -208,6 +209,7 @@ func (e Event) Validate() error {
 	check(e.ID == "" || isCode(string(e.ID)), "id", "not an id")
 	check(e.Time.IsZero() || isInstant(e.Time), "time", "not a time at which there was a gateway")
 	check(e.Person == "" || isKey(string(e.Person)), "person", "not a person key")
+	check(e.Actor.Representative == "" || isKey(string(e.Actor.Representative)), "representative", "not a person key")
 	check(e.Count >= 0, "count", "negative")
 	check(e.DisclosedTotal == 0 || e.DisclosedTotal > len(e.Disclosed), "disclosed_total", "not more than are listed")
 	check(isBounded(e), "event", "a text or list is over its bound")

@@ -36,8 +36,12 @@ const (
 	OutcomeError  Outcome = "error"
 )
 
-// SchemaVersion is the version of the event format that this code writes (docs/events.md). A reader refuses any other.
-const SchemaVersion = 1
+// SchemaVersion is the version of the event format that this code writes (docs/events.md), but for events whose actor has what came
+// with MandateVersion: who represents, by which authority, or under whose responsibility somebody works. A reader refuses any other.
+const (
+	SchemaVersion  = 1
+	MandateVersion = 2
+)
 
 // Event is one access event. It holds no patient identifier: the person is a key, a patient's own subject id is left out, and the
 // patient's value in a query is replaced. ID and Time are set by the store.
@@ -94,4 +98,17 @@ type Actor struct {
 	Relationship policy.Relationship       `json:"relationship,omitempty"`
 	Purpose      policy.PurposeOfUse       `json:"purpose,omitempty"`
 	Channel      policy.Channel            `json:"channel,omitempty"`
+
+	// Since MandateVersion.
+	Responsible    string            `json:"responsible,omitempty"`    // professional under whose responsibility the caller worked (NEN 7513)
+	Representative consent.PersonKey `json:"representative,omitempty"` // of a representative: the person key
+	Authority      string            `json:"authority,omitempty"`      // of a representative
+}
+
+// Version is the lowest version of the format that has everything of this actor.
+func (a Actor) Version() int {
+	if a.Responsible != "" || a.Representative != "" || a.Authority != "" {
+		return MandateVersion
+	}
+	return SchemaVersion
 }

@@ -219,7 +219,7 @@ func TestNoPatientIdentifierInAnyForm(t *testing.T) {
 		for _, eventKind := range []audit.Kind{audit.KindAccess, audit.KindLog, audit.KindConsent, audit.KindPerson} {
 			e := access()
 			e.Kind, e.Reason, e.Actor = eventKind, "ok-self", audit.NewActor(subject)
-			e.Actor.Purpose = policy.PurposePatientRequest
+			e.Actor.Purpose, e.Version = policy.PurposePatientRequest, e.Actor.Version()
 			resource, err := e.FHIR(audit.FHIROptions{Gateway: "https://gw.example"})
 			if err != nil {
 				t.Fatalf("FHIR: %v", err)

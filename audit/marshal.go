@@ -63,6 +63,9 @@ func (a Actor) appendTo(b []byte) []byte {
 	b = appendText(b, "relationship", a.Relationship)
 	b = appendText(b, "purpose", a.Purpose)
 	b = appendText(b, "channel", a.Channel)
+	b = appendText(b, "responsible", a.Responsible)
+	b = appendText(b, "representative", a.Representative)
+	b = appendText(b, "authority", a.Authority)
 	return append(b, '}')
 }
 

@@ -97,6 +97,16 @@ func (p *Policy) representation(in Input) Reason {
 	return withheld(in)
 }
 
+// IsAuthority reports whether a word names an authority that can hold for anybody (decision.md, rule 4).
+func IsAuthority(word string) bool {
+	switch word {
+	case "parental", "guardian", "curator", "mentor", "written":
+		return true
+	default:
+		return false
+	}
+}
+
 // hasAuthority reports whether an authority holds for somebody of that age (WGBO 465; domain.md §2.4).
 func hasAuthority(authority string, age int, incapacitated bool) bool {
 	switch authority {

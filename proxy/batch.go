@@ -80,7 +80,7 @@ func (g *Gate) readBatch(x *exchange, r *http.Request, query string) ([]fhir.Bat
 func (x *exchange) entry() *exchange {
 	return &exchange{
 		id: x.id, started: x.started, address: x.address, scheme: x.scheme, source: x.source, kind: x.kind, name: "unknown",
-		subject: x.subject, authenticated: true,
+		subject: x.subject, authenticated: true, acting: x.acting,
 	}
 }
 

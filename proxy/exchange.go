@@ -30,6 +30,7 @@ type exchange struct {
 
 	subject       policy.Subject
 	authenticated bool
+	acting        consent.PersonKey // who represents, where the token says it by a number of a person
 	purpose       policy.PurposeOfUse
 
 	person consent.PersonKey // whose record, once known
@@ -97,6 +98,7 @@ func (x *exchange) event(outcome audit.Outcome, reason policy.Reason, policyHash
 		Actor: x.actor(), Categories: x.categories, Disclosed: x.disclosed,
 		Records: x.records, Obligations: x.obligations, Declaration: x.declaration, Policy: policyHash, Address: x.address,
 	}
+	e.Version = e.Actor.Version()
 	if x.source != nil {
 		e.Source = x.source.ID
 	}
@@ -112,7 +114,7 @@ func (x *exchange) actor() audit.Actor {
 		return audit.Actor{}
 	}
 	a := audit.NewActor(x.subject)
-	a.Purpose = x.purpose
+	a.Purpose, a.Representative = x.purpose, x.acting
 	return a
 }
 

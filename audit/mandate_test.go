@@ -1,0 +1,71 @@
+package audit_test
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+	"zorgsluis/policy"
+)
+
+// TestMandatesAndRepresentatives: what came with version 2 of the format is in the event and in its AuditEvent, and only there.
+func TestMandatesAndRepresentatives(t *testing.T) {
+	key := strings.Repeat("ab", 32)
+	for name, tt := range map[string]struct {
+		subject policy.Subject
+		key     string
+		event   []string
+		fhir    []string
+	}{
+		"a professional under a mandate": {
+			policy.Subject{Kind: policy.KindProvider, ID: "u", Practitioner: "uzi:900000002", Responsible: "uzi:900000001"}, "",
+			[]string{`"v":2`, `"responsible":"uzi:900000001"`}, []string{`"RESP"`, `900000001`},
+		},
+		"a representative": {
+			policy.Subject{Kind: policy.KindRepresentative, ID: canary, Authority: "parental", Representative: canary}, key,
+			[]string{`"v":2`, `"representative":"` + key + `","authority":"parental"`}, []string{key},
+		},
+		"a representative by a right that nobody knows": {
+			policy.Subject{Kind: policy.KindRepresentative, Authority: canary}, "", []string{`"v":1`}, nil,
+		},
+		"a patient's token that names somebody responsible": {
+			policy.Subject{Kind: policy.KindPatient, Responsible: canary}, "", []string{`"v":1`}, nil,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := access()
+			e.Actor = audit.NewActor(tt.subject)
+			e.Actor.Representative = consent.PersonKey(tt.key)
+			e.Version = e.Actor.Version()
+			event := e.Marshal()
+			resource, err := e.FHIR(audit.FHIROptions{Gateway: "https://gw.example"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, want := range tt.event {
+				if !bytes.Contains(event, []byte(want)) {
+					t.Errorf("the event lacks %s: %s", want, event)
+				}
+			}
+			for _, want := range tt.fhir {
+				if !bytes.Contains(resource, []byte(want)) {
+					t.Errorf("the AuditEvent lacks %s: %s", want, resource)
+				}
+			}
+			if bytes.Contains(event, []byte(canary)) || bytes.Contains(resource, []byte(canary)) {
+				t.Error("an identifier of a person is in it")
+			}
+			if _, err := audit.ParseEvent(event); err != nil {
+				t.Errorf("it cannot be read back: %v", err)
+			}
+			if other := bytes.Replace(event, []byte(`"v":2`), []byte(`"v":1`), 1); !bytes.Equal(other, event) {
+				if _, err := audit.ParseEvent(other); !errors.Is(err, audit.ErrEvent) {
+					t.Errorf("it is read as version 1: %v", err)
+				}
+			}
+		})
+	}
+}
