@@ -144,6 +144,7 @@ func (s *Store) deliver(asks []*ask, r *run) {
 			if answer.err == nil && r.confirmed < a.replicas {
 				answer.err = errReplicas
 			}
+			s.saw(a.shard, shard.sequence, a.kind == commits && answer.err == nil && answer.status == statusOK)
 			a.answer <- answer
 		}
 	}
@@ -161,7 +162,7 @@ func (s *Store) shardOfReply(all reply, err error, i int, group []*ask) (reply, 
 	if shard.sequence, err = strconv.ParseUint(shard.text(1), 10, 64); err != nil {
 		return reply{}, errReply
 	}
-	if err := s.heed(group[0].shard, shard.text(0), shard.sequence); err != nil {
+	if err := heed(group[0].shard, shard.text(0)); err != nil {
 		return reply{}, err
 	}
 	if shard.text(0) != statusOK || len(shard.values) != 2+len(group) {

@@ -121,17 +121,16 @@ func (s *Store) read(c call, cmd *redis.Cmd) (reply, error) {
 		return reply{}, errReply
 	}
 	r.values = values[2:]
-	if err := s.heed(c.shard, r.status, r.sequence); err != nil {
+	if err := heed(c.shard, r.status); err != nil {
 		return reply{}, err
 	}
 	return r, nil
 }
 
-// heed notes the sequence of a shard, unless its status says that it is not the shard that it must be.
-func (s *Store) heed(shard int, status string, sequence uint64) error {
+// heed makes an error of the status of a shard that is not the one that it must be.
+func heed(shard int, status string) error {
 	switch status {
 	case statusOK, statusMoved, statusKnown, statusTaken, statusBroken, statusOver:
-		s.sequences.note(shard, sequence)
 		return nil
 	case statusGone, statusLost:
 		return fmt.Errorf("%w (shard %d)", ErrDataLost, shard)
@@ -141,6 +140,14 @@ func (s *Store) heed(shard int, status string, sequence uint64) error {
 		return errWrongType
 	}
 	return errReply
+}
+
+// saw notes the sequence of a shard. Where there are replicas only one that they confirmed counts, which takes a write: what a master saw
+// alone can be gone after a failover without having been promised to anybody, and whoever remembered it would refuse the new master.
+func (s *Store) saw(shard int, sequence uint64, confirmed bool) {
+	if confirmed || s.o.Replicas == 0 {
+		s.sequences.note(shard, sequence)
+	}
 }
 
 // direct runs one call on the connections of changes, apart from the batches.
@@ -159,6 +166,9 @@ func (s *Store) over(ctx context.Context, to redis.UniversalClient, c call) (rep
 	run := s.command(ctx, c)
 	s.exec(ctx, client, run, c.replicas)
 	r, err := s.read(c, run.cmd)
+	if err == nil {
+		s.saw(c.shard, r.sequence, c.script == &changeScript && r.status == statusOK && run.confirmed >= c.replicas)
+	}
 	if err == nil && run.confirmed < c.replicas {
 		err = errReplicas
 	}

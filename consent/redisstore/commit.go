@@ -30,6 +30,9 @@ func (s *Store) Commit(ctx context.Context, r audit.Release) error {
 	switch answer.status {
 	case statusOK:
 		r.Event.Time = answer.at
+		if r.Conditional {
+			s.generations.note(r.Event.Person, version{era(answer.sequence), r.Generation})
+		}
 		return nil
 	case statusMoved:
 		r.Event.ID = ""

@@ -74,10 +74,16 @@ func (s *Store) lookAtOutbox(ctx context.Context, shard int, from string, limit 
 	}
 	seen := s.sequences.seen(shard) // before asking
 	pipe := client.Pipeline()
+	var written, wait *redis.Cmd
+	if replicas > 0 { // a server that is no master any more must say so in the first reply: then the client drops the connection
+		s.confirm(ctx, pipe, shard)
+	}
 	before := pipe.HGetAll(ctx, k.meta())
 	entries := pipe.Do(ctx, "xrange", k.outbox(), from, "+", "count", limit)
 	after := pipe.HGetAll(ctx, k.meta())
-	confirmed := s.confirm(ctx, pipe, shard, replicas)
+	if replicas > 0 {
+		written, wait = s.confirm(ctx, pipe, shard), pipe.Do(ctx, "wait", replicas, s.waitFor().Milliseconds())
+	}
 	if _, err := pipe.Exec(ctx); err != nil {
 		if movedAway(err) {
 			refresh(ctx, s.o.Changes)
@@ -97,27 +103,32 @@ func (s *Store) lookAtOutbox(ctx context.Context, shard int, from string, limit 
 	if err != nil {
 		return nil, errReply
 	}
-	return list, confirmed()
+	if replicas > 0 {
+		return list, confirmed(written, wait, replicas)
+	}
+	return list, nil
 }
 
-// confirm adds to a pipeline what makes sure that so many replicas have all that was read in it. What it gives says so afterwards.
-func (s *Store) confirm(ctx context.Context, pipe redis.Pipeliner, shard, replicas int) (confirmed func() error) {
-	if replicas == 0 {
-		return func() error { return nil }
-	}
-	// By its source: a script that the server does not know cannot be loaded in the middle of a pipeline.
+// confirm adds to a pipeline a write that changes nothing. It goes by its source: a script that the server does not know cannot be loaded
+// in the middle of a pipeline.
+func (s *Store) confirm(ctx context.Context, pipe redis.Pipeliner, shard int) *redis.Cmd {
 	k := keysOf(shard)
-	written := pipe.Eval(ctx, confirmScript.source, []string{k.meta(), k.outbox()}, s.id, s.o.Shards, s.check, s.sequences.seen(shard))
-	have := pipe.Do(ctx, "wait", replicas, s.waitFor().Milliseconds())
-	return func() error {
-		if values, err := written.Slice(); err != nil || (reply{values: values}).text(0) != statusOK {
-			return errReply
-		}
-		if n, err := have.Int(); err != nil || n < replicas {
-			return errReplicas
-		}
-		return nil
+	return pipe.Eval(ctx, confirmScript.source, []string{k.meta(), k.outbox()}, s.id, s.o.Shards, s.check, s.sequences.seen(shard))
+}
+
+// confirmed reports whether that write was made, and is on so many replicas, with all that was there before it.
+func confirmed(written, wait *redis.Cmd, replicas int) error {
+	values, err := written.Slice()
+	if err != nil {
+		return unavailable(err)
 	}
+	if (reply{values: values}).text(0) != statusOK {
+		return errReply
+	}
+	if n, err := wait.Int(); err != nil || n < replicas {
+		return errReplicas
+	}
+	return nil
 }
 
 // heedMeta is heed for a meta key that was read.
@@ -131,7 +142,11 @@ func (s *Store) heedMeta(shard int, m meta, seen uint64) error {
 	case m.sequence < seen:
 		status = statusLost
 	}
-	return s.heed(shard, status, m.sequence)
+	if err := heed(shard, status); err != nil {
+		return err
+	}
+	s.saw(shard, m.sequence, false)
+	return nil
 }
 
 // Trim removes the entries of a shard's outbox up to and including a position: they are in the archive.

@@ -16,7 +16,7 @@ func TestOnlyWhatAReplicaHasIsArchived(t *testing.T) {
 	o := options(t, primary.Socket())
 	o.Replicas = 1
 	s := open(t, o)
-	given := change(t, s, alice, permit)
+	given := settled(t, s, "given", permit)
 	found := len(entries(t, s))
 	if found == 0 {
 		t.Fatal("nothing in the outboxes")
@@ -40,6 +40,52 @@ func TestOnlyWhatAReplicaHasIsArchived(t *testing.T) {
 	if wantErr(t, err, nil); len(list) > 0 {
 		t.Errorf("%d entries are left after the trim", len(list))
 	}
+}
+
+// TestAChangeThatNobodyConfirmedIsNotMissed: a change reaches the master alone and is gone after the failover. Nobody was told that it
+// was there, so that nobody refuses the new master because of it.
+func TestAChangeThatNobodyConfirmedIsNotMissed(t *testing.T) {
+	primary := redistest.Start(t)
+	replica := primary.Replica()
+	o := options(t, primary.Socket())
+	o.Replicas = 1
+	s := open(t, o)
+	settled(t, s, "given", permit)
+	replica.Do("replicaof", "127.0.0.1", 1)
+	alone := o // as if the replica had gone between the two steps of the change
+	alone.Replicas = 0
+	change(t, reopen(t, alone), alice, withdraw)
+	st, _ := standing(t, s, alice)
+	if st.Generation != 2 {
+		t.Fatalf("got generation %d at the old master, want the change: nothing is shown", st.Generation)
+	}
+	wantErr(t, s.Commit(t.Context(), release(s, alice, st.Generation)), audit.ErrUnavailable)
+	wantErr(t, s.Check(t.Context()), redisstore.ErrServer)
+
+	replica.Do("replicaof", "no", "one")
+	primary.Do("replicaof", "127.0.0.1", replica.Port())
+	follows(t, primary)
+	primary.Do("replicaof", "no", "one") // the store finds what the replica had at the old address
+	replica.Do("replicaof", "127.0.0.1", primary.Port())
+	follows(t, replica)
+	if st, _ = standing(t, s, alice); st.Generation != 1 {
+		t.Fatalf("got generation %d after the failover, want 1", st.Generation)
+	}
+	eventually(t, "a commit", func() error { return s.Commit(t.Context(), release(s, alice, 1)) })
+	if st := settled(t, s, "gone", withdraw); st.Generation != 2 {
+		t.Errorf("got generation %d, want 2", st.Generation)
+	}
+}
+
+// follows waits until a server is a replica in step.
+func follows(t *testing.T, s *redistest.Server) {
+	t.Helper()
+	eventually(t, "replication", func() error {
+		if role, err := s.Client().Do(t.Context(), "role").Slice(); err != nil || len(role) < 4 || role[3] != "connected" {
+			return audit.ErrUnavailable
+		}
+		return nil
+	})
 }
 
 // shardWithEntries is the one shard whose outbox is not empty.

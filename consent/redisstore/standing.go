@@ -52,7 +52,9 @@ func (s *Store) take(person consent.PersonKey, sequence uint64, seen version, v 
 	if err != nil {
 		return consent.Standing{}, err
 	}
-	s.generations.note(person, now)
+	if s.o.Replicas == 0 { // else the commit notes it (saw)
+		s.generations.note(person, now)
+	}
 	return st, nil
 }
 

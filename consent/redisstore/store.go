@@ -15,6 +15,7 @@ import (
 // Store is one store in Redis. It is safe for concurrent use; several instances of the gateway, each with a Store of its own, may
 // share one Redis.
 type Store struct {
+	opened      bool // what is seen from now on must not go back
 	o           Options
 	id          string
 	check       string
@@ -62,6 +63,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err := s.verify(ctx); err != nil {
 		return nil, fmt.Errorf("open store: %w", err)
 	}
+	s.opened = true
 	s.startBatchers()
 	return s, nil
 }
@@ -144,7 +146,7 @@ func (s *Store) verify(ctx context.Context) error {
 		if m.sequence < seen[shard] {
 			return fmt.Errorf("%w: shard %d is behind", ErrDataLost, shard)
 		}
-		s.sequences.note(shard, m.sequence)
+		s.saw(shard, m.sequence, !s.opened)
 	}
 	return nil
 }

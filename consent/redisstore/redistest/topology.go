@@ -1,6 +1,7 @@
 package redistest
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"os"
@@ -73,7 +74,7 @@ func StartSentinel(t testing.TB, primary *Server, user string) string {
 	t.Helper()
 	port := FreePort(t)
 	config := filepath.Join(t.TempDir(), "sentinel.conf")
-	text := fmt.Sprintf("port %d\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 %d 1\nsentinel down-after-milliseconds main 500\n"+
+	text := fmt.Sprintf("port %d\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 %d 1\nsentinel down-after-milliseconds main 1500\n"+
 		"sentinel failover-timeout main 3000\n", port, primary.Port())
 	if user != "" {
 		text += fmt.Sprintf("sentinel auth-user main %s\nsentinel auth-pass main %s\n", user, user)
@@ -95,7 +96,8 @@ func StartSentinel(t testing.TB, primary *Server, user string) string {
 // run runs a process until the test ends.
 func run(t testing.TB, cmd *exec.Cmd) {
 	t.Helper()
-	cmd.SysProcAttr = attributes()
+	var said bytes.Buffer
+	cmd.Stdout, cmd.SysProcAttr = &said, attributes()
 	started, ended := make(chan error, 1), make(chan struct{})
 	go func() {
 		runtime.LockOSThread() // the child dies with the thread that started it
@@ -109,7 +111,12 @@ func run(t testing.TB, cmd *exec.Cmd) {
 	if err := <-started; err != nil {
 		t.Fatalf("start %s: %v", cmd.Path, err)
 	}
-	t.Cleanup(func() { cmd.Process.Kill(); <-ended })
+	t.Cleanup(func() {
+		cmd.Process.Kill()
+		if <-ended; t.Failed() {
+			t.Logf("%s said:\n%s", filepath.Base(cmd.Path), said.String())
+		}
+	})
 }
 
 // User is the settings of a server that has one more user, who may do everything. Its password is its name.
@@ -118,9 +125,11 @@ func User(name string) []string {
 }
 
 // Shut keeps users out of a server and ends their connections, as a network does that loses what they send: for whoever speaks to the
-// server as another user nothing changes. Admit lets them in again.
+// server as another user nothing changes. Who may not be a user of his own is the default one: that one loses what Sentinel needs.
+// Admit lets them in again.
 func (s *Server) Shut(users ...string) {
 	s.t.Helper()
+	s.Do("acl", "setuser", "default", "-ping", "-info", "-multi", "-slaveof", "-subscribe")
 	for _, name := range users {
 		s.Do("acl", "setuser", name, "off")
 		s.Do("client", "kill", "user", name)
@@ -136,10 +145,25 @@ func (s *Server) Admit(users ...string) {
 	}
 }
 
+// Failover makes a Sentinel fail over to the one replica at once, instead of when it finds the master dead, which takes it uncertain
+// time where it still hears something of the master.
+func (s *Server) Failover(sentinel string) {
+	s.t.Helper()
+	client := redis.NewSentinelClient(&redis.Options{Addr: sentinel, DisableIdentity: true})
+	defer client.Close()
+	s.promoted(func() { client.Failover(s.t.Context(), "main") }) // refused while there is one already, or no replica that is well
+}
+
 // Promoted waits until a replica is the master.
 func (s *Server) Promoted() {
 	s.t.Helper()
+	s.promoted(func() {})
+}
+
+func (s *Server) promoted(meanwhile func()) {
+	s.t.Helper()
 	wait(s.t, "the replica to be promoted", func() bool {
+		meanwhile()
 		role, err := s.Client().Do(s.t.Context(), "role").Slice()
 		return err == nil && role[0] == "master"
 	})
