@@ -38,12 +38,6 @@ func (r *replicated) startAt(sentinel string) *gateway {
 	return g
 }
 
-// another makes the promoted replica a master with a replica, which is what it needs to serve.
-func (r *replicated) another() {
-	r.replica.Promoted()
-	r.replica.Replica()
-}
-
 // TestFailover: the master dies under load, and Sentinel promotes the replica. Whatever was released has its event at the new master or
 // in the archive, no withdrawal that was acknowledged is lost, and nothing is released under one.
 func TestFailover(t *testing.T) {
@@ -55,7 +49,8 @@ func TestFailover(t *testing.T) {
 	s := r.startSwing(demo.Karena(), l)
 	until(t, endWithin, "withdrawals", func() bool { return s.acknowledged() >= 3 })
 	r.primary.Kill()
-	r.another()
+	r.replica.Promoted()
+	r.replica.Replica() // without one nothing is released
 	r.goesOn(s, a, b)
 	s.end()
 	replies := l.end()
@@ -91,7 +86,8 @@ func TestPartition(t *testing.T) {
 
 	news.Stop()
 	r.primary.Shut("sentinel", "replica")
-	r.another()
+	r.replica.Failover(r.sentinel)
+	r.replica.Replica()
 	alone := behind.ask(gp, other)
 	alone.wantUnavailable(t, "at the old master, after the promotion")
 	r.goesOn(s, ahead)

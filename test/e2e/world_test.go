@@ -5,14 +5,17 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"zorgsluis/audit"
 	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/consent/redisstore/redistest"
@@ -145,7 +148,13 @@ func (w *world) change(person fhir.Identifier, apply func(*consent.Standing) err
 
 // changeAs is change with the reason of its event; it gives what is on file afterwards.
 func (w *world) changeAs(reason policy.Reason, person fhir.Identifier, apply func(*consent.Standing) error) (consent.Standing, error) {
-	return w.changeOnce(uuid(), reason, person, apply)
+	request := uuid()
+	for end := time.Now().Add(endWithin); ; {
+		st, err := w.changeOnce(request, reason, person, apply)
+		if w.replicas == 0 || !errors.Is(err, audit.ErrUnavailable) || time.Now().After(end) { // a replica may be slow to confirm
+			return st, err
+		}
+	}
 }
 
 // put files a record and gives its id.
