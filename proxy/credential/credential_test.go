@@ -225,12 +225,16 @@ func TestOnlyTheSourceItself(t *testing.T) {
 			t.Errorf("%s: got error %v, want that it is elsewhere", address, err)
 		}
 	}
+	page, _ := http.NewRequest(http.MethodGet, "https://fhir.example/r4?_getpages=1", nil)
+	if _, err := transport.RoundTrip(page); err != nil || len(reached) != 1 {
+		t.Errorf("a page link: got error %v, reached %v", err, reached)
+	}
 	r, _ := http.NewRequest(http.MethodGet, "https://fhir.example/r4/Patient/1", nil)
-	if _, err := transport.RoundTrip(r); err != nil || len(reached) != 1 || len(r.Header) != 0 {
-		t.Errorf("got error %v, reached %v, header %v of the request, want one and none", err, reached, r.Header)
+	if _, err := transport.RoundTrip(r); err != nil || len(reached) != 2 || len(r.Header) != 0 {
+		t.Errorf("got error %v, reached %v, header %v of the request, want one more and none", err, reached, r.Header)
 	}
 	transport.Tokens = newTokens(&endpoint{answer: func(int) (int, string) { return 503, "" }})
-	if _, err := transport.RoundTrip(r); err == nil || len(reached) != 1 {
+	if _, err := transport.RoundTrip(r); err == nil || len(reached) != 2 {
 		t.Errorf("without a token: got error %v and %v, want nothing sent", err, reached)
 	}
 }

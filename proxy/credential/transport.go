@@ -60,8 +60,9 @@ func (t *Transport) send(r *http.Request, token string) (*http.Response, error) 
 }
 
 // holds reports whether an address is the source's. A base that another address merely begins with is not enough: hosts are
-// compared, and the path must go on with a slash (CVE-2026-34359).
+// compared, and a path that is not the base's own must go on with a slash (CVE-2026-34359). Page links are often the base with a query.
 func (t *Transport) holds(u *url.URL) bool {
+	path, base := u.EscapedPath(), t.Base.EscapedPath()
 	return u.Scheme == t.Base.Scheme && u.Host == t.Base.Host && u.User == nil && u.Opaque == "" &&
-		strings.HasPrefix(u.EscapedPath(), t.Base.EscapedPath()+"/")
+		(path == base || strings.HasPrefix(path, base+"/"))
 }
