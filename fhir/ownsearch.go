@@ -25,6 +25,7 @@ const (
 	ownToken                         // code, system|code, system| or |code; several separated by commas
 	ownIdentifier                    // system|value
 	ownPatient                       // system|value of the patient
+	ownReference                     // the patient's id, or Patient/id
 )
 
 // ownSearches is the closed grammar, by type. The names for access events are those of IHE ATNA ITI-81.
@@ -36,9 +37,13 @@ var ownSearches = map[string]struct {
 		"date": ownDate, "outcome": ownToken, "type": ownToken, "subtype": ownToken,
 		"agent.identifier": ownIdentifier, "agent:identifier": ownIdentifier, "patient.identifier": ownPatient,
 	}},
+	"Consent": {sort: "-_lastUpdated", params: map[string]ownKind{
+		"status": ownToken, "category": ownToken, "period": ownDate, "_lastUpdated": ownDate,
+		"patient": ownReference, "patient.identifier": ownPatient, "patient:identifier": ownPatient,
+	}},
 }
 
-// OwnSearchParam is a parameter of an own search, as a CapabilityStatement lists it: its name, and date or token.
+// OwnSearchParam is a parameter of an own search, as a CapabilityStatement lists it: its name, and date, token or reference.
 type OwnSearchParam struct{ Name, Kind string }
 
 // OwnSearchParams lists the parameters of a type, in order of their names; modifiers are not listed.
@@ -47,8 +52,11 @@ func OwnSearchParams(typ string) []OwnSearchParam {
 	grammar := ownSearches[typ].params
 	for _, name := range slices.Sorted(maps.Keys(grammar)) {
 		kind := "token"
-		if grammar[name] == ownDate {
+		switch grammar[name] {
+		case ownDate:
 			kind = "date"
+		case ownReference:
+			kind = "reference"
 		}
 		if !strings.Contains(name, ":") {
 			params = append(params, OwnSearchParam{Name: name, Kind: kind})
@@ -79,7 +87,7 @@ func parseOwnSearch(typ string, r Request) (OwnSearch, *RequestError) {
 	s, once := OwnSearch{Type: typ}, map[string]bool{}
 	for _, p := range given {
 		// A date may be given twice, for both ends of a period.
-		if repeats := p.Name == "date"; once[p.Name] && !repeats {
+		if repeats := ownSearches[typ].params[p.Name] == ownDate; once[p.Name] && !repeats {
 			return OwnSearch{}, &RequestError{Element: echo(p.Name), Reason: "the parameter is given twice"}
 		}
 		once[p.Name] = true
@@ -131,7 +139,14 @@ func (s *OwnSearch) take(p Param, given int) *RequestError {
 	switch kind {
 	case 0:
 		return notSupported(echo(p.Name), "the parameter is not served")
-	case ownPatient:
+	case ownPatient, ownReference:
+		if s.Patient.Named() {
+			return &RequestError{Element: p.Name, Reason: "the patient is named twice"}
+		}
+		if kind == ownReference {
+			s.Patient.ID = ID(strings.TrimPrefix(p.Value, "Patient/"))
+			return nil
+		}
 		s.Patient.Identifier, _ = parseIdentifier(p.Value)
 	default:
 		s.Params = append(s.Params, p)
@@ -155,6 +170,10 @@ func (k ownKind) fault(value string) string {
 	case ownIdentifier, ownPatient:
 		if _, ok := parseIdentifier(value); !ok {
 			return "the value is not of the form system|value"
+		}
+	case ownReference:
+		if !validID(strings.TrimPrefix(value, "Patient/")) {
+			return "the value is not the id of a patient"
 		}
 	}
 	return ""
@@ -190,6 +209,33 @@ func (p Param) MatchesInstant(at time.Time, place *time.Location) bool {
 		return at.Before(from)
 	}
 	return !at.Before(from) && at.Before(to)
+}
+
+// MatchesPeriod reports whether a period is what a date parameter asks for (R4 §3.1.1.4.7). The period is without its end; an end that is
+// zero is open.
+func (p Param) MatchesPeriod(start, end time.Time, place *time.Location) bool {
+	prefix, from, to, ok := parsePeriod(p.Value, place)
+	begins := !start.IsZero() && !start.Before(from) // not before the value does
+	ends := !end.IsZero() && !end.After(to)          // not after it
+	switch {
+	case !ok:
+		return false
+	case prefix == "ne":
+		return !begins || !ends
+	case prefix == "ge":
+		return !ends || begins
+	case prefix == "gt":
+		return !ends
+	case prefix == "sa":
+		return !start.IsZero() && !start.Before(to)
+	case prefix == "le":
+		return !begins || ends
+	case prefix == "lt":
+		return !begins
+	case prefix == "eb":
+		return !end.IsZero() && !end.After(from)
+	}
+	return begins && ends
 }
 
 // MatchesToken reports whether one of the codings is what a token parameter asks for.

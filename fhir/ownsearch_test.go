@@ -141,3 +141,56 @@ func TestOwnSearchParams(t *testing.T) {
 		t.Errorf("got %v of a type that the gateway does not keep", got)
 	}
 }
+
+func TestParseOwnSearchOfConsents(t *testing.T) {
+	get := func(query string) fhir.Request {
+		return fhir.Request{Method: "GET", Path: "/gateway/Consent", RawQuery: query}
+	}
+	s, err := fhir.ParseOwnSearch("Consent", get("patient=Patient/abc&status=active&period=ge2026&period=le2027&_lastUpdated=gt2026-01&_sort=-_lastUpdated"))
+	if err != nil || s.Patient.ID != "abc" || s.Redacted() != "Consent?_lastUpdated=gt2026-01&period=ge2026&period=le2027&status=active" {
+		t.Errorf("got %+v, %q, %v", s, s.Redacted(), err)
+	}
+	for _, query := range []string{"patient=Group/abc", "patient=a%20b", "patient=abc&patient.identifier=a|b", "_sort=-date", "status=active&status=active", "date=2026"} {
+		if _, err := fhir.ParseOwnSearch("Consent", get(query)); err == nil {
+			t.Errorf("%s: got no error", query)
+		}
+	}
+	kinds := map[string]string{}
+	for _, p := range fhir.OwnSearchParams("Consent") {
+		kinds[p.Name] = p.Kind
+	}
+	if kinds["patient"] != "reference" || kinds["period"] != "date" || kinds["status"] != "token" || len(kinds) != 6 {
+		t.Errorf("got %v", kinds)
+	}
+}
+
+func TestMatchesPeriod(t *testing.T) {
+	day := func(s string) time.Time {
+		if s == "" {
+			return time.Time{}
+		}
+		at, err := time.Parse(time.DateOnly, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	for _, tt := range []struct {
+		value, from, to string
+		want            bool
+	}{
+		{"2026", "2026-02-01", "2026-03-01", true}, {"2026", "2025-02-01", "2026-03-01", false}, {"2026", "2026-02-01", "", false},
+		{"ne2026", "2026-02-01", "2026-03-01", false}, {"ne2026", "", "", true},
+		{"ge2026", "2020-01-01", "2026-06-01", false}, {"ge2026", "2020-01-01", "2027-06-01", true}, {"ge2026", "2026-01-01", "2026-06-01", true}, {"ge2026", "", "", true},
+		{"gt2026", "2026-01-01", "2026-06-01", false}, {"gt2026", "2026-01-01", "", true},
+		{"le2026", "2026-06-01", "2027-06-01", false}, {"le2026", "2025-06-01", "2027-06-01", true}, {"le2026", "2026-06-01", "2026-07-01", true},
+		{"lt2026", "2026-06-01", "2026-07-01", false}, {"lt2026", "", "2020-01-01", true},
+		{"sa2026", "2027-01-01", "", true}, {"sa2026", "2026-12-31", "", false}, {"sa2026", "", "", false},
+		{"eb2026", "", "2026-01-01", true}, {"eb2026", "", "2026-01-02", false}, {"eb2026", "", "", false},
+		{"nonsense", "", "", false},
+	} {
+		if got := (fhir.Param{Name: "period", Value: tt.value}).MatchesPeriod(day(tt.from), day(tt.to), time.UTC); got != tt.want {
+			t.Errorf("%s of %s to %s: got %v, want %v", tt.value, tt.from, tt.to, got, tt.want)
+		}
+	}
+}

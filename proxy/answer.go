@@ -36,6 +36,11 @@ const (
 	causeBadSource
 	causeSlowSource
 	causeTooLarge
+	causeConflict       // the resource changed since the version that the caller had
+	causePrecondition   // If-Match is missing
+	causeUnprocessable  // understood, and not acceptable as it is
+	causeReused         // the request id was used for another change
+	causeOutcomeUnknown // a change may be there or not
 )
 
 // answerRow is the outward form of a cause: one fixed text per row, so that no answer tells more than its row.
@@ -66,6 +71,11 @@ var answerRows = map[cause]answerRow{
 	causeBadSource:          {http.StatusBadGateway, "transient", "The source did not give a usable answer"},
 	causeSlowSource:         {http.StatusGatewayTimeout, "timeout", "The source did not answer in time"},
 	causeTooLarge:           {http.StatusBadGateway, "too-costly", "The answer of the source is too large; ask for a smaller page"},
+	causeConflict:           {http.StatusPreconditionFailed, "conflict", "The resource was changed since: read it again"},
+	causePrecondition:       {http.StatusPreconditionRequired, "required", "If-Match must name the version that is to be changed"},
+	causeUnprocessable:      {http.StatusUnprocessableEntity, "business-rule", "The resource cannot be taken as it is"},
+	causeReused:             {http.StatusConflict, "conflict", "The request id was used for another change"},
+	causeOutcomeUnknown:     {http.StatusServiceUnavailable, "transient", "The outcome is unknown: send the same request again, with the same X-Request-Id"},
 }
 
 // refusal ends an exchange without release. Its reason is for the event and the log, never for the caller.
@@ -93,7 +103,7 @@ func refuse(c cause, reason policy.Reason) *refusal { return &refusal{cause: c, 
 // recorded reports whether the refusal is an event of its own. What is refused because the store is down or the gateway sheds
 // load is counted only (design.md, promise 2): recording it would need what is missing.
 func (r *refusal) recorded() bool {
-	return r.cause != causeUnavailable && r.cause != causeOverloaded
+	return r.cause != causeUnavailable && r.cause != causeOverloaded && r.cause != causeOutcomeUnknown
 }
 
 // requestCauses maps what ParseInteraction says to a cause.
@@ -115,6 +125,10 @@ type answer struct {
 	challenge string
 	allow     bool // says which methods the path takes
 	retry     int  // seconds, 0 = none
+
+	// Of a resource of the gateway's own: its version, when that was made, and where it is.
+	etag, location string
+	modified       time.Time
 
 	headOnly bool // HEAD: everything but the body
 	// attachment is the content type of a document that is given as it is; empty for FHIR JSON.
@@ -147,7 +161,7 @@ func (r *refusal) answer() answer {
 	}
 	a := answer{status: row.status, challenge: r.challenge, body: fhir.Outcome("error", row.issue, row.text, r.element)}
 	switch r.cause {
-	case causeUnavailable, causeOverloaded:
+	case causeUnavailable, causeOverloaded, causeOutcomeUnknown:
 		a.retry = 1
 	case causeThrottled:
 		a.retry = 60
@@ -167,8 +181,12 @@ func methods(target string) string {
 		return "OPTIONS, POST"
 	case source:
 		return "GET, HEAD, OPTIONS"
-	case strings.HasSuffix(path, "/_search"), strings.HasPrefix(path, "/gateway/$"):
+	case strings.HasSuffix(path, "/_search"), strings.HasPrefix(path, "/gateway/$"), strings.HasSuffix(path, "/$withdraw"):
 		return "POST"
+	case path == consentPath:
+		return "GET, HEAD, POST"
+	case strings.HasPrefix(path, consentPath+"/") && !strings.Contains(path, "/_history"):
+		return "GET, HEAD, PUT"
 	}
 	return "GET, HEAD"
 }
@@ -202,6 +220,13 @@ func (a answer) write(w http.ResponseWriter, r *http.Request, exchange string) {
 	}
 	if a.allow {
 		h.Set("Allow", methods(r.RequestURI))
+	}
+	if a.etag != "" {
+		h.Set("ETag", a.etag)
+		h.Set("Last-Modified", a.modified.UTC().Format(http.TimeFormat))
+	}
+	if a.location != "" {
+		h.Set("Location", a.location)
 	}
 	if a.retry > 0 {
 		h.Set("Retry-After", strconv.Itoa(a.retry))

@@ -94,11 +94,16 @@ func (g *Gate) readOperation(r *http.Request, query string) ([]byte, *refusal) {
 	if query != "" {
 		return nil, refuse(causeMalformed, "query")
 	}
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != "application/fhir+json" && media != "application/json" {
+	if !isJSON(r) {
 		return nil, refuse(causeMediaType, "media-type")
 	}
 	return g.requestBody(r)
+}
+
+// isJSON reports whether a body says that it is FHIR JSON.
+func isJSON(r *http.Request) bool {
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return err == nil && (media == "application/fhir+json" || media == "application/json")
 }
 
 // mayDeclare decides on the caller alone: rules 1, 2 and 5 to 7 of decision.md for the emergency that is declared. A declaration that its

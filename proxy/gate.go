@@ -203,6 +203,9 @@ func (g *Gate) route(ctx context.Context, x *exchange, r *http.Request) (answer,
 	if document, ok := g.metadataOf(path); ok && isGet(r) {
 		return g.openJSON(x, document)
 	}
+	if q, ok := consentRoute(r.Method, path, query); ok {
+		return g.serveConsents(ctx, x, r, q)
+	}
 	if id, ok := strings.CutPrefix(path, "/gateway/AuditEvent/"); ok && isGet(r) {
 		return g.serveEvent(ctx, x, r, query, audit.EventID(id))
 	}

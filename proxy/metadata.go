@@ -6,6 +6,7 @@ import (
 	model "github.com/samply/golang-fhir-models/fhir-models/fhir"
 
 	"zorgsluis/audit"
+	"zorgsluis/consent/consentfhir"
 	"zorgsluis/fhir"
 )
 
@@ -31,17 +32,35 @@ func (g *Gate) ownCapability() ([]byte, error) {
 				Type:        model.ResourceTypeAuditEvent,
 				Interaction: []model.CapabilityStatementRestResourceInteraction{{Code: model.TypeRestfulInteractionRead}, {Code: model.TypeRestfulInteractionSearchType}},
 				SearchParam: ownSearchParams("AuditEvent"),
-			}, {
+			}, g.consentCapability(), {
 				Type:        model.ResourceTypeCodeSystem,
 				Interaction: []model.CapabilityStatementRestResourceInteraction{{Code: model.TypeRestfulInteractionRead}},
 			}},
 			Operation: []model.CapabilityStatementRestResourceOperation{
 				{Name: "break-glass", Definition: base + "/$break-glass"},
 				{Name: "break-glass-end", Definition: base + "/$break-glass-end"},
+				{Name: "object", Definition: base + "/$object"},
 			},
 		}},
 	}
 	return statement.MarshalJSON()
+}
+
+// consentCapability is what is served of Consent.
+func (g *Gate) consentCapability() model.CapabilityStatementRestResource {
+	r := model.CapabilityStatementRestResource{
+		Type: model.ResourceTypeConsent, Profile: new(consentfhir.URL), Versioning: new(model.ResourceVersionPolicyVersionedUpdate),
+		ReadHistory: new(true), UpdateCreate: new(false), ConditionalCreate: new(false), SearchParam: ownSearchParams("Consent"),
+		SupportedProfile: []string{consentfhir.ProfileBasic, consentfhir.ProfileIntermediate},
+		Operation:        []model.CapabilityStatementRestResourceOperation{{Name: "withdraw", Definition: g.parts.PublicURL + consentPath + "/$withdraw"}},
+	}
+	for _, code := range []model.TypeRestfulInteraction{
+		model.TypeRestfulInteractionCreate, model.TypeRestfulInteractionRead, model.TypeRestfulInteractionVread, model.TypeRestfulInteractionUpdate,
+		model.TypeRestfulInteractionHistoryInstance, model.TypeRestfulInteractionSearchType,
+	} {
+		r.Interaction = append(r.Interaction, model.CapabilityStatementRestResourceInteraction{Code: code})
+	}
+	return r
 }
 
 // reasonsPath is where the reasons that a declaration may give are told.
@@ -70,7 +89,9 @@ func ownSearchParams(typ string) (params []model.CapabilityStatementRestResource
 	return params
 }
 
-var searchParamTypes = map[string]model.SearchParamType{"date": model.SearchParamTypeDate, "token": model.SearchParamTypeToken}
+var searchParamTypes = map[string]model.SearchParamType{
+	"date": model.SearchParamTypeDate, "token": model.SearchParamTypeToken, "reference": model.SearchParamTypeReference,
+}
 
 func (g *Gate) started() string { return g.parts.Started.UTC().Format(time.RFC3339) }
 

@@ -27,6 +27,19 @@ type parameter struct {
 // readParameters reads a Parameters resource strictly: each parameter once, none but those that the operation has, and the patient
 // among them.
 func (g *Gate) readParameters(body []byte, take func(parameter) bool) *refusal {
+	named := false
+	ref := g.readWords(body, func(p parameter) bool {
+		named = named || p.Name == "patient"
+		return take(p)
+	})
+	if ref == nil && !named {
+		return &refusal{cause: causeMalformed, reason: "declaration-body", element: "patient"}
+	}
+	return ref
+}
+
+// readWords is readParameters where the patient need not be named.
+func (g *Gate) readWords(body []byte, take func(parameter) bool) *refusal {
 	malformed := func(element string) *refusal {
 		return &refusal{cause: causeMalformed, reason: "declaration-body", element: element}
 	}
@@ -48,9 +61,6 @@ func (g *Gate) readParameters(body []byte, take func(parameter) bool) *refusal {
 			return malformed("parameter")
 		}
 		seen[one.Name] = true
-	}
-	if !seen["patient"] {
-		return malformed("patient")
 	}
 	return nil
 }

@@ -131,6 +131,7 @@ type Parts struct {
 	Standings     Standings
 	Recorder      Recorder
 	Declarations  Declarations
+	Consents      Consents
 	Events        Events
 	CursorKeys    [][]byte // 32 bytes each; the first seals, all open
 	Limits        Limits
@@ -167,6 +168,7 @@ func (p *Parts) check() error {
 	need(p.Standings != nil, "Standings")
 	need(p.Recorder != nil, "Recorder")
 	need(p.Declarations != nil, "Declarations")
+	need(p.Consents.Store != nil && p.Consents.Check != nil, "Consents: store, check")
 	need(p.Events != nil, "Events")
 	need(len(p.CursorKeys) > 0, "CursorKeys")
 	need(p.Now != nil, "Now")

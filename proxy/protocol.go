@@ -94,6 +94,11 @@ func (g *Gate) requestBody(r *http.Request) ([]byte, *refusal) {
 	case r.Method != http.MethodPost:
 		return nil, nil
 	}
+	return g.readBody(r)
+}
+
+// readBody reads a body within the limit.
+func (g *Gate) readBody(r *http.Request) ([]byte, *refusal) {
 	limit := g.parts.Limits.RequestBody
 	if r.ContentLength > limit {
 		return nil, refuse(causeTooLong, "request-too-long")

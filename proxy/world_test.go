@@ -107,6 +107,7 @@ func (w *world) parts() proxy.Parts {
 		SMART:         func(context.Context, string) ([]byte, bool, error) { return nil, false, nil },
 		Address:       func(r *http.Request) string { return strings.Split(r.RemoteAddr, ":")[0] }, Authenticator: fakeCallers{}, Policy: p, Categories: tables.DataCategories,
 		Standings: w.store, Recorder: w.store, Declarations: w.store, Events: w.store,
+		Consents:   proxy.Consents{Store: w.store, Check: func(consent.Record, time.Time) error { return nil }},
 		CursorKeys: [][]byte{[]byte("0123456789abcdef0123456789abcdef")},
 		Limits: proxy.Limits{
 			RequestBody: 64 << 10, ResponseBody: 1 << 20, Memory: 8 << 20, InFlight: 64, Request: 5 * time.Second, Store: time.Second,
@@ -356,6 +357,18 @@ func (s *fakeStore) CountDeclaration(context.Context, string, time.Duration, int
 }
 
 func (s *fakeStore) NewDeclarationID(fhir.Identifier) consent.DeclarationID { return "s00-declaration" }
+
+func (s *fakeStore) NewRecordID(fhir.Identifier) consent.RecordID {
+	return "01-0123456789abcdef0123456789abcdef"
+}
+
+func (s *fakeStore) History(context.Context, consent.PersonKey) ([]consent.Standing, error) {
+	return nil, nil
+}
+
+func (s *fakeStore) Owner(context.Context, consent.RecordID) (consent.PersonKey, error) {
+	return "", nil
+}
 
 func (s *fakeStore) Events(_ context.Context, key consent.PersonKey, before audit.Mark, limit int) ([]audit.Event, bool, error) {
 	s.mu.Lock()

@@ -34,6 +34,7 @@ type Config struct {
 	Sources     []Source                     `yaml:"sources"`
 	Policy      Policy                       `yaml:"policy"`
 	BreakGlass  BreakGlass                   `yaml:"break_glass"`
+	Consents    Consents                     `yaml:"consents"`
 	Information struct {
 		Folder string `yaml:"folder"`
 	} `yaml:"information"`

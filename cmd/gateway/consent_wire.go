@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -15,11 +14,6 @@ import (
 // consentReader reads the wire form of consents.
 type consentReader interface {
 	Read(b []byte) (consentfhir.Consent, error)
-}
-
-// consentProfile is how consents are read and written by the commands.
-func (s *settings) consentProfile() consentfhir.Profile {
-	return consentfhir.Profile{Groups: slices.Sorted(maps.Keys(s.tables.Groups))}
 }
 
 // read understands one line. A line that is empty brings nothing.

@@ -112,6 +112,7 @@ func (s *settings) check(c *checker) {
 	s.profiles(c)
 	s.decisions(c)
 	s.information(c)
+	s.consentAPI(c)
 	s.authentication(c)
 	s.signIns(c)
 	s.smartIssuers(c)

@@ -20,6 +20,7 @@ import (
 // request's text could hold an identifier, and would let callers fill the memory.
 var interactions = []string{
 	"read", "vread", "history-instance", "search-type", "everything", "lastn", "attachment", "batch", "capabilities", "options", "break-glass", "break-glass-end", "access-events", "access-event",
+	"consent-read", "consent-vread", "consent-history", "consent-search", "consent-create", "consent-update", "consent-withdraw", "consent-object",
 }
 
 // The steps that are measured one by one (design.md, "One request").

@@ -69,6 +69,7 @@ func (s *settings) gate(store *redisstore.Store, a *authn.Authenticator, m *metr
 		Standings:     timedStandings{store, m.step(stepStanding)},
 		Recorder:      timedRecorder{store, m.step(stepCommit)},
 		Declarations:  store,
+		Consents:      s.consents(store),
 		Events:        personEvents{recent: store, archived: audit.OpenHistory(s.archiveFolder), wait: l.Timeouts.Store / 2},
 		CursorKeys:    s.cursorKeys,
 		Limits: proxy.Limits{

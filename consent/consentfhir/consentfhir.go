@@ -50,6 +50,10 @@ type Policy struct {
 const (
 	URL = "urn:zorgsluis:StructureDefinition:consent" // of the profile, in meta.profile
 
+	// ProfileBasic and ProfileIntermediate are the profiles of IHE PCF that are understood as well.
+	ProfileBasic        = "https://profiles.ihe.net/ITI/PCF/StructureDefinition/IHE.PCF.consentBasic"
+	ProfileIntermediate = "https://profiles.ihe.net/ITI/PCF/StructureDefinition/IHE.PCF.consentIntermediate"
+
 	extensionData        = "urn:zorgsluis:consent:data-category" // modifier: it narrows a provision
 	extensionChannel     = "urn:zorgsluis:consent:channel"       // modifier
 	extensionPosthumous  = "urn:zorgsluis:consent:posthumous"
@@ -79,11 +83,7 @@ const (
 )
 
 // profiles are those whose rules a resource may claim to follow.
-var profiles = []string{
-	URL,
-	"https://profiles.ihe.net/ITI/PCF/StructureDefinition/IHE.PCF.consentBasic",
-	"https://profiles.ihe.net/ITI/PCF/StructureDefinition/IHE.PCF.consentIntermediate",
-}
+var profiles = []string{URL, ProfileBasic, ProfileIntermediate}
 
 // namingSystems says which prefix of an organization's or practitioner's identifier stands for which system (domain.md §3.6).
 var namingSystems = []struct{ prefix, system string }{
@@ -143,6 +143,19 @@ func Of(st consent.Standing) []Consent {
 // versionOf names the version that was made at an instant of the store: no two changes of one person have the same.
 func versionOf(at time.Time) string {
 	return strings.NewReplacer("-", "", ":", "", ".", "-").Replace(at.UTC().Format("2006-01-02T15:04:05.000000Z"))
+}
+
+// Category is the one category (LOINC) of the Consents that are served.
+const Category = codeConsent
+
+// Status is the status of the Consent of a record.
+func Status(r consent.Record) string {
+	for status, of := range statuses {
+		if of == r.Status {
+			return status
+		}
+	}
+	return ""
 }
 
 // elements says where in the resource a field of a record stands.

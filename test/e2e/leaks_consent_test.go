@@ -413,13 +413,21 @@ var consentLeaks = []leak{
 			s.T.Error("the log holds a consent")
 		}
 	}},
-	{"CN-25", "A FHIR Consent is taken from nobody: not over HTTP, and not as a record", func(s *stage) {
+	{"CN-25", "A FHIR Consent is taken from those who may speak for the patient only, never by a source, and never about a patient who is named by a literal reference or twice", func(s *stage) {
 		body := `{"resourceType":"Consent","status":"active","patient":{"reference":"Patient/leak-b"},"provision":{"type":"permit"}}`
 		for _, path := range []string{"/fhir/demo/Consent", "/gateway/Consent"} {
 			r := s.tell(demo.GP(), question{method: http.MethodPost, path: path, contentType: "application/fhir+json", body: body})
 			if r.status != http.StatusMethodNotAllowed && r.status != http.StatusNotFound {
 				s.T.Errorf("POST %s: got %d", path, r.status)
 			}
+		}
+		own := demo.Patient("patient", leakB)
+		for _, patient := range []m{
+			{"reference": "Patient/leak-b"}, {"reference": "https://elsewhere.example/fhir/Patient/leak-b"}, {"type": "Group", "identifier": leakB.Identifier()},
+			{"reference": "Patient/leak-b", "identifier": leakB.Identifier()},
+		} {
+			c := consentFor(leakB, func(c m) { c["patient"], c["performer"] = patient, []any{patient} })
+			s.refused(own, sending(s.T, http.MethodPost, "/gateway/Consent", c), http.StatusUnprocessableEntity, "business-rule")
 		}
 		s.rejects(leakB, m{"resourceType": "Consent", "patient": m{"reference": "Patient/leak-b"}, "provision": m{"type": "permit"}}, "patient", "provision")
 		s.forbidden(demo.GP(), searchID("Observation", leakB))

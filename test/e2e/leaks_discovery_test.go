@@ -32,7 +32,7 @@ var (
 
 // metricLabels are all labels that a metric may have, and their values; of the others the values are numbers.
 var metricLabels = map[string][]string{
-	"interaction": {"read", "vread", "history-instance", "search-type", "everything", "lastn", "attachment", "batch", "capabilities", "options", "break-glass", "break-glass-end", "access-events", "access-event", "other"},
+	"interaction": {"read", "vread", "history-instance", "search-type", "everything", "lastn", "attachment", "batch", "capabilities", "options", "break-glass", "break-glass-end", "access-events", "access-event", "consent-read", "consent-vread", "consent-history", "consent-search", "consent-create", "consent-update", "consent-withdraw", "consent-object", "other"},
 	"step":        {"authenticate", "standing", "source", "commit"},
 	"what":        {"declared", "ended", "limited", "refused", "used"},
 	"version":     {"devel", "(devel)", ""},
@@ -89,13 +89,15 @@ var leaksDiscovery = []leak{
 					s.T.Errorf("%s is told of, and not served", told.Type)
 				}
 				for _, i := range told.Interaction {
-					if i.Code != "read" && i.Code != "search-type" {
+					own := base == "/gateway" && told.Type == "Consent" && slices.Contains([]string{"create", "update", "vread", "history-instance"}, i.Code)
+					if i.Code != "read" && i.Code != "search-type" && !own {
 						s.T.Errorf("%s: %s is told of, and not served", told.Type, i.Code)
 					}
 				}
 			}
 			for _, word := range []string{"Group", "Provenance", "_has", "_filter", "create", "update", "delete", "HAPI"} {
-				if strings.Contains(first.body, `"`+word+`"`) {
+				ours := base == "/gateway" && (word == "create" || word == "update") // of Consent
+				if strings.Contains(first.body, `"`+word+`"`) && !ours {
 					s.T.Errorf("the statement speaks of %s", word)
 				}
 			}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"zorgsluis/consent"
+	"zorgsluis/consent/consentfhir"
+	"zorgsluis/consent/redisstore"
+	"zorgsluis/policy"
+	"zorgsluis/proxy"
+)
+
+// Consents is what operators decide about consent over FHIR (docs/consent-profile.md).
+type Consents struct {
+	Recorders []string                 `yaml:"recorders"`
+	Parties   map[string]ConsentParty  `yaml:"parties"`
+	Emergency []string                 `yaml:"emergency"`
+	Policies  map[string]ConsentPolicy `yaml:"policies"`
+}
+
+// ConsentParty is the provider, or the category of providers, that a reference of others stands for.
+type ConsentParty struct {
+	Category     string `yaml:"category"`
+	Organization string `yaml:"organization"`
+	Practitioner string `yaml:"practitioner"`
+}
+
+// ConsentPolicy is a policy of others: what a patient who agreed to it was shown, and how that was done.
+type ConsentPolicy struct {
+	ID       string `yaml:"id"`
+	Version  string `yaml:"version"`
+	Language string `yaml:"language"`
+	SHA256   string `yaml:"sha256"`
+	Method   string `yaml:"method"`
+}
+
+// consentAPI checks what is decided about consent over FHIR.
+func (s *settings) consentAPI(c *checker) {
+	cfg := s.config.Consents
+	for i, category := range cfg.Recorders {
+		if !slices.Contains(s.catalogue.ProviderCategories, category) {
+			c.add(fmt.Sprintf("consents.recorders[%d]", i), "is not a provider category")
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(cfg.Parties)) {
+		p := cfg.Parties[name]
+		if (p.Category != "") == (p.Organization != "" || p.Practitioner != "") || p.Organization != "" && p.Practitioner != "" {
+			c.add("consents.parties", "a reference stands for one category, one organization or one practitioner")
+		}
+		if p.Category != "" && !slices.Contains(s.catalogue.ProviderCategories, p.Category) {
+			c.add("consents.parties", "a reference stands for a category that is not configured")
+		}
+	}
+	for _, uri := range slices.Sorted(maps.Keys(cfg.Policies)) {
+		if p := cfg.Policies[uri]; p.ID == "" || p.Version == "" || p.Language == "" || len(p.SHA256) != 64 || p.Method == "" {
+			c.add("consents.policies", "a policy needs id, version, language, sha256 and method")
+		}
+	}
+}
+
+// consentProfile is how Consent resources are read and written here.
+func (s *settings) consentProfile() consentfhir.Profile {
+	cfg := s.config.Consents
+	p := consentfhir.Profile{
+		Groups: s.catalogue.Groups, Emergency: cfg.Emergency, Parties: map[string]consent.Side{}, Policies: map[string]consentfhir.Policy{},
+	}
+	for name, side := range cfg.Parties {
+		p.Parties[name] = consent.Side(side)
+	}
+	for uri, of := range cfg.Policies {
+		p.Policies[uri] = consentfhir.Policy{
+			Information: consent.Information{ID: of.ID, Version: of.Version, Language: of.Language, SHA256: of.SHA256}, Method: of.Method,
+		}
+	}
+	return p
+}
+
+// consents are the parts of the Consent API.
+func (s *settings) consents(store *redisstore.Store) proxy.Consents {
+	c := proxy.Consents{Store: consentStore{store}, Profile: s.consentProfile(), Check: s.catalogue.CheckWrite}
+	for _, category := range s.config.Consents.Recorders {
+		c.Recorders = append(c.Recorders, policy.ProviderCategory(category))
+	}
+	return c
+}
+
+// consentStore gives the gate its own words for what the store answers.
+type consentStore struct{ *redisstore.Store }
+
+// History implements proxy.ConsentStore.
+func (s consentStore) History(ctx context.Context, key consent.PersonKey) ([]consent.Standing, error) {
+	versions, err := s.Store.History(ctx, key)
+	standings := make([]consent.Standing, len(versions))
+	for i, v := range versions {
+		standings[i] = v.Standing
+	}
+	return standings, err
+}
+
+// Owner implements proxy.ConsentStore.
+func (s consentStore) Owner(ctx context.Context, id consent.RecordID) (consent.PersonKey, error) {
+	key, err := s.Lookup(ctx, string(id))
+	if errors.Is(err, redisstore.ErrNotFound) {
+		return "", nil
+	}
+	return key, err
+}

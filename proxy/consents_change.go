@@ -1,0 +1,412 @@
+package proxy
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+	"zorgsluis/consent/consentfhir"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// The reasons of the events of changes.
+const (
+	reasonRecorded  policy.Reason = "recorded"
+	reasonUpdated   policy.Reason = "updated"
+	reasonWithdrawn policy.Reason = "withdrawn"
+	reasonObjected  policy.Reason = "objected"
+)
+
+// What a change can meet on file.
+var (
+	errNotActive = &consent.FieldError{Field: "status", Reason: "is not active any more: give a new consent"}
+	errOtherBody = &consent.FieldError{Field: "provision", Reason: "differs from what is on file: what is withdrawn is withdrawn as it is"}
+)
+
+// consentChange is one change of the Consents of a person.
+type consentChange struct {
+	id     consent.RecordID // that the event names
+	reason policy.Reason
+	status int // of the answer
+	// apply edits the standing. made finds what it made in the standing that came of it, also where that was an earlier attempt.
+	apply func(*consent.Standing) error
+	made  func(consentfhir.Consent) bool
+}
+
+// changeConsents makes a change together with its event, and shows what came of it.
+func (g *Gate) changeConsents(ctx context.Context, x *exchange, who *speaker, c consentChange) (answer, *refusal) {
+	may, ref := g.entitled(ctx, x, who)
+	if ref != nil {
+		return answer{}, ref
+	}
+	event := x.event(audit.OutcomePermit, c.reason, g.parts.PolicyHash)
+	event.Consent = c.id
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.parts.Limits.Store)
+	defer cancel()
+	st, err := g.parts.Consents.Store.Change(ctx, audit.Change{
+		Request: x.requestKey(), Person: who.person, Event: event,
+		Apply: func(st *consent.Standing) error {
+			if err := may(*st); err != nil {
+				return err
+			}
+			return c.apply(st)
+		},
+	})
+	if err != nil {
+		return answer{}, g.unchanged(x, err)
+	}
+	all := consentfhir.Of(st)
+	at := slices.IndexFunc(all, func(one consentfhir.Consent) bool { return one.Updated.Equal(st.Newest) && c.made(one) })
+	if at < 0 {
+		return answer{}, refuse(causeReused, "request-id-reused")
+	}
+	x.reason = c.reason
+	return g.consentAnswer(c.status, all[at], who)
+}
+
+// unchanged is the answer to a change that was not made.
+func (g *Gate) unchanged(x *exchange, err error) *refusal {
+	switch {
+	case errors.Is(err, errNotHere):
+		reason := x.reason
+		if reason == "" {
+			reason = "absent"
+		}
+		return refuse(causeNotFound, reason)
+	case errors.Is(err, audit.ErrConflict):
+		return refuse(causeConflict, "version-conflict")
+	case errors.Is(err, audit.ErrUnavailable):
+		return &refusal{cause: causeOutcomeUnknown, reason: "outcome-unknown", err: err}
+	}
+	if _, wrong := errors.AsType[*consent.FieldError](err); wrong {
+		return unacceptable(err)
+	}
+	return &refusal{cause: causeInternal, reason: "consent-not-recorded", err: err}
+}
+
+// unacceptable tells what is wrong with a resource: elements and reasons, never a value.
+func unacceptable(err error) *refusal {
+	r := &refusal{cause: causeUnprocessable, reason: "consent-unacceptable"}
+	var wrong []string
+	for _, one := range problemsOf(err) {
+		if one.Field == "" {
+			r.cause = causeMalformed
+		}
+		if text := strings.TrimPrefix(consentfhir.Element(one.Field)+": "+one.Reason, ": "); !slices.Contains(wrong, text) {
+			wrong = append(wrong, text)
+		}
+	}
+	r.element = strings.Join(wrong, "; ")
+	return r
+}
+
+func problemsOf(err error) (all []*consent.FieldError) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range joined.Unwrap() {
+			all = append(all, problemsOf(one)...)
+		}
+		return all
+	}
+	if one, ok := errors.AsType[*consent.FieldError](err); ok {
+		all = append(all, one)
+	}
+	return all
+}
+
+// resource reads the Consent in a body, and whose it is.
+func (g *Gate) resource(x *exchange, r *http.Request, q consentRequest, who *speaker) (consentfhir.Consent, *refusal) {
+	if q.query != "" {
+		return consentfhir.Consent{}, refuse(causeMalformed, "query")
+	}
+	if !isJSON(r) {
+		return consentfhir.Consent{}, refuse(causeMediaType, "media-type")
+	}
+	body, ref := g.readBody(r)
+	if ref != nil {
+		return consentfhir.Consent{}, ref
+	}
+	c, err := g.parts.Consents.Profile.Read(body)
+	if err != nil {
+		return c, unacceptable(err)
+	}
+	if c.PatientReference != "" {
+		return c, unacceptable(&consent.FieldError{Field: "patient", Reason: "is a literal reference: name the patient by an identifier"})
+	}
+	return c, g.is(x, who, c.Patient)
+}
+
+// createConsent puts a new Consent on file.
+func (g *Gate) createConsent(ctx context.Context, x *exchange, r *http.Request, q consentRequest, who *speaker) (answer, *refusal) {
+	if r.Header.Get("If-None-Exist") != "" {
+		return answer{}, &refusal{cause: causeNotSupported, reason: "conditional-create", element: "If-None-Exist"}
+	}
+	c, ref := g.resource(x, r, q, who)
+	if ref != nil {
+		return answer{}, ref
+	}
+	if c.Records[0].Status != consent.StatusActive {
+		return answer{}, unacceptable(&consent.FieldError{Field: "status", Reason: "is not active"})
+	}
+	return g.putConsent(ctx, x, who, c.Records, reasonRecorded)
+}
+
+// putConsent puts records on file as one Consent.
+func (g *Gate) putConsent(ctx context.Context, x *exchange, who *speaker, records []consent.Record, reason policy.Reason) (answer, *refusal) {
+	id := g.parts.Consents.Store.NewRecordID(who.person)
+	return g.changeConsents(ctx, x, who, consentChange{
+		id: id, reason: reason, status: http.StatusCreated,
+		apply: func(st *consent.Standing) error {
+			fresh, err := g.fresh(who, id, records, nil, st.Newest)
+			st.Records = append(st.Records, fresh...)
+			return err
+		},
+		made: func(c consentfhir.Consent) bool { return sameContent(c.Records, records) },
+	})
+}
+
+// fresh are records as they go on file now: checked, with their ids, without the stamps that the store sets. Before are those that they
+// take the place of.
+func (g *Gate) fresh(who *speaker, id consent.RecordID, records, before []consent.Record, now time.Time) ([]consent.Record, error) {
+	fresh := slices.Clone(records)
+	var wrong []error
+	for i := range fresh {
+		r := &fresh[i]
+		if r.RecordedAt.IsZero() {
+			r.RecordedAt.Time = now
+		}
+		r.RecordedBy = who.by
+		wrong = append(wrong, g.parts.Consents.Check(*r, now), who.mayRelay(*r, sameContent(records, before), before))
+		r.RecordedAt = consent.Time{}
+		if r.ID = id; i > 0 {
+			r.ID = consentfhir.Sibling(id, digits())
+		}
+	}
+	return fresh, errors.Join(wrong...)
+}
+
+// digits are those in which the records of one Consent differ.
+func digits() string {
+	var b [4]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand since Go 1.24)
+	return hex.EncodeToString(b[:])
+}
+
+// mayRelay reports, as an error, where somebody's consent is given by somebody else. Providers write down what they are told. Patients and
+// representatives speak for themselves; what the other said before stays said as long as nothing else changes, so that both can consent
+// to the same where the law asks for both (12 to 15 years).
+func (who *speaker) mayRelay(r consent.Record, same bool, before []consent.Record) error {
+	if who.office != "" {
+		return nil
+	}
+	for _, by := range r.GivenBy {
+		said := same && slices.Contains(before[0].GivenBy, by)
+		if by != who.says && !said {
+			return &consent.FieldError{Field: "given_by", Reason: "names somebody who does not speak here"}
+		}
+	}
+	if !slices.Contains(r.GivenBy, who.says) {
+		return &consent.FieldError{Field: "given_by", Reason: "does not name who speaks here"}
+	}
+	return nil
+}
+
+// sameContent reports whether records say the same about the same: who said it, when, and what became of it are left aside.
+func sameContent(a, b []consent.Record) bool {
+	return slices.EqualFunc(a, b, func(a, b consent.Record) bool {
+		return a.Decision == b.Decision && a.EmergencyException == b.EmergencyException && a.Holder == b.Holder && a.Party == b.Party &&
+			a.Channel == b.Channel && slices.Equal(a.Data, b.Data) && slices.Equal(a.Purposes, b.Purposes) && a.Posthumous == b.Posthumous &&
+			a.ValidFrom.Equal(b.ValidFrom.Time) && a.ValidTo.Equal(b.ValidTo.Time) && a.Method == b.Method && a.Information == b.Information
+	})
+}
+
+// updateConsent puts another version in the place of one that the caller has seen, or withdraws it.
+func (g *Gate) updateConsent(ctx context.Context, x *exchange, r *http.Request, q consentRequest, who *speaker) (answer, *refusal) {
+	version, ref := ifMatch(r)
+	if ref != nil {
+		return answer{}, ref
+	}
+	c, ref := g.resource(x, r, q, who)
+	switch {
+	case ref != nil:
+		return answer{}, ref
+	case version == "":
+		return answer{}, refuse(causePrecondition, "if-match-missing")
+	case c.ID != q.id:
+		return answer{}, &refusal{cause: causeMalformed, reason: "id-differs", element: "id"}
+	}
+	change := consentChange{id: q.id, reason: reasonUpdated, status: http.StatusOK}
+	change.made = func(made consentfhir.Consent) bool {
+		return made.ID == q.id && made.Records[0].Status == c.Records[0].Status && sameContent(made.Records, c.Records)
+	}
+	change.apply = func(st *consent.Standing) error { return g.replace(st, who, q.id, version, c.Records) }
+	switch c.Records[0].Status {
+	case consent.StatusWithdrawn:
+		change.reason = reasonWithdrawn
+		by := []string{who.says}
+		if who.says == "" {
+			by = slices.Clone(c.Records[0].GivenBy)
+		}
+		change.apply = func(st *consent.Standing) error { return withdraw(st, who, q.id, version, by, c.Records) }
+	case consent.StatusEnteredInError:
+		return answer{}, unacceptable(&consent.FieldError{Field: "status", Reason: "is not active or inactive"})
+	}
+	return g.changeConsents(ctx, x, who, change)
+}
+
+// replace puts records in the place of those of a Consent.
+func (g *Gate) replace(st *consent.Standing, who *speaker, id consent.RecordID, version string, records []consent.Record) error {
+	current, err := active(st, who, id, version)
+	if err != nil {
+		return err
+	}
+	fresh, err := g.fresh(who, id, records, current.Records, st.Newest)
+	if err != nil {
+		return err
+	}
+	var after []consent.Record
+	for _, r := range st.Records {
+		switch {
+		case r.ID == id:
+			after = append(after, fresh...)
+		case !consentfhir.Same(r.ID, id):
+			after = append(after, r)
+		}
+	}
+	st.Records = after
+	return nil
+}
+
+// active finds a Consent that the speaker may change, at the version that the change is for; an empty version is any.
+func active(st *consent.Standing, who *speaker, id consent.RecordID, version string) (consentfhir.Consent, error) {
+	all := consentfhir.Of(*st)
+	at := slices.IndexFunc(all, func(c consentfhir.Consent) bool { return c.ID == id && who.sees(c) })
+	switch {
+	case at < 0:
+		return consentfhir.Consent{}, errNotHere
+	case version != "" && all[at].Version != version:
+		return consentfhir.Consent{}, audit.ErrConflict
+	case all[at].Records[0].Status != consent.StatusActive:
+		return consentfhir.Consent{}, errNotActive
+	}
+	return all[at], nil
+}
+
+// withdraw marks all records of a Consent as withdrawn; the store gives the instant. Records, where there are any, are what the caller
+// believes to withdraw.
+func withdraw(st *consent.Standing, who *speaker, id consent.RecordID, version string, by []string, records []consent.Record) error {
+	current, err := active(st, who, id, version)
+	if err != nil {
+		return err
+	}
+	if records != nil && !sameContent(records, current.Records) {
+		return errOtherBody
+	}
+	for i := range st.Records {
+		if r := &st.Records[i]; consentfhir.Same(r.ID, id) {
+			r.Status, r.WithdrawnBy = consent.StatusWithdrawn, by
+		}
+	}
+	return nil
+}
+
+// ifMatch reads the version that a change is for; empty where the header is absent.
+func ifMatch(r *http.Request) (string, *refusal) {
+	values := r.Header.Values("If-Match")
+	if len(values) == 0 {
+		return "", nil
+	}
+	text := strings.TrimPrefix(strings.TrimSpace(values[0]), "W/")
+	version := strings.Trim(text, `"`)
+	if len(values) > 1 || version == "" || text != `"`+version+`"` || strings.ContainsAny(version, `",*`) {
+		return "", &refusal{cause: causeMalformed, reason: "if-match", element: "If-Match"}
+	}
+	return version, nil
+}
+
+// words is what an operation on consents may be told in its Parameters.
+type words struct {
+	patient   fhir.Identifier
+	by        string
+	exception bool
+}
+
+func (w *words) take(p parameter) bool {
+	switch {
+	case p.Name == "patient" && p.ValueIdentifier != nil:
+		w.patient = *p.ValueIdentifier
+	case p.Name == "by" && p.ValueCode != nil && (*p.ValueCode == consent.ByPatient || *p.ValueCode == consent.ByRepresentative):
+		w.by = *p.ValueCode
+	case p.Name == "emergency-exception" && p.ValueBoolean != nil:
+		w.exception = *p.ValueBoolean
+	default:
+		return false
+	}
+	return true
+}
+
+// said reads what an operation is told, and who says it. Patients and representatives need no body at all: withdrawing is not longer
+// than giving (AVG art. 7(3)).
+func (g *Gate) said(x *exchange, r *http.Request, q consentRequest, who *speaker) (words, *refusal) {
+	w := words{by: who.says}
+	if q.query != "" {
+		return w, refuse(causeMalformed, "query")
+	}
+	body, ref := g.readBody(r)
+	if ref != nil {
+		return w, ref
+	}
+	if len(body) > 0 {
+		if !isJSON(r) {
+			return w, refuse(causeMediaType, "media-type")
+		}
+		if ref := g.readWords(body, w.take); ref != nil {
+			return w, ref
+		}
+	}
+	switch {
+	case w.by == "":
+		return w, &refusal{cause: causeMalformed, reason: "by-missing", element: "by"}
+	case who.says != "" && w.by != who.says:
+		return w, refuse(causeForbidden, "not-the-speaker")
+	}
+	return w, g.is(x, who, w.patient)
+}
+
+// withdrawConsent ends a Consent, in one call.
+func (g *Gate) withdrawConsent(ctx context.Context, x *exchange, r *http.Request, q consentRequest, who *speaker) (answer, *refusal) {
+	version, ref := ifMatch(r)
+	if ref != nil {
+		return answer{}, ref
+	}
+	w, ref := g.said(x, r, q, who)
+	if ref != nil {
+		return answer{}, ref
+	}
+	return g.changeConsents(ctx, x, who, consentChange{
+		id: q.id, reason: reasonWithdrawn, status: http.StatusOK,
+		apply: func(st *consent.Standing) error { return withdraw(st, who, q.id, version, []string{w.by}, nil) },
+		made: func(c consentfhir.Consent) bool {
+			return c.ID == q.id && c.Records[0].Status == consent.StatusWithdrawn
+		},
+	})
+}
+
+// object stops everything, in one call: a total objection, which ends every permit that was given until now.
+func (g *Gate) object(ctx context.Context, x *exchange, r *http.Request, q consentRequest, who *speaker) (answer, *refusal) {
+	w, ref := g.said(x, r, q, who)
+	if ref != nil {
+		return answer{}, ref
+	}
+	return g.putConsent(ctx, x, who, []consent.Record{{
+		Status: consent.StatusActive, Decision: consent.DecisionDeny, EmergencyException: w.exception, Data: []string{}, Purposes: []string{},
+		GivenBy: []string{w.by}, Method: "$object",
+	}}, reasonObjected)
+}

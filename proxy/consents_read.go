@@ -1,0 +1,294 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	model "github.com/samply/golang-fhir-models/fhir-models/fhir"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+	"zorgsluis/consent/consentfhir"
+	"zorgsluis/fhir"
+)
+
+// How many Consents a page has by default and at most.
+const (
+	shownConsents = 50
+	mostConsents  = 200
+)
+
+// shown is an answer that shows Consents, and what was asked for it.
+type shown struct {
+	answer answer
+	ids    []consent.RecordID
+}
+
+// show reads what is on file, makes an answer of it, and records it while the standing is still that one.
+func (g *Gate) show(ctx context.Context, x *exchange, who *speaker, make func(consent.Standing) (shown, *refusal)) (answer, *refusal) {
+	may, ref := g.entitled(ctx, x, who)
+	if ref != nil {
+		return answer{}, ref
+	}
+	ctx = context.WithoutCancel(ctx)
+	for range attempts {
+		st, err := g.standing(ctx, x, who.key)
+		if err != nil {
+			return answer{}, &refusal{cause: causeUnavailable, reason: "store-unavailable", err: err}
+		}
+		if may(st) != nil {
+			return answer{}, refuse(causeNotFound, x.reason)
+		}
+		s, ref := make(st)
+		if ref != nil {
+			return answer{}, ref
+		}
+		x.categories, x.disclosed = []fhir.DataCategory{fhir.CategoryConsent}, nil
+		for _, id := range s.ids {
+			x.disclosed = append(x.disclosed, "Consent/"+string(id))
+		}
+		x.sorted()
+		release := audit.Release{
+			Event: x.event(audit.OutcomePermit, who.reason(), g.parts.PolicyHash), Conditional: true, Generation: st.Generation, NotAfter: x.subject.Expires,
+		}
+		sent := g.parts.Now()
+		err = g.commit(ctx, release)
+		switch {
+		case err == nil:
+			x.reason = who.reason()
+			s.answer.releases, s.answer.committed = []*audit.Release{&release}, sent
+			return s.answer, nil
+		case errors.Is(err, audit.ErrTooLate):
+			return answer{}, refuse(causeUnauthenticated, "token-expired").challenged(`Bearer error="invalid_token"`)
+		case !errors.Is(err, audit.ErrMoved):
+			return answer{}, &refusal{cause: causeUnavailable, reason: "event-not-recorded", err: err}
+		}
+	}
+	return answer{}, refuse(causeUnavailable, "standing-unsettled")
+}
+
+func (g *Gate) standing(ctx context.Context, x *exchange, key consent.PersonKey) (consent.Standing, error) {
+	ctx, cancel := g.within(ctx, x, g.parts.Limits.Store)
+	defer cancel()
+	st, _, err := g.parts.Standings.Standing(ctx, key)
+	return st, err
+}
+
+// readConsent gives one Consent, one version of it, or all versions.
+func (g *Gate) readConsent(ctx context.Context, x *exchange, q consentRequest, who *speaker) (answer, *refusal) {
+	return g.show(ctx, x, who, func(st consent.Standing) (shown, *refusal) {
+		if q.name == consentRead {
+			return g.oneConsent(consentfhir.Of(st), q, who)
+		}
+		versions, ref := g.versionsOf(ctx, x, q.id, who)
+		if ref != nil {
+			return shown{}, ref
+		}
+		if q.name == consentVRead {
+			return g.oneConsent(slices.DeleteFunc(versions, func(c consentfhir.Consent) bool { return c.Version != q.version }), q, who)
+		}
+		return g.historyOf(versions, q, who)
+	})
+}
+
+// oneConsent is the answer to a read: the Consent that is meant, among these.
+func (g *Gate) oneConsent(among []consentfhir.Consent, q consentRequest, who *speaker) (shown, *refusal) {
+	at := slices.IndexFunc(among, func(c consentfhir.Consent) bool { return c.ID == q.id && who.sees(c) })
+	if at < 0 {
+		return shown{}, refuse(causeNotFound, "absent")
+	}
+	a, ref := g.consentAnswer(http.StatusOK, among[at], who)
+	return shown{a, []consent.RecordID{q.id}}, ref
+}
+
+// versionsOf gives every version of one Consent, the newest first. What is on file for the person changes for other reasons as well: only
+// where this Consent changed there is a version of it.
+func (g *Gate) versionsOf(ctx context.Context, x *exchange, id consent.RecordID, who *speaker) ([]consentfhir.Consent, *refusal) {
+	ctx, cancel := g.within(ctx, x, g.parts.Limits.Store)
+	defer cancel()
+	standings, err := g.parts.Consents.Store.History(ctx, who.key)
+	if err != nil {
+		return nil, &refusal{cause: causeUnavailable, reason: "store-unavailable", err: err}
+	}
+	var versions []consentfhir.Consent
+	for _, st := range standings {
+		for _, c := range consentfhir.Of(st) {
+			if c.ID == id && who.sees(c) && (len(versions) == 0 || versions[len(versions)-1].Version != c.Version) {
+				versions = append(versions, c)
+			}
+		}
+	}
+	slices.Reverse(versions)
+	return versions, nil
+}
+
+// historyOf is the Bundle of all versions.
+func (g *Gate) historyOf(versions []consentfhir.Consent, q consentRequest, who *speaker) (shown, *refusal) {
+	if len(versions) == 0 {
+		return shown{}, refuse(causeNotFound, "absent")
+	}
+	base := g.parts.PublicURL + consentPath + "/" + string(q.id)
+	bundle := model.Bundle{Type: model.BundleTypeHistory, Link: []model.BundleLink{{Relation: "self", Url: base + "/_history"}}}
+	for i, c := range versions {
+		body, ref := g.consentBody(c, who)
+		if ref != nil {
+			return shown{}, ref
+		}
+		request, status := &model.BundleEntryRequest{Method: model.HTTPVerbPUT, Url: "Consent/" + string(q.id)}, "200"
+		if i == len(versions)-1 {
+			request, status = &model.BundleEntryRequest{Method: model.HTTPVerbPOST, Url: "Consent"}, "201"
+		}
+		bundle.Entry = append(bundle.Entry, model.BundleEntry{
+			FullUrl: &base, Resource: body, Request: request,
+			Response: &model.BundleEntryResponse{Status: status, Etag: new(etag(c)), LastModified: new(c.Updated.UTC().Format(time.RFC3339Nano))},
+		})
+	}
+	body, err := json.Marshal(bundle)
+	if err != nil {
+		return shown{}, &refusal{cause: causeInternal, reason: "consent-not-rendered", err: err}
+	}
+	return shown{answer{status: http.StatusOK, body: body}, []consent.RecordID{q.id}}, nil
+}
+
+// consentsCursor is what a page link of Consents holds, sealed: behind which it goes on, what was asked, and for whom.
+type consentsCursor struct {
+	Before  string            `json:"b"` // rank of the last one that was shown
+	Search  fhir.OwnSearch    `json:"s"`
+	Person  fhir.Identifier   `json:"p"`
+	Key     consent.PersonKey `json:"k"`
+	Caller  []byte            `json:"c"`
+	Expires int64             `json:"e"` // Unix seconds
+}
+
+// searchConsents gives a person's Consents, the newest first.
+func (g *Gate) searchConsents(ctx context.Context, x *exchange, r *http.Request, q consentRequest, who *speaker) (answer, *refusal) {
+	body, ref := g.requestBody(r)
+	if ref != nil {
+		return answer{}, ref
+	}
+	search, err := fhir.ParseOwnSearch("Consent", fhir.Request{
+		Method: r.Method, Path: q.path, RawQuery: q.query, Body: body, ContentType: r.Header.Get("Content-Type"),
+	})
+	if err != nil {
+		return answer{}, misunderstood(err)
+	}
+	x.query = search.Redacted()
+	before := ""
+	if search.Cursor != "" {
+		var c consentsCursor
+		err := g.cursors.open("consents", search.Cursor, &c)
+		if err != nil || g.parts.Now().Unix() >= c.Expires || who.key != "" && c.Key != who.key || string(c.Caller) != string(x.callerDigest()) {
+			return answer{}, refuse(causeNotFound, "cursor-invalid")
+		}
+		before, search, x.query = c.Before, c.Search, c.Search.Redacted()
+		who.person, who.key, x.person = c.Person, c.Key, c.Key
+	} else if ref := g.is(x, who, patientNamed(search.Patient)); ref != nil {
+		return answer{}, ref
+	}
+	return g.show(ctx, x, who, func(st consent.Standing) (shown, *refusal) {
+		return g.consentsPage(x, who, search, before, consentfhir.Of(st))
+	})
+}
+
+// patientNamed is how a search names the patient: by an identifier, or by the id that the patient has here, which is the person key.
+func patientNamed(name fhir.PatientName) fhir.Identifier {
+	if name.ID != "" {
+		return fhir.Identifier{System: consentfhir.SystemPersonKey, Value: string(name.ID)}
+	}
+	return name.Identifier
+}
+
+// rank orders Consents: the newest first, and of one instant by id.
+func rank(c consentfhir.Consent) string { return c.Version + " " + string(c.ID) }
+
+// consentsPage is one page of a search.
+func (g *Gate) consentsPage(x *exchange, who *speaker, search fhir.OwnSearch, before string, all []consentfhir.Consent) (shown, *refusal) {
+	slices.SortFunc(all, func(a, b consentfhir.Consent) int { return strings.Compare(rank(b), rank(a)) })
+	most := min(cmp.Or(search.Count, shownConsents), mostConsents)
+	base := g.parts.PublicURL + consentPath
+	bundle := model.Bundle{Type: model.BundleTypeSearchset, Link: []model.BundleLink{{Relation: "self", Url: base + strings.TrimPrefix(x.query, "Consent")}}}
+	var s shown
+	last := ""
+	for _, c := range all {
+		if !who.sees(c) || !matchesConsent(search, c) || before != "" && rank(c) >= before {
+			continue
+		}
+		if len(s.ids) == most {
+			sealed, err := g.cursors.seal("consents", consentsCursor{
+				Before: last, Search: search, Person: who.person, Key: who.key, Caller: x.callerDigest(), Expires: g.parts.Now().Add(cursorLasts).Unix(),
+			})
+			if err != nil {
+				return shown{}, refuse(causeTooLong, "query-too-long-to-page")
+			}
+			bundle.Link = append(bundle.Link, model.BundleLink{Relation: "next", Url: base + "?_cursor=" + sealed})
+			break
+		}
+		body, ref := g.consentBody(c, who)
+		if ref != nil {
+			return shown{}, ref
+		}
+		bundle.Entry = append(bundle.Entry, model.BundleEntry{
+			FullUrl: new(base + "/" + string(c.ID)), Resource: body, Search: &model.BundleEntrySearch{Mode: new(model.SearchEntryModeMatch)},
+		})
+		s.ids, last = append(s.ids, c.ID), rank(c)
+	}
+	body, err := json.Marshal(bundle)
+	if err != nil {
+		return shown{}, &refusal{cause: causeInternal, reason: "consent-not-rendered", err: err}
+	}
+	s.answer = answer{status: http.StatusOK, body: body}
+	return s, nil
+}
+
+// matchesConsent reports whether a Consent is what a search asks for.
+func matchesConsent(search fhir.OwnSearch, c consentfhir.Consent) bool {
+	first := c.Records[0]
+	for _, p := range search.Params {
+		holds := false
+		switch p.Name {
+		case "status":
+			holds = p.MatchesToken(fhir.Coding{System: "http://hl7.org/fhir/consent-state-codes", Code: consentfhir.Status(first)})
+		case "category":
+			holds = p.MatchesToken(fhir.Coding{System: "http://loinc.org", Code: consentfhir.Category})
+		case "period":
+			holds = p.MatchesPeriod(first.ValidFrom.Time, first.ValidTo.Time, consent.Zone())
+		case "_lastUpdated":
+			holds = p.MatchesInstant(c.Updated, consent.Zone())
+		}
+		if !holds {
+			return false
+		}
+	}
+	return true
+}
+
+// consentBody is the resource as it is shown: the patient by the person key.
+func (g *Gate) consentBody(c consentfhir.Consent, who *speaker) ([]byte, *refusal) {
+	c.Patient = fhir.Identifier{System: consentfhir.SystemPersonKey, Value: string(who.key)}
+	body, err := g.parts.Consents.Profile.Write(c)
+	if err != nil {
+		return nil, &refusal{cause: causeInternal, reason: "consent-not-rendered", err: err}
+	}
+	return body, nil
+}
+
+// consentAnswer shows one Consent with its version.
+func (g *Gate) consentAnswer(status int, c consentfhir.Consent, who *speaker) (answer, *refusal) {
+	body, ref := g.consentBody(c, who)
+	if ref != nil {
+		return answer{}, ref
+	}
+	a := answer{status: status, body: body, etag: etag(c), modified: c.Updated}
+	if status == http.StatusCreated {
+		a.location = g.parts.PublicURL + consentPath + "/" + string(c.ID) + "/_history/" + c.Version
+	}
+	return a, nil
+}
+
+func etag(c consentfhir.Consent) string { return `W/"` + c.Version + `"` }

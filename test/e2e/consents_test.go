@@ -1,0 +1,440 @@
+package e2e_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"zorgsluis/audit"
+	"zorgsluis/internal/demo"
+)
+
+// consentFor is a Consent of a person as any FHIR client would state it: a permit for GPs, unless it is changed.
+func consentFor(person demo.Person, changes ...func(m)) m {
+	patient := m{"type": "Patient", "identifier": m{"system": demo.SystemBSN, "value": person.BSN}}
+	c := m{
+		"resourceType": "Consent", "status": "active", "patient": patient, "performer": []any{patient},
+		"scope":      m{"coding": []any{m{"system": "http://terminology.hl7.org/CodeSystem/consentscope", "code": "patient-privacy"}}},
+		"category":   []any{m{"coding": []any{m{"system": "http://loinc.org", "code": "59284-0"}}}},
+		"policyRule": m{"coding": []any{m{"system": "http://terminology.hl7.org/CodeSystem/v3-ActCode", "code": "OPTIN"}}},
+		"extension": []any{
+			m{"url": "urn:zorgsluis:consent:method", "valueString": "app"},
+			m{"url": "urn:zorgsluis:consent:information", "extension": []any{
+				m{"url": "id", "valueString": "leaflet"}, m{"url": "version", "valueString": "1"},
+				m{"url": "language", "valueString": "nl"}, m{"url": "sha256", "valueString": strings.Repeat("0", 64)},
+			}},
+		},
+		"provision": m{"type": "permit", "actor": []any{actorCategory("gp")}, "modifierExtension": []any{dataGroup("GGC002")}},
+	}
+	for _, change := range changes {
+		change(c)
+	}
+	return c
+}
+
+func actorCategory(name string) m {
+	return m{
+		"role":      m{"coding": []any{m{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}}},
+		"reference": m{"type": "Group", "identifier": m{"system": "urn:zorgsluis:provider-category", "value": name}},
+	}
+}
+
+func dataGroup(name string) m {
+	return m{"url": "urn:zorgsluis:consent:data-category", "valueCoding": m{"system": "urn:zorgsluis:data-category-group", "code": name}}
+}
+
+// sending is a request with a resource as its body; more are headers, by name and value.
+func sending(t testing.TB, method, path string, resource any, more ...string) question {
+	t.Helper()
+	body, err := json.Marshal(resource)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := question{method: method, path: path, contentType: "application/fhir+json", body: string(body), header: http.Header{}}
+	for i := 0; i+1 < len(more); i += 2 {
+		q.header.Set(more[i], more[i+1])
+	}
+	return q
+}
+
+// resource is the body of an answer.
+func (r reply) resource(t testing.TB) m {
+	t.Helper()
+	var v m
+	if err := json.Unmarshal([]byte(r.body), &v); err != nil {
+		t.Fatalf("the body is no resource: %v", err)
+	}
+	return v
+}
+
+// consentGateway is a gateway where GPs may write down what their patients say.
+func consentGateway(w *world) (*gateway, string) {
+	return w.start("break_glass: {", "consents: { recorders: [gp] }\nbreak_glass: {")
+}
+
+// TestPatientGivesReadsChangesAndWithdraws: the life of a consent as a plain FHIR client sees it, and what it does to a GP's requests, at
+// once and on another instance.
+func TestPatientGivesReadsChangesAndWithdraws(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g, _ := consentGateway(w)
+	other, _ := consentGateway(w)
+	johanna, gp := demo.Johanna(), demo.GP()
+	patient := demo.Patient("patient-johanna", johanna)
+	other.ask(gp, search("Condition", johanna)).wantStatus(t, http.StatusForbidden, "before")
+
+	created := g.ask(patient, sending(t, "POST", "/gateway/Consent", consentFor(johanna))).wantStatus(t, http.StatusCreated, "create")
+	w.wantEvent(created, audit.OutcomePermit, "recorded")
+	consent := created.resource(t)
+	id, etag := consent["id"].(string), created.header.Get("ETag")
+	location := strings.TrimPrefix(created.header.Get("Location"), g.base)
+	if !strings.HasPrefix(location, "/gateway/Consent/"+id+"/_history/") || etag == "" || strings.Contains(created.body, johanna.BSN) {
+		t.Fatalf("got Location %q, ETag %q\n%s", location, etag, created.body)
+	}
+	other.ask(gp, search("Condition", johanna)).wantStatus(t, http.StatusOK, "permitted")
+
+	read := other.ask(patient, get("/gateway/Consent/"+id)).wantStatus(t, http.StatusOK, "read")
+	w.wantEvent(read, audit.OutcomePermit, "ok-self")
+	if read.body != created.body || read.header.Get("ETag") != etag {
+		t.Errorf("what is read is not what was created:\n%s\n%s", read.body, created.body)
+	}
+	// What was read is sent back changed: no longer for GPs but for pharmacies.
+	changed := read.resource(t)
+	changed["provision"].(m)["actor"] = []any{actorCategory("pharmacy")}
+	put := func(when string, want int, header ...string) reply {
+		return g.ask(patient, sending(t, "PUT", "/gateway/Consent/"+id, changed, header...)).wantStatus(t, want, when)
+	}
+	put("without If-Match", http.StatusPreconditionRequired).wantNothing(t, "without If-Match")
+	put("at another version", http.StatusPreconditionFailed, "If-Match", `W/"20200101T000000-000000Z"`)
+	updated := put("update", http.StatusOK, "If-Match", etag)
+	w.wantEvent(updated, audit.OutcomePermit, "updated")
+	w.wantEvent(put("the version that was replaced", http.StatusPreconditionFailed, "If-Match", etag), audit.OutcomeDeny, "version-conflict")
+	other.ask(gp, search("Condition", johanna)).wantStatus(t, http.StatusForbidden, "after the update")
+	other.ask(demo.Pharmacist(), search("Condition", johanna)).wantStatus(t, http.StatusOK, "after the update")
+
+	withdrawn := g.ask(patient, question{method: "POST", path: "/gateway/Consent/" + id + "/$withdraw"}).wantStatus(t, http.StatusOK, "withdraw")
+	w.wantEvent(withdrawn, audit.OutcomePermit, "withdrawn")
+	if status := withdrawn.resource(t)["status"]; status != "inactive" {
+		t.Errorf("the consent is %v after it was withdrawn", status)
+	}
+	refused := other.ask(demo.Pharmacist(), search("Condition", johanna)).wantStatus(t, http.StatusForbidden, "withdrawn")
+	w.wantEvent(refused, audit.OutcomeDeny, "consent-withdrawn")
+	again := g.ask(patient, question{method: "POST", path: "/gateway/Consent/" + id + "/$withdraw"}).wantStatus(t, http.StatusUnprocessableEntity, "withdrawn twice")
+	w.wantEvent(again, audit.OutcomeDeny, "consent-unacceptable")
+
+	history := g.ask(patient, get("/gateway/Consent/"+id+"/_history")).wantStatus(t, http.StatusOK, "history")
+	w.wantEvent(history, audit.OutcomePermit, "ok-self")
+	if entries := history.entries(); len(entries) != 3 {
+		t.Errorf("the history has %d versions, want 3", len(entries))
+	}
+	first := g.ask(patient, get(location)).wantStatus(t, http.StatusOK, "vread")
+	if first.body != created.body {
+		t.Errorf("the first version reads differently now:\n%s", first.body)
+	}
+	g.ask(patient, get("/gateway/Consent/"+id+"/_history/x")).wantStatus(t, http.StatusNotFound, "a version that is not there")
+}
+
+// TestStopEverything: one call ends every permit, of whatever kind, and a later consent holds again.
+func TestStopEverything(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g, _ := consentGateway(w)
+	karena, gp := demo.Karena(), demo.GP()
+	patient := demo.Patient("patient", karena)
+	g.ask(gp, search("Condition", karena)).wantStatus(t, http.StatusOK, "before")
+	stopped := g.ask(patient, question{method: "POST", path: "/gateway/$object"}).wantStatus(t, http.StatusCreated, "stop everything")
+	w.wantEvent(stopped, audit.OutcomePermit, "objected")
+	w.wantEvent(g.ask(gp, search("Condition", karena)).wantStatus(t, http.StatusForbidden, "after"), audit.OutcomeDeny, "consent-refused")
+	g.ask(patient, sending(t, "POST", "/gateway/Consent", consentFor(karena))).wantStatus(t, http.StatusCreated, "a new consent")
+	g.ask(gp, search("Condition", karena)).wantStatus(t, http.StatusOK, "after the new consent")
+}
+
+// TestConsentSearch: the patient finds the own Consents, by page, and nothing of others.
+func TestConsentSearch(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g, _ := consentGateway(w)
+	johanna := demo.Johanna()
+	patient := demo.Patient("patient-johanna", johanna)
+	ids := map[string]bool{}
+	for i, category := range []string{"gp", "pharmacy", "hospital", "lab", "nursing"} {
+		r := g.ask(patient, sending(t, "POST", "/gateway/Consent", consentFor(johanna, func(c m) {
+			p := c["provision"].(m)
+			p["actor"] = []any{actorCategory(category)}
+			p["period"] = m{"start": fmt.Sprintf("202%d-01-01", i), "end": "2040"}
+		}))).wantStatus(t, http.StatusCreated, "create")
+		ids["Consent/"+r.resource(t)["id"].(string)] = true
+	}
+	find := func(query string) []string {
+		t.Helper()
+		r := g.ask(patient, get("/gateway/Consent"+query)).wantStatus(t, http.StatusOK, query)
+		w.wantEvent(r, audit.OutcomePermit, "ok-self")
+		if strings.Contains(r.body, johanna.BSN) {
+			t.Errorf("%s: the answer holds the BSN", query)
+		}
+		return r.entries()
+	}
+	key := string(w.store.Key(johanna.Identifier()))
+	for query, want := range map[string]int{
+		"": 5, "?status=active": 5, "?status=inactive": 0, "?category=http://loinc.org|59284-0": 5, "?category=acd": 0, "?period=sa2021-06-01": 3,
+		"?period=2050": 0, "?_lastUpdated=ge2026": 5, "?_lastUpdated=lt2020": 0, "?patient=" + key: 5, "?patient=Patient/" + key: 5,
+		"?patient.identifier=" + url.QueryEscape("urn:zorgsluis:person-key|"+key): 5, "?patient:identifier=" + url.QueryEscape("urn:zorgsluis:person-key|"+key): 5,
+		"?_sort=-_lastUpdated&_count=2": 2,
+	} {
+		if got := find(query); len(got) != want {
+			t.Errorf("%s: got %d, want %d", query, len(got), want)
+		}
+	}
+	form := g.ask(patient, question{
+		method: "POST", path: "/gateway/Consent/_search", contentType: "application/x-www-form-urlencoded",
+		body: url.Values{"patient.identifier": {demo.SystemBSN + "|" + johanna.BSN}}.Encode(),
+	}).wantStatus(t, http.StatusOK, "_search")
+	if len(form.entries()) != 5 {
+		t.Errorf("_search: got %d, want 5", len(form.entries()))
+	}
+	for path := "/gateway/Consent?_count=2"; path != ""; {
+		r := g.ask(patient, get(path)).wantStatus(t, http.StatusOK, "a page")
+		for _, id := range r.entries() {
+			if !ids[id] {
+				t.Errorf("%s is on two pages, or not hers", id)
+			}
+			delete(ids, id)
+		}
+		if path = r.link(g, "next"); path != "" {
+			g.ask(demo.Patient("patient-milan", demo.Milan()), get(path)).wantStatus(t, http.StatusNotFound, "another patient's page link")
+		}
+	}
+	if len(ids) != 0 {
+		t.Errorf("%d Consents are on no page", len(ids))
+	}
+	for query, want := range map[string]int{
+		"?nonsense=1": 400, "?_sort=date": 400, "?status=active&status=active": 400, "?patient=a%20b": 400,
+		"?patient=" + strings.Repeat("0", 64): 403, "?_cursor=AAAA": 404,
+	} {
+		g.ask(patient, get("/gateway/Consent"+query)).wantStatus(t, want, query).wantNothing(t, query)
+	}
+}
+
+// TestProviderWritesDown: a GP writes down what a patient says: given by the patient, recorded by the GP, and only by those who are
+// configured for it. The GP sees that Consent, and none that the patient gave elsewhere.
+func TestProviderWritesDown(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g, _ := consentGateway(w)
+	johanna, gp := demo.Johanna(), demo.GP()
+	patient := demo.Patient("patient-johanna", johanna)
+	own := g.ask(patient, sending(t, "POST", "/gateway/Consent", consentFor(johanna, func(c m) {
+		c["provision"].(m)["actor"] = []any{actorCategory("lab")}
+	}))).wantStatus(t, http.StatusCreated, "the patient's own").resource(t)["id"].(string)
+
+	r := g.ask(gp, sending(t, "POST", "/gateway/Consent", consentFor(johanna))).wantStatus(t, http.StatusCreated, "written down")
+	w.wantEvent(r, audit.OutcomePermit, "recorded")
+	id := r.resource(t)["id"].(string)
+	st, _, err := w.store.Standing(t.Context(), w.store.Key(johanna.Identifier()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := st.Records[len(st.Records)-1]
+	if string(record.ID) != id || record.GivenBy[0] != "patient" || record.RecordedBy != "ura:90000001 uzi:900000001" || record.Method != "app" {
+		t.Errorf("got %+v", record)
+	}
+	bsn := "?patient.identifier=" + url.QueryEscape(demo.SystemBSN+"|"+johanna.BSN)
+	if got := g.ask(gp, get("/gateway/Consent"+bsn)).wantStatus(t, http.StatusOK, "what the GP wrote down").entries(); len(got) != 1 || got[0] != "Consent/"+id {
+		t.Errorf("got %v, want the one that the GP wrote down", got)
+	}
+	w.wantEvent(g.ask(gp, get("/gateway/Consent/"+id)).wantStatus(t, http.StatusOK, "read by the GP"), audit.OutcomePermit, "ok-recorder")
+	g.ask(gp, get("/gateway/Consent/"+own)).wantStatus(t, http.StatusNotFound, "the patient's own, by the GP")
+	g.ask(gp, get("/gateway/Consent")).wantStatus(t, http.StatusBadRequest, "a search of nobody")
+	by := sending(t, "POST", "/gateway/Consent/"+id+"/$withdraw", m{"resourceType": "Parameters", "parameter": []any{m{"name": "by", "valueCode": "patient"}}})
+	w.wantEvent(g.ask(gp, by).wantStatus(t, http.StatusOK, "withdrawn on request"), audit.OutcomePermit, "withdrawn")
+	stop := sending(t, "POST", "/gateway/$object", m{"resourceType": "Parameters", "parameter": []any{
+		m{"name": "by", "valueCode": "patient"}, m{"name": "patient", "valueIdentifier": johanna.Identifier()},
+	}})
+	w.wantEvent(g.ask(gp, stop).wantStatus(t, http.StatusCreated, "everything stopped on request"), audit.OutcomePermit, "objected")
+}
+
+// TestNobodyElseSeesAConsent: for everybody else the answer is the same as if nothing were there, and there is one event of it.
+func TestNobodyElseSeesAConsent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g, _ := w.start()
+	karena := demo.Karena()
+	id := string(w.recordsOf(karena, partyGP)[0])
+	for name, by := range map[string]demo.Caller{"a GP": demo.GP(), "a doctor": demo.EmergencyDoctor(), "an insurer": demo.Insurer(), "another patient": demo.Patient("patient-milan", demo.Milan())} {
+		for _, path := range []string{"", "/_history", "/_history/20261122T000000-000000Z"} {
+			there := g.ask(by, get("/gateway/Consent/"+id+path)).wantStatus(t, http.StatusNotFound, name)
+			absent := g.ask(by, get("/gateway/Consent/"+id[:len(id)-1]+"x"+path)).wantStatus(t, http.StatusNotFound, name)
+			if there.body != absent.body {
+				t.Errorf("%s%s: what is there is told from what is not", name, path)
+			}
+			there.wantNothing(t, name)
+			if n := len(w.eventsOf(there.id)); n != 1 {
+				t.Errorf("%s: %d events, want 1", name, n)
+			}
+		}
+		g.ask(by, question{method: "POST", path: "/gateway/Consent/" + id + "/$withdraw"}).wantStatus(t, http.StatusNotFound, name)
+	}
+	g.ask(demo.GP(), sending(t, "POST", "/gateway/Consent", consentFor(karena))).wantStatus(t, http.StatusNotFound, "a GP who is no recorder")
+	g.ask(demo.Caller{}, get("/gateway/Consent/"+id)).wantStatus(t, http.StatusUnauthorized, "nobody")
+	w.wantEvent(g.ask(demo.Patient("patient-milan", demo.Milan()), sending(t, "POST", "/gateway/Consent", consentFor(karena))).
+		wantStatus(t, http.StatusForbidden, "for another patient"), audit.OutcomeDeny, "not-the-patient")
+	if r := g.ask(demo.GP(), search("Condition", karena)); r.status != http.StatusOK {
+		t.Errorf("somebody's attempt changed what is on file: %d", r.status)
+	}
+}
+
+// TestConsentRefused: what cannot be taken is refused, naming the element, without a value.
+func TestConsentRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g, _ := consentGateway(w)
+	johanna := demo.Johanna()
+	patient := demo.Patient("patient-johanna", johanna)
+	provision := func(change func(m)) func(m) { return func(c m) { change(c["provision"].(m)) } }
+	for name, tt := range map[string]struct {
+		change  func(m)
+		status  int
+		element string
+	}{
+		"a permit for nobody":         {provision(func(p m) { delete(p, "actor") }), 422, "provision.actor"},
+		"a class":                     {provision(func(p m) { p["class"] = []any{} }), 422, "provision.class"},
+		"a category that is not ours": {provision(func(p m) { p["actor"] = []any{actorCategory(marker)} }), 422, "provision.actor"},
+		"data that is not ours": {provision(func(p m) {
+			p["modifierExtension"] = []any{m{"url": "urn:zorgsluis:consent:data-category", "valueCoding": m{"system": "http://minvws.github.io/generiekefuncties-docs/CodeSystem/nl-gf-data-categories-cs", "code": marker}}}
+		}), 422, "provision.modifierExtension"},
+		"no information":             {func(c m) { c["extension"] = c["extension"].([]any)[:1] }, 422, "extension(information)"},
+		"given in the future":        {func(c m) { c["dateTime"] = "2090-01-01" }, 422, "dateTime"},
+		"given by a representative":  {func(c m) { c["performer"] = []any{m{"type": "RelatedPerson", "display": marker}} }, 422, "performer"},
+		"withdrawn from the start":   {func(c m) { c["status"] = "inactive" }, 422, "status"},
+		"a patient by a literal":     {func(c m) { p := m{"reference": "Patient/" + marker}; c["patient"], c["performer"] = p, []any{p} }, 422, "patient"},
+		"a member that FHIR has not": {func(c m) { c["consent"] = marker }, 422, "consent"},
+		"another resource":           {func(c m) { c["resourceType"] = "Patient" }, 422, "resourceType"},
+	} {
+		r := g.ask(patient, sending(t, "POST", "/gateway/Consent", consentFor(johanna, tt.change))).wantStatus(t, tt.status, name)
+		r.wantNothing(t, name)
+		if _, diagnostics := r.outcome(); !strings.Contains(diagnostics, tt.element) {
+			t.Errorf("%s: got %q, want %s to be named", name, diagnostics, tt.element)
+		}
+		w.wantEvent(r, audit.OutcomeDeny, "consent-unacceptable")
+	}
+	for name, tt := range map[string]struct {
+		q      question
+		status int
+	}{
+		"not JSON":             {question{method: "POST", path: "/gateway/Consent", contentType: "application/fhir+json", body: "{"}, 400},
+		"another media type":   {question{method: "POST", path: "/gateway/Consent", contentType: "text/plain", body: "{}"}, 415},
+		"a conditional create": {sending(t, "POST", "/gateway/Consent", consentFor(johanna), "If-None-Exist", "status=active"), 400},
+		"a delete":             {question{method: "DELETE", path: "/gateway/Consent/x"}, 405},
+		"a patch":              {question{method: "PATCH", path: "/gateway/Consent/x"}, 405},
+		"an update of nothing": {sending(t, "PUT", "/gateway/Consent/01-x", consentFor(johanna, func(c m) { c["id"] = "01-x" }), "If-Match", `W/"1"`), 404},
+		"an If-Match of any":   {sending(t, "PUT", "/gateway/Consent/01-x", consentFor(johanna), "If-Match", "*"), 400},
+		"another id":           {sending(t, "PUT", "/gateway/Consent/01-x", consentFor(johanna), "If-Match", `W/"1"`), 400},
+	} {
+		g.ask(patient, tt.q).wantStatus(t, tt.status, name).wantNothing(t, name)
+	}
+}
+
+// TestConflictingUpdates: of two hundred updates of one version at once exactly one wins, round after round, and the history holds exactly
+// the winners. A lost answer is asked for again with the same request id, and changes nothing twice.
+func TestConflictingUpdates(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	a, _ := consentGateway(w)
+	b, _ := consentGateway(w)
+	johanna := demo.Johanna()
+	patient := demo.Patient("patient-johanna", johanna)
+	tokenOf(t, patient)
+	created := a.ask(patient, sending(t, "POST", "/gateway/Consent", consentFor(johanna))).wantStatus(t, http.StatusCreated, "create")
+	id, etag := created.resource(t)["id"].(string), created.header.Get("ETag")
+	var winners []string
+	for round := range 4 {
+		var group sync.WaitGroup
+		answers := make([]reply, 50)
+		for i := range answers {
+			group.Go(func() {
+				g := []*gateway{a, b}[i%2]
+				q := sending(t, "PUT", "/gateway/Consent/"+id, consentFor(johanna, func(c m) {
+					c["id"] = id
+					c["extension"].([]any)[0] = m{"url": "urn:zorgsluis:consent:method", "valueString": fmt.Sprintf("round %d attempt %d", round, i)}
+				}), "If-Match", etag, "X-Request-Id", uuid())
+				for {
+					r, err := g.try(patient, q)
+					if answers[i] = r; err == nil && r.status != http.StatusServiceUnavailable {
+						return
+					}
+				}
+			})
+		}
+		group.Wait()
+		won := -1
+		for i, r := range answers {
+			switch r.status {
+			case http.StatusOK:
+				if won >= 0 {
+					t.Fatalf("round %d: two updates of one version won", round)
+				}
+				won = i
+			case http.StatusPreconditionFailed:
+			default:
+				t.Fatalf("round %d: got status %d\n%s", round, r.status, r.body)
+			}
+		}
+		if won < 0 {
+			t.Fatalf("round %d: no update won", round)
+		}
+		winners, etag = append(winners, fmt.Sprintf("round %d attempt %d", round, won)), answers[won].header.Get("ETag")
+		again := []*gateway{b, a}[won%2].ask(patient, answers[won].asked).wantStatus(t, http.StatusOK, "the winner once more")
+		if again.body != answers[won].body {
+			t.Errorf("the same request has another answer:\n%s\n%s", again.body, answers[won].body)
+		}
+		reused := answers[won].asked
+		reused.method, reused.path, reused.body = "PUT", "/gateway/Consent/"+id, strings.Replace(reused.body, "attempt", "other attempt", 1)
+		a.ask(patient, reused).wantStatus(t, http.StatusConflict, "the request id for something else")
+	}
+	history := a.ask(patient, get("/gateway/Consent/"+id+"/_history")).wantStatus(t, http.StatusOK, "history")
+	for i, method := range winners {
+		if strings.Count(history.body, `"`+method+`"`) != 1 {
+			t.Errorf("the winner of round %d is in the history %d times", i, strings.Count(history.body, method))
+		}
+	}
+	if n := len(history.entries()); n != len(winners)+1 {
+		t.Errorf("the history has %d versions, want %d", n, len(winners)+1)
+	}
+}
+
+// TestLostAnswerToAConsent: the change was made and the answer was lost, with Redis away or the gateway killed; the same request id tells
+// what came of it.
+func TestLostAnswerToAConsent(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g, file := consentGateway(w)
+	johanna := demo.Johanna()
+	patient := demo.Patient("patient-johanna", johanna)
+	q := sending(t, "POST", "/gateway/Consent", consentFor(johanna), "X-Request-Id", uuid())
+	first := g.ask(patient, q).wantStatus(t, http.StatusCreated, "create")
+	g.kill()
+	g = w.again(g, file)
+	again := g.ask(patient, q).wantStatus(t, http.StatusCreated, "after kill -9")
+	if again.body != first.body || again.header.Get("Location") != first.header.Get("Location") {
+		t.Errorf("the same request has another answer:\n%s\n%s", again.body, first.body)
+	}
+	w.redis.Do("client", "pause", "1500", "ALL")
+	unknown := g.ask(patient, sending(t, "POST", "/gateway/$object", m{"resourceType": "Parameters"}, "X-Request-Id", uuid()))
+	if unknown.status != http.StatusServiceUnavailable || unknown.header.Get("Retry-After") == "" {
+		t.Fatalf("got %d with Retry-After %q, want 503", unknown.status, unknown.header.Get("Retry-After"))
+	}
+	var settled reply
+	until(t, endWithin, "Redis to be back", func() bool {
+		settled = g.ask(patient, unknown.asked)
+		return settled.status != http.StatusServiceUnavailable
+	})
+	settled.wantStatus(t, http.StatusCreated, "asked again")
+	st, _, err := w.store.Standing(t.Context(), w.store.Key(johanna.Identifier()))
+	if err != nil || len(st.Records) != 2 {
+		t.Fatalf("got %d records (%v), want one consent and one objection", len(st.Records), err)
+	}
+}
