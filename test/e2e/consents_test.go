@@ -73,7 +73,7 @@ func (r reply) resource(t testing.TB) m {
 
 // consentGateway is a gateway where GPs may write down what their patients say.
 func consentGateway(w *world) (*gateway, string) {
-	return w.start("break_glass: {", "consents: { recorders: [gp] }\nbreak_glass: {")
+	return w.start("break_glass: {", "consents: { recorders: [gp, hospital] }\nbreak_glass: {")
 }
 
 // TestPatientGivesReadsChangesAndWithdraws: the life of a consent as a plain FHIR client sees it, and what it does to a GP's requests, at
@@ -242,6 +242,7 @@ func TestProviderWritesDown(t *testing.T) {
 	if string(record.ID) != id || record.GivenBy[0] != "patient" || record.RecordedBy != "ura:90000001 uzi:900000001" || record.Method != "app" {
 		t.Errorf("got %+v", record)
 	}
+	g.ask(demo.EmergencyDoctor(), sending(t, "POST", "/gateway/Consent", consentFor(johanna))).wantStatus(t, http.StatusNotFound, "without a treatment relation")
 	bsn := "?patient.identifier=" + url.QueryEscape(demo.SystemBSN+"|"+johanna.BSN)
 	if got := g.ask(gp, get("/gateway/Consent"+bsn)).wantStatus(t, http.StatusOK, "what the GP wrote down").entries(); len(got) != 1 || got[0] != "Consent/"+id {
 		t.Errorf("got %v, want the one that the GP wrote down", got)
