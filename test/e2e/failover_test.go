@@ -38,7 +38,7 @@ func (r *replicated) startAt(sentinel string) *gateway {
 	return g
 }
 
-// TestFailover: the master dies under load, and Sentinel promotes the replica. Whatever was released has its event at the new master or
+// TestFailover: the master loses its replica and dies, under load, and Sentinel promotes the replica. Whatever was released has its event at the new master or
 // in the archive, no withdrawal that was acknowledged is lost, and nothing is released under one.
 func TestFailover(t *testing.T) {
 	t.Parallel()
@@ -48,6 +48,9 @@ func TestFailover(t *testing.T) {
 	l := startLoadOf(6, mix(ask), a, b)
 	s := r.startSwing(demo.Karena(), l)
 	until(t, endWithin, "withdrawals", func() bool { return s.acknowledged() >= 3 })
+	r.primary.Shut("replica") // what the master takes from now on dies with it
+	n := l.answered()
+	until(t, endWithin, "answers without a replica", func() bool { return l.answered() >= n+20 })
 	r.primary.Kill()
 	r.replica.Promoted()
 	r.replica.Replica() // without one nothing is released
