@@ -242,7 +242,10 @@ func TestProviderWritesDown(t *testing.T) {
 	if string(record.ID) != id || record.GivenBy[0] != "patient" || record.RecordedBy != "ura:90000001 uzi:900000001" || record.Method != "app" {
 		t.Errorf("got %+v", record)
 	}
-	g.ask(demo.EmergencyDoctor(), sending(t, "POST", "/gateway/Consent", consentFor(johanna))).wantStatus(t, http.StatusNotFound, "without a treatment relation")
+	stranger := demo.EmergencyDoctor()
+	stranger.Claims.Relationship = "none"
+	w.wantEvent(g.ask(stranger, sending(t, "POST", "/gateway/Consent", consentFor(johanna))).
+		wantStatus(t, http.StatusNotFound, "without a treatment relation"), audit.OutcomeDeny, "no-treatment-relation")
 	bsn := "?patient.identifier=" + url.QueryEscape(demo.SystemBSN+"|"+johanna.BSN)
 	if got := g.ask(gp, get("/gateway/Consent"+bsn)).wantStatus(t, http.StatusOK, "what the GP wrote down").entries(); len(got) != 1 || got[0] != "Consent/"+id {
 		t.Errorf("got %v, want the one that the GP wrote down", got)
