@@ -149,3 +149,20 @@ func some(c ProviderCategory) []ProviderCategory {
 	}
 	return []ProviderCategory{c}
 }
+
+// Codes gives the category of every code, "" where it gives none, under names that operators know: "organisation type V4",
+// "AGB 0101", "AGB 01" (a prefix), "UZI role 01.015". It is for comparing two configurations.
+func (t *Tables) Codes() map[string]ProviderCategory {
+	all := map[string]ProviderCategory{}
+	for kind, codes := range map[string]map[string]ProviderCategory{
+		"organisation type ": t.codes.OrganizationTypes, "AGB ": t.codes.AGBCodes, "UZI role ": t.codes.UZIRoles,
+	} {
+		for code, category := range codes {
+			all[kind+code] = category
+		}
+	}
+	for prefix, category := range t.codes.AGBPrefixes {
+		all["AGB "+prefix] = category // two digits: no exact code is like it
+	}
+	return all
+}

@@ -16,7 +16,10 @@ import (
 	"zorgsluis/policy"
 )
 
-type checkCommand struct{ configured }
+type checkCommand struct {
+	configured
+	Against string `placeholder:"OLD.yaml" help:"Print instead who would gain or lose access, compared with this older configuration."`
+}
 
 // Run validates with the code of serve, and prints what the policy amounts to. What it prints of decisions is what the policy
 // answers when it is asked, not what the configuration seems to say.
@@ -26,6 +29,14 @@ func (c *checkCommand) Run(env *environment) error {
 		return err
 	}
 	w := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
+	if c.Against != "" {
+		old, err := loadSettings(c.Against)
+		if err != nil {
+			return err
+		}
+		s.compareWith(w, old)
+		return w.Flush()
+	}
 	fmt.Fprintf(w, "%s is good.\n\npolicy\t%s\ntables\t%s\n", c.Config, s.policyHash, s.tables.Hash)
 	s.describeWorld(w)
 	s.describeProviders(w)

@@ -50,16 +50,17 @@ type configured struct {
 // commands is the command line. Identifiers of persons are read from standard input, never from an argument: those are in the
 // process list and in the shell's history.
 type commands struct {
-	Serve   serveCommand   `cmd:"" help:"Run the gateway."`
-	Check   checkCommand   `cmd:"" help:"Validate a configuration as serve does, and print what its policy amounts to."`
-	Consent consentCommand `cmd:"" help:"Put, withdraw, list consents of a person and show their history. Reads the person (BSN, or system|value) from standard input."`
-	Person  personCommand  `cmd:"" help:"Set what a provider decides about a person. Reads the person from standard input."`
-	Review  reviewCommand  `cmd:"" help:"List and close reviews of emergency declarations, and end declarations."`
-	Report  reportCommand  `cmd:"" help:"Report on a period from the archive of access events."`
-	Store   storeCommand   `cmd:"" help:"Prepare, accept and check the store in Redis."`
-	Events  eventsCommand  `cmd:"" help:"Verify, export and replay the archive of access events."`
-	Keys    keysCommand    `cmd:"" help:"Make secret files."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Serve     serveCommand     `cmd:"" help:"Run the gateway."`
+	Check     checkCommand     `cmd:"" help:"Validate a configuration as serve does, and print what its policy amounts to."`
+	Consent   consentCommand   `cmd:"" help:"Put, withdraw, list consents of a person and show their history. Reads the person (BSN, or system|value) from standard input."`
+	Person    personCommand    `cmd:"" help:"Set what a provider decides about a person. Reads the person from standard input."`
+	Review    reviewCommand    `cmd:"" help:"List and close reviews of emergency declarations, and end declarations."`
+	Report    reportCommand    `cmd:"" help:"Report on a period from the archive of access events."`
+	Store     storeCommand     `cmd:"" help:"Prepare, accept and check the store in Redis."`
+	Events    eventsCommand    `cmd:"" help:"Verify, export and replay the archive of access events."`
+	Keys      keysCommand      `cmd:"" help:"Make secret files."`
+	Catalogue catalogueCommand `cmd:"" help:"Activate changed categories and mappings."`
+	Version   versionCommand   `cmd:"" help:"Print the version."`
 	demoCommands
 }
 

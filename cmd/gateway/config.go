@@ -28,13 +28,16 @@ type Config struct {
 	ClockSkew      time.Duration `yaml:"clock_skew"`
 	IssuerKeys     IssuerKeys    `yaml:"issuer_keys"`
 	// SignIn is what routes ask for beyond the policy, by kind of caller.
-	SignIn      map[string]map[string]SignIn `yaml:"sign_in"`
-	Issuers     []Issuer                     `yaml:"issuers"`
-	Clients     map[string]Client            `yaml:"clients"`
-	Sources     []Source                     `yaml:"sources"`
-	Policy      Policy                       `yaml:"policy"`
-	BreakGlass  BreakGlass                   `yaml:"break_glass"`
-	Consents    Consents                     `yaml:"consents"`
+	SignIn     map[string]map[string]SignIn `yaml:"sign_in"`
+	Issuers    []Issuer                     `yaml:"issuers"`
+	Clients    map[string]Client            `yaml:"clients"`
+	Sources    []Source                     `yaml:"sources"`
+	Policy     Policy                       `yaml:"policy"`
+	BreakGlass BreakGlass                   `yaml:"break_glass"`
+	Consents   Consents                     `yaml:"consents"`
+	Catalogue  struct {
+		Carry []string `yaml:"carry"`
+	} `yaml:"catalogue"`
 	Information struct {
 		Folder string `yaml:"folder"`
 	} `yaml:"information"`

@@ -163,6 +163,9 @@ func (g *running) start(ctx, background context.Context) (*http.Server, error) {
 		return nil, err
 	}
 	g.set(func() { g.store, g.authenticator = store, a })
+	if err := g.activateCatalogue(ctx, background, store); err != nil {
+		return nil, err
+	}
 	gate, err := g.settings.gate(store, a, g.metrics, g.log)
 	if err != nil {
 		return nil, err

@@ -257,6 +257,7 @@ clients:
 policy:
   emergency_categories: [gp, hospital]
   channels: { regional: { consent: explicit } }
+catalogue: { carry: [sensitive] }
 break_glass: { per_hour: 50 }
 limits: { lookups_per_minute: 100000 }
 unauthenticated: { events_per_minute: 1000 }

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"zorgsluis/audit"
+	"zorgsluis/configs"
+)
+
+// withTables gives the operator tables of its own, of which some words are replaced: file, old, new, file, old, new, …
+func (o operator) withTables(replace ...string) operator {
+	o.t.Helper()
+	folder := o.t.TempDir()
+	err := fs.WalkDir(configs.Files(), ".", func(name string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(name, ".yaml") || name == "gateway.yaml" {
+			return err
+		}
+		text, err := fs.ReadFile(configs.Files(), name)
+		for i := 0; i+2 < len(replace); i += 3 {
+			if replace[i] == name && !strings.Contains(string(text), replace[i+1]) {
+				o.t.Errorf("%s holds no %q", name, replace[i+1])
+			}
+			if replace[i] == name {
+				text = []byte(strings.Replace(string(text), replace[i+1], replace[i+2], 1))
+			}
+		}
+		write(o.t, filepath.Join(folder, name), string(text))
+		return err
+	})
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return o.with("policy:\n", fmt.Sprintf("policy:\n  tables_folder: %q\n", folder))
+}
+
+// with is the operator with one change of the configuration, in a file beside it.
+func (o operator) with(old, new string) operator {
+	o.t.Helper()
+	text, err := os.ReadFile(o.config)
+	if err != nil || !strings.Contains(string(text), old) {
+		o.t.Fatalf("error %v, or no %q in the configuration", err, old)
+	}
+	f, err := os.CreateTemp(filepath.Dir(o.config), "gateway-*.yaml")
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString(strings.Replace(string(text), old, new, 1)); err != nil {
+		o.t.Fatal(err)
+	}
+	return operator{o.t, f.Name()}
+}
+
+// notices are the events by which a person was told of the catalogue.
+func (o operator) notices(bsn string) (list []audit.Event) {
+	o.t.Helper()
+	s, err := loadSettings(o.config)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	b, err := openBackend(o.t.Context(), s)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	defer b.close()
+	person, err := readPerson(lines(&environment{stdin: strings.NewReader(bsn)}))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	events, err := b.store.Events(o.t.Context(), b.store.Key(person), 100)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	for _, e := range events {
+		if e.Reason == reasonCatalogue {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+func TestAWiderNameIsNotCarriedOverUnlessSaidSo(t *testing.T) {
+	o, _ := operatorOn(t)
+	o.must(testBSN, "consent", "put", "--record", o.record(goodGrant))
+	deny := strings.Replace(goodGrant, `"permit"`, `"deny"`, 1)
+	o.must(otherBSN, "consent", "put", "--record", o.record(deny))
+	activate := func(o operator) string { t.Helper(); return o.must("", "catalogue", "activate") }
+	for range 2 {
+		if got := activate(o); !strings.Contains(got, "nobody is to be told") {
+			t.Errorf("got %q", got)
+		}
+	}
+	wider := o.withTables("organisation-types.yaml", `B1: { name: "Beeldvormende diagnostiek", category: lab }`, `B1: { name: "Beeldvormende diagnostiek", category: gp }`)
+	wider.fails(exitUsage, "party gp now covers organisation type", "", "catalogue", "activate")
+	wider.fails(exitUsage, "catalogue.carry", "", "serve")
+	if got := activate(o); !strings.Contains(got, "nobody is to be told") {
+		t.Errorf("got %q: what was refused must have changed nothing", got)
+	}
+	against := wider.must("", "check", "--against", o.config)
+	if !strings.Contains(against, "+  party gp now covers organisation type") || !strings.Contains(against, "NOT carried over") {
+		t.Errorf("got %s", against)
+	}
+	if got := o.must("", "check", "--against", o.config); !strings.Contains(got, "every name means the same") || !strings.Contains(got, "nobody") {
+		t.Errorf("got %s of the same", got)
+	}
+	carried := wider.with("break_glass:\n", "catalogue: { carry: [\"party gp\"] }\nbreak_glass:\n")
+	if got := carried.must("", "check", "--against", o.config); !strings.Contains(got, "carried over") || strings.Contains(got, "NOT") {
+		t.Errorf("got %s", got)
+	}
+	if got := activate(carried); !strings.Contains(got, "a notice is on record for 1 patients") {
+		t.Errorf("got %q", got)
+	}
+	if got := activate(carried); !strings.Contains(got, "nobody is to be told") {
+		t.Errorf("got %q", got)
+	}
+	if list := o.notices(testBSN); len(list) != 1 || !strings.Contains(list[0].Grounds, "party gp now covers") || len(list[0].Obligations) != 1 {
+		t.Errorf("got notices %+v, want one that says what changed", list)
+	}
+	if list := o.notices(otherBSN); len(list) != 0 {
+		t.Errorf("got %d notices of somebody without an active consent", len(list))
+	}
+	// And back.
+	o.fails(exitUsage, "party lab now covers", "", "catalogue", "activate")
+	back := o.with("break_glass:\n", "catalogue: { carry: [\"party lab\"] }\nbreak_glass:\n")
+	if got := activate(back); !strings.Contains(got, "party gp no longer covers") || !strings.Contains(got, "for 1 patients") {
+		t.Errorf("got %q", got)
+	}
+	if list := o.notices(testBSN); len(list) != 2 {
+		t.Errorf("got %d notices, want one for each version", len(list))
+	}
+}
+
+func TestNoticesGoOnWhereTheyEnded(t *testing.T) {
+	o, _ := operatorOn(t)
+	var people []string
+	for n := range 30 {
+		people = append(people, resource(t, patient(n), recorded(t, "gp")))
+	}
+	o.must("", "consent", "import", write(t, filepath.Join(t.TempDir(), "c.ndjson"), strings.Join(people, "")))
+	s, err := loadSettings(o.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := openBackend(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.close()
+	pending := &activated{Meaning: s.meaning(), Pending: true, Changes: []string{"party gp now covers something"}}
+	text, _ := json.Marshal(pending)
+	if err := b.store.SetCatalogue(t.Context(), text); err != nil {
+		t.Fatal(err)
+	}
+	// Somebody was told before it was interrupted.
+	key := b.store.Key(patient(7))
+	id, err := b.store.NoticeID(key, "catalogue "+pending.Meaning.hash())
+	if err != nil {
+		t.Fatal(err)
+	}
+	event := gatewayEvent(s, audit.KindConsent, reasonCatalogue, "r")
+	event.ID, event.Person = id, key
+	if err := b.store.Commit(t.Context(), audit.Release{Event: event}); err != nil {
+		t.Fatal(err)
+	}
+	if got := o.must("", "catalogue", "activate"); !strings.Contains(got, "for 30 patients") {
+		t.Errorf("got %q", got)
+	}
+	for n := range 30 {
+		events, err := b.store.Events(t.Context(), b.store.Key(patient(n)), 100)
+		told := 0
+		for _, e := range events {
+			if e.Reason == reasonCatalogue {
+				told++
+			}
+		}
+		if err != nil || told != 1 {
+			t.Errorf("patient %d: got %d notices and error %v, want one", n, told, err)
+		}
+	}
+}
+
+func TestShiftsOfMeaning(t *testing.T) {
+	base := func() meaning {
+		return meaning{
+			Parties:  map[string]string{"AGB 01": "gp", "AGB 0199": "", "organisation type A": "hospital"},
+			Data:     map[string][]string{"R4 Condition": {"Condition"}, "R4 Observation": {"Lab"}, "R4 Observation?code=s|1": {"Vital"}, "sensitive s|x": {"Restricted"}},
+			Groups:   map[string][]string{"G": {"Condition", "Lab"}},
+			Channels: map[string]string{"regional": "explicit"},
+			Names:    []string{"gp", "hospital"},
+		}
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(*meaning)
+		want   string
+	}{
+		{"nothing", func(*meaning) {}, "[]"},
+		{"a code goes to another category", func(m *meaning) { m.Parties["organisation type A"] = "gp" },
+			"[party hospital no longer covers organisation type A party gp now covers organisation type A]"},
+		{"a code goes to a category that is new: a split", func(m *meaning) { m.Parties["organisation type A"], m.Names = "clinic", append(m.Names, "clinic") },
+			"[party hospital no longer covers organisation type A]"},
+		{"an exception vanishes", func(m *meaning) { delete(m.Parties, "AGB 0199") }, "[party gp now covers AGB 0199]"},
+		{"an exception that says the same", func(m *meaning) { m.Parties["AGB 0101"] = "gp" }, "[]"},
+		{"a group grows", func(m *meaning) { m.Groups["G"] = []string{"Condition", "Lab", "Vital"} }, "[data G now covers Vital]"},
+		{"a group shrinks", func(m *meaning) { m.Groups["G"] = []string{"Lab"} }, "[data G no longer covers Condition]"},
+		{"a group is new", func(m *meaning) { m.Groups["H"] = []string{"Lab"} }, "[]"},
+		{"a code goes back to its type", func(m *meaning) { delete(m.Data, "R4 Observation?code=s|1") },
+			"[data Vital no longer covers R4 Observation?code=s|1 data Lab now covers R4 Observation?code=s|1]"},
+		{"a type is not named any more", func(m *meaning) { delete(m.Data, "R4 Condition") },
+			"[data Condition no longer covers R4 Condition data Unclassified now covers R4 Condition]"},
+		{"a category is split", func(m *meaning) { m.Data["R4 Condition"] = []string{"Diagnosis"} }, "[data Condition no longer covers R4 Condition]"},
+		{"a code is no longer sensitive", func(m *meaning) { delete(m.Data, "sensitive s|x") }, "[sensitive now covers sensitive s|x]"},
+		{"a code becomes sensitive", func(m *meaning) { m.Data["sensitive s|y"] = []string{"Restricted"} }, "[sensitive no longer covers sensitive s|y]"},
+		{"a channel opens to those who did not choose", func(m *meaning) { m.Channels["regional"] = "implied" },
+			"[channel regional now covers those who did not choose: consent is implied]"},
+		{"a channel is new", func(m *meaning) { m.Channels["lsp"] = "explicit" }, "[channel lsp now covers consents that name no channel: it is new]"},
+		{"a channel goes", func(m *meaning) { delete(m.Channels, "regional") }, "[channel regional no longer covers anything: it is gone]"},
+	} {
+		next := base()
+		tt.change(&next)
+		if got := fmt.Sprint(base().shifts(next)); got != tt.want {
+			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+)
+
+// kindCatalogue is the kind of the sealed catalogue: of nobody, at generation zero.
+const kindCatalogue = "catalogue"
+
+func (k keys) catalogue() string { return string(k) + "catalogue" }
+
+// Catalogue gives what SetCatalogue kept; nil where it never did.
+func (s *Store) Catalogue(ctx context.Context) ([]byte, error) {
+	key := keysOf(0).catalogue()
+	client, err := master(ctx, s.o.Changes, key)
+	if err != nil {
+		return nil, fmt.Errorf("catalogue: %w", unavailable(err))
+	}
+	sealed, err := client.Get(ctx, key).Result()
+	if errors.Is(err, redis.Nil) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("catalogue: %w", unavailable(err))
+	}
+	plain, err := s.sealer.open(kindCatalogue, "", 0, sealed)
+	if err != nil {
+		return nil, fmt.Errorf("catalogue: %w", err)
+	}
+	return plain, nil
+}
+
+// SetCatalogue keeps what the names in consents mean to those who use this store, sealed.
+func (s *Store) SetCatalogue(ctx context.Context, catalogue []byte) error {
+	key := keysOf(0).catalogue()
+	client, err := master(ctx, s.o.Changes, key)
+	if err == nil {
+		err = client.Set(ctx, key, s.sealer.seal(kindCatalogue, "", 0, catalogue), 0).Err()
+	}
+	if err != nil {
+		return fmt.Errorf("catalogue: %w", unavailable(err))
+	}
+	return nil
+}
+
+// NoticeID is the id of the event by which a person is told something once: the same for the same matter. Committing it again records
+// nothing, as long as it is among the events that are kept of the person.
+func (s *Store) NoticeID(person consent.PersonKey, matter string) (audit.EventID, error) {
+	if err := checkKey(person); err != nil {
+		return "", fmt.Errorf("notice: %w", err)
+	}
+	return audit.EventID(twoDigits(s.shardOf(person)) + "-" + keyed(s.o.PersonSecret, "notice", string(person), matter)[:2*randomBytes]), nil
+}
