@@ -57,6 +57,7 @@ var reasons = map[policy.Reason]reason{
 	ReasonDeclarationLimit:   {"refused: this care provider declared too many emergencies in a short time", 0},
 	ReasonReviewJustified:    {"the emergency access was reviewed, and was justified", 0},
 	ReasonReviewNotJustified: {"the emergency access was reviewed, and was not justified", 0},
+	"consent-lapsing":        {"a notice: the patient reaches an age at which another has to choose; the choice must be made anew", 0},
 	"catalogue-changed":      {"a notice: the kinds of care providers or data that consents are about were changed; a consent can be changed or withdrawn at any time", 0},
 	ReasonReviewOverdue:      {"the review of the emergency access is late", 0},
 }

@@ -24,6 +24,7 @@ type consentCommand struct {
 	Import importCommand `cmd:"" help:"Put consents on file that were recorded elsewhere: NDJSON of FHIR Consent, which keep the moment at which they were recorded. Can be interrupted and repeated."`
 	Export exportCommand `cmd:"" help:"Print the consents of everybody, or of one person, as NDJSON of FHIR Consent. This is on record itself."`
 
+	Lapsing       lapsingCommand       `cmd:"" help:"Print which consents and refusals stop counting because a child turns 12 or 16, and put a notice of each on record, once. Asks the sources for birth dates."`
 	Verify        verifyCommand        `cmd:"" help:"Prove the chain of versions of a person, or of everybody, and that the archive holds the same. Exit code 3: it does not hold, and the message says where."`
 	Evidence      evidenceCommand      `cmd:"" help:"Print one signed file that proves what the person consented to, how, when and on which information. This is on record itself."`
 	CheckEvidence checkEvidenceCommand `cmd:"" help:"Check such a file, without a store or a configuration. Exit code 3: it is not what was signed."`

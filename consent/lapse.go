@@ -1,0 +1,47 @@
+package consent
+
+import (
+	"slices"
+	"time"
+)
+
+// Lapse is that what a record says stops counting on a birthday, because who said it no longer suffices from then on.
+type Lapse struct {
+	Record RecordID
+	Age    int // 12 or 16
+	At     time.Time
+}
+
+// Lapses are the records of somebody born on a civil date that stop counting between two instants: after from, and up to and with
+// until. From 12 on a permit needs the child beside the representative, and from 16 on the patient decides, and objects, alone
+// (decision.md, The consent state, A).
+func Lapses(st Standing, born string, from, until time.Time) []Lapse {
+	var all []Lapse
+	for _, age := range []int{12, 16} {
+		at, known := Birthday(born, age)
+		if !known || !at.After(from) || at.After(until) {
+			continue
+		}
+		eve := Query{At: at.Add(-time.Nanosecond), Born: born, Incapacitated: st.Flags.Incapacitated}
+		day := eve
+		day.At = at
+		for i := range st.Records {
+			r := &st.Records[i]
+			before, was := eve.statement(r)
+			after, is := day.statement(r)
+			if was && is && eve.counts(before, parseBirth(born), age-1) && !day.counts(after, parseBirth(born), age) {
+				all = append(all, Lapse{r.ID, age, at})
+			}
+		}
+	}
+	return all
+}
+
+// MayLapse reports whether a record can stop counting on a birthday at all: whether the patient is not among those who said it.
+func (r Record) MayLapse() bool {
+	by := r.GivenBy
+	if r.Status == StatusWithdrawn {
+		by = r.WithdrawnBy
+	}
+	return r.Status != StatusEnteredInError && !slices.Contains(by, ByPatient)
+}
