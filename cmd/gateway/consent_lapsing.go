@@ -160,9 +160,6 @@ func askPatient(ctx context.Context, source *proxy.Source, person fhir.Identifie
 	req.Header = http.Header{
 		"Accept": {"application/fhir+json"}, "Content-Type": {"application/x-www-form-urlencoded"}, "User-Agent": {"zorgsluis"},
 	}
-	if source.Header != "" {
-		req.Header.Set(source.Header, source.Value)
-	}
 	resp, err := source.Transport.RoundTrip(req)
 	if err != nil {
 		return nil, errors.New("does not answer")
