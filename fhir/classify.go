@@ -56,9 +56,17 @@ type Classifier struct {
 type typeCategories struct {
 	bare  categorySet
 	coded map[elementCode]categorySet
+	// byText holds the same by code alone: one short text is hashed sooner than three.
+	byText map[string][]codedRule
 	// byCategory and byCode say whether any rule reads that element: then its shape has to be right.
 	byCategory, byCode bool
 	wholeSystem        bool // a rule is for any code of a system
+}
+
+// codedRule is what the rules give to one coding.
+type codedRule struct {
+	elementCode
+	categories categorySet
 }
 
 // elementCode is a coding in one of the two elements that classify; an empty code is any code of the system.
@@ -140,7 +148,7 @@ func (c *Classifier) only(category DataCategory) categorySet {
 func (c *Classifier) addRule(r CategoryRule) {
 	t := c.types[r.Type]
 	if t == nil {
-		t = &typeCategories{coded: map[elementCode]categorySet{}}
+		t = &typeCategories{coded: map[elementCode]categorySet{}, byText: map[string][]codedRule{}}
 		c.types[r.Type] = t
 	}
 	one := c.only(r.Category)
@@ -155,6 +163,8 @@ func (c *Classifier) addRule(r CategoryRule) {
 	known := t.coded[key]
 	one.union(&known)
 	t.coded[key] = one
+	others := slices.DeleteFunc(t.byText[key.code], func(r codedRule) bool { return r.elementCode == key })
+	t.byText[key.code] = append(others, codedRule{key, one})
 }
 
 func (c *Classifier) addSensitive(s SensitiveCode) {
@@ -220,14 +230,24 @@ func (c *Classifier) addCode(to *categorySet, system, code []byte) {
 	}
 }
 
+// find is what the rules of the type give to exactly this coding, and whether there are any.
+func (t *typeCategories) find(element string, system, code []byte) (categorySet, bool) {
+	for _, r := range t.byText[string(code)] {
+		if r.system == string(system) && r.element == element {
+			return r.categories, true
+		}
+	}
+	return categorySet{}, false
+}
+
 // match adds the categories that the rules of the type give to a coding; false if none knows it.
 func (t *typeCategories) match(to *categorySet, element string, system, code []byte) bool {
-	exact, ok := t.coded[elementCode{element, string(system), string(code)}]
+	exact, ok := t.find(element, system, code)
 	to.union(&exact)
 	if !t.wholeSystem {
 		return ok
 	}
-	whole, all := t.coded[elementCode{element, string(system), ""}]
+	whole, all := t.find(element, system, nil)
 	to.union(&whole)
 	return ok || all
 }

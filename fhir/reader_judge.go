@@ -201,8 +201,10 @@ func (w *walk) resolve(v *verdict, ref *reference) targetRef {
 
 // declared is the type that a reference says its target has; nil where it says none that is known.
 func (w *walk) declared(ref *reference) *readType {
-	name := bytes.TrimPrefix(w.bytes(ref.typ), []byte(structureDefinition))
-	return w.typeOf(name)
+	if !ref.typ.present() {
+		return nil
+	}
+	return w.typeOf(bytes.TrimPrefix(w.bytes(ref.typ), []byte(structureDefinition)))
 }
 
 // structureDefinition is what Reference.type is relative to (R4 §2.3.0).
@@ -263,28 +265,31 @@ func (w *walk) target(ref []byte) targetRef {
 	if bytes.HasPrefix(ref, []byte("http://")) || bytes.HasPrefix(ref, []byte("https://")) {
 		return w.foreign(ref)
 	}
-	if typ, _, ok := bytes.Cut(ref, []byte("?")); ok {
-		return w.ofType(typ, elsewhere)
+	if query := bytes.IndexByte(ref, '?'); query >= 0 {
+		return w.ofType(ref[:query], elsewhere)
 	}
 	return w.local(ref, localTarget)
 }
 
 // local reads "Type/id" or "Type/id/_history/version".
 func (w *walk) local(ref []byte, kind targetKind) targetRef {
-	typ, rest, _ := bytes.Cut(ref, []byte("/"))
-	id, history, versioned := bytes.Cut(rest, []byte("/"))
-	if versioned {
-		version, ok := bytes.CutPrefix(history, []byte("_history/"))
+	slash := bytes.IndexByte(ref, '/')
+	if slash < 0 {
+		return targetRef{}
+	}
+	typ, id := ref[:slash], ref[slash+1:]
+	if slash = bytes.IndexByte(id, '/'); slash >= 0 {
+		version, ok := bytes.CutPrefix(id[slash:], []byte("/_history/"))
 		if !ok || !isID(version) {
 			return targetRef{}
 		}
+		id = id[:slash]
 	}
-	if !isID(id) {
+	t := w.typeOf(typ)
+	if t == nil || !isID(id) {
 		return targetRef{}
 	}
-	t := w.ofType(typ, kind)
-	t.id = id
-	return t
+	return targetRef{kind: kind, typ: t, id: id}
 }
 
 // foreign reads a reference to another base: its type is in the last two segments before the version.
