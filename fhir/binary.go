@@ -49,7 +49,7 @@ func (w *walk) binaryResource(i int, id ID, b *Binary) int {
 	named, identified, ok := false, false, true
 	i = w.eachMember(i, func(kw keyword, i int) int {
 		name := w.nameText()
-		w.path[0] = kw
+		w.lead(kw)
 		from := i
 		i, t, s := w.any(i, 1)
 		if i < 0 {

@@ -178,14 +178,15 @@ func (c *Contents) entryResource(i int, mode Mode) int {
 func (w *walk) reset(r *Reader, body []byte) {
 	w.scanner = scanner{body: body, host: &r.host, percent: bytes.IndexByte(body, '%') >= 0, scratch: w.scratch[:0]}
 	if w.r != r || w.known.full() {
-		w.r, w.recent = r, [16]*readType{}
+		w.r, w.recent = r, [64]*readType{}
 		w.known.reset()
 	}
-	w.depth = 0
+	w.depth, w.trail = 0, 0
+	w.turn++
 	w.outer, w.strange = 0, w.strange[:0]
 	w.edits, w.attachments = w.edits[:0], w.attachments[:0]
 	if len(w.path) < r.maxDepth+2 {
-		w.path, w.objects = make([]keyword, r.maxDepth+2), make([]object, r.maxDepth+2)
+		w.path = make([]keyword, r.maxDepth+2)
 	}
 	w.facts.reset()
 }

@@ -48,7 +48,7 @@ func (c *Contents) bundle(i int, b *bundle, rule contentError) int {
 			return w.eachElement(i, errEntry, func(i int) int { return c.entry(i, b) })
 		case kwMeta:
 			w.facts.reset()
-			w.path[0] = kwMeta
+			w.lead(kwMeta)
 			i, _, s := w.any(i, 1)
 			b.restricted = !s.is(isObject) || !w.added.empty()
 			return i
@@ -84,6 +84,9 @@ func (c *Contents) entry(i int, b *bundle) int {
 	w := &c.walk
 	if b.entries++; b.entries > w.r.maxEntries {
 		return w.fail(errEntries)
+	}
+	if b.entries > 1 {
+		w.remember()
 	}
 	count := len(c.Resources)
 	mode, method, fullURL, members := unsaid, "", token{}, 0
@@ -212,9 +215,13 @@ func (w *walk) word(i int, to *string) int {
 
 // skip reads a value that has no meaning.
 func (w *walk) skip(i int) int {
-	w.path[0] = kwNone
 	i, _, _ = w.any(i, 1)
 	return i
+}
+
+// lead says which name leads to the value that is read next.
+func (w *walk) lead(kw keyword) {
+	w.path[0], w.trail = kw, uint64(kw)
 }
 
 // eachMember calls f with each member of the object at i.
@@ -228,6 +235,7 @@ func (w *walk) eachMember(i int, f func(kw keyword, i int) int) int {
 		if i, kw = w.name(i, o); i < 0 {
 			return -1
 		}
+		w.lead(kwNone)
 		if i = f(kw, i); i < 0 {
 			return -1
 		}

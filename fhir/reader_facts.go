@@ -65,10 +65,8 @@ func (f *facts) reset() {
 }
 
 // note takes a member whose name has a meaning: t is its value where that is a string.
-func (w *walk) note(o *object, kw keyword, d int, at span, t token, s shape) {
+func (w *walk) note(kw keyword, d int, at span, t token, s shape) {
 	switch {
-	case kw < kwTelling:
-		o.tell(kw, at, t, s)
 	case kw == kwValueURL && s.is(isString):
 		w.refer(reference{kind: plainURL, text: t}, d+1)
 	case kw == kwResourceType:
@@ -130,28 +128,33 @@ func (w *walk) noteMeta(kw keyword, s shape) {
 	}
 }
 
+// tellsType are the members of which an object with a type of its own has at least one, unless its name tells the type.
+const tellsType = 1<<kwReference | 1<<kwType | 1<<kwIdentifier | 1<<kwSystem | 1<<kwAttachmentPart
+
 // close takes the object that ends. Its type is told by its shape, wherever it stands: extensions and unknown elements can hold
 // anything (RF-15).
 func (w *walk) close(o *object, d int) shape {
 	s := isObject
 	if d > 0 {
-		w.closeReference(o, d)
-		if w.closeIdentifier(o) {
-			s |= isPerson | isRemoved | isStripped
+		if name := w.path[d-1]; o.hasAny(tellsType) || name == kwAttachment || w.r.decides[name] {
+			w.closeReference(o, d)
+			if w.closeIdentifier(o) {
+				s |= isPerson | isRemoved | isStripped
+			}
+			w.closeAttachment(o, d)
 		}
-		w.closeAttachment(o, d)
+		s |= o.when()
 	}
-	if system, code := o.text(kwSystem), o.text(kwCode); system.present() && code.present() {
-		w.r.classifier.addCode(&w.added, w.bytes(system), w.bytes(code))
+	if o.hasAny(1 << kwSystem) {
+		if system, code := o.text(kwSystem), o.text(kwCode); system.present() && code.present() {
+			w.r.classifier.addCode(&w.added, w.bytes(system), w.bytes(code))
+		}
 	}
 	switch d {
 	case 1:
 		w.closeConcept(o, w.path[0])
 	case 2:
 		w.closeCoding(o, w.path[0], w.path[1])
-	}
-	if d > 0 {
-		s |= o.when()
 	}
 	return s
 }

@@ -35,6 +35,7 @@ type object struct {
 	names   nameSet
 	strange int      // where its names without a number begin in walk.strange
 	next    location // where its next name stands
+	trail   uint64   // the last names that lead to it
 	has     uint32   // a bit for each keyword of a member in told
 	told    [kwTelling]member
 
@@ -84,13 +85,16 @@ type walk struct {
 	scanner
 	r *Reader
 
-	known   knownNames
-	strange []token   // the names without a number of all objects that are open, innermost last
-	objects []object  // those that are open, by depth
-	outer   nameID    // the name of the object or array that is read
-	path    []keyword // the names that lead from the resource to the value that is read
-	depth   int
-	recent  [16]*readType
+	known    knownNames
+	strange  []token   // the names without a number of all objects that are open, innermost last
+	objects  []*object // those that are open, by depth
+	outer    nameID    // the name of the object or array that is read
+	trail    uint64    // the last names that lead to it
+	turn     uint64    // counts the bodies
+	familiar []familiars
+	path     []keyword // the names that lead from the resource to the value that is read
+	depth    int
+	recent   [64]*readType
 
 	facts // of the resource that is read
 
@@ -136,14 +140,18 @@ func (w *walk) open(i int) (int, *object) {
 	if i = w.enter(i); i < 0 {
 		return -1, nil
 	}
-	o := &w.objects[w.depth]
+	for w.depth >= len(w.objects) {
+		w.objects = append(w.objects, new(object))
+	}
+	o := w.objects[w.depth]
 	o.begin(w.outer, len(w.strange))
+	o.trail = w.trail
 	return i, o
 }
 
 // end takes leave of the object whose closing brace is at i.
 func (w *walk) end(i int, o *object) int {
-	w.outer, w.strange = o.next.outer(), w.strange[:o.strange]
+	w.outer, w.trail, w.strange = o.next.outer(), o.trail, w.strange[:o.strange]
 	return w.leave(i)
 }
 
@@ -157,6 +165,8 @@ func (w *walk) name(i int, o *object) (int, keyword) {
 		i += int(known.size)
 	} else if i, n, kw = w.otherName(i, o); i < 0 {
 		return -1, kwNone
+	} else {
+		*guess = n
 	}
 	if n != 0 && !o.names.add(n) {
 		return w.fail(errDuplicate), kwNone
@@ -164,7 +174,7 @@ func (w *walk) name(i int, o *object) (int, keyword) {
 	if o.members++; o.members > maxMembers {
 		return w.fail(errMembers), kwNone
 	}
-	*guess, o.next, w.outer = n, o.next.behind(n), n
+	o.next, w.outer = o.next.behind(n), n
 	if i+1 < len(w.body) && w.body[i] == ':' && w.body[i+1] > ' ' {
 		return i + 1, kw
 	}
@@ -216,6 +226,9 @@ func (w *walk) colon(i int) int {
 
 // next reads what follows a member or an element: a comma and the start of another one, or the closing bracket.
 func (w *walk) next(i int, closing byte) (int, bool) {
+	if i+1 < len(w.body) && w.body[i] == ',' && w.body[i+1] > ' ' {
+		return i + 1, true
+	}
 	i = w.space(i)
 	switch w.at(i) {
 	case ',':
@@ -242,10 +255,13 @@ func (w *walk) object(i, d int) (int, shape) {
 		if i, kw = w.name(i, o); i < 0 {
 			return -1, 0
 		}
-		w.path[d] = kw
-		if kw == kwContained && d == 0 && w.current == 0 {
+		w.path[d], w.trail = kw, o.trail<<8|uint64(kw)
+		switch c := w.at(i); {
+		case kw == kwContained && d == 0 && w.current == 0:
 			i, s = w.contained(i)
-		} else {
+		case c == '{' || c == '[':
+			i, s = w.value(i, d+1)
+		default:
 			i, t, s = w.any(i, d+1)
 		}
 		if i < 0 {
@@ -258,7 +274,10 @@ func (w *walk) object(i, d int) (int, shape) {
 			w.editMember(o, span{from, uint32(i)}, s)
 		}
 		if kw != kwNone {
-			w.note(o, kw, d, span{from, uint32(i)}, t, s)
+			if kw < kwTelling {
+				o.tell(kw, span{from, uint32(i)}, t, s)
+			}
+			w.note(kw, d, span{from, uint32(i)}, t, s)
 		}
 		if i, more = w.next(i, '}'); i < 0 {
 			return -1, 0
@@ -383,15 +402,18 @@ func (o *object) when() shape {
 // bytes is the value of a string. It stays valid until the next response is read.
 func (w *walk) bytes(t token) []byte {
 	raw := w.body[t.start:t.end]
-	if t.esc == plain {
-		return raw
+	if t.esc != plain {
+		return w.decode(raw)
 	}
-	return w.decode(raw)
+	return raw
 }
 
 // typeOf is the resource type of a name, nil for none of this version. A response names few types again and again.
 func (w *walk) typeOf(name []byte) *readType {
-	recent := &w.recent[len(name)%len(w.recent)]
+	if len(name) == 0 {
+		return nil
+	}
+	recent := &w.recent[(len(name)+int(name[0])*5+int(name[len(name)-1])*11)%len(w.recent)]
 	if t := *recent; t != nil && t.name == string(name) {
 		return t
 	}

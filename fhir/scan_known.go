@@ -37,8 +37,12 @@ const never = 1<<64 - 1
 
 // reset forgets the names, where they are of another reader or where there is no room for others.
 func (k *knownNames) reset() {
-	*k = knownNames{numbers: make(map[string]nameID, maxNumber)}
-	k.names[0] = knownName{first: never, firstMask: never}
+	if k.numbers == nil {
+		k.numbers = map[string]nameID{}
+	}
+	clear(k.numbers)
+	k.guesses = [1 << guessBits]nameID{}
+	k.names = [maxNumber + 1]knownName{{first: never, firstMask: never}}
 }
 
 // full says that most numbers have been given away.
