@@ -105,15 +105,26 @@ var leaksDiscovery = []leak{
 		s.turnedAway(demo.GP(), http.StatusNotFound, "not-found", sent(http.MethodPost, "metadata", "application/fhir+json", "{}"), sent(http.MethodDelete, "metadata", "", ""))
 		s.unreached("/fhir/other/metadata", "/metadata", "/fhir/metadata")
 	}},
-	{"DE-2", "No well-known document, of the gateway or of a source, is served, at the root or below the FHIR base", func(s *stage) {
+	{"DE-2", "The well-known documents are the gateway's own, and tell nothing of a source's; every other one leads nowhere", func(s *stage) {
 		s.source.Intercept(demo.Answer(200, "application/json", `{"authorization_endpoint":"http://CANARY7f3a"}`))
+		own := []string{
+			"/.well-known/oauth-protected-resource", "/.well-known/oauth-protected-resource/fhir/demo", "/.well-known/oauth-protected-resource/gateway",
+			"/fhir/demo/.well-known/smart-configuration",
+		}
+		for _, path := range own {
+			if r := s.g.ask(demo.Caller{}, get(path)); r.status != http.StatusOK || strings.Contains(r.body, "CANARY7f3a") || strings.Contains(r.body, s.source.URL()) {
+				s.T.Errorf("%s: got %d %s, want a document of the gateway's own", path, r.status, tail(r.body, 300))
+			}
+		}
 		var paths []string
 		for _, base := range []string{"", "/fhir", "/fhir/demo", "/gateway"} {
 			for _, name := range []string{"smart-configuration", "oauth-protected-resource", "openid-configuration", "oauth-authorization-server", "udap", "security.txt"} {
-				paths = append(paths, base+"/.well-known/"+name)
+				if path := base + "/.well-known/" + name; !slices.Contains(own, path) {
+					paths = append(paths, path)
+				}
 			}
 		}
-		s.unreached(append(paths, "/.well-known/oauth-protected-resource/fhir/demo", "/.well-known/")...)
+		s.unreached(append(paths, "/.well-known/oauth-protected-resource/fhir/other", "/.well-known/")...)
 	}},
 	{"DE-3", "Every other door of a FHIR server leads nowhere: 404, and the source is not asked", func(s *stage) {
 		s.source.Intercept(demo.Answer(200, "text/html", "<html>CANARY7f3a"))

@@ -110,7 +110,8 @@ func (s *stage) turnsDown(tokens ...string) {
 	s.T.Helper()
 	for _, token := range tokens {
 		r := s.refused(demo.Caller{}, bearing(token), http.StatusUnauthorized, "login")
-		if got, want := r.header.Get("Www-Authenticate"), `Bearer error="invalid_token", error_description="The access token is not valid here"`; got != want {
+		want := `Bearer error="invalid_token", error_description="The access token is not valid here", resource_metadata="` + s.g.base + `/.well-known/oauth-protected-resource/fhir/demo"`
+		if got := r.header.Get("Www-Authenticate"); got != want {
 			s.T.Errorf("challenge %s, want %s", got, want)
 		}
 		s.booked("a bad token", r, audit.OutcomeDeny)
