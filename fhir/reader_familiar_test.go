@@ -21,7 +21,7 @@ func TestReaderAgreesWithOracleOnValuesThatReturn(t *testing.T) {
 		var resources []string
 		for _, name := range memberNames {
 			member := `"` + name + `":` + snippet
-			for _, resource := range slices.Concat(pair("Observation", member), pair("Patient", member)[:1], []string{within(member)}) {
+			for _, resource := range []string{pair("Observation", member)[0], pair("Patient", member)[2], within(member)} {
 				if r.Searchset([]byte(asSearchset(resource)), &c) != nil {
 					continue // and would have all others refused
 				}
