@@ -309,6 +309,7 @@ func TestAProviderThatFailedIsAskedAgainSoonAndThenLessAndLess(t *testing.T) {
 		})
 		started(t, c)
 		time.Sleep(65 * time.Second)
+		synctest.Wait() // what was asked is written down by then
 		want := []time.Duration{0, time.Second, 3 * time.Second, 7 * time.Second, 15 * time.Second, 31 * time.Second, 61 * time.Second}
 		if !slices.Equal(asked, want) {
 			t.Errorf("asked at %v, want %v", asked, want)
