@@ -112,6 +112,7 @@ func gateParts(tb testing.TB, p demo.Person, s *source, root string) proxy.Parts
 		Address:       func(*http.Request) string { return "192.0.2.1" },
 		Authenticator: anybody{}, Policy: decider, Categories: tables.DataCategories,
 		Standings: store, Recorder: store, Declarations: store, Events: store,
+		Consents:   proxy.Consents{Store: store, Check: func(consent.Record, time.Time) error { return nil }},
 		CursorKeys: [][]byte{make([]byte, 32)},
 		Limits: proxy.Limits{
 			RequestBody: 64 << 10, ResponseBody: 16 << 20, Memory: 256 << 20, InFlight: 512, Request: 30 * time.Second, Store: time.Second,
@@ -160,6 +161,14 @@ func (s *still) Change(context.Context, audit.Change) (consent.Standing, error) 
 }
 
 func (s *still) NewDeclarationID(fhir.Identifier) consent.DeclarationID { return "declaration" }
+
+func (s *still) NewRecordID(fhir.Identifier) consent.RecordID { return "record" }
+
+func (s *still) History(context.Context, consent.PersonKey) ([]consent.Standing, error) {
+	return nil, nil
+}
+
+func (s *still) Owner(context.Context, consent.RecordID) (consent.PersonKey, error) { return "", nil }
 
 func (s *still) Events(context.Context, consent.PersonKey, audit.Mark, int) ([]audit.Event, bool, error) {
 	return nil, true, nil
