@@ -122,6 +122,7 @@ func (s *stage) gate(store *memory, callers map[string]policy.Subject) (*proxy.G
 		Address:       func(*http.Request) string { return "192.0.2.1" },
 		Authenticator: tokens(callers), Policy: s.policy, Categories: s.categories,
 		Standings: store, Recorder: store, Declarations: store, Events: store,
+		Consents:   proxy.Consents{Store: store, Check: func(consent.Record, time.Time) error { return nil }},
 		CursorKeys: [][]byte{[]byte("0123456789abcdef0123456789abcdef")},
 		Limits: proxy.Limits{
 			RequestBody: 1 << 20, ResponseBody: 16 << 20, Memory: 256 << 20, InFlight: 64, Request: time.Minute, Store: time.Minute,
@@ -225,6 +226,17 @@ func (m *memory) CountDeclaration(context.Context, string, time.Duration, int) (
 
 // NewDeclarationID implements proxy.Declarations.
 func (m *memory) NewDeclarationID(fhir.Identifier) consent.DeclarationID { return "s00-d" }
+
+// NewRecordID implements proxy.ConsentStore; nothing is recorded in these worlds.
+func (m *memory) NewRecordID(fhir.Identifier) consent.RecordID { return "s00-r" }
+
+// History implements proxy.ConsentStore.
+func (m *memory) History(context.Context, consent.PersonKey) ([]consent.Standing, error) {
+	return nil, nil
+}
+
+// Owner implements proxy.ConsentStore.
+func (m *memory) Owner(context.Context, consent.RecordID) (consent.PersonKey, error) { return "", nil }
 
 // Events implements proxy.Events.
 func (m *memory) Events(context.Context, consent.PersonKey, audit.Mark, int) ([]audit.Event, bool, error) {
