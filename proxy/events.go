@@ -132,7 +132,7 @@ func (g *Gate) serveEvent(ctx context.Context, x *exchange, r *http.Request, que
 func (g *Gate) findEvent(ctx context.Context, x *exchange, id audit.EventID) (audit.Event, error) {
 	var from audit.Mark
 	for range mostLooked / eventsAtATime {
-		events, _, err := g.someEvents(ctx, x, from)
+		events, _, err := g.someEvents(ctx, x, from, eventsAtATime)
 		if err != nil {
 			return audit.Event{}, err
 		}
@@ -148,10 +148,10 @@ func (g *Gate) findEvent(ctx context.Context, x *exchange, id audit.EventID) (au
 }
 
 // someEvents asks once for events behind a mark. Each time has the store's limit, and all of them together that of the exchange.
-func (g *Gate) someEvents(ctx context.Context, x *exchange, from audit.Mark) (events []audit.Event, whole bool, err error) {
+func (g *Gate) someEvents(ctx context.Context, x *exchange, from audit.Mark, limit int) (events []audit.Event, whole bool, err error) {
 	ctx, cancel := g.within(ctx, x, g.parts.Limits.Store)
 	defer cancel()
-	return g.parts.Events.Events(ctx, x.person, from, eventsAtATime)
+	return g.parts.Events.Events(ctx, x.person, from, limit)
 }
 
 // answerEvents records that the patient looks, and then shows what there is.
@@ -179,7 +179,11 @@ func (g *Gate) eventsPage(ctx context.Context, x *exchange, search fhir.OwnSearc
 	}
 	page := audit.Page{Self: strings.TrimPrefix(x.query, "AuditEvent")}
 	for looked := 0; ; {
-		events, whole, err := g.someEvents(ctx, x, from)
+		wanted := eventsAtATime
+		if len(search.Params) == 0 {
+			wanted = min(wanted, most-len(page.Events)+1) // one more tells whether there is a next page
+		}
+		events, whole, err := g.someEvents(ctx, x, from, wanted)
 		if err != nil {
 			return audit.Page{}, err
 		}
@@ -194,7 +198,7 @@ func (g *Gate) eventsPage(ctx context.Context, x *exchange, search fhir.OwnSearc
 				page.Events = append(page.Events, e)
 			}
 		}
-		if len(events) < eventsAtATime {
+		if len(events) < wanted {
 			return page, nil
 		}
 	}
