@@ -1,6 +1,6 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
-.PHONY: run test check bench timing fuzz redis node
+.PHONY: run test faults check bench timing fuzz redis node
 
 run:
 	go run ./cmd/gateway demo
@@ -56,3 +56,8 @@ fuzz:
 	@for target in fhir/FuzzParseInteraction fhir/FuzzFilter proxy/FuzzSealer fhir/FuzzParseBatch authn/FuzzToken; do \
 		echo "$$target"; go test -run '^$$' -fuzz "^$${target##*/}$$" -fuzztime 120s -fuzzminimizetime 1s "./$${target%/*}"; \
 	done
+
+# Two stories of faults that are not part of make test yet: under load an event whose first attempt arrives after its repeat can be
+# recorded twice under one id (docs/threat-model.md), and the one on a cluster needs persons on more than one node.
+faults: redis
+	go test -race -count=1 -tags faults -timeout 20m ./test/e2e -run '^(TestExactlyOnce|TestCluster)$$'
