@@ -7,13 +7,14 @@ local now = clock[1] * 1000000 + clock[2] -- microseconds: exact in a double unt
 local at = string.format('%.0f', now)
 local store, shards, check = ARGV[1], ARGV[2], ARGV[3]
 
--- The status of a shard and its sequence, by its meta key and the highest sequence that the caller has seen.
+-- The status of a shard and its sequence, by its meta key and the highest sequence that the caller has seen; and the ids that repeats
+-- recorded lately (commits.lua).
 local function open(key, seen)
-  local meta = try('HMGET', key, 'store', 'shards', 'check', 'seq')
+  local meta = try('HMGET', key, 'store', 'shards', 'check', 'seq', 'repeated')
   if meta.err then return {'WRONG', '0'} end
   if not (meta[1] and meta[2] and meta[3] and meta[4]) then return {'GONE', '0'} end
   local seq = tonumber(meta[4])
   if meta[1] ~= store or meta[2] ~= shards or meta[3] ~= check or not seq then return {'OTHER', '0'} end
   if seq < tonumber(seen) then return {'LOST', meta[4]} end
-  return {'OK', meta[4]}
+  return {'OK', meta[4]}, meta[5] or ''
 end

@@ -20,14 +20,36 @@ local function find(list, id)
   if #events >= kept and now - tonumber(match(events[#events], '^%d+')) < minute then return 'UNSURE' end
 end
 
+-- The network can hold back a first attempt until after its repeat. So a repeat that records leaves the id in the shard's meta for a
+-- minute, as "stamp id,stamp id,": a first attempt that finds its own there is too late, and records nothing.
+local mostRepeated = 200
+local function leave(meta, repeated, id)
+  local kept, n = {}, 0
+  for stamp, other in string.gmatch(repeated, '(%d+) ([^,]+),') do
+    if now - tonumber(stamp) < minute then
+      n = n + 1
+      kept[n] = stamp .. ' ' .. other .. ','
+    end
+  end
+  if n >= mostRepeated then return nil, 'UNSURE' end
+  kept[n + 1] = at .. ' ' .. id .. ','
+  repeated = table.concat(kept)
+  local written = try('HSET', meta, 'repeated', repeated)
+  if type(written) == 'table' then return nil, 'FAILED', written end
+  return repeated
+end
+
 -- Everything of an event is checked before anything of it is written. A key of a wrong type fails at the first write; what else fails
 -- there (memory, disk, not the master) fails for all and is the second result.
-local function commit(k, a, outbox, seq)
+-- shard has the meta key, the outbox, the sequence, and the ids of repeats.
+local function commit(k, a, shard)
   local person, list, generation, after, id, payload = KEYS[k], KEYS[k + 1], ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
   local known
   if id ~= '' then
     known = find(list, id)
     if known == 'WRONG' or known == 'UNSURE' then return known end
+  elseif shard.repeated ~= '' and string.find(shard.repeated, ' ' .. match(payload, '^{"id":"([^"]+)"') .. ',', 1, true) then
+    return 'SPENT'
   end
   if generation ~= '' then
     local gen = try('HGET', person, 'gen')
@@ -36,6 +58,11 @@ local function commit(k, a, outbox, seq)
   end
   if after ~= '' and now >= tonumber(after) then return known and 'SPENT' or 'LATE' end
   if known then return known end
+  if id ~= '' then
+    local repeated, status, failure = leave(shard.meta, shard.repeated, id)
+    if not repeated then return status, failure end
+    shard.repeated = repeated
+  end
   local entry = at .. ' ' .. payload
   if person == list then entry = string.sub(entry, 1, 80) end -- of those about nobody the id is enough
   local length = try('LPUSH', list, entry)
@@ -43,19 +70,21 @@ local function commit(k, a, outbox, seq)
     if match(length.err, '^WRONGTYPE') then return 'WRONG' end
     return 'FAILED', length
   end
-  call('XADD', outbox, '*', 't', at, 'q', seq, 'e', payload)
+  call('XADD', shard.outbox, '*', 't', at, 'q', shard.seq, 'e', payload)
   if length >= kept + 64 then call('LTRIM', list, 0, kept - 1) end
   return at
 end
 
 local reply, k, a = {at}, 1, 5
 while KEYS[k] do
-  local shard, outbox, events = open(KEYS[k], ARGV[a]), KEYS[k + 1], tonumber(ARGV[a + 1])
+  local shard, repeated = open(KEYS[k], ARGV[a])
+  local meta, outbox, events = KEYS[k], KEYS[k + 1], tonumber(ARGV[a + 1])
   k, a = k + 2, a + 2
   if shard[1] == 'OK' and type(try('XLEN', outbox)) == 'table' then shard = {'WRONG', '0'} end
   if shard[1] == 'OK' then
+    local state = {meta = meta, outbox = outbox, seq = shard[2], repeated = repeated}
     for i = 0, events - 1 do
-      local result, failure = commit(k + 2 * i, a + 4 * i, outbox, shard[2])
+      local result, failure = commit(k + 2 * i, a + 4 * i, state)
       if failure then return failure end
       shard[i + 3] = result
     end
