@@ -95,9 +95,7 @@ func TestBreakGlass(t *testing.T) {
 		r := g.ask(doctor, allergies(karena)).wantStatus(t, http.StatusForbidden, "when it is over")
 		w.wantEvent(r, audit.OutcomeDeny, "no-consent")
 	})
-	if !strings.Contains(g.out.String(), `"alert":true`) {
-		t.Error("the log alerts nobody")
-	}
+	g.wantLog(`"alert":true`, "the log to alert somebody")
 }
 
 type openReview struct {

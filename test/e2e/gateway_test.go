@@ -114,6 +114,12 @@ func (g *gateway) inspect() {
 	}
 }
 
+// wantLog waits for what a gateway should have written. Its log is read by another process, and comes when that one has time.
+func (g *gateway) wantLog(text, what string) {
+	g.t.Helper()
+	until(g.t, endWithin, what, func() bool { return strings.Contains(g.out.String(), text) })
+}
+
 func tail(s string, n int) string {
 	if len(s) > n {
 		return "… " + s[len(s)-n:]

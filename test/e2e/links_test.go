@@ -53,7 +53,5 @@ func TestPageLinksTellNothing(t *testing.T) {
 	r := g.ask(demo.GP(), search("Observation", karena, "_count", "8")).wantStatus(t, http.StatusBadGateway, "links that are too long")
 	r.wantNothing(t, "links that are too long")
 	w.wantEvent(r, "error", "source-next-too-long")
-	if log := g.out.String(); !strings.Contains(log, "a page link of the source has") {
-		t.Error("the log does not say why")
-	}
+	g.wantLog("a page link of the source has", "the log to say why")
 }

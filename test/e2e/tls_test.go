@@ -204,9 +204,7 @@ func TestTLSMatrix(t *testing.T) {
 	}
 	w.show(a.issue(key, "127.0.0.1", time.Hour))
 	g, _ := w.start(secure("")...)
-	if !strings.Contains(g.out.String(), "RSA key of 2048 bits") {
-		t.Error("an RSA key that is not good is not warned of")
-	}
+	g.wantLog("RSA key of 2048 bits", "a warning of an RSA key that is not good")
 	matrix := func(kind string) {
 		t.Helper()
 		wants := func(config *tls.Config, want bool, what string) {

@@ -3,7 +3,6 @@
 package redistest
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -12,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -31,9 +31,16 @@ type Server struct {
 	port   int
 	bus    int // of a node
 	extra  []string
-	cmd    *exec.Cmd
-	said   bytes.Buffer
-	done   chan struct{}
+	log    *os.File // what the processes say, one after the other
+
+	mu      sync.Mutex // Kill is called from wherever a test finds the moment for it, Run from the test itself
+	process process
+}
+
+// process is what runs on the server's folder and port. done is closed when it has ended.
+type process struct {
+	*os.Process
+	done chan struct{}
 }
 
 // Start runs a redis-server until the test ends, set up as the store wants it; settings ("--name", "value", …) add to that or
@@ -46,7 +53,12 @@ func Start(t testing.TB, settings ...string) *Server {
 		t.Fatalf("folder for redis: %v", err)
 	}
 	t.Cleanup(func() { os.RemoveAll(folder) })
-	s := &Server{t: t, folder: folder, port: FreePort(t), extra: settings}
+	log, err := os.Create(filepath.Join(folder, "log"))
+	if err != nil {
+		t.Fatalf("log of redis: %v", err)
+	}
+	t.Cleanup(func() { log.Close() })
+	s := &Server{t: t, folder: folder, port: FreePort(t), extra: settings, log: log}
 	t.Cleanup(s.Kill)
 	s.Run()
 	return s
@@ -73,10 +85,9 @@ func (s *Server) Run() {
 		"--appendonly", "yes", "--appendfsync", "always", "--no-appendfsync-on-rewrite", "no",
 		"--maxmemory", "256mb", "--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0",
 	}, s.extra...)
-	cmd, done := exec.Command(binary, args...), make(chan struct{}) // of this process, whichever is the server's by the time it ends
-	cmd.Stdout, cmd.Stderr = &s.said, &s.said
+	cmd, done := exec.Command(binary, args...), make(chan struct{})
+	cmd.Stdout, cmd.Stderr = s.log, s.log // a file: nothing of this process has to be copied, or waited for
 	cmd.SysProcAttr = attributes()
-	s.cmd, s.done = cmd, done
 	started := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // the child dies with the thread that started it
@@ -91,7 +102,16 @@ func (s *Server) Run() {
 	if err := <-started; err != nil {
 		s.t.Fatalf("start redis-server: %v", err)
 	}
+	s.mu.Lock()
+	s.process = process{cmd.Process, done}
+	s.mu.Unlock()
 	s.await()
+}
+
+func (s *Server) running() process {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.process
 }
 
 // await returns when the server answers.
@@ -101,8 +121,9 @@ func (s *Server) await() {
 	defer cancel()
 	for !s.answers(ctx) {
 		select {
-		case <-s.done:
-			s.t.Fatalf("redis-server ended: %s", s.said.String())
+		case <-s.running().done:
+			said, _ := os.ReadFile(s.log.Name())
+			s.t.Fatalf("redis-server ended: %s", said)
 		case <-ctx.Done():
 			s.t.Fatal("redis-server does not answer")
 		case <-time.After(5 * time.Millisecond):
@@ -142,11 +163,10 @@ func Client(t testing.TB, address string) *redis.Client {
 
 // Kill ends the process at once (kill -9), also while it is frozen.
 func (s *Server) Kill() {
-	if s.cmd == nil || s.cmd.Process == nil {
-		return
+	if p := s.running(); p.Process != nil {
+		p.Kill()
+		<-p.done
 	}
-	s.cmd.Process.Kill()
-	<-s.done
 }
 
 // Freeze stops the process without ending it: connections stay open and nothing answers. Thaw lets it go on.
@@ -157,7 +177,7 @@ func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
 
 func (s *Server) signal(sig syscall.Signal) {
 	s.t.Helper()
-	if err := s.cmd.Process.Signal(sig); err != nil {
+	if err := s.running().Signal(sig); err != nil {
 		s.t.Fatalf("signal redis-server: %v", err)
 	}
 }
@@ -172,15 +192,17 @@ func (s *Server) Do(args ...any) any {
 	return v
 }
 
-// Replica starts a replica and returns when it is in step.
+// Replica starts a replica and returns when it is in step, and its master knows that.
 func (s *Server) Replica(settings ...string) *Server {
 	s.t.Helper()
 	r := Start(s.t, append([]string{"--replicaof", fmt.Sprintf("127.0.0.1 %d", s.port)}, settings...)...)
-	client := r.Client()
+	client, master := r.Client(), s.Client()
 	for range 4000 {
 		role, err := client.Do(s.t.Context(), "role").Slice()
 		if err == nil && len(role) > 3 && role[3] == "connected" {
-			return r
+			if n, err := master.Wait(s.t.Context(), 1, 100*time.Millisecond).Result(); err == nil && n > 0 {
+				return r
+			}
 		}
 		select {
 		case <-s.t.Context().Done():
