@@ -1,6 +1,6 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
-.PHONY: run test faults check bench timing fuzz redis node
+.PHONY: run test check bench timing fuzz redis node
 
 run:
 	go run ./cmd/gateway demo
@@ -56,7 +56,3 @@ fuzz:
 	@for target in fhir/FuzzParseInteraction fhir/FuzzFilter proxy/FuzzSealer fhir/FuzzParseBatch authn/FuzzToken; do \
 		echo "$$target"; go test -run '^$$' -fuzz "^$${target##*/}$$" -fuzztime 120s -fuzzminimizetime 1s "./$${target%/*}"; \
 	done
-
-# A story that is not part of make test yet: it shows something only where the random keys put persons on more than one node.
-faults: redis
-	go test -race -count=1 -tags faults -timeout 20m ./test/e2e -run '^TestCluster$$'

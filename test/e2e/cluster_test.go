@@ -1,11 +1,10 @@
-//go:build faults
-
 package e2e_test
 
 import (
 	"fmt"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -41,7 +40,13 @@ func newClustered(t *testing.T) *clustered {
 		c.proxies = append(c.proxies, startProxyAt(t, addresses[i], n.Address()))
 	}
 	w := &world{redis: c.nodes[0], reach: redisstore.ClientOptions{Addresses: addresses}}
+	w.secrets[0] = slices.Repeat([]byte("a"), 32) // which decides who is on which node
 	c.world = w.set(t, fhir.R4)
+	for i, n := range c.nodes {
+		if here, _ := c.homes(n); len(here) == 0 {
+			t.Fatalf("nobody is on node %d: take another secret", i)
+		}
+	}
 	return c
 }
 

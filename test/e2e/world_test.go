@@ -70,8 +70,11 @@ func (w *world) set(t testing.TB, version fhir.Version, more ...demo.Resource) *
 	for i, name := range []string{"person-secret", "sealing-key", "cursor-key"} {
 		key := make([]byte, 32)
 		_, _ = rand.Read(key)
-		if i < 2 {
-			w.secrets[i] = key
+		if i < len(w.secrets) {
+			if w.secrets[i] == nil {
+				w.secrets[i] = key
+			}
+			key = w.secrets[i]
 		}
 		w.write(name, base64.StdEncoding.EncodeToString(key)+"\n")
 	}

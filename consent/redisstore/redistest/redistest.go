@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -192,25 +193,25 @@ func (s *Server) Do(args ...any) any {
 	return v
 }
 
-// Replica starts a replica and returns when it is in step, and its master knows that.
+// Replica starts a replica and returns when it is in step, its master knows that, and it has written its own log anew: while it does,
+// it may answer too late to count.
 func (s *Server) Replica(settings ...string) *Server {
 	s.t.Helper()
 	r := Start(s.t, append([]string{"--replicaof", fmt.Sprintf("127.0.0.1 %d", s.port)}, settings...)...)
 	client, master := r.Client(), s.Client()
-	for range 4000 {
+	wait(s.t, "the replica to follow", func() bool {
 		role, err := client.Do(s.t.Context(), "role").Slice()
-		if err == nil && len(role) > 3 && role[3] == "connected" {
-			if n, err := master.Wait(s.t.Context(), 1, 100*time.Millisecond).Result(); err == nil && n > 0 {
-				return r
-			}
+		if err != nil || len(role) < 4 || role[3] != "connected" {
+			return false
 		}
-		select {
-		case <-s.t.Context().Done():
-		case <-time.After(5 * time.Millisecond):
+		log, err := client.Info(s.t.Context(), "persistence").Result()
+		if err != nil || !strings.Contains(log, "aof_rewrite_in_progress:0") || !strings.Contains(log, "aof_rewrite_scheduled:0") {
+			return false
 		}
-	}
-	s.t.Fatal("the replica does not follow")
-	return nil
+		n, err := master.Wait(s.t.Context(), 1, 100*time.Millisecond).Result()
+		return err == nil && n > 0
+	})
+	return r
 }
 
 // FreePort is a TCP port of the loopback interface that nobody uses.
