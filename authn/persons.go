@@ -1,6 +1,8 @@
 package authn
 
 import (
+	"slices"
+
 	"zorgsluis/consent"
 	"zorgsluis/fhir"
 	"zorgsluis/policy"
@@ -46,15 +48,42 @@ func (r *claimReader) persons(i *issuer, s *policy.Subject) {
 // checkRepresents looks at what is in the claim beside the person: where that person acts for another in turn, it is the last one whose
 // record is asked for, and the authority of the first over the last is not known.
 func (r *claimReader) checkRepresents(nested any) {
-	object, ok := nested.(map[string]any)
-	if !ok {
+	if _, ok := nested.(map[string]any); !ok {
 		r.refuse(ReasonClaim, "represents")
 	}
-	for _, name := range unprocessedClaims {
-		if hasMember(object, name) {
-			r.refuse(ReasonUnprocessed, name)
+	r.checkChain(nested, "represents")
+}
+
+// checkChain refuses what lies in a claim of representation, or in the elements of one, and changes its meaning in turn.
+func (r *claimReader) checkChain(nested any, element string) {
+	if list, ok := nested.([]any); ok {
+		for _, one := range list {
+			r.checkChain(one, element)
 		}
 	}
+	object, _ := nested.(map[string]any)
+	for _, name := range unprocessedClaims {
+		if hasMember(object, name) {
+			r.refuse(ReasonUnprocessed, element)
+		}
+	}
+}
+
+// mandate checks the claim that says under whose responsibility a professional works. A token that has it and names nobody there, or that is
+// no professional's, means something else than what was configured.
+func (r *claimReader) mandate(i *issuer, s *policy.Subject) {
+	path := i.paths.responsible.path
+	if path == nil || !slices.Contains(mandateClaims, path[0].name) {
+		return
+	}
+	nested, given := r.claims[path[0].name]
+	if !given {
+		return
+	}
+	if s.Responsible == "" || s.Kind != policy.KindProvider {
+		r.refuse(ReasonClaim, "responsible")
+	}
+	r.checkChain(nested, "responsible")
 }
 
 // authority gives the word of decision.md for what a token says. A value that has none gives no authority.

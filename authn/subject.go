@@ -97,6 +97,7 @@ func (a *Authenticator) subject(i *issuer, claims map[string]any, validity times
 		s.Channel = client.Channel
 	}
 	r.persons(i, &s)
+	r.mandate(i, &s)
 	for _, purpose := range r.all("purpose", p.purpose) {
 		s.Purposes = append(s.Purposes, policy.PurposeOfUse(purpose))
 	}
