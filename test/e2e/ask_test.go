@@ -101,8 +101,13 @@ func (g *gateway) ask(by demo.Caller, q question) reply {
 
 // try is ask for goroutines, and for gateways that may be gone.
 func (g *gateway) try(by demo.Caller, q question) (reply, error) {
+	return g.tryIn(g.t.Context(), by, q)
+}
+
+// tryIn is try for callers that hang up when the context ends.
+func (g *gateway) tryIn(ctx context.Context, by demo.Caller, q question) (reply, error) {
 	r := reply{asked: q, id: uuid(), began: time.Now()}
-	ctx := httptrace.WithClientTrace(g.t.Context(), &httptrace.ClientTrace{
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		Got1xxResponse: func(int, textproto.MIMEHeader) error { r.informational++; return nil },
 	})
 	req, err := g.request(ctx, by, q, r.id)
