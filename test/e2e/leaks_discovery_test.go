@@ -208,7 +208,7 @@ var leaksDiscovery = []leak{
 		}
 		before := own.g.ask(demo.Pharmacist(), get("/fhir/demo/Observation?patient=leak-c"))
 		s.same(at("denied and absent"), own.g.ask(demo.Pharmacist(), get("/fhir/demo/Observation?patient=nobody-z")), before)
-		slow := s.beside("timeout: 2s", "timeout: 200ms")
+		slow := s.beside("timeout: 8s", "timeout: 200ms")
 		s.source.Intercept(func(_ http.ResponseWriter, r *http.Request) bool { <-r.Context().Done(); return true })
 		first := slow.answered(demo.GP(), labD, http.StatusGatewayTimeout, "timeout")
 		for _, name := range []string{"obs-psy-a", "obs-lab-b", "absent"} {

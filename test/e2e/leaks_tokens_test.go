@@ -333,7 +333,7 @@ var tokenLeaks = []leak{
 		}
 	}},
 	{"TK-19", "A token that ends while the source is answering releases nothing", func(s *stage) {
-		own := s.beside("timeout: 2s", "timeout: 20s", "unauthenticated:", "clock_skew: 0s\nunauthenticated:")
+		own := s.beside("timeout: 8s", "timeout: 20s", "unauthenticated:", "clock_skew: 0s\nunauthenticated:")
 		own.ask(demo.GP(), labD)
 		by := demo.GP()
 		by.Claims.Expires = time.Now().Add(2 * time.Second).Truncate(time.Second)

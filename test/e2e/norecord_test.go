@@ -17,7 +17,7 @@ func TestNoRecordNoByteAtTheCommit(t *testing.T) {
 	w := newWorld(t)
 	proxy := startProxy(t, w.redis.Address())
 	w.redisAddress = proxy.Listen
-	g, _ := w.start("timeout: 2s", "timeout: 20s")
+	g, _ := w.start("timeout: 8s", "timeout: 20s")
 	gp, karena := demo.GP(), demo.Karena()
 	ask := search("Condition", karena)
 	read := get("/fhir/demo/" + g.ask(gp, ask).wantStatus(t, 200, "before").entries()[0])

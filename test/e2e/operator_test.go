@@ -30,7 +30,7 @@ import (
 func TestConfigurationErrors(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	file, _, _, _ := w.configure("store: { shards: {shards},", "nonsense: 1\nstore: { shards: 0,", "timeout: 2s", "timeout: soon", "emergency_categories: [gp, hospital]", "emergency_categories: [gp, fire]")
+	file, _, _, _ := w.configure("store: { shards: {shards},", "nonsense: 1\nstore: { shards: 0,", "timeout: 8s", "timeout: soon", "emergency_categories: [gp, hospital]", "emergency_categories: [gp, fire]")
 	for _, sub := range []string{"serve", "check"} {
 		r := command(t, "", sub, "--config", file)
 		if r.code != 2 {

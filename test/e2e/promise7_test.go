@@ -17,7 +17,7 @@ func TestPromise7FailsShutAndQuickly(t *testing.T) {
 	w := newWorld(t)
 	ask := search("Condition", demo.Karena())
 	gp := demo.GP()
-	g, _ := w.start("limits: {", "limits: { in_flight: 4,", "timeout: 2s", "timeout: 3s")
+	g, _ := w.start("limits: {", "limits: { in_flight: 4,", "timeout: 8s", "timeout: 3s")
 
 	t.Run("Redis hangs", func(t *testing.T) {
 		w.redis.Freeze()

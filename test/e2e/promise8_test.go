@@ -35,7 +35,7 @@ func TestPromise8NoPatientIdentifier(t *testing.T) {
 	w := newWorld(t, canaryRecords()...)
 	relay := startRelay(t, w.redis.Address())
 	w.redisAddress = relay.address()
-	g, file := w.start("timeout: 2s", "timeout: 1s")
+	g, file := w.start("timeout: 8s", "timeout: 1s")
 	gp, doctor, patient := demo.GP(), demo.EmergencyDoctor(), demo.Patient("patient", canary)
 	patient.Claims.Subject = marker + "-subject"
 	short := strings.TrimLeft(canary.BSN, "0")

@@ -17,7 +17,7 @@ import (
 func TestSource(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	g, _ := w.start("timeout: 2s", "timeout: 1s", "limits: {", "limits: { response_body: 256KiB, memory: 8MiB,")
+	g, _ := w.start("timeout: 8s", "timeout: 1s", "limits: {", "limits: { response_body: 256KiB, memory: 8MiB,")
 	var elsewhere atomic.Int32
 	other := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { elsewhere.Add(1) }))
 	defer other.Close()

@@ -136,7 +136,7 @@ func TestSourceBehindOAuth(t *testing.T) {
 	}
 	newest := func(token string) bool { return token == endpoint.newest() }
 	w.source.Intercept(guard(newest))
-	configured := []string{"timeout: 2s", "timeout: 2s\n    oauth: { token_url: \"" + endpoint.URL + "/token\", client_id: zorgsluis, " +
+	configured := []string{"timeout: 8s", "timeout: 2s\n    oauth: { token_url: \"" + endpoint.URL + "/token\", client_id: zorgsluis, " +
 		"assertion_key_file: assertion-key, assertion_audience: \"https://login.example\", tls: { ca_file: login-ca.pem }, " +
 		"scopes: [\"system/*.read\"], resources: [\"https://fhir.example\"] }"}
 	g, _ := w.start(configured...)

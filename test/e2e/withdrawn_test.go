@@ -78,7 +78,7 @@ func TestWithdrawnInFlight(t *testing.T) {
 func TestEndedInFlight(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	g, _ := w.start("timeout: 2s", "timeout: 20s", "unauthenticated:", "clock_skew: 0s\nunauthenticated:")
+	g, _ := w.start("timeout: 8s", "timeout: 20s", "unauthenticated:", "clock_skew: 0s\nunauthenticated:")
 	g.ask(demo.GP(), search("Condition", demo.Karena())).wantStatus(t, http.StatusOK, "warm up")
 	const lasts = 3 * time.Second
 	for _, tt := range []struct {

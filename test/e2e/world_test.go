@@ -255,7 +255,7 @@ clients:
     fhir_version: R4
     base_url: "{source}"
     holder: { organization: "{holder}", category: hospital }
-    timeout: 2s
+    timeout: 8s
     person_systems: ["http://fhir.nl/fhir/NamingSystem/bsn"]
 policy:
   emergency_categories: [gp, hospital]
