@@ -337,6 +337,9 @@ func TestReaderAgreesWithOracleOnMutations(t *testing.T) {
 	var c Contents
 	resources := realResources(t)
 	for seed := range uint64(800) {
+		if seed/4%sweep > 0 {
+			continue
+		}
 		i := int(seed*7) % len(resources)
 		body := asSearchset(string(mutate([]byte(resources[i]), seed)), resources[(i+1)%len(resources)])
 		switch seed % 4 {
@@ -345,7 +348,7 @@ func TestReaderAgreesWithOracleOnMutations(t *testing.T) {
 		case 1: // versions of one resource
 			body = asSearchset(resources[i], string(mutate([]byte(resources[i]), seed)), resources[i], string(mutate([]byte(resources[i]), seed+1000)))
 		}
-		v := seed / 4 % 2
+		v := seed / (4 * sweep) % 2
 		if err := compareWithOracle(oracles[v], readers[v], &c, []byte(body)); err != nil {
 			t.Fatalf("seed %d: %v\n%s", seed, err, body)
 		}
@@ -361,6 +364,9 @@ func TestReaderAgreesWithOracleOnEveryPair(t *testing.T) {
 		types := []string{"Observation", "Patient", "Appointment", "Composition"}
 		for i, name := range memberNames {
 			for j, snippet := range snippets {
+				if (i+j)%sweep > 0 {
+					continue
+				}
 				for _, body := range pair(types[(i+j)%len(types)], `"`+name+`":`+snippet) {
 					if err := compareWithOracle(o, r, &c, []byte(body)); err != nil {
 						t.Fatalf("version %d: %v\n%s", v, err, body)

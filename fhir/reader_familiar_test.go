@@ -13,8 +13,11 @@ func TestReaderAgreesWithOracleOnValuesThatReturn(t *testing.T) {
 	o := testOracle(R4)
 	r := testReader(t, o)
 	c := Contents{walk: walk{familiar: make([]familiars, 1)}}
-	for _, snippet := range slices.Concat(snippets, []string{`{"coding":[{"system":"http://loinc.org","code":"1"}]}`, `{"coding":[]}`,
+	for i, snippet := range slices.Concat(snippets, []string{`{"coding":[{"system":"http://loinc.org","code":"1"}]}`, `{"coding":[]}`,
 		`{"system":"urn:person","value":"1"}`}) {
+		if i%sweep > 0 {
+			continue
+		}
 		if object, ok := strings.CutSuffix(snippet, "}"); ok {
 			snippet = object + strings.Repeat(" ", minFamiliar) + "}"
 		}
