@@ -31,6 +31,7 @@ func (g *Gate) serveBatch(ctx context.Context, x *exchange, r *http.Request, que
 	if unknown != nil {
 		return answer{}, unknown
 	}
+	x.floors = (len(entries) + batchParallel - 1) / batchParallel
 	answers := make([]answer, len(entries))
 	var work errgroup.Group
 	work.SetLimit(batchParallel)

@@ -27,6 +27,7 @@ type exchange struct {
 	query       string // redacted
 	cursor      string // the sealed page link that was followed
 	accept      []string
+	floors      int // of a batch: how many floors its answer is held for (level)
 
 	subject       policy.Subject
 	authenticated bool

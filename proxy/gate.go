@@ -26,10 +26,12 @@ type Gate struct {
 	sources  map[string]*Source
 	memory   budget
 	people   *people
-	lookups  *counter
+	lookups  *counter // by caller
+	named    *counter // by caller and patient
 	unknown  *counter
 	cursors  *sealer
 	inFlight atomic.Int64
+	fine     chan struct{}     // the answers that wait for the end of their floor
 	metadata map[string][]byte // capability statement by source id
 	own      []byte            // capability statement of /gateway
 	reasons  []byte            // CodeSystem of the reasons of declarations
@@ -48,8 +50,8 @@ func NewGate(p Parts) (*Gate, error) {
 	}
 	g := &Gate{
 		parts: p, sources: map[string]*Source{}, memory: budget{free: p.Limits.Memory},
-		people: newPeople(p.Limits.PersonMapping), lookups: newCounter(time.Minute), unknown: newCounter(time.Minute),
-		cursors: cursors, metadata: map[string][]byte{},
+		people: newPeople(p.Limits.PersonMapping), lookups: newCounter(time.Minute), named: newCounter(time.Minute), unknown: newCounter(time.Minute),
+		cursors: cursors, metadata: map[string][]byte{}, fine: make(chan struct{}, maxFineWaits),
 	}
 	for _, s := range p.Sources {
 		if g.sources[s.ID] != nil {
@@ -79,7 +81,7 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer func() { a.done() }()
 	a.headOnly = r.Method == http.MethodHead
 	drain(r)
-	g.level(ctx, x)
+	g.level(ctx, x, a)
 	for range attempts {
 		if !a.stale(g.parts.Now()) {
 			break
@@ -113,26 +115,6 @@ func (g *Gate) again(ctx context.Context, x *exchange, a answer) answer {
 	}
 	a.committed = sent
 	return a
-}
-
-// level holds the answer to a read until the configured floor has passed, so that its time does not tell whether there was something
-// to decide on (leaks.md OR-9). It ends with the request.
-func (g *Gate) level(ctx context.Context, x *exchange) {
-	switch x.interaction.Code {
-	case fhir.CodeRead, fhir.CodeVRead, fhir.CodeHistory, fhir.CodeAttachment:
-	default:
-		return
-	}
-	rest := g.parts.Limits.ReadFloor - g.parts.Now().Sub(x.started)
-	if rest <= 0 {
-		return
-	}
-	timer := time.NewTimer(rest)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
 }
 
 // pass runs the exchange, unless the gateway is at its limit.

@@ -86,10 +86,10 @@ type Limits struct {
 	InFlight      int           // requests in flight
 	Request       time.Duration // one exchange, from the first byte read to the answer
 	Store         time.Duration // one call of the store
-	Lookups       int           // uncached patient lookups per caller and minute
+	Lookups       int           // patients that a caller may name, per minute
 	Unrecognised  int           // events per address and minute for callers that are not authenticated
 	PersonMapping time.Duration // how long Patient/x ↔ person is remembered
-	ReadFloor     time.Duration // no read is answered sooner; zero: as soon as it can
+	ReadFloor     time.Duration // nothing of a source is answered sooner; zero: as soon as it can
 }
 
 // BreakGlass bounds emergency declarations. Without a reason to choose there are none.

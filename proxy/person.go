@@ -115,10 +115,7 @@ func (g *Gate) resolve(ctx context.Context, x *exchange, name fhir.PatientName) 
 	if name.ID == "" {
 		return g.resolveIdentifier(ctx, x, name.Identifier)
 	}
-	if m := g.people.find(x.source.ID, name.ID, "", g.parts.Now()); m != nil {
-		return m.or()
-	}
-	if ref := g.allowLookup(x); ref != nil {
+	if ref := g.allowLookup(x, string(name.ID)); ref != nil {
 		return nil, ref
 	}
 	return g.resolveID(ctx, x, name.ID)
@@ -178,11 +175,11 @@ func (g *Gate) resolveIdentifier(ctx context.Context, x *exchange, identifier fh
 	}
 	key := g.parts.Standings.Key(person)
 	x.person = key
+	if ref := g.allowLookup(x, string(key)); ref != nil {
+		return nil, ref
+	}
 	if m := g.people.find(x.source.ID, "", key, g.parts.Now()); m != nil {
 		return m.or()
-	}
-	if ref := g.allowLookup(x); ref != nil {
-		return nil, ref
 	}
 	path, form := fhir.PatientSearch(person)
 	f, ref := g.fetch(ctx, x, ask{path: "/" + path, form: form})
@@ -267,11 +264,17 @@ func (g *Gate) counted(x *exchange, read func() (answer, *refusal)) (answer, *re
 	return a, ref
 }
 
-// allowLookup limits how many patients a caller can make the gate look up at sources (leaks.md OR-12).
-func (g *Gate) allowLookup(x *exchange) *refusal {
-	n, _ := g.lookups.add(x.caller(), g.parts.Now())
-	if n > g.parts.Limits.Lookups {
+// allowLookup limits how many patients a caller can name (leaks.md OR-12). A patient counts once in a minute, whether the gate remembers
+// the mapping or not: it may remember it from somebody else's request, or from a hidden resource that the caller tried to read, and what
+// is left of the limit must not tell.
+func (g *Gate) allowLookup(x *exchange, patient string) *refusal {
+	now, named := g.parts.Now(), x.caller()+"\x00"+x.source.ID+"\x00"+patient
+	if g.named.count(named, now) > 0 {
+		return nil
+	}
+	if n, _ := g.lookups.add(x.caller(), now); n > g.parts.Limits.Lookups {
 		return refuse(causeThrottled, "lookup-limit")
 	}
+	g.named.add(named, now)
 	return nil
 }

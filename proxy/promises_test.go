@@ -364,6 +364,30 @@ func TestTheLimitOfLookupsIsNoOracle(t *testing.T) {
 	}
 }
 
+// TestTheLimitOfLookupsTellsNothingOfOthers: naming a patient uses up the same whether or not the gate has just learned who that is,
+// from another caller's request or from a hidden resource that this caller tried to read.
+func TestTheLimitOfLookupsTellsNothingOfOthers(t *testing.T) {
+	for name, before := range map[string]func(*world){
+		"nobody was here":                 func(*world) {},
+		"another caller named the person": func(w *world) { w.get("gp2", "/fhir/demo/Observation?patient=B") },
+		"another caller read a resource":  func(w *world) { w.get("gp2", "/fhir/demo/Observation/lab-B") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, func(p *proxy.Parts) { p.Limits.Lookups = 2 })
+			w.story()
+			before(w)
+			for i, ask := range []struct {
+				target string
+				status int
+			}{{"patient=B", 403}, {"patient=B", 403}, {"patient=nobody", 403}, {"patient=B", 403}, {"patient=nobody2", 429}, {"patient=nobody2", 429}} {
+				if got := w.get("gp", "/fhir/demo/Observation?"+ask.target); got.status != ask.status {
+					t.Errorf("request %d: got %d, want %d", i+1, got.status, ask.status)
+				}
+			}
+		})
+	}
+}
+
 // TestAskingAgainTellsNothing: a patient who is not at the source is remembered like one who is, so that neither the limit of lookups
 // nor what the source is asked tells them apart.
 func TestAskingAgainTellsNothing(t *testing.T) {

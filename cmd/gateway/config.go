@@ -151,7 +151,7 @@ type Limits struct {
 	Memory           size `yaml:"memory"`
 	InFlight         int  `yaml:"in_flight"`
 	LookupsPerMinute int  `yaml:"lookups_per_minute"`
-	// ReadFloor is the least time that a read takes.
+	// ReadFloor is the least time that an answer takes that comes of a source, or says that nothing is there.
 	ReadFloor time.Duration `yaml:"read_floor"`
 	Timeouts  struct {
 		Header   time.Duration `yaml:"header"`

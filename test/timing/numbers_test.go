@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"time"
@@ -31,5 +32,25 @@ func TestQuantilesAreInOrder(t *testing.T) {
 	}
 	if got := strings.Fields(quantiles(times)); strings.Join(got, " ") != "10 50 90 99" {
 		t.Errorf("got %v, want 10 50 90 99", got)
+	}
+}
+
+// Of pairs of samples of one distribution, about 1 in 20 is further off.
+func TestChanceTakesItNoFurther(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	draw := func() (times []time.Duration) {
+		for range 100 {
+			times = append(times, time.Duration(random.IntN(1_000_000)))
+		}
+		return times
+	}
+	off := 0
+	for range 400 {
+		if got := longer(draw(), draw()); got < 0.5-chance(100) || got > 0.5+chance(100) {
+			off++
+		}
+	}
+	if off < 8 || off > 40 {
+		t.Errorf("%d of 400 are further off, want about 20", off)
 	}
 }
