@@ -103,6 +103,7 @@ type Archive struct {
 	torn       string
 	lag        Lag
 	closed     bool
+	buffer     []byte // of the lines of a round
 }
 
 // digest is a SHA-256.
@@ -276,7 +277,8 @@ func (a *Archive) round(ctx context.Context, outbox Outbox) (moved int, more boo
 		return 0, false, err
 	}
 	var errs []error
-	w := writer{archive: a, outbox: outbox}
+	w := writer{archive: a, outbox: outbox, lines: a.buffer[:0]}
+	defer func() { a.buffer = w.lines }()
 	for shard := range outbox.Shards() {
 		// From the start, not from the cursor: an entry below the cursor that is not in the archive would never be seen again.
 		entries, err := outbox.Read(ctx, shard, "", a.Batch)
@@ -389,7 +391,7 @@ func (w *writer) flush(ctx context.Context) error {
 	w.trim = nil
 	if len(w.lines) > 0 {
 		lines := w.lines
-		w.lines = nil
+		w.lines = lines[:0] // whatever comes of it: it is not written twice
 		if err := a.append(lines, w.chain); err != nil {
 			return err
 		}
