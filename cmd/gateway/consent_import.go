@@ -100,29 +100,31 @@ type importing struct {
 	told  time.Time
 }
 
-// run reads chunk by chunk. What was acknowledged is noted after each.
+// run imports chunk by chunk. What was acknowledged is noted after each.
 func (i *importing) run(ctx context.Context, f io.Reader) error {
 	i.begun, i.told, i.since = time.Now(), time.Now(), i.at
-	rows := &lineReader{in: bufio.NewReaderSize(f, longestRow), line: i.at.Line}
-	for {
-		chunk, err := rows.chunk()
-		if err != nil {
-			return err
+	ahead, stop := context.WithCancel(ctx)
+	chunks := i.understood(ahead, f)
+	defer func() {
+		stop()
+		for range chunks { // the file is not read any more
 		}
-		if len(chunk) == 0 {
-			return os.Remove(i.progress)
+	}()
+	for c := range chunks {
+		if c.err != nil {
+			return c.err
 		}
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := i.chunk(ctx, chunk); err != nil {
+		if err := i.put(ctx, c.lines); err != nil {
 			return err
 		}
-		for _, r := range chunk {
-			i.at.sum.Write(r.text)
-			i.at.Offset += int64(len(r.text))
+		for _, l := range c.lines {
+			i.at.sum.Write(l.text)
+			i.at.Offset += int64(len(l.text))
+			i.at.Line = l.line
 		}
-		i.at.Line = chunk[len(chunk)-1].line
 		if err := i.note(); err != nil {
 			return err
 		}
@@ -130,6 +132,55 @@ func (i *importing) run(ctx context.Context, f io.Reader) error {
 			i.tell(i.env.stderr)
 		}
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return os.Remove(i.progress)
+}
+
+// chunk is some lines of the file, as they are understood.
+type chunk struct {
+	lines []*imported
+	err   error // the file cannot be read
+}
+
+// understood reads the file and understands it, one chunk ahead of what is put on file: neither waits for the other.
+func (i *importing) understood(ctx context.Context, f io.Reader) <-chan chunk {
+	chunks := make(chan chunk)
+	file := &lineReader{in: bufio.NewReaderSize(f, longestRow), line: i.at.Line}
+	go func() {
+		defer close(chunks)
+		for {
+			rows, err := file.chunk()
+			if len(rows) == 0 && err == nil {
+				return
+			}
+			select {
+			case chunks <- chunk{i.understand(rows), err}:
+			case <-ctx.Done():
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return chunks
+}
+
+// understand reads lines, several at once.
+func (i *importing) understand(rows []fileLine) []*imported {
+	lines := make([]*imported, len(rows))
+	var work sync.WaitGroup
+	for part := range importReaders {
+		work.Go(func() {
+			for n := part; n < len(rows); n += importReaders {
+				lines[n] = i.read(rows[n])
+			}
+		})
+	}
+	work.Wait()
+	return lines
 }
 
 // tell says how far it is, and how fast it goes.
@@ -149,18 +200,8 @@ type imported struct {
 	err     error
 }
 
-// chunk imports some lines. The lines of one person are imported in their order, and those of different persons together.
-func (i *importing) chunk(ctx context.Context, rows []fileLine) error {
-	lines := make([]*imported, len(rows))
-	var work sync.WaitGroup
-	for part := range importReaders {
-		work.Go(func() {
-			for n := part; n < len(rows); n += importReaders {
-				lines[n] = i.read(rows[n])
-			}
-		})
-	}
-	work.Wait()
+// put imports some lines. The lines of one person are imported in their order, and those of different persons together.
+func (i *importing) put(ctx context.Context, lines []*imported) error {
 	var good []*imported
 	for _, l := range lines {
 		if l.err == nil && len(l.records) > 0 {
