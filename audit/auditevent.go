@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"slices"
 	"time"
 
 	r4 "github.com/samply/golang-fhir-models/fhir-models/fhir"
@@ -19,6 +20,8 @@ type FHIROptions struct {
 	Name    string // of this gateway, in words: AuditEvent.source.observer; may be empty
 	Site    string // where it runs: AuditEvent.source.site; may be empty
 	Test    bool   // marks the events as test data (v3-ActReason HTEST)
+	// Holders says which organization ("ura:00000001") keeps the records of a source, by its id. What it asks of its own source is no disclosure.
+	Holders map[string]string
 }
 
 // auditEvent is r4.AuditEvent with entities that can be rendered: the model writes both forms of entity.detail.value[x] always,
@@ -39,10 +42,13 @@ type detail struct {
 	Value string `json:"valueString"`
 }
 
-// FHIR renders the event as a FHIR R4 AuditEvent after the patterns of IHE BALP and with the fields of NEN 7513 that are known
+// FHIR renders the event as a FHIR R4 AuditEvent, in its first form: FHIRAs(FormEvent, o).
+func (e Event) FHIR(o FHIROptions) ([]byte, error) { return e.FHIRAs(FormEvent, o) }
+
+// FHIRAs renders the event as a FHIR R4 AuditEvent after the patterns of IHE BALP and with the fields of NEN 7513 that are known
 // (docs/events.md). It claims a BALP profile only where all of that profile's rules are met. The event must be one that a store
-// has recorded; the error wraps ErrEvent.
-func (e Event) FHIR(o FHIROptions) ([]byte, error) {
+// has recorded, and have the form; the error wraps ErrEvent.
+func (e Event) FHIRAs(f Form, o FHIROptions) ([]byte, error) {
 	if e.ID == "" || e.Time.IsZero() {
 		return nil, fmt.Errorf("%w: id and time are required", ErrEvent)
 	}
@@ -50,27 +56,28 @@ func (e Event) FHIR(o FHIROptions) ([]byte, error) {
 	if err := e.Validate(); err != nil {
 		return nil, err
 	}
-	p := e.pattern()
-	outcome, _ := e.outcome()
+	if !slices.Contains(e.Forms(o), f) {
+		return nil, fmt.Errorf("%w: it has not this form", ErrEvent)
+	}
+	p := e.pattern(f)
+	outcome := e.outcomeIn(f)
 	resource := auditEvent{ResourceType: "AuditEvent", OtherAuditEvent: r4.OtherAuditEvent{
-		Id:             new(string(e.ID)),
+		Id:             new(e.ResourceID(f)),
 		Type:           p.kind,
+		Subtype:        p.subtypes,
 		Action:         p.action,
 		Recorded:       e.Time.UTC().Format(time.RFC3339Nano),
 		Outcome:        &outcome,
 		OutcomeDesc:    text(e.describe()),
 		PurposeOfEvent: e.purposes(),
-		Agent:          e.agents(p, o),
+		Agent:          e.agentsIn(f, p, o),
 		Source: r4.AuditEventSource{
 			Site:     text(o.Site),
 			Observer: o.observer(),
-			Type:     []r4.Coding{coding(systemSourceType, "4", "Application Server")},
+			Type:     []r4.Coding{p.source},
 		},
-	}, Entity: e.entities(o)}
-	if p.subtype != nil {
-		resource.Subtype = []r4.Coding{*p.subtype}
-	}
-	if meta := (r4.Meta{Profile: e.profiles()}); o.Test || len(meta.Profile) > 0 {
+	}, Entity: e.entitiesIn(f, o)}
+	if meta := (r4.Meta{Profile: e.profiles(f)}); o.Test || len(meta.Profile) > 0 {
 		if o.Test {
 			meta.Security = []r4.Coding{coding(systemActReason, "HTEST", "test health data")}
 		}
@@ -79,9 +86,15 @@ func (e Event) FHIR(o FHIROptions) ([]byte, error) {
 	return json.Marshal(resource)
 }
 
+// Shown is an event in one of its forms.
+type Shown struct {
+	Event Event
+	Form  Form
+}
+
 // Page is an answer to a search of access events.
 type Page struct {
-	Events     []Event // in the order shown
+	Events     []Shown // in the order shown
 	Self, Next string  // queries, "?…" or empty: what was asked, and where it goes on
 	Incomplete bool    // older events exist that could not be reached
 }
@@ -94,12 +107,12 @@ func Searchset(page Page, o FHIROptions) ([]byte, error) {
 		bundle.Link = append(bundle.Link, r4.BundleLink{Relation: "next", Url: self + page.Next})
 	}
 	for _, e := range page.Events {
-		resource, err := e.FHIR(o)
+		resource, err := e.Event.FHIRAs(e.Form, o)
 		if err != nil {
 			return nil, fmt.Errorf("render events: %w", err)
 		}
 		bundle.Entry = append(bundle.Entry, r4.BundleEntry{
-			FullUrl:  new(self + "/" + string(e.ID)),
+			FullUrl:  new(self + "/" + e.Event.ResourceID(e.Form)),
 			Resource: resource,
 			Search:   &r4.BundleEntrySearch{Mode: new(r4.SearchEntryModeMatch)},
 		})
@@ -262,29 +275,4 @@ func (e Event) token() []string {
 		return nil
 	}
 	return []string{tokenPrefix + url.PathEscape(e.Actor.Token)}
-}
-
-// profiles are the BALP profiles whose rules this event meets. They describe successes only, with both ends of the connection
-// known; a refusal looks alike but claims nothing.
-func (e Event) profiles() []string {
-	if e.Outcome != OutcomePermit || e.Person == "" || e.Actor.Client == "" || e.peer() == nil {
-		return nil
-	}
-	var profiles []string
-	switch {
-	case e.Kind == KindLog, e.Kind == KindAccess && e.Interaction == fhir.CodeSearch:
-		profiles = append(profiles, profilePatientQuery)
-	case e.Kind == KindConsent && e.Consent != "" && e.Interaction == CodeCreate:
-		return []string{profilePatientCreate} // their user is an author, not the recipient that the OAuth profile asks for
-	case e.Kind == KindConsent && e.Consent != "":
-		return []string{profilePatientUpdate}
-	case e.Kind == KindAccess && (e.Interaction == fhir.CodeRead || e.Interaction == fhir.CodeVRead) && len(e.Disclosed) == 1:
-		profiles = append(profiles, profilePatientRead)
-	default:
-		return nil
-	}
-	if user, known := e.user(e.pattern()); known && user.Who.Identifier != nil && len(user.Policy) == 1 {
-		profiles = append(profiles, profileOAuth)
-	}
-	return profiles
 }

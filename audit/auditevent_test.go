@@ -15,12 +15,19 @@ import (
 	"zorgsluis/policy"
 )
 
-var gateway = audit.FHIROptions{Gateway: "https://gw.example", Name: "Zorgsluis Noord", Site: "Groningen"}
+var gateway = audit.FHIROptions{
+	Gateway: "https://gw.example", Name: "Zorgsluis Noord", Site: "Groningen", Holders: map[string]string{"huisarts": "ura:00000009"},
+}
 
-// render is the FHIR form of an event, checked against all rules.
+// render is the first FHIR form of an event, checked against all rules.
 func render(t *testing.T, e audit.Event) (balpEvent, string) {
 	t.Helper()
-	b, err := e.FHIR(gateway)
+	return renderAs(t, e, audit.FormEvent)
+}
+
+func renderAs(t *testing.T, e audit.Event, f audit.Form) (balpEvent, string) {
+	t.Helper()
+	b, err := e.FHIRAs(f, gateway)
 	if err != nil {
 		t.Fatalf("FHIR: %v", err)
 	}
@@ -92,18 +99,20 @@ func variants() []audit.Event {
 func TestEveryEventMeetsTheRulesOfWhatItClaims(t *testing.T) {
 	claims := map[string]int{}
 	for _, e := range variants() {
-		got, _ := render(t, e)
-		if e.Outcome != audit.OutcomePermit && len(got.Meta.Profile) > 0 {
-			t.Errorf("a refusal claims %v", got.Meta.Profile)
-		}
-		for _, p := range got.Meta.Profile {
-			claims[strings.TrimPrefix(p, balp)]++
-		}
-		if t.Failed() {
-			t.Fatalf("event %+v", e)
+		for _, form := range e.Forms(gateway) {
+			got, _ := renderAs(t, e, form)
+			if e.Outcome != audit.OutcomePermit && form != audit.FormDecision && len(got.Meta.Profile) > 0 {
+				t.Errorf("a refusal claims %v", got.Meta.Profile)
+			}
+			for _, p := range got.Meta.Profile {
+				claims[strings.TrimPrefix(p, balp)]++
+			}
+			if t.Failed() {
+				t.Fatalf("event %+v as %s", e, form)
+			}
 		}
 	}
-	for _, name := range []string{"PatientRead", "PatientQuery", "PatientUpdate", "OAUTHaccessTokenUse.Comprehensive"} {
+	for _, name := range []string{"PatientRead", "PatientQuery", "PatientUpdate", "OAUTHaccessTokenUse.Comprehensive", "AuthZconsent", "PrivacyDisclosure.Source"} {
 		if claims[name] == 0 {
 			t.Errorf("no event claims %s", name)
 		}
@@ -413,7 +422,7 @@ func TestFHIRWantsARecordedEvent(t *testing.T) {
 		if b, err := e.FHIR(gateway); !errors.Is(err, audit.ErrEvent) || b != nil {
 			t.Errorf("%s: got %s and error %v, want ErrEvent", name, b, err)
 		}
-		if b, err := audit.Searchset(audit.Page{Events: []audit.Event{access(), e}}, gateway); !errors.Is(err, audit.ErrEvent) || b != nil {
+		if b, err := audit.Searchset(audit.Page{Events: []audit.Shown{shown(access()), shown(e)}}, gateway); !errors.Is(err, audit.ErrEvent) || b != nil {
 			t.Errorf("%s: got searchset %s and error %v, want ErrEvent", name, b, err)
 		}
 	}
@@ -435,10 +444,12 @@ func TestTestDataIsMarked(t *testing.T) {
 	}
 }
 
+func shown(e audit.Event) audit.Shown { return audit.Shown{Event: e, Form: audit.FormEvent} }
+
 func TestSearchsetHoldsTheEventsInOrder(t *testing.T) {
 	second := access()
 	second.ID = "07-second"
-	b, err := audit.Searchset(audit.Page{Events: []audit.Event{access(), second}}, gateway)
+	b, err := audit.Searchset(audit.Page{Events: []audit.Shown{shown(access()), shown(second)}}, gateway)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -502,7 +513,7 @@ func TestEventMatchesWhatItShows(t *testing.T) {
 		"date=ge2026&date=lt2027":    {true, true, true},
 		"date=ge2026&date=lt2026-02": {false, false, false},
 		"type=rest":                  {true, true, false},
-		"type=http://dicom.nema.org/resources/ontology/DCM|110113": {false, false, true},
+		"type=http://dicom.nema.org/resources/ontology/DCM|110114": {false, false, false},
 		"subtype=search-type": {true, true, false},
 		"subtype=110127":      {false, false, true},
 		"agent.identifier=http://fhir.nl/fhir/NamingSystem/ura|00000002":          {false, true, false},
@@ -516,12 +527,12 @@ func TestEventMatchesWhatItShows(t *testing.T) {
 			t.Fatalf("%s: %v", query, err)
 		}
 		for n, e := range []audit.Event{access(), refused, declared} {
-			if got := e.Matches(search, consent.Zone()); got != want[n] {
-				t.Errorf("%q, event %d: got %v, want %v", query, n, got, want[n])
+			if form, got := e.Matches(search, consent.Zone(), gateway); got != want[n] || form != audit.FormEvent {
+				t.Errorf("%q, event %d: got %v as %s, want %v", query, n, got, form, want[n])
 			}
 		}
 	}
-	if access().Matches(fhir.OwnSearch{Params: []fhir.Param{{Name: "unknown", Value: "x"}}}, time.UTC) {
+	if _, ok := access().Matches(fhir.OwnSearch{Params: []fhir.Param{{Name: "unknown", Value: "x"}}}, time.UTC, gateway); ok {
 		t.Error("a parameter that is not understood matches")
 	}
 }

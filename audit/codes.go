@@ -22,6 +22,10 @@ const (
 	systemActReason    = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 	systemSecurityRole = "http://terminology.hl7.org/CodeSystem/extra-security-role-type"
 	systemBALPEntity   = "https://profiles.ihe.net/ITI/BALP/CodeSystem/BasicAuditEntityType"
+	systemBALPAuthZ    = "https://profiles.ihe.net/ITI/BALP/CodeSystem/AuthZsubType"
+	systemBALPAgent    = "https://profiles.ihe.net/ITI/BALP/CodeSystem/UserAgentTypes"
+	systemLifecycle    = "http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle"
+	systemSNOMED       = "http://snomed.info/sct"
 	systemUZIRole      = "http://fhir.nl/fhir/NamingSystem/uzi-rolcode"
 
 	// Ours, documented in docs/events.md.
@@ -44,6 +48,8 @@ const (
 	profilePatientCreate = profileBase + "PatientCreate"
 	profilePatientUpdate = profileBase + "PatientUpdate"
 	profileOAuth         = profileBase + "OAUTHaccessTokenUse.Comprehensive"
+	profileAuthZ         = profileBase + "AuthZconsent"
+	profileDisclosure    = profileBase + "PrivacyDisclosure.Source"
 )
 
 // identifierSystems says which prefix of an organization's or practitioner's identifier stands for which system
@@ -68,30 +74,34 @@ func identifier(s string) *r4.Identifier {
 
 // pattern is how one kind of event looks in FHIR: what happened, and the parts that caller and gateway play in it.
 type pattern struct {
-	kind    r4.Coding
-	subtype *r4.Coding
-	action  *r4.AuditEventAction
-	client  r4.Coding // role of the caller's system; 110150 Application is always added
-	server  r4.Coding // role of the gateway
-	user    string    // v3-ParticipationType of the person
+	kind     r4.Coding
+	subtypes []r4.Coding
+	action   *r4.AuditEventAction
+	client   r4.Coding // role of the caller's system; 110150 Application is always added
+	server   r4.Coding // role of the gateway
+	user     string    // v3-ParticipationType of the person
+	source   r4.Coding // what the gateway was that recorded it
 }
 
 // restful is the pattern of IHE BALP for an interaction. In a search the query flows from client to server, so that the roles
 // are swapped against a read (BALP, PatientQuery).
 func restful(code string, action r4.AuditEventAction, client, server r4.Coding, user string) pattern {
-	subtype := coding(systemInteraction, code, code)
 	return pattern{
-		kind: coding(systemEventType, "rest", "Restful Operation"), subtype: &subtype, action: &action,
+		kind: coding(systemEventType, "rest", "Restful Operation"), subtypes: []r4.Coding{coding(systemInteraction, code, code)}, action: &action,
 		client: client, server: server, user: user,
 	}
 }
 
-// pattern chooses the pattern of an event.
-func (e Event) pattern() pattern {
-	application := coding(systemDCM, "110150", "Application")
-	source := coding(systemDCM, "110153", "Source Role ID")
-	destination := coding(systemDCM, "110152", "Destination Role ID")
-	gate := coding(systemSecurityRole, "authserver", "authorization server")
+// The parts that systems play.
+var (
+	application = coding(systemDCM, "110150", "Application")
+	source      = coding(systemDCM, "110153", "Source Role ID")
+	destination = coding(systemDCM, "110152", "Destination Role ID")
+	gate        = coding(systemSecurityRole, "authserver", "authorization server")
+)
+
+// eventPattern chooses the pattern of an event itself.
+func (e Event) eventPattern() pattern {
 	execute, update := r4.AuditEventActionE, r4.AuditEventActionU
 
 	switch e.Kind {
@@ -104,9 +114,9 @@ func (e Event) pattern() pattern {
 		return restful("update", r4.AuditEventActionU, source, destination, "AUT")
 	case KindPerson:
 		return pattern{
-			kind:    coding(systemDCM, "110110", "Patient Record"),
-			subtype: new(coding(systemEventKind, string(KindPerson), "Flag set")),
-			action:  &update, client: application, server: destination, user: "AUT",
+			kind:     coding(systemDCM, "110110", "Patient Record"),
+			subtypes: []r4.Coding{coding(systemEventKind, string(KindPerson), "Flag set")},
+			action:   &update, client: application, server: destination, user: "AUT",
 		}
 	case KindBreakGlass:
 		subtype := coding(systemDCM, "110127", "Emergency Override Started")
@@ -114,20 +124,20 @@ func (e Event) pattern() pattern {
 			subtype = coding(systemDCM, "110138", "Emergency Override Stopped")
 		}
 		return pattern{
-			kind: coding(systemDCM, "110113", "Security Alert"), subtype: &subtype,
+			kind: coding(systemDCM, "110113", "Security Alert"), subtypes: []r4.Coding{subtype},
 			action: &execute, client: application, server: gate, user: "IRCP",
 		}
 	case KindReview:
 		return pattern{
-			kind:    coding(systemDCM, "110113", "Security Alert"),
-			subtype: new(coding(systemEventKind, string(KindReview), "Emergency access reviewed")),
-			action:  &execute, client: application, server: gate, user: "AUT",
+			kind:     coding(systemDCM, "110113", "Security Alert"),
+			subtypes: []r4.Coding{coding(systemEventKind, string(KindReview), "Emergency access reviewed")},
+			action:   &execute, client: application, server: gate, user: "AUT",
 		}
 	case KindUnauthenticated:
 		return pattern{
-			kind:    coding(systemDCM, "110114", "User Authentication"),
-			subtype: new(coding(systemDCM, "110122", "Login")),
-			action:  &execute, client: application, server: gate, user: "IRCP",
+			kind:     coding(systemDCM, "110114", "User Authentication"),
+			subtypes: []r4.Coding{coding(systemDCM, "110122", "Login")},
+			action:   &execute, client: application, server: gate, user: "IRCP",
 		}
 	}
 	switch e.Interaction {

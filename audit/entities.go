@@ -3,12 +3,12 @@ package audit
 import (
 	"cmp"
 	"encoding/base64"
+	"slices"
 	"strconv"
 	"strings"
 
 	r4 "github.com/samply/golang-fhir-models/fhir-models/fhir"
 
-	"zorgsluis/consent"
 	"zorgsluis/fhir"
 	"zorgsluis/policy"
 )
@@ -16,21 +16,7 @@ import (
 // entities are what the event is about: the patient, what was asked, what was made ready, the consents that decided, the
 // transaction, the emergency declaration, and what the decision was made of.
 func (e Event) entities(o FHIROptions) []entity {
-	var list []entity
-	if e.Person != "" {
-		list = append(list, plain(r4.AuditEventEntity{
-			Type: new(coding(systemEntityType, "1", "Person")),
-			Role: new(coding(systemObjectRole, "1", "Patient")),
-			What: e.patient(),
-		}))
-	}
-	list = append(list, e.objects(o)...)
-	for _, id := range e.Records {
-		list = append(list, plain(r4.AuditEventEntity{
-			Type: new(coding(systemResourceType, "Consent", "")),
-			What: consentReference(id, o),
-		}))
-	}
+	list := slices.Concat(e.subject(), e.objects(o), e.consents(o))
 	if request := text(e.Request); request != nil {
 		list = append(list, plain(r4.AuditEventEntity{
 			Type: new(coding(systemBALPEntity, "XrequestId", "")),
@@ -115,10 +101,6 @@ func (e Event) reference(ref string, o FHIROptions) *r4.Reference {
 		return e.patient()
 	}
 	return &r4.Reference{Reference: text(e.base(o) + "/" + ref)}
-}
-
-func consentReference(id consent.RecordID, o FHIROptions) *r4.Reference {
-	return &r4.Reference{Type: new("Consent"), Reference: text(o.base() + "/Consent/" + string(id))}
 }
 
 // details are the fields of NEN 7513 that AuditEvent has no element for, and what the decision was made of.

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"slices"
 	"time"
 
 	r4 "github.com/samply/golang-fhir-models/fhir-models/fhir"
@@ -10,41 +11,39 @@ import (
 
 const systemOutcome = "http://hl7.org/fhir/audit-event-outcome"
 
-// Matches reports whether the event is what a search asks for, by what its FHIR form shows (AuditEvent's search parameters; IHE ATNA ITI-81).
-// A date without a zone is one of the given place.
-func (e Event) Matches(search fhir.OwnSearch, place *time.Location) bool {
-	for _, p := range search.Params {
-		if !e.matches(p, place) {
-			return false
+// Matches gives the form in which an event is what a search asks for, by what that form shows (AuditEvent's search parameters; IHE ATNA
+// ITI-81), and whether there is one. An event is shown once: as itself, and as its decision or its disclosure to whoever asks for their type
+// or subtype. A date without a zone is one of the given place.
+func (e Event) Matches(search fhir.OwnSearch, place *time.Location, o FHIROptions) (Form, bool) {
+	byType := slices.ContainsFunc(search.Params, func(p fhir.Param) bool { return p.Name == "type" || p.Name == "subtype" })
+	for _, form := range e.Forms(o) {
+		if !slices.ContainsFunc(search.Params, func(p fhir.Param) bool { return !e.matches(p, form, place) }) {
+			return form, true
+		}
+		if !byType {
+			break
 		}
 	}
-	return true
+	return FormEvent, false
 }
 
-func (e Event) matches(p fhir.Param, place *time.Location) bool {
+func (e Event) matches(p fhir.Param, f Form, place *time.Location) bool {
 	switch p.Name {
 	case "date":
 		return p.MatchesInstant(e.Time, place)
 	case "outcome":
-		outcome, _ := e.outcome()
-		return p.MatchesToken(fhir.Coding{System: systemOutcome, Code: outcome.Code()})
+		return p.MatchesToken(fhir.Coding{System: systemOutcome, Code: e.outcomeIn(f).Code()})
 	case "type":
-		kind := e.pattern().kind
-		return p.MatchesToken(codingOf(&kind))
+		return p.MatchesToken(codingOf(e.pattern(f).kind))
 	case "subtype":
-		return p.MatchesToken(codingOf(e.pattern().subtype))
+		return slices.ContainsFunc(e.pattern(f).subtypes, func(c r4.Coding) bool { return p.MatchesToken(codingOf(c)) })
 	case "agent.identifier", "agent:identifier":
 		return p.MatchesIdentifier(e.agentIdentifiers()...)
 	}
 	return false // a parameter that is not understood narrows to nothing
 }
 
-func codingOf(c *r4.Coding) fhir.Coding {
-	if c == nil || c.System == nil || c.Code == nil {
-		return fhir.Coding{}
-	}
-	return fhir.Coding{System: *c.System, Code: *c.Code}
-}
+func codingOf(c r4.Coding) fhir.Coding { return fhir.Coding{System: *c.System, Code: *c.Code} }
 
 // agentIdentifiers are the identifiers under which the FHIR form names who asked, and for which organization.
 func (e Event) agentIdentifiers() []fhir.Identifier {

@@ -286,6 +286,49 @@ func TestAccessEventsAreForThePatientOnly(t *testing.T) {
 	}
 }
 
+// TestDecisionsAndDisclosuresAreFound: to the patient who asks for them, an event is shown as the decision about it and as a disclosure.
+func TestDecisionsAndDisclosuresAreFound(t *testing.T) {
+	w := newWorld(t)
+	w.story()
+	for range 5 {
+		w.get("gp", searchA)
+		w.get("insurer", searchA)
+	}
+	count := func(query string) int {
+		t.Helper()
+		got := w.get("patient-a", "/gateway/AuditEvent"+query)
+		if got.status != 200 {
+			t.Fatalf("%s: got %d %s", query, got.status, got.body)
+		}
+		w.checkNothingLeaks(got, "patient-a")
+		return len(got.entries())
+	}
+	if got := count("?subtype=AuthZ-Consent&outcome=0"); got != 5 {
+		t.Errorf("got %d decisions on consent, want the five that permit", got)
+	}
+	if got := count("?type=110113&outcome=8"); got != 5 {
+		t.Errorf("got %d decisions that refuse, want 5", got)
+	}
+	disclosed := w.get("patient-a", "/gateway/AuditEvent?subtype=disclose")
+	if got := disclosed.entries(); len(got) != 5 {
+		t.Fatalf("got disclosures %v, want 5", got)
+	}
+	for _, id := range disclosed.entries() {
+		if got := w.get("patient-a", "/gateway/"+id); !strings.HasSuffix(id, ".disclosure") || got.status != 200 || !strings.Contains(got.body, `"110106"`) {
+			t.Errorf("a disclosure by its id %s: got %d", id, got.status)
+		}
+		if got := w.get("patient-b", "/gateway/"+id); got.status != 404 {
+			t.Errorf("somebody else's disclosure: got %d, want 404", got.status)
+		}
+	}
+	for id, want := range map[string]int{".decision": 200, ".notice": 404, "": 200} {
+		event := strings.TrimSuffix(disclosed.entries()[0], ".disclosure") + id
+		if got := w.get("patient-a", "/gateway/"+event); got.status != want {
+			t.Errorf("%s: got %d, want %d", event, got.status, want)
+		}
+	}
+}
+
 func TestAccessEventsAreSearchedAndPaged(t *testing.T) {
 	w := newWorld(t)
 	w.story()

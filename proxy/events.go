@@ -98,7 +98,7 @@ func (g *Gate) admitOwner(x *exchange, named fhir.PatientName) *refusal {
 }
 
 // serveEvent gives one access event to the patient whom it is about. For everybody else, and where there is none, nothing is there.
-func (g *Gate) serveEvent(ctx context.Context, x *exchange, r *http.Request, query string, id audit.EventID) (answer, *refusal) {
+func (g *Gate) serveEvent(ctx context.Context, x *exchange, r *http.Request, query, id string) (answer, *refusal) {
 	x.kind, x.name = audit.KindLog, "access-event"
 	x.interaction = fhir.Interaction{Code: fhir.CodeRead, Type: "AuditEvent"}
 	_, misread := g.readEventsRequest(r, "", query)
@@ -112,11 +112,12 @@ func (g *Gate) serveEvent(ctx context.Context, x *exchange, r *http.Request, que
 		return answer{}, &refusal{cause: causeNotFound, reason: ref.reason}
 	}
 	ctx = context.WithoutCancel(ctx)
-	event, err := g.findEvent(ctx, x, id)
+	eventID, form := audit.CutForm(id)
+	event, err := g.findEvent(ctx, x, eventID)
 	if err != nil {
 		return answer{}, &refusal{cause: causeUnavailable, reason: "store-unavailable", err: err}
 	}
-	body, err := event.FHIR(g.eventOptions())
+	body, err := event.FHIRAs(form, g.eventOptions())
 	if err != nil {
 		return answer{}, refuse(causeNotFound, "absent")
 	}
@@ -177,7 +178,7 @@ func (g *Gate) eventsPage(ctx context.Context, x *exchange, search fhir.OwnSearc
 	if most == 0 {
 		most = shownEvents
 	}
-	page := audit.Page{Self: strings.TrimPrefix(x.query, "AuditEvent")}
+	page, options := audit.Page{Self: strings.TrimPrefix(x.query, "AuditEvent")}, g.eventOptions()
 	for looked := 0; ; {
 		wanted := eventsAtATime
 		if len(search.Params) == 0 {
@@ -194,8 +195,8 @@ func (g *Gate) eventsPage(ctx context.Context, x *exchange, search fhir.OwnSearc
 				return page, err
 			}
 			from, looked = e.Mark(), looked+1
-			if e.Matches(search, consent.Zone()) {
-				page.Events = append(page.Events, e)
+			if form, ok := e.Matches(search, consent.Zone(), options); ok {
+				page.Events = append(page.Events, audit.Shown{Event: e, Form: form})
 			}
 		}
 		if len(events) < wanted {

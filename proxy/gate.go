@@ -189,7 +189,7 @@ func (g *Gate) route(ctx context.Context, x *exchange, r *http.Request) (answer,
 		return g.serveConsents(ctx, x, r, q)
 	}
 	if id, ok := strings.CutPrefix(path, "/gateway/AuditEvent/"); ok && isGet(r) {
-		return g.serveEvent(ctx, x, r, query, audit.EventID(id))
+		return g.serveEvent(ctx, x, r, query, id)
 	}
 	return answer{}, g.nowhere(ctx, x, r)
 }

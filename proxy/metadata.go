@@ -97,5 +97,9 @@ func (g *Gate) started() string { return g.parts.Started.UTC().Format(time.RFC33
 
 // eventOptions is what AuditEvent resources need to know of the gateway.
 func (g *Gate) eventOptions() audit.FHIROptions {
-	return audit.FHIROptions{Gateway: g.parts.PublicURL}
+	holders := make(map[string]string, len(g.parts.Sources))
+	for _, s := range g.parts.Sources {
+		holders[s.ID] = s.Holder.Organization
+	}
+	return audit.FHIROptions{Gateway: g.parts.PublicURL, Holders: holders}
 }

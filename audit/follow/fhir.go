@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -15,7 +16,7 @@ import (
 	"zorgsluis/audit"
 )
 
-// tagSystem is the system of the tag that holds the id of an event, in what is created: the server chooses an id of its own.
+// tagSystem is the system of the tag that holds the id of an AuditEvent, in what is created: the server chooses an id of its own.
 const tagSystem = "urn:zorgsluis:event-id"
 
 // FHIROptions say where an AuditEvent repository is.
@@ -26,6 +27,7 @@ type FHIROptions struct {
 	TLS     *tls.Config
 	Timeout time.Duration // for one request
 	Form    audit.FHIROptions
+	Also    []audit.Form // what is sent of an event besides its first form, where it has them
 }
 
 // fhirServer delivers events as AuditEvents (IHE ITI-20, RESTful ATNA): one as a request of its own, several as a batch.
@@ -62,18 +64,21 @@ type entryResponse struct {
 	Status string `json:"status"`
 }
 
-// Deliver implements Destination. A repository that has an event already keeps it as it is: its id is in the URL, or in the condition.
+// Deliver implements Destination. A repository that has an event already keeps it as it is: its id is in the URL, or in the condition. An
+// event has arrived when all its AuditEvents have.
 func (f *fhirServer) Deliver(ctx context.Context, events []audit.Event) (int, error) {
 	if len(events) == 1 {
 		return f.one(ctx, events[0])
 	}
 	batch := bundle{ResourceType: "Bundle", Type: "batch"}
-	for _, e := range events {
-		resource, request, err := f.request(e)
+	var owner []int // of each entry, which event it is of
+	for n, e := range events {
+		entries, err := f.entries(e)
 		if err != nil {
 			return 0, err
 		}
-		batch.Entry = append(batch.Entry, entry{Resource: resource, Request: &request})
+		batch.Entry = append(batch.Entry, entries...)
+		owner = append(owner, slices.Repeat([]int{n}, len(entries))...)
 	}
 	body, err := json.Marshal(batch)
 	if err != nil {
@@ -88,25 +93,30 @@ func (f *fhirServer) Deliver(ctx context.Context, events []audit.Event) (int, er
 	} else if err != nil {
 		return 0, err
 	}
-	return f.count(answer, len(events))
+	if arrived, err := f.count(answer, len(owner)); arrived < len(owner) {
+		return owner[arrived], err
+	}
+	return len(events), nil
 }
 
 // one delivers a single event.
 func (f *fhirServer) one(ctx context.Context, e audit.Event) (int, error) {
-	resource, request, err := f.request(e)
+	entries, err := f.entries(e)
 	if err != nil {
 		return 0, err
 	}
-	h := header()
-	if request.IfNoneExist != "" {
-		h.Set("If-None-Exist", request.IfNoneExist)
-	}
-	status, _, err := f.send(ctx, request.Method, f.o.Base+"/"+request.URL, h, resource)
-	if err == nil {
-		err = f.verdict(status)
-	}
-	if err != nil {
-		return 0, err
+	for _, entry := range entries {
+		h := header()
+		if entry.Request.IfNoneExist != "" {
+			h.Set("If-None-Exist", entry.Request.IfNoneExist)
+		}
+		status, _, err := f.send(ctx, entry.Request.Method, f.o.Base+"/"+entry.Request.URL, h, entry.Resource)
+		if err == nil {
+			err = f.verdict(status)
+		}
+		if err != nil {
+			return 0, err
+		}
 	}
 	return 1, nil
 }
@@ -120,22 +130,32 @@ func header() http.Header {
 	return h
 }
 
-// request renders an event and how it is sent.
-func (f *fhirServer) request(e audit.Event) (json.RawMessage, entryRequest, error) {
-	resource, err := e.FHIR(f.o.Form)
-	if err != nil {
-		return nil, entryRequest{}, fmt.Errorf("render the event: %w", err)
+// entries are the AuditEvents of an event, and how they are sent.
+func (f *fhirServer) entries(e audit.Event) ([]entry, error) {
+	var entries []entry
+	for _, form := range e.Forms(f.o.Form) {
+		if form != audit.FormEvent && !slices.Contains(f.o.Also, form) {
+			continue
+		}
+		resource, err := e.FHIRAs(form, f.o.Form)
+		if err != nil {
+			return nil, fmt.Errorf("render the event: %w", err)
+		}
+		id := e.ResourceID(form)
+		request := &entryRequest{Method: http.MethodPut, URL: "AuditEvent/" + id}
+		if f.o.Create {
+			request = &entryRequest{Method: http.MethodPost, URL: "AuditEvent", IfNoneExist: "_tag=" + url.QueryEscape(tagSystem+"|"+id)}
+			if resource, err = tagged(resource, id); err != nil {
+				return nil, err
+			}
+		}
+		entries = append(entries, entry{Resource: resource, Request: request})
 	}
-	if !f.o.Create {
-		return resource, entryRequest{Method: http.MethodPut, URL: "AuditEvent/" + string(e.ID)}, nil
-	}
-	resource, err = tagged(resource, e.ID)
-	condition := "_tag=" + url.QueryEscape(tagSystem+"|"+string(e.ID))
-	return resource, entryRequest{Method: http.MethodPost, URL: "AuditEvent", IfNoneExist: condition}, err
+	return entries, nil
 }
 
 // tagged adds the id as a tag, by which a server can find what it has.
-func tagged(resource []byte, id audit.EventID) ([]byte, error) {
+func tagged(resource []byte, id string) ([]byte, error) {
 	var members, meta map[string]json.RawMessage
 	err := json.Unmarshal(resource, &members)
 	if err == nil && members["meta"] != nil {
@@ -147,7 +167,7 @@ func tagged(resource []byte, id audit.EventID) ([]byte, error) {
 	if meta == nil {
 		meta = map[string]json.RawMessage{}
 	}
-	tag, _ := json.Marshal([]map[string]string{{"system": tagSystem, "code": string(id)}}) // texts only
+	tag, _ := json.Marshal([]map[string]string{{"system": tagSystem, "code": id}}) // texts only
 	meta["tag"] = tag
 	if members["meta"], err = json.Marshal(meta); err != nil {
 		return nil, fmt.Errorf("tag the event: %w", err)

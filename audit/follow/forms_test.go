@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -87,6 +88,81 @@ func TestAnswersToABatch(t *testing.T) {
 				t.Errorf("got %d and error %v, want %d", n, err, tt.arrived)
 			}
 		})
+	}
+}
+
+// TestOtherFormsArrive: of each event the forms that it has and that are wanted are sent, under ids of their own, and it has arrived with the last.
+func TestOtherFormsArrive(t *testing.T) {
+	r := &repository{t: t}
+	refuse := "none" // the AuditEvent that the server fails on
+	way, clientTLS := listen(t, http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
+		if strings.HasSuffix(request.URL.Path, "/"+refuse) {
+			w.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+		r.ServeHTTP(w, request)
+	}))
+	way.up()
+	for _, create := range []bool{false, true} {
+		d := follow.FHIR(follow.FHIROptions{
+			Base: "https://" + way.address + "/fhir", Create: create, Header: follow.Header{Name: "Authorization", Value: "Bearer repository"},
+			TLS: clientTLS, Timeout: within, Form: form, Also: []audit.Form{audit.FormDisclosure, audit.FormDecision},
+		})
+		defer d.Close()
+		refused := sample(2)
+		refused.Outcome, refused.Reason, refused.Disclosed = audit.OutcomeDeny, "consent-refused", nil
+		want := []string{"00-000001", "00-000001.decision", "00-000001.disclosure", "00-000002", "00-000002.decision"}
+		for _, batch := range []bool{true, false} {
+			r.ids = nil
+			events := []audit.Event{sample(1), refused}
+			for len(events) > 0 {
+				delivery := events
+				if !batch {
+					delivery = events[:1]
+				}
+				n, err := d.Deliver(t.Context(), delivery)
+				if err != nil || n != len(delivery) {
+					t.Fatalf("got %d and error %v, want %d", n, err, len(delivery))
+				}
+				events = events[n:]
+			}
+			if !slices.Equal(r.ids, want) {
+				t.Errorf("create %v, batch %v: got %v, want %v", create, batch, r.ids, want)
+			}
+		}
+		if create {
+			continue
+		}
+		refuse = string(sample(1).ID) + ".disclosure"
+		if n, err := d.Deliver(t.Context(), []audit.Event{sample(1)}); n != 0 || err == nil {
+			t.Errorf("got %d and error %v for an event whose last form did not arrive, want none", n, err)
+		}
+		refuse = "none"
+	}
+}
+
+// TestABatchOfFormsArrivesByEvent: the first form that did not arrive says which event did not.
+func TestABatchOfFormsArrivesByEvent(t *testing.T) {
+	statuses := []string{"200", "200", "200", "200", "500", "200"} // three forms of two events
+	a := &answering{batch: func(w http.ResponseWriter) {
+		var list []string
+		for _, s := range statuses {
+			list = append(list, fmt.Sprintf(`{"response":{"status":%q}}`, s))
+		}
+		_, _ = io.WriteString(w, `{"resourceType":"Bundle","type":"batch-response","entry":[`+strings.Join(list, ",")+`]}`)
+	}}
+	way, clientTLS := listen(t, a)
+	way.up()
+	d := follow.FHIR(follow.FHIROptions{
+		Base: "https://" + way.address + "/fhir", TLS: clientTLS, Timeout: within, Form: form, Also: []audit.Form{audit.FormDecision, audit.FormDisclosure},
+	})
+	defer d.Close()
+	if n, err := d.Deliver(t.Context(), []audit.Event{sample(1), sample(2)}); n != 1 || err == nil {
+		t.Errorf("got %d and error %v, want 1: a form of the second event failed", n, err)
+	}
+	statuses[4] = "200"
+	if n, err := d.Deliver(t.Context(), []audit.Event{sample(1), sample(2)}); n != 2 || err != nil {
+		t.Errorf("got %d and error %v, want 2", n, err)
 	}
 }
 

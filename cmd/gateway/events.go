@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -175,10 +176,11 @@ func (c *eventsKeyCommand) Run(env *environment) error {
 
 type eventsExportCommand struct {
 	configured
-	From    string `placeholder:"DATE" help:"From this day (2026-01-31, UTC) or instant (RFC 3339) on; default: from the first event."`
-	To      string `placeholder:"DATE" help:"Up to and with this day, or up to this instant; default: to the last event."`
-	Patient bool   `help:"Only events about one person, who is read from standard input (BSN, or system|value)."`
-	Format  string `enum:"ndjson,fhir" default:"ndjson" help:"ndjson: the events as they were recorded; fhir: AuditEvent resources. One a line."`
+	From    string     `placeholder:"DATE" help:"From this day (2026-01-31, UTC) or instant (RFC 3339) on; default: from the first event."`
+	To      string     `placeholder:"DATE" help:"Up to and with this day, or up to this instant; default: to the last event."`
+	Patient bool       `help:"Only events about one person, who is read from standard input (BSN, or system|value)."`
+	Format  string     `enum:"ndjson,fhir" default:"ndjson" help:"ndjson: the events as they were recorded; fhir: AuditEvent resources. One a line."`
+	Form    audit.Form `enum:"event,decision,disclosure" default:"event" help:"With --format fhir: which AuditEvent of an event, after the patterns of IHE BALP (docs/events.md): what happened, the decision about it, or a disclosure. Events that have none are left out."`
 }
 
 // Run records the export, and then prints what it gives.
@@ -236,7 +238,11 @@ func (c *eventsExportCommand) line(s *settings, l audit.Line, person consent.Per
 		return nil, nil
 	}
 	if c.Format == "fhir" {
-		return e.FHIR(audit.FHIROptions{Gateway: s.config.PublicURL})
+		options := s.fhirOptions()
+		if !slices.Contains(e.Forms(options), c.Form) {
+			return nil, nil
+		}
+		return e.FHIRAs(c.Form, options)
 	}
 	return append([]byte(nil), l.Payload...), nil
 }

@@ -24,6 +24,7 @@ type Follower struct {
 	Timeout           time.Duration `yaml:"timeout"`
 	URL               string        `yaml:"url"`
 	Interaction       string        `yaml:"interaction"` // update or create
+	Also              []audit.Form  `yaml:"also"`        // decision, disclosure
 	Address           string        `yaml:"address"`
 	Format            string        `yaml:"format"` // dicom or json
 	AcceptUnannounced bool          `yaml:"accept_unannounced_close"`
@@ -45,7 +46,7 @@ type Follower struct {
 
 // followerKeys are the keys that have a meaning for each kind, besides those that all have.
 var followerKeys = map[string][]string{
-	"fhir":    {"url", "interaction", "header_file", "insecure_plaintext"},
+	"fhir":    {"url", "interaction", "also", "header_file", "insecure_plaintext"},
 	"syslog":  {"address", "format", "accept_unannounced_close"},
 	"webhook": {"url", "secret_file", "header_file", "insecure_plaintext"},
 	"nats":    {"addresses", "subject", "user", "password_file", "credentials_file", "insecure_plaintext"},
@@ -115,7 +116,8 @@ func (s *settings) destination(c *checker, key string, f Follower) follow.Destin
 			}
 		}
 	}
-	form := audit.FHIROptions{Gateway: s.config.PublicURL, Name: "Zorgsluis"}
+	form := s.fhirOptions()
+	form.Name = "Zorgsluis"
 	config := c.clientTLS(key, f)
 	switch f.Kind {
 	case "fhir":
@@ -123,8 +125,13 @@ func (s *settings) destination(c *checker, key string, f Follower) follow.Destin
 		if f.Interaction != "" && f.Interaction != "update" && f.Interaction != "create" {
 			c.add(key+"interaction", "is %q, must be update or create", f.Interaction)
 		}
+		for i, also := range f.Also {
+			if also != audit.FormDecision && also != audit.FormDisclosure || slices.Contains(f.Also[:i], also) {
+				c.add(fmt.Sprintf("%salso[%d]", key, i), "is %q, must be decision or disclosure, each once", also)
+			}
+		}
 		return follow.FHIR(follow.FHIROptions{
-			Base: f.URL, Create: f.Interaction == "create", Header: c.header(key, f), TLS: config, Timeout: f.Timeout, Form: form,
+			Base: f.URL, Create: f.Interaction == "create", Header: c.header(key, f), TLS: config, Timeout: f.Timeout, Form: form, Also: f.Also,
 		})
 	case "webhook":
 		c.destinationURL(key, f)
@@ -144,6 +151,15 @@ func (s *settings) destination(c *checker, key string, f Follower) follow.Destin
 	default:
 		return s.broker(c, key, f, config)
 	}
+}
+
+// fhirOptions is what AuditEvents need to know of the gateway.
+func (s *settings) fhirOptions() audit.FHIROptions {
+	holders := make(map[string]string, len(s.config.Sources))
+	for _, source := range s.config.Sources {
+		holders[source.ID] = source.Holder.Organization
+	}
+	return audit.FHIROptions{Gateway: s.config.PublicURL, Holders: holders}
 }
 
 // broker makes a destination that is NATS or Kafka.

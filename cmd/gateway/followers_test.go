@@ -12,7 +12,7 @@ import (
 
 // goodFollowers is one of each kind.
 const goodFollowers = `followers:
-  - { name: repository, kind: fhir, url: "https://audit.example/fhir", interaction: create, header_file: header, batch: 5, timeout: 3s }
+  - { name: repository, kind: fhir, url: "https://audit.example/fhir", interaction: create, also: [decision], header_file: header, batch: 5, timeout: 3s }
   - { name: siem, kind: syslog, address: "siem.example:6514", format: json, accept_unannounced_close: true }
   - { name: alerts, kind: webhook, url: "http://127.0.0.1:9/hook", secret_file: cursor-key, from: now }
   - { name: stream, kind: nats, addresses: ["nats.example:4222"], subject: zorgsluis.events, credentials_file: header }
@@ -62,6 +62,8 @@ func TestBadFollowers(t *testing.T) {
 		{"http to another machine", "https://audit.example", "http://audit.example", "followers[0].url", "https"},
 		{"a password in a URL", "https://audit", "https://a:canary-secret@audit", "followers[0].url", "password"},
 		{"an interaction that is none", "interaction: create", "interaction: delete", "followers[0].interaction", "update or create"},
+		{"a form that is none", "also: [decision]", "also: [event]", "followers[0].also[0]", "decision or disclosure"},
+		{"a form twice", "also: [decision]", "also: [decision, decision]", "followers[0].also[1]", "each once"},
 		{"a header file that is not there", "header_file: header", "header_file: nowhere", "followers[0].header_file", "does not exist"},
 		{"a header file of another form", "header_file: header", "header_file: cursor-key", "followers[0].header_file", "Header: value"},
 		{"no batch", "batch: 5", "batch: 0", "followers[0].batch", "from 1 to 1000"},
