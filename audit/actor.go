@@ -24,7 +24,9 @@ func NewActor(s policy.Subject) Actor {
 		Roles:        s.Roles,
 		Categories:   s.Categories,
 		Assurance:    s.Assurance.String(),
+		Secrecy:      s.Secrecy,
 		Relationship: s.Relationship,
+		Evidence:     s.Evidence,
 		Channel:      s.Channel,
 	}
 	if s.Kind != policy.KindPatient && s.Kind != policy.KindRepresentative {

@@ -74,6 +74,7 @@ func (a Actor) bounded() Actor {
 	a.Assurance, a.Relationship = cut(a.Assurance, maxCode), cut(a.Relationship, maxCode)
 	a.Purpose, a.Channel = cut(a.Purpose, maxCode), cut(a.Channel, maxCode)
 	a.Responsible, a.Representative, a.Authority = cut(a.Responsible, maxName), cut(a.Representative, maxCode), cut(a.Authority, maxCode)
+	a.Secrecy, a.Evidence = cut(a.Secrecy, maxCode), cut(a.Evidence, maxCode)
 	return a
 }
 

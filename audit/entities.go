@@ -114,6 +114,8 @@ func (e Event) details() []detail {
 	}
 	add("nen7513-controles", e.checks())
 	add("nen7513-behandelrelatieprotocol", text(e.Actor.Relationship))
+	add("relation-evidence", text(e.Actor.Evidence))
+	add("secrecy-basis", text(e.Actor.Secrecy))
 	add("reason", text(e.Reason))
 	add("source", text(e.Source))
 	add("channel", text(e.Actor.Channel))

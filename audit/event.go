@@ -37,10 +37,12 @@ const (
 )
 
 // SchemaVersion is the version of the event format that this code writes (docs/events.md), but for events whose actor has what came
-// with MandateVersion: who represents, by which authority, or under whose responsibility somebody works. A reader refuses any other.
+// with MandateVersion: who represents, by which authority, or under whose responsibility somebody works; or with EvidenceVersion: on which
+// basis a provider keeps secrecy, and what showed the treatment relation. A reader refuses any other.
 const (
-	SchemaVersion  = 1
-	MandateVersion = 2
+	SchemaVersion   = 1
+	MandateVersion  = 2
+	EvidenceVersion = 3
 )
 
 // Event is one access event. It holds no patient identifier: the person is a key, a patient's own subject id is left out, and the
@@ -103,10 +105,17 @@ type Actor struct {
 	Responsible    string            `json:"responsible,omitempty"`    // professional under whose responsibility the caller worked (NEN 7513)
 	Representative consent.PersonKey `json:"representative,omitempty"` // of a representative: the person key
 	Authority      string            `json:"authority,omitempty"`      // of a representative
+
+	// Since EvidenceVersion.
+	Secrecy  policy.SecrecyBasis `json:"secrecy,omitempty"`  // of a provider
+	Evidence string              `json:"evidence,omitempty"` // what showed the relationship: token, client, registry:…
 }
 
 // Version is the lowest version of the format that has everything of this actor.
 func (a Actor) Version() int {
+	if a.Secrecy != "" || a.Evidence != "" {
+		return EvidenceVersion
+	}
 	if a.Responsible != "" || a.Representative != "" || a.Authority != "" {
 		return MandateVersion
 	}

@@ -24,6 +24,10 @@ func TestMandatesAndRepresentatives(t *testing.T) {
 			policy.Subject{Kind: policy.KindProvider, ID: "u", Practitioner: "uzi:900000002", Responsible: "uzi:900000001"}, "",
 			[]string{`"v":2`, `"responsible":"uzi:900000001"`}, []string{`"RESP"`, `900000001`},
 		},
+		"a professional who keeps secrecy, and whose relation somebody showed": {
+			policy.Subject{Kind: policy.KindProvider, ID: "u", Relationship: policy.RelationTreating, Secrecy: "big-3", Evidence: policy.EvidenceRegistry + "network"}, "",
+			[]string{`"v":3`, `"secrecy":"big-3","evidence":"registry:network"`}, []string{`"secrecy-basis","valueString":"big-3"`, `"relation-evidence","valueString":"registry:network"`},
+		},
 		"a representative": {
 			policy.Subject{Kind: policy.KindRepresentative, ID: canary, Authority: "parental", Representative: canary}, key,
 			[]string{`"v":2`, `"representative":"` + key + `","authority":"parental"`}, []string{key},

@@ -66,6 +66,8 @@ func (a Actor) appendTo(b []byte) []byte {
 	b = appendText(b, "responsible", a.Responsible)
 	b = appendText(b, "representative", a.Representative)
 	b = appendText(b, "authority", a.Authority)
+	b = appendText(b, "secrecy", a.Secrecy)
+	b = appendText(b, "evidence", a.Evidence)
 	return append(b, '}')
 }
 

@@ -43,6 +43,7 @@ var reasons = map[policy.Reason]reason{
 	"unknown-category":              {"refused: it is not known what kind of care provider asked", decided},
 	"ambiguous-category":            {"refused: it is not clear what kind of care provider asked", decided},
 	"not-shareable":                 {"refused: this is never shared with care providers", decided},
+	"no-secrecy-basis":              {"refused: no legal basis is known on which the caller keeps medical secrecy", decided},
 	"emergency-not-justified":       {"refused: the conditions of emergency access were not met", decided},
 
 	"no-treatment-relation": {"refused: there is no treatment relation", decided | authorised},

@@ -124,7 +124,8 @@ type Client struct {
 	Issuer       string // the only issuer whose tokens may name the client; may be empty where there is just one issuer
 	Relationship policy.Relationship
 	Purpose      policy.PurposeOfUse
-	Channel      policy.Channel // instead of the issuer's
+	Secrecy      policy.SecrecyBasis // of callers whose tokens name no role
+	Channel      policy.Channel      // instead of the issuer's
 }
 
 // ConfigError is one fault of a [Config].
@@ -232,6 +233,9 @@ func (c Config) checkClients(urls map[string]bool, f *faults) {
 		case "", policy.RelationTreating, policy.RelationDirectlyInvolved, policy.RelationSubstitute:
 		default:
 			f.add(key+".relationship", "must be treating, directly-involved or substitute")
+		}
+		if client.Secrecy != "" && c.Tables != nil && !c.Tables.KnowsSecrecy(client.Secrecy) {
+			f.add(key+".secrecy", "is not a basis of secrecy.yaml")
 		}
 	}
 }

@@ -90,9 +90,7 @@ func (a *Authenticator) subject(i *issuer, claims map[string]any, validity times
 	}
 	s.ID, _ = claims["sub"].(string)
 	s.TokenID, _ = claims["jti"].(string)
-	if s.Relationship == "" {
-		s.Relationship = client.Relationship
-	}
+	s.Relationship, s.Evidence = relation(s.Relationship, client)
 	if client.Channel != "" {
 		s.Channel = client.Channel
 	}
@@ -121,7 +119,21 @@ func (a *Authenticator) subject(i *issuer, claims map[string]any, validity times
 		return policy.Subject{}, r.fault
 	}
 	s.Categories = a.tables.Resolve(signals)
+	if s.Kind == policy.KindProvider {
+		s.Secrecy = a.tables.Secrecy(s, client.Secrecy)
+	}
 	return s, nil
+}
+
+// relation is the relationship with the patient, and what shows it: a claim, or the client, which is trusted for it where it is registered so.
+func relation(claimed policy.Relationship, client Client) (relationship policy.Relationship, evidence string) {
+	switch {
+	case claimed != "":
+		return claimed, policy.EvidenceToken
+	case client.Relationship != "":
+		return client.Relationship, policy.EvidenceClient
+	}
+	return "", ""
 }
 
 // client finds the registration of the client that the token was issued to (leaks.md TK-5). azp, where it is there beside, must

@@ -32,7 +32,8 @@ func TestSubjectOfAProvider(t *testing.T) {
 		Issuer: p.url, ID: "user-1", ClientID: "gp-app", TokenID: "token-1", Name: "A. de Vries",
 		Kind: policy.KindProvider, Assurance: policy.AssuranceHigh, Categories: []policy.ProviderCategory{"gp"},
 		Organization: "ura:00001111", Practitioner: "uzi:900000001", Roles: []string{"01.015"},
-		Relationship: policy.RelationTreating, Purposes: []policy.PurposeOfUse{policy.PurposeTreatment}, Channel: "regional",
+		Secrecy: "big-3", Relationship: policy.RelationTreating, Evidence: policy.EvidenceToken,
+		Purposes: []policy.PurposeOfUse{policy.PurposeTreatment}, Channel: "regional",
 		AuthenticatedAt: c.now().Add(-time.Minute), Expires: c.now().Add(10 * time.Minute),
 	}
 	for _, token := range []string{

@@ -12,6 +12,10 @@ var testTables = sync.OnceValue(func() *policy.Tables {
 		OrganizationTypes: map[string]policy.ProviderCategory{"Z3": "gp", "J8": "pharmacy"},
 		AGBPrefixes:       map[string]policy.ProviderCategory{"02": "pharmacy"},
 		UZIRoles:          map[string]policy.ProviderCategory{"01.015": "gp", "17.000": "pharmacy"},
+		Secrecy: policy.Secrecy{
+			Bases: []policy.SecrecyRule{{Basis: "big-3"}, {Basis: "employment", Mandate: true}, {Basis: "wgbo-457"}},
+			Roles: map[string]policy.SecrecyBasis{"01.015": "big-3"}, Organizations: "wgbo-457",
+		},
 	}
 	for _, category := range policy.BlockedCategories() {
 		blocked := policy.Blocked{Category: category}

@@ -9,11 +9,13 @@ import (
 	"zorgsluis/policy"
 )
 
-// Words that stand where a category could: a code that is known and gives none, and a role that blocked.yaml must list.
+// Words that stand where a category could: a code that is known and gives none, a role that blocked.yaml must list, and no
+// basis of secrecy.
 const (
 	wordDeny    = "deny"
 	wordReview  = "review"
 	wordBlocked = "BLOCKED"
+	wordNone    = "none"
 )
 
 // codeTables reads the tables that turn a provider's signals into categories.
@@ -23,6 +25,7 @@ func (l *loader) codeTables(t *Tables) policy.CodeTables {
 	l.organisationTypes(t, &c)
 	l.agb(t, &c)
 	l.roles(t, &c)
+	l.secrecy(&c)
 	return c
 }
 

@@ -63,6 +63,7 @@ const (
 	rolesFile              = "uzi-roles.yaml"
 	assuranceFile          = "assurance.yaml"
 	sensitiveFile          = "sensitive-codes.yaml"
+	secrecyFile            = "secrecy.yaml"
 )
 
 // Load reads the tables of a folder and checks them. All mistakes are reported at once, each a *Problem.

@@ -22,7 +22,7 @@ func shipped(t *testing.T) fstest.MapFS {
 	copied := fstest.MapFS{}
 	for _, name := range []string{
 		"agb-prefixes.yaml", "assurance.yaml", "blocked.yaml", "data-categories.yaml", "organisation-types.yaml",
-		"provider-categories.yaml", "sensitive-codes.yaml", "uzi-roles.yaml",
+		"provider-categories.yaml", "secrecy.yaml", "sensitive-codes.yaml", "uzi-roles.yaml",
 	} {
 		data, err := fs.ReadFile(configs.Files(), name)
 		if err != nil {
@@ -49,6 +49,10 @@ func TestDefaultTables(t *testing.T) {
 	}
 	if got := tables.Providers.Resolve(policy.Signals{UZIRoles: []string{"01.015"}}); !slices.Equal(got, []policy.ProviderCategory{"gp"}) {
 		t.Errorf("a general practitioner: got %v", got)
+	}
+	doctor, other := policy.Subject{Practitioner: "uzi:1", Roles: []string{"01.015"}}, policy.Subject{Practitioner: "uzi:1", Roles: []string{"99.000"}}
+	if got, none := tables.Providers.Secrecy(doctor, ""), tables.Providers.Secrecy(other, ""); got != "big-3" || none != "" {
+		t.Errorf("basis of secrecy: got %q and %q", got, none)
 	}
 	if got, want := tables.Groups["GGC013"], []fhir.DataCategory{"AllergyIntolerance", "MedicationRequest", "MedicationUse"}; !slices.Equal(got, want) {
 		t.Errorf("GGC013: got %v, want %v", got, want)
@@ -205,6 +209,17 @@ func TestLoadRefuses(t *testing.T) {
 		{"a role of another form", "uzi-roles.yaml", `"01.015"`, `"01015"`, []string{"uzi-roles.yaml: uzi_roles.01015: is not a role code such as 01.015"}},
 		{"a role that is blocked, nobody says as what", "uzi-roles.yaml", `{ name: "Sportarts", group: hospital }`, `{ name: "Sportarts", group: BLOCKED }`, []string{
 			"uzi-roles.yaml: uzi_roles.01.074.group: is BLOCKED, but blocked.yaml does not say as what"}},
+
+		{"a basis of secrecy that is not there", "secrecy.yaml", `"83": big-34 `, `"83": big-43 `, []string{
+			"secrecy.yaml: secrecy.professions.83: is not a basis of secrecy.yaml, nor none"}},
+		{"a profession without an answer", "secrecy.yaml", "professions:\n    \"01\": big-3     # arts\n", "professions:\n", []string{
+			"secrecy.yaml: secrecy.professions: lacks an answer for 01 (role 01.000): a basis, or none"}},
+		{"a basis of secrecy for a role that nobody has", "secrecy.yaml", `roles: {}`, `roles: { "99.999": employment }`, []string{
+			"secrecy.yaml: secrecy.roles.99.999: is not a role of uzi-roles.yaml"}},
+		{"what others refer to: a basis of secrecy that is there twice", "secrecy.yaml", `id: big-34,`, `id: big-3,`, []string{
+			"secrecy.yaml: secrecy.bases[1].id: is not a name of letters, digits and hyphens, or is used twice"}},
+		{"organisations that nothing binds", "secrecy.yaml", `organisations: wgbo-457`, ``, []string{
+			"secrecy.yaml: secrecy.organisations: is not a basis of secrecy.yaml, nor none"}},
 
 		{"a blocked party that the law does not know", "blocked.yaml", "id: insurer ", "id: baker ", []string{
 			"blocked.yaml: blocked[0].id: is not one of the parties that the law blocks", "blocked.yaml: blocked: lacks insurer, which the law blocks"}},

@@ -61,6 +61,13 @@ const (
 	RelationSubstitute       Relationship = "substitute"
 )
 
+// What can show a treatment relation (Subject.Evidence).
+const (
+	EvidenceToken    = "token"     // a verified claim
+	EvidenceClient   = "client"    // the registration of the client, which is trusted for it
+	EvidenceRegistry = "registry:" // a configured registry, whose name follows
+)
+
 // PurposeOfUse is a code of v3-ActReason.
 type PurposeOfUse string
 
@@ -95,7 +102,9 @@ type Subject struct {
 	Organization string             // "ura:…" or another configured prefix
 	Practitioner string             // "uzi:…"; empty when no natural person stands behind the request
 	Roles        []string           // UZI role codes
+	Secrecy      SecrecyBasis       // of a provider; empty: none
 	Relationship Relationship
+	Evidence     string         // what shows the relationship: EvidenceToken, EvidenceClient, or the name of a registry after EvidenceRegistry
 	Purposes     []PurposeOfUse // as asserted; a blocked one blocks, otherwise exactly one is needed
 	Channel      Channel
 

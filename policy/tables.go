@@ -36,6 +36,7 @@ type CodeTables struct {
 	AGBCodes          map[string]ProviderCategory // exact
 	AGBPrefixes       map[string]ProviderCategory // by the first two digits
 	UZIRoles          map[string]ProviderCategory
+	Secrecy           Secrecy
 }
 
 // Tables resolve the category of a provider. They do not change and may be used by many goroutines.
@@ -66,6 +67,7 @@ func NewTables(categories []ProviderCategory, codes CodeTables) (*Tables, error)
 			problems = append(problems, fmt.Errorf("category %s is not one that the law blocks", b.Category))
 		}
 	}
+	problems = append(problems, codes.Secrecy.check()...)
 	if err := errors.Join(problems...); err != nil {
 		return nil, fmt.Errorf("provider tables: %w", err)
 	}

@@ -123,6 +123,9 @@ func (g *Gate) mayDeclare(x *exchange, asked declarationRequest) *refusal {
 	case !usable:
 		return g.denied(x, policy.ReasonEmergencyNotJustified)
 	}
+	if ref := keepsSecrecy(x.subject); ref != nil {
+		return ref
+	}
 	return g.checkSignIn(x, RouteBreakGlass)
 }
 

@@ -126,6 +126,7 @@ func TestDeclarationsThatAreRefused(t *testing.T) {
 		{"not JSON", "hospital", "patient=A", 400},
 		{"BG-5 a blocked party", "insurer", ok, 403},
 		{"BG-1 a category that is not on the list", "pharmacist", ok, 403},
+		{"a professional whom nothing binds to secrecy", "gp-no-secrecy", ok, 403},
 		{"BG-13 a patient", "patient-a", ok, 403},
 		{"a low level of assurance", "gp-low", ok, 401},
 		{"nobody", "", ok, 401},

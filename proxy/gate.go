@@ -314,6 +314,9 @@ func (g *Gate) admit(x *exchange) (policy.Request, *refusal) {
 		x.obligations = d.Obligations
 		return request, g.denied(x, d.Reason)
 	}
+	if ref := keepsSecrecy(x.subject); ref != nil {
+		return request, ref
+	}
 	route := RouteSources
 	if x.source == nil {
 		route = RouteOwn

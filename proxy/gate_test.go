@@ -59,6 +59,7 @@ func TestGate(t *testing.T) {
 		{name: "promise 4: an insurer causes no lookup", caller: "insurer", target: searchA, status: 403, issue: "forbidden", outcome: "deny", reason: "blocked-insurer"},
 		{name: "promise 4: a company doctor causes no lookup", caller: "company-doctor", target: searchA, status: 403, issue: "forbidden", outcome: "deny", reason: "blocked-company-doctor"},
 		{name: "a low level of assurance is told what to do", caller: "gp-low", target: searchA, status: 401, issue: "login", outcome: "deny", reason: "insufficient-assurance"},
+		{name: "E3 a professional whom nothing binds to secrecy causes no lookup", caller: "gp-no-secrecy", target: searchA, status: 403, issue: "forbidden", outcome: "deny", reason: "no-secrecy-basis"},
 		{name: "no treatment relation", caller: "hospital", target: searchA, status: 403, issue: "forbidden", outcome: "deny", reason: "no-treatment-relation"},
 		{name: "no token", target: searchA, status: 401, issue: "login", outcome: "deny", reason: "no-credentials"},
 		{name: "a bad token", caller: "forged", target: searchA, status: 401, issue: "login", outcome: "deny", reason: "token-signature"},

@@ -27,6 +27,17 @@ type SignIn struct {
 // reasonSignInOld says that the caller signed in too long ago, or that the token does not say when.
 const reasonSignInOld policy.Reason = "sign-in-too-old"
 
+// reasonNoSecrecy says that no legal basis is known on which a provider keeps medical secrecy.
+const reasonNoSecrecy policy.Reason = "no-secrecy-basis"
+
+// keepsSecrecy refuses a provider whom nothing binds to medical secrecy (requirement E3): neither consent nor an emergency makes up for that.
+func keepsSecrecy(s policy.Subject) *refusal {
+	if s.Kind == policy.KindProvider && s.Secrecy == "" {
+		return refuse(causeForbidden, reasonNoSecrecy)
+	}
+	return nil
+}
+
 // checkSignIn asks for more of a caller whom the policy admits, where the route wants more of callers of that kind. The answer says what
 // would do (RFC 9470 §3).
 func (g *Gate) checkSignIn(x *exchange, route Route) *refusal {

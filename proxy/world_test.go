@@ -219,7 +219,7 @@ func (fakeCallers) Authenticate(_ context.Context, r *http.Request) (policy.Subj
 	provider := policy.Subject{
 		Issuer: "https://idp", ID: "sub-" + token, ClientID: "client", TokenID: "jti", Kind: policy.KindProvider,
 		Assurance: policy.AssuranceSubstantial, Organization: "ura:00000002", Practitioner: "uzi:900000001",
-		Relationship: policy.RelationTreating, Purposes: []policy.PurposeOfUse{"TREAT"}, Channel: "regional",
+		Secrecy: "big-3", Relationship: policy.RelationTreating, Purposes: []policy.PurposeOfUse{"TREAT"}, Channel: "regional",
 		AuthenticatedAt: epoch, Expires: epoch.Add(time.Hour),
 	}
 	patient := policy.Subject{
@@ -257,6 +257,8 @@ func (fakeCallers) Authenticate(_ context.Context, r *http.Request) (policy.Subj
 		}
 	case "hospital2":
 		provider.Categories, provider.Relationship, provider.Practitioner = []policy.ProviderCategory{"hospital"}, "none", "uzi:900000002"
+	case "gp-no-secrecy":
+		provider.Categories, provider.Secrecy = []policy.ProviderCategory{"gp"}, ""
 	case "insurer":
 		provider.Categories = []policy.ProviderCategory{"insurer"}
 	case "company-doctor":

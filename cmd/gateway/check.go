@@ -196,6 +196,7 @@ func (s *settings) describeBlocked(w io.Writer) {
 		fmt.Fprintf(w, "%s\tgets %d of all data categories\n", category, got)
 	}
 	fmt.Fprintf(w, "purposes\t%v\n", s.tables.Providers.BlockedPurposes())
+	fmt.Fprintf(w, "\nroles that nothing binds to medical secrecy: refused\t%v\n", s.tables.Providers.RolesWithoutSecrecy())
 }
 
 // warnings are choices that are allowed, and that somebody should know of: check prints them, and every start logs them.

@@ -93,6 +93,7 @@ type Client struct {
 	Issuer       string `yaml:"issuer"`
 	Relationship string `yaml:"relationship"`
 	Purpose      string `yaml:"purpose"`
+	Secrecy      string `yaml:"secrecy"`
 	Channel      string `yaml:"channel"`
 }
 
@@ -126,6 +127,7 @@ func (s *settings) authentication(c *checker) {
 			Issuer:       client.Issuer,
 			Relationship: policy.Relationship(client.Relationship),
 			Purpose:      policy.PurposeOfUse(client.Purpose),
+			Secrecy:      policy.SecrecyBasis(client.Secrecy),
 			Channel:      policy.Channel(client.Channel),
 		}
 	}

@@ -130,7 +130,7 @@ func (anybody) Authenticate(context.Context, *http.Request) (policy.Subject, err
 	return policy.Subject{
 		Issuer: "https://issuer", ID: "uzi-900000001", ClientID: "gp", TokenID: "token", Kind: policy.KindProvider, Assurance: policy.AssuranceHigh,
 		Categories: []policy.ProviderCategory{"gp"}, Organization: "ura:90000001", Practitioner: "uzi:900000001",
-		Relationship: policy.RelationTreating, Purposes: []policy.PurposeOfUse{"TREAT"}, Channel: "regional", Expires: time.Now().Add(time.Hour),
+		Secrecy: "big-3", Relationship: policy.RelationTreating, Purposes: []policy.PurposeOfUse{"TREAT"}, Channel: "regional", Expires: time.Now().Add(time.Hour),
 	}, nil
 }
 

@@ -152,7 +152,7 @@ func provider(category policy.ProviderCategory) policy.Subject {
 	return policy.Subject{
 		Issuer: "https://idp", ID: string(category), ClientID: "client", Kind: policy.KindProvider, Assurance: policy.AssuranceSubstantial,
 		Categories: []policy.ProviderCategory{category}, Organization: "ura:00000002", Practitioner: "uzi:900000001",
-		Relationship: policy.RelationTreating, Purposes: []policy.PurposeOfUse{policy.PurposeTreatment}, Channel: "regional",
+		Secrecy: "big-3", Relationship: policy.RelationTreating, Purposes: []policy.PurposeOfUse{policy.PurposeTreatment}, Channel: "regional",
 		Expires: now.Add(time.Hour),
 	}
 }
