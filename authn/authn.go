@@ -54,7 +54,6 @@ func New(c Config) (*Authenticator, error) {
 		skew:              c.Skew,
 		now:               c.Now,
 	}
-	fetch := newFetcher(c.HTTP)
 	for _, configured := range c.Issuers {
 		paths, _ := compileClaims(configured) // faults were found by check
 		i := &issuer{
@@ -65,13 +64,13 @@ func New(c Config) (*Authenticator, error) {
 			keys: &keySet{
 				issuer:     configured.URL,
 				configured: configured.JWKSURL,
-				fetch:      fetch,
+				fetch:      fetcher{newClient(configured.Transport, fetchTimeout)},
 				rule:       refreshRule{every: c.RefreshInterval, atLeast: c.MinRefresh, maxStale: c.MaxStale},
 				now:        c.Now,
 			},
 		}
 		if configured.Introspection != nil {
-			i.introspection = newIntrospector(i, c.HTTP, c.MinRefresh)
+			i.introspection = newIntrospector(i, c.MinRefresh)
 		}
 		a.issuers[configured.URL] = i
 	}

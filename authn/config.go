@@ -32,8 +32,7 @@ type Config struct {
 
 	Replays Replays // of DPoP proofs; nil: nothing can be said about a token that is bound to a key
 
-	Now  func() time.Time // default time.Now
-	HTTP *http.Client     // its Transport reaches the providers; default one without a proxy
+	Now func() time.Time // default time.Now
 }
 
 // Issuer is one identity provider, and what its tokens are good for here.
@@ -63,6 +62,9 @@ type Issuer struct {
 	Introspection     *Introspection // of opaque tokens; nil: they are refused. Without Algorithms there are no others
 	Encryption        *Encryption    // nil: encrypted tokens are refused
 	SenderConstrained bool           // every token must be bound to a key or certificate; one that is, is checked in any case
+
+	// Transport reaches the provider, for discovery and keys; nil: only one that speaks plain HTTP, on this machine.
+	Transport http.RoundTripper
 }
 
 // KindRule says in which capacity the callers of an issuer ask: Fixed, or by the value of a claim. A value that is not in Values is

@@ -51,7 +51,7 @@ func TestConfigurationsThatAreRefused(t *testing.T) {
 		{"no tables", func(c *authn.Config) { c.Tables = nil }, "tables"},
 		{"introspection without a client id", introspect(func(n *authn.Introspection) { n.ClientID = "" }), "issuers[0].introspection.client_id"},
 		{"introspection without a secret", introspect(func(n *authn.Introspection) { n.Secret = "" }), "issuers[0].introspection"},
-		{"introspection with two secrets", introspect(func(n *authn.Introspection) { n.Key = &authn.AssertionKey{} }), "issuers[0].introspection"},
+		{"introspection with two secrets", introspect(func(n *authn.Introspection) { n.Key = func() *authn.AssertionKey { return nil } }), "issuers[0].introspection"},
 		{"introspection over plain HTTP", introspect(func(n *authn.Introspection) { n.Endpoint = "http://idp.example/introspect" }), "issuers[0].introspection.endpoint"},
 		{"introspection with a user in the address", introspect(func(n *authn.Introspection) { n.Endpoint = "https://u:p@idp.example/" }), "issuers[0].introspection.endpoint"},
 		{"answers that are kept for too long", introspect(func(n *authn.Introspection) { n.CacheFor = 61 * time.Second }), "issuers[0].introspection.cache"},

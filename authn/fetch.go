@@ -2,7 +2,6 @@ package authn
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -21,33 +20,24 @@ const (
 // fetcher gets small JSON documents from one provider.
 type fetcher struct{ client *http.Client }
 
-// newFetcher bounds whatever client is configured: no redirects, no proxy from the environment, a timeout. The configured client
-// only matters for its transport's TLS settings.
-func newFetcher(configured *http.Client) fetcher {
-	client := &http.Client{
-		Timeout:       fetchTimeout,
+// newClient bounds whatever transport is configured: no redirects, and a timeout.
+func newClient(transport http.RoundTripper, timeout time.Duration) *http.Client {
+	if transport == nil {
+		transport = &http.Transport{
+			// How TLS is spoken, and whom to trust, is not for this package to choose.
+			DialTLSContext:         func(context.Context, string, string) (net.Conn, error) { return nil, errNoTLS },
+			DialContext:            (&net.Dialer{Timeout: timeout}).DialContext,
+			MaxResponseHeaderBytes: 64 << 10,
+			DisableKeepAlives:      true,
+		}
+	}
+	return &http.Client{
+		Transport: transport, Timeout: timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
-	if configured != nil {
-		client.Transport = configured.Transport
-	}
-	switch transport := client.Transport.(type) {
-	case nil:
-		client.Transport = &http.Transport{
-			DialContext:            (&net.Dialer{Timeout: fetchTimeout}).DialContext,
-			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
-			ForceAttemptHTTP2:      true,
-			MaxResponseHeaderBytes: 64 << 10,
-			DisableKeepAlives:      true, // a request every few minutes: no idle connection, no goroutine kept for it
-		}
-	case *http.Transport:
-		transport = transport.Clone()
-		transport.Proxy = nil
-		transport.DisableKeepAlives = true
-		client.Transport = transport
-	}
-	return fetcher{client}
 }
+
+var errNoTLS = errors.New("no transport with TLS is configured")
 
 // get returns the body of a 200 answer. Errors name the address, which is configuration or was checked against it, and the fault.
 func (f fetcher) get(ctx context.Context, address string) ([]byte, error) {

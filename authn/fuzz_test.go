@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"encoding/base64"
 	"errors"
-	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -32,7 +31,7 @@ func fuzzed(f *testing.F) (*provider, *authn.Authenticator, time.Time) {
 	p.setKeys(publicJWK("ed", fuzzKey.Public()))
 	c := config(p, newClock())
 	c.Issuers[0].Algorithms = []string{"EdDSA"}
-	c.HTTP = &http.Client{Transport: inProcess{p}}
+	c.Issuers[0].Transport = inProcess{p}
 	c.CacheAge = 1
 	var looks atomic.Int64
 	c.Now = func() time.Time { return start.Add(time.Duration(looks.Add(1))) }

@@ -38,10 +38,10 @@ type introspector struct {
 	problem    error // why there is no endpoint
 }
 
-func newIntrospector(i *issuer, configured *http.Client, atLeast time.Duration) *introspector {
+func newIntrospector(i *issuer, atLeast time.Duration) *introspector {
 	rule := *i.Introspection
 	return &introspector{
-		issuer: i, rule: rule, client: introspectionClient(configured, rule), fetch: newFetcher(configured), atLeast: atLeast,
+		issuer: i, rule: rule, client: newClient(rule.Transport, rule.Timeout), fetch: i.keys.fetch, atLeast: atLeast,
 		slots: make(chan struct{}, rule.InFlight), problem: errors.New("not discovered yet"),
 	}
 }

@@ -3,13 +3,11 @@ package authn
 import (
 	"context"
 	"crypto/rand"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -25,36 +23,6 @@ const (
 	mediaJSON        = "application/json"
 	mediaSigned      = "application/token-introspection+jwt" // RFC 9701 §5
 )
-
-// introspectionClient bounds whatever client is configured: no redirects, no proxy from the environment, a timeout.
-func introspectionClient(configured *http.Client, rule Introspection) *http.Client {
-	client := &http.Client{
-		Timeout:       rule.Timeout,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	if configured != nil {
-		client.Transport = configured.Transport
-	}
-	if client.Transport == nil {
-		client.Transport = &http.Transport{TLSClientConfig: &tls.Config{MinVersion: tls.VersionTLS12}, ForceAttemptHTTP2: true}
-	}
-	if transport, ok := client.Transport.(*http.Transport); ok {
-		transport = transport.Clone()
-		transport.Proxy = nil
-		transport.DialContext = (&net.Dialer{Timeout: rule.Timeout}).DialContext
-		transport.MaxResponseHeaderBytes = 64 << 10
-		transport.MaxIdleConnsPerHost = rule.InFlight
-		transport.IdleConnTimeout = 30 * time.Second
-		if rule.Certificate != nil {
-			if transport.TLSClientConfig == nil {
-				transport.TLSClientConfig = &tls.Config{MinVersion: tls.VersionTLS12}
-			}
-			transport.TLSClientConfig.Certificates = []tls.Certificate{*rule.Certificate}
-		}
-		client.Transport = transport
-	}
-	return client
-}
 
 // ask asks about a token and returns the claims of an active one. The error is an [*Error] where the issuer says that it is not
 // active, and wraps [ErrIntrospectionUnavailable] where it says nothing that can be relied on (leaks.md TK-9).
@@ -141,7 +109,7 @@ func (s *introspector) post(ctx context.Context, address, raw string) ([]byte, e
 // beside the certificate of the connection (RFC 8705 §2).
 func (s *introspector) identify(form url.Values) error {
 	switch {
-	case s.rule.Certificate != nil:
+	case s.rule.Certified:
 		form.Set("client_id", s.rule.ClientID)
 	case s.rule.Key != nil:
 		assertion, err := s.assertion()
@@ -156,7 +124,7 @@ func (s *introspector) identify(form url.Values) error {
 
 // assertion says who asks (OpenID Connect Core 1.0 §9, private_key_jwt).
 func (s *introspector) assertion() (string, error) {
-	return s.rule.Key.Assertion(s.rule.ClientID, s.issuer.URL, s.issuer.now())
+	return s.rule.Key().Assertion(s.rule.ClientID, s.issuer.URL, s.issuer.now())
 }
 
 // Assertion is a JWT that only the holder of the key can make: it says for a minute, to one audience, that this client asks (RFC 7523 §3).

@@ -5,11 +5,11 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -17,19 +17,22 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Introspection says how an issuer is asked about its opaque tokens (RFC 7662). The gateway identifies itself with exactly one of
-// Secret, Key and Certificate.
+// Introspection says how an issuer is asked about its opaque tokens (RFC 7662). The gateway identifies itself in exactly one way: with
+// Secret, Key, or the certificate of the connection.
 type Introspection struct {
 	Endpoint    string // default: what discovery says
 	TokenPrefix string // what the opaque tokens of this issuer begin with; needed where several issuers are asked
 	ClientID    string
-	Secret      string           // client_secret_basic
-	Key         *AssertionKey    // private_key_jwt
-	Certificate *tls.Certificate // tls_client_auth, self_signed_tls_client_auth
-	Signed      bool             // answers are JWTs (RFC 9701), under a key and an algorithm of the issuer
-	CacheFor    time.Duration    // how long an answer counts, at most 60 s; 0: every request asks
-	Timeout     time.Duration    // of one question, default 2 s, at most 5 s
-	InFlight    int              // questions at once, default 32
+	Secret      string               // client_secret_basic
+	Key         func() *AssertionKey // private_key_jwt; asked for each assertion, so that the key can be replaced
+	Certified   bool                 // tls_client_auth, self_signed_tls_client_auth: Transport shows a certificate
+	Signed      bool                 // answers are JWTs (RFC 9701), under a key and an algorithm of the issuer
+	CacheFor    time.Duration        // how long an answer counts, at most 60 s; 0: every request asks
+	Timeout     time.Duration        // of one question, default 2 s, at most 5 s
+	InFlight    int                  // questions at once, default 32
+
+	// Transport reaches the endpoint; nil: only one that speaks plain HTTP, on this machine.
+	Transport http.RoundTripper
 }
 
 // AssertionKey is a private key with which the gateway signs who it is.
@@ -106,7 +109,7 @@ func (i Issuer) checkIntrospection(key string, f *faults) {
 	if n.ClientID == "" {
 		f.add(key+".client_id", "is missing")
 	}
-	if ways := []bool{n.Secret != "", n.Key != nil, n.Certificate != nil}; countTrue(ways) != 1 {
+	if ways := []bool{n.Secret != "", n.Key != nil, n.Certified}; countTrue(ways) != 1 {
 		f.add(key, "needs exactly one of a secret, an assertion key and a certificate: who asks must be known")
 	}
 	if n.Signed && len(i.Algorithms) == 0 {

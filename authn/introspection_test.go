@@ -431,7 +431,7 @@ func TestAssertion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := authenticator(t, p, c, asking(o, func(n *authn.Introspection) { n.Secret, n.Key = "", key }), withoutTokenID)
+	a := authenticator(t, p, c, asking(o, func(n *authn.Introspection) { n.Secret, n.Key = "", func() *authn.AssertionKey { return key } }), withoutTokenID)
 	o.set("good", p.opaque(c.now()))
 	if _, err := a.Authenticate(t.Context(), asked("Bearer", "good")); err != nil {
 		t.Fatal(err)

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -36,7 +35,7 @@ func bubbleProvider() (*provider, authn.Config) {
 	p.setKeys(publicJWK("rsa", rsaKey().Public()), publicJWK("ec", p256Key().Public()))
 	c := config(p, newClock())
 	c.Now = time.Now
-	c.HTTP = &http.Client{Transport: inProcess{p}}
+	c.Issuers[0].Transport = inProcess{p}
 	return p, c
 }
 
@@ -462,15 +461,15 @@ func TestDiscoveryIsBelievedOnlyAboutItsOwnIssuer(t *testing.T) {
 	})
 }
 
-func TestNoProxyFromAnywhere(t *testing.T) {
+func TestNobodyIsAskedOverTLSThatNobodyConfigured(t *testing.T) {
+	server := httptest.NewTLSServer(http.NotFoundHandler())
+	defer server.Close()
 	c := newClock()
-	p := newProvider(t)
-	proxied := false
-	transport := &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { proxied = true; return nil, nil }}
-	a := authenticator(t, p, c, func(c *authn.Config) { c.HTTP = &http.Client{Transport: transport} })
-	authenticate(t, a, sign(goodHeader(), p.claims(c.now())))
-	if proxied {
-		t.Error("the configured client's proxy was asked")
+	p := &provider{url: server.URL}
+	a := authenticator(t, p, c)
+	_, err := a.Authenticate(t.Context(), asked("Bearer", sign(goodHeader(), p.claims(c.now()))))
+	if !errors.Is(err, authn.ErrKeysUnavailable) || !strings.Contains(err.Error(), "no transport with TLS") {
+		t.Errorf("got %v", err)
 	}
 }
 

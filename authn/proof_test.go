@@ -435,7 +435,7 @@ func FuzzProof(f *testing.F) {
 	p := &provider{url: "https://idp.example"}
 	p.setKeys(publicJWK("rsa", rsaKey().Public()))
 	c := config(p, newClock())
-	c.HTTP = &http.Client{Transport: inProcess{p}}
+	c.Issuers[0].Transport = inProcess{p}
 	c.Replays = &usedProofs{}
 	a, err := authn.New(c)
 	if err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -77,8 +76,8 @@ func (s *settings) external() redisstore.ClientOptions {
 	o := redisstore.ClientOptions{
 		Addresses: c.Addresses, SentinelMaster: c.SentinelMaster, Username: c.Username, Password: s.redisPassword,
 	}
-	if s.redisCA != nil {
-		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: s.redisCA}
+	if s.redisTLS != nil {
+		o.TLS = s.redisTLS.get
 	}
 	return o
 }

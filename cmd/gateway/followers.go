@@ -37,11 +37,7 @@ type Follower struct {
 	PasswordFile      string        `yaml:"password_file"`
 	CredentialsFile   string        `yaml:"credentials_file"`
 	InsecurePlaintext bool          `yaml:"insecure_plaintext"`
-	TLS               struct {
-		CAFile          string `yaml:"ca_file"`
-		CertificateFile string `yaml:"certificate_file"`
-		KeyFile         string `yaml:"key_file"`
-	} `yaml:"tls"`
+	TLS               OwnTLS        `yaml:"tls"`
 }
 
 // followerKeys are the keys that have a meaning for each kind, besides those that all have.
@@ -92,12 +88,17 @@ func (s *settings) followers(c *checker) {
 			c.add(key+"batch", "is %d, must be from 1 to 1000", f.Batch)
 		}
 		c.between(key+"timeout", f.Timeout, 100*time.Millisecond, 5*time.Minute)
-		destination := s.destination(c, key, f)
-		if destination == nil {
-			continue
-		}
+		files := append(f.TLS.files(), f.HeaderFile, f.SecretFile, f.PasswordFile, f.CredentialsFile)
+		destination := watched(s, c, &fromFiles[follow.Destination]{
+			what: "follower:" + f.Name, files: files,
+			read: func(c *checker) *follow.Destination {
+				made := s.destination(c, key, f)
+				return &made
+			},
+		})
 		s.following = append(s.following, follow.Options{
-			Name: f.Name, Folder: filepath.Join(s.archiveFolder, "followers"), FromNow: f.From == "now", Batch: f.Batch, Destination: destination,
+			Name: f.Name, Folder: filepath.Join(s.archiveFolder, "followers"), FromNow: f.From == "now", Batch: f.Batch,
+			Destination: &renewed[follow.Destination]{files: destination, make: func(d *follow.Destination) follow.Destination { return *d }},
 		})
 	}
 }
@@ -118,7 +119,7 @@ func (s *settings) destination(c *checker, key string, f Follower) follow.Destin
 	}
 	form := s.fhirOptions()
 	form.Name = "Zorgsluis"
-	config := c.clientTLS(key, f)
+	config := c.ownTLS(f.TLS, key+"tls.ca_file", key+"tls.")
 	switch f.Kind {
 	case "fhir":
 		c.destinationURL(key, f)
@@ -208,21 +209,6 @@ func (c *checker) destinationURL(key string, f Follower) {
 func (c *checker) header(key string, f Follower) follow.Header {
 	read := c.credential(key+"header_file", f.HeaderFile)
 	return follow.Header{Name: read.header, Value: read.value}
-}
-
-// clientTLS is how a destination is known, and how it knows us.
-func (c *checker) clientTLS(key string, f Follower) *tls.Config {
-	config := goodTLS()
-	if f.TLS.CAFile != "" {
-		config.RootCAs = c.pool(key+"tls.ca_file", f.TLS.CAFile)
-	}
-	if f.TLS.CertificateFile == "" && f.TLS.KeyFile == "" {
-		return config
-	}
-	if pair := c.keyPair(key+"tls.", f.TLS.CertificateFile, f.TLS.KeyFile); pair != nil {
-		config.Certificates = []tls.Certificate{*pair}
-	}
-	return config
 }
 
 // hostOf is the host of a URL that was checked; "-" where it could not be read (RFC 5424).

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"net"
 	"net/http"
 	"net/url"
@@ -14,14 +13,6 @@ import (
 	"zorgsluis/authn"
 	"zorgsluis/proxy/credential"
 )
-
-// OwnTLS is how the gateway knows a server, and how that server knows the gateway. The zero OwnTLS trusts the authorities of the system
-// and shows nothing. The name of a server is always checked.
-type OwnTLS struct {
-	CAFile          string `yaml:"ca_file"`
-	CertificateFile string `yaml:"certificate_file"`
-	KeyFile         string `yaml:"key_file"`
-}
 
 // OAuth is how the gateway gets tokens for a source: client credentials (RFC 6749 §4.4). It shows who it is by an assertion that it signs
 // (RFC 7523), or by the certificate of tls (RFC 8705).
@@ -45,7 +36,7 @@ func (s *settings) toSource(c *checker, key string, src Source, base *url.URL) *
 		c.add(key+"tls", "has no meaning where base_url is not https")
 	}
 	l := s.config.Limits
-	carrier := s.carrier(c, "source:"+src.ID, key+"tls.", src.TLS, func() *http.Transport { return sourceTransport(src, l) })
+	carrier := s.carrier(c, "source:"+src.ID, src.TLS, key+"tls.ca_file", key+"tls.", func() *http.Transport { return sourceTransport(src, l) })
 	header := watched(s, c, &fromFiles[fixedHeader]{
 		what: "source:" + src.ID + ":credential", files: []string{src.CredentialFile},
 		read: func(c *checker) *fixedHeader {
@@ -77,7 +68,7 @@ func (s *settings) tokens(c *checker, id, key string, o OAuth) *credential.Token
 	}
 	options := credential.Options{
 		TokenURL: o.TokenURL, ClientID: o.ClientID, Scopes: o.Scopes, Parameters: url.Values{},
-		Transport: s.carrier(c, "source:"+id+":token-endpoint", key+"tls.", o.TLS, tokenTransport),
+		Transport: s.carrier(c, "source:"+id+":token-endpoint", o.TLS, key+"tls.ca_file", key+"tls.", rareTransport),
 	}
 	if len(o.Resources) > 0 {
 		options.Parameters["resource"] = o.Resources
@@ -122,28 +113,17 @@ func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) {
 	return c.files.get().RoundTrip(r)
 }
 
-func (s *settings) carrier(c *checker, what, key string, own OwnTLS, plain func() *http.Transport) carrier {
+// carrier makes one of a plain transport; ca and pair are those of ownTLS.
+func (s *settings) carrier(c *checker, what string, own OwnTLS, ca, pair string, plain func() *http.Transport) carrier {
 	return carrier{watched(s, c, &fromFiles[http.Transport]{
-		what: what, files: []string{own.CAFile, own.CertificateFile, own.KeyFile},
+		what: what, files: own.files(),
 		read: func(c *checker) *http.Transport {
 			transport := plain()
-			if own.CAFile != "" {
-				transport.TLSClientConfig.RootCAs = c.pool(key+"ca_file", own.CAFile)
-			}
-			if own.CertificateFile != "" || own.KeyFile != "" {
-				if pair := c.keyPair(key, own.CertificateFile, own.KeyFile); pair != nil {
-					transport.TLSClientConfig.Certificates = []tls.Certificate{*pair}
-				}
-			}
+			transport.TLSClientConfig = c.ownTLS(own, ca, pair)
 			return transport
 		},
-		expires: func(t *http.Transport) time.Time {
-			if len(t.TLSClientConfig.Certificates) == 0 {
-				return time.Time{}
-			}
-			return notAfter(&t.TLSClientConfig.Certificates[0])
-		},
-		retire: (*http.Transport).CloseIdleConnections,
+		expires: func(t *http.Transport) time.Time { return shownUntil(t.TLSClientConfig) },
+		retire:  (*http.Transport).CloseIdleConnections,
 	})}
 }
 
@@ -153,7 +133,6 @@ func sourceTransport(src Source, l Limits) *http.Transport {
 	dialer := net.Dialer{Timeout: min(src.Timeout, 5*time.Second), KeepAlive: 30 * time.Second}
 	return &http.Transport{
 		DialContext:            dialer.DialContext,
-		TLSClientConfig:        goodTLS(),
 		TLSHandshakeTimeout:    min(src.Timeout, 5*time.Second),
 		MaxResponseHeaderBytes: 64 << 10,
 		DisableCompression:     true, // a body that is not what it seems: a small answer that unpacks to a large one
@@ -163,12 +142,11 @@ func sourceTransport(src Source, l Limits) *http.Transport {
 	}
 }
 
-// tokenTransport carries questions to a token endpoint: one every few minutes, so that no connection is kept for them.
-func tokenTransport() *http.Transport {
+// rareTransport carries questions to a token endpoint or a provider: one every few minutes, so that no connection is kept for them.
+func rareTransport() *http.Transport {
 	dialer := net.Dialer{Timeout: 5 * time.Second}
 	return &http.Transport{
-		DialContext: dialer.DialContext, TLSClientConfig: goodTLS(), TLSHandshakeTimeout: 5 * time.Second,
-		MaxResponseHeaderBytes: 64 << 10, DisableKeepAlives: true,
+		DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second, MaxResponseHeaderBytes: 64 << 10, DisableKeepAlives: true,
 	}
 }
 

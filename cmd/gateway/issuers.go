@@ -19,6 +19,7 @@ type Issuer struct {
 	Profile        string            `yaml:"profile"`
 	URL            string            `yaml:"url"`
 	JWKSURL        string            `yaml:"jwks_url"`
+	TLSCAFile      string            `yaml:"tls_ca_file"`
 	Audience       string            `yaml:"audience"`
 	TokenType      string            `yaml:"token_type"`
 	Algorithms     []string          `yaml:"algorithms"`
@@ -118,7 +119,10 @@ func (s *settings) authentication(c *checker) {
 	for i, issuer := range s.config.Issuers {
 		key := fmt.Sprintf("issuers[%d].", i)
 		s.channel(c, key+"channel", issuer.Channel)
-		a.Issuers = append(a.Issuers, issuer.resolve(c, key))
+		resolved := issuer.resolve(c, key)
+		resolved.Transport = s.carrier(c, "issuer:"+issuer.URL, OwnTLS{CAFile: issuer.TLSCAFile}, key+"tls_ca_file", "", rareTransport)
+		resolved.Introspection = s.introspection(c, key, issuer)
+		a.Issuers = append(a.Issuers, resolved)
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.config.Clients)) {
 		client := s.config.Clients[id]
@@ -173,7 +177,6 @@ func (i Issuer) resolve(c *checker, key string) authn.Issuer {
 		IdentifierTypes: i.IdentifierTypes,
 		Persons:         c.persons(key+"persons_file", i.PersonsFile),
 
-		Introspection:     i.Introspection.resolve(c, key+"introspection"),
 		Encryption:        i.Encryption.resolve(c, key+"encryption"),
 		SenderConstrained: c.constrained(key+"sender_constrained", i.SenderConstrained),
 	}

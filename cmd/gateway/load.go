@@ -2,7 +2,6 @@ package main
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
@@ -32,13 +31,13 @@ type settings struct {
 	reloads       []reloadable // what is read again when its files change
 	redisFolder   string
 	redisPassword string
-	redisCA       *x509.CertPool
+	redisTLS      *fromFiles[tls.Config] // nil: plain
 	personSecret  []byte
 	sealingKey    []byte
 	cursorKeys    [][]byte
 	archiveFolder string
 	archiveKeys   []*audit.CheckpointKey  // the first signs
-	alert, notice *messageTo              // nil: nobody is told
+	alert, notice *fromFiles[messageTo]   // nil: nobody is told
 	toSources     []*credential.Transport // one for each source, in the same order
 	following     []follow.Options        // one for each follower
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"path/filepath"
@@ -32,7 +31,7 @@ const (
 // durable cursor, and the event of a declaration is recorded in the same atomic step as the declaration: what is in force is told.
 type message struct {
 	name    string
-	to      *messageTo // nil: nobody
+	to      *fromFiles[messageTo] // nil: nobody
 	reasons []policy.Reason
 	render  func(*running) func(context.Context, audit.Event) ([]byte, error) // nil: the CloudEvent of the event
 }
@@ -41,7 +40,7 @@ type message struct {
 type messageTo struct {
 	url    string
 	secret []byte
-	roots  *x509.CertPool
+	tls    *tls.Config
 }
 
 // messages are the kinds there are: to the privacy officer at once, and to whoever tells the patient.
@@ -53,18 +52,19 @@ func (s *settings) messages() []message {
 }
 
 // messageWebhook checks where messages go.
-func (s *settings) messageWebhook(c *checker, key string, w Webhook) *messageTo {
+func (s *settings) messageWebhook(c *checker, key string, w Webhook) *fromFiles[messageTo] {
 	if w == (Webhook{}) {
 		return nil
 	}
 	if u := c.baseURL(key+".url", w.URL); u != nil && u.Scheme != "https" && !isLoopback(u.Hostname()) {
 		c.add(key+".url", "must be https, or on this machine")
 	}
-	to := &messageTo{url: w.URL, secret: c.key(key+".secret_file", w.SecretFile)}
-	if w.TLSCAFile != "" {
-		to.roots = c.pool(key+".tls_ca_file", w.TLSCAFile)
-	}
-	return to
+	return watched(s, c, &fromFiles[messageTo]{
+		what: key, files: []string{w.SecretFile, w.TLSCAFile},
+		read: func(c *checker) *messageTo {
+			return &messageTo{w.URL, c.key(key+".secret_file", w.SecretFile), c.ownTLS(OwnTLS{CAFile: w.TLSCAFile}, key+".tls_ca_file", "")}
+		},
+	})
 }
 
 // fulfil delivers messages until ctx ends, where the archive is ours. It is called before the archive goes on: a message begins with the first
@@ -74,14 +74,11 @@ func (g *running) fulfil(ctx context.Context) {
 		if m.to == nil {
 			continue
 		}
-		o := follow.WebhookOptions{
-			URL: m.to.url, Secret: m.to.secret, Timeout: messageTimeout, Gateway: g.settings.config.PublicURL,
-			TLS: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: m.to.roots},
-		}
+		var render func(context.Context, audit.Event) ([]byte, error)
 		if m.render != nil {
-			o.Render = m.render(g)
+			render = m.render(g)
 		}
-		d := &delivery{Destination: follow.Webhook(o), reasons: m.reasons}
+		d := &delivery{Destination: g.settings.messageDestination(m.to, render), reasons: m.reasons}
 		f := follow.New(follow.Options{
 			Name: m.name, Folder: filepath.Join(g.settings.archiveFolder, cursorsFolder), FromNow: true, Batch: messageBatch, MostWait: messageWait,
 			Destination: d, Report: func(s follow.Status) { g.reportMessage(s) },
@@ -89,6 +86,15 @@ func (g *running) fulfil(ctx context.Context) {
 		g.metrics.message(m.name, d.sent.Load, func() time.Duration { return f.Status(g.archive).Late })
 		g.run(ctx, f)
 	}
+}
+
+// messageDestination posts messages to where their files say; render is as in follow.WebhookOptions.
+func (s *settings) messageDestination(files *fromFiles[messageTo], render func(context.Context, audit.Event) ([]byte, error)) follow.Destination {
+	return &renewed[messageTo]{files: files, make: func(to *messageTo) follow.Destination {
+		return follow.Webhook(follow.WebhookOptions{
+			URL: to.url, Secret: to.secret, TLS: to.tls, Timeout: messageTimeout, Gateway: s.config.PublicURL, Render: render,
+		})
+	}}
 }
 
 func (g *running) reportMessage(s follow.Status) {

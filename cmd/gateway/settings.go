@@ -80,7 +80,10 @@ func (s *settings) externalRedis(c *checker) {
 	}
 	s.redisPassword = c.secret("redis.password_file", r.PasswordFile)
 	if r.TLSCAFile != "" {
-		s.redisCA = c.pool("redis.tls_ca_file", r.TLSCAFile)
+		own := OwnTLS{CAFile: r.TLSCAFile}
+		s.redisTLS = watched(s, c, &fromFiles[tls.Config]{
+			what: "redis", files: own.files(), read: func(c *checker) *tls.Config { return c.ownTLS(own, "redis.tls_ca_file", "") },
+		})
 	} else if remote && !r.InsecurePlaintext {
 		c.add("redis.tls_ca_file", "missing: access events would cross the network in clear; insecure_plaintext: true where another layer protects them")
 	}

@@ -23,8 +23,8 @@ var goodSuites = []uint16{
 // (its guidelines of 2025-05).
 var goodGroups = []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP256, tls.CurveP384}
 
-// goodTLS is where every TLS configuration of the gateway's own starts, towards callers and towards sources. Go has no compression, no
-// renegotiation unless it is switched on, and no 0-RTT.
+// goodTLS is where every TLS configuration of the gateway starts, towards callers and towards whatever it asks or tells something itself. Go
+// has no compression, no renegotiation unless it is switched on, and no 0-RTT.
 func goodTLS() *tls.Config {
 	return &tls.Config{
 		MinVersion:       tls.VersionTLS12, // NCSC: older versions are insufficient
@@ -75,6 +75,39 @@ func strictTransport(next http.Handler) http.Handler {
 		w.Header().Set("Strict-Transport-Security", oneYear)
 		next.ServeHTTP(w, r)
 	})
+}
+
+// OwnTLS is how the gateway knows a server, and how that server knows the gateway. The zero OwnTLS trusts the authorities of the system
+// and shows nothing. The name of a server is always checked.
+type OwnTLS struct {
+	CAFile          string `yaml:"ca_file"`
+	CertificateFile string `yaml:"certificate_file"`
+	KeyFile         string `yaml:"key_file"`
+}
+
+// files are all that it names.
+func (o OwnTLS) files() []string { return []string{o.CAFile, o.CertificateFile, o.KeyFile} }
+
+// ownTLS reads it: ca is the key of the authorities, and pair what stands before the keys of certificate and key.
+func (c *checker) ownTLS(own OwnTLS, ca, pair string) *tls.Config {
+	config := goodTLS()
+	if own.CAFile != "" {
+		config.RootCAs = c.pool(ca, own.CAFile)
+	}
+	if own.CertificateFile != "" || own.KeyFile != "" {
+		if shown := c.keyPair(pair, own.CertificateFile, own.KeyFile); shown != nil {
+			config.Certificates = []tls.Certificate{*shown}
+		}
+	}
+	return config
+}
+
+// shownUntil is when the certificate expires that a client shows; zero where it shows none.
+func shownUntil(config *tls.Config) time.Time {
+	if config == nil || len(config.Certificates) == 0 {
+		return time.Time{}
+	}
+	return notAfter(&config.Certificates[0])
 }
 
 // certificate loads the key pair and checks that callers will accept it.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"net/http"
 	"time"
 
 	"zorgsluis/authn"
@@ -43,20 +44,35 @@ func (c *checker) constrained(key, value string) bool {
 	return value == constrainedRequired
 }
 
-// resolve gives the introspection in the vocabulary of authn, with the secrets that it names; nil where there is none.
-func (n Introspection) resolve(c *checker, key string) *authn.Introspection {
-	if !c.written(key) {
+// introspection gives how an issuer is asked about opaque tokens, with the secrets that this needs; nil where it is not. The certificate and
+// the key that show who asks are those of the moment.
+func (s *settings) introspection(c *checker, key string, i Issuer) *authn.Introspection {
+	n, at := i.Introspection, key+"introspection"
+	if !c.written(at) {
 		return nil
 	}
 	resolved := &authn.Introspection{
 		Endpoint: n.Endpoint, TokenPrefix: n.TokenPrefix, ClientID: n.ClientID, Signed: n.SignedAnswers,
-		Secret: c.secret(key+".secret_file", n.SecretFile), CacheFor: n.Cache, Timeout: n.Timeout, InFlight: n.InFlight,
+		Secret: c.secret(at+".secret_file", n.SecretFile), CacheFor: n.Cache, Timeout: n.Timeout, InFlight: n.InFlight,
+		Certified: n.CertificateFile != "" || n.KeyFile != "",
 	}
-	resolved.Key = c.assertionKey(key+".assertion_key_file", n.AssertionFile)
-	if n.CertificateFile != "" || n.KeyFile != "" {
-		resolved.Certificate = c.keyPair(key+".", n.CertificateFile, n.KeyFile)
+	if n.AssertionFile != "" {
+		resolved.Key = watched(s, c, &fromFiles[authn.AssertionKey]{
+			what: "introspection:" + i.URL + ":assertion-key", files: []string{n.AssertionFile},
+			read: func(c *checker) *authn.AssertionKey { return c.assertionKey(at+".assertion_key_file", n.AssertionFile) },
+		}).get
 	}
+	own := OwnTLS{i.TLSCAFile, n.CertificateFile, n.KeyFile}
+	resolved.Transport = s.carrier(c, "introspection:"+i.URL, own, key+"tls_ca_file", at+".", n.transport)
 	return resolved
+}
+
+// transport carries questions about tokens: one for each token that is new, so that connections are kept.
+func (n Introspection) transport() *http.Transport {
+	t := rareTransport()
+	t.DisableKeepAlives, t.ForceAttemptHTTP2, t.IdleConnTimeout = false, true, 30*time.Second
+	t.MaxIdleConnsPerHost = max(n.InFlight, 32)
+	return t
 }
 
 // resolve gives the encryption in the vocabulary of authn, with its keys; nil where there is none.

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"crypto/tls"
+	"net"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -21,9 +22,11 @@ type ClientOptions struct {
 
 	Username, Password string
 	DB                 int
-	TLS                *tls.Config
-	PoolSize           int           // connections per server; default 16
-	Timeout            time.Duration // of one read or write; default 1 s: deadlines of calls are shorter
+	// TLS gives how TLS is spoken, for each connection that is made; nil: not at all.
+	TLS func() *tls.Config
+
+	PoolSize int           // connections per server; default 16
+	Timeout  time.Duration // of one read or write; default 1 s: deadlines of calls are shorter
 }
 
 // NewClient makes a client that the store can rely on: a write is never repeated behind our back, deadlines reach the socket, and
@@ -37,22 +40,37 @@ func NewClient(o ClientOptions) redis.UniversalClient {
 	return redis.NewUniversalClient(&redis.UniversalOptions{
 		Addrs: o.Addresses, MasterName: o.SentinelMaster, IsClusterMode: o.Cluster,
 		SentinelUsername: o.SentinelUsername, SentinelPassword: o.SentinelPassword,
-		Username: o.Username, Password: o.Password, DB: o.DB, TLSConfig: o.TLS,
+		Username: o.Username, Password: o.Password, DB: o.DB, Dialer: o.dialer(),
 
 		Protocol:              2, // no push messages, no client-side cache
 		MaxRetries:            -1,
 		ContextTimeoutEnabled: true,
-		DialTimeout:           300 * time.Millisecond,
+		DialTimeout:           dialTimeout,
 		DialerRetries:         1,
 		ReadTimeout:           o.Timeout,
 		WriteTimeout:          o.Timeout,
 		PoolSize:              o.PoolSize,
 		PoolTimeout:           300 * time.Millisecond,
-		// A connection to a server that is no longer the master is dropped when it says so; this is for one that says nothing.
+		// A connection to a server that is no longer the master is dropped when it says so; this is for one that says nothing, and for
+		// one that was made under authorities that are trusted no more.
 		ConnMaxLifetime:          5 * time.Minute,
 		DisableIdentity:          true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	})
+}
+
+// dialTimeout bounds the making of one connection, the handshake included.
+const dialTimeout = 300 * time.Millisecond
+
+// dialer makes connections with TLS; nil is go-redis' own, without.
+func (o ClientOptions) dialer() func(ctx context.Context, network, address string) (net.Conn, error) {
+	if o.TLS == nil {
+		return nil
+	}
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		d := tls.Dialer{NetDialer: &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}, Config: o.TLS()}
+		return d.DialContext(ctx, network, address)
+	}
 }
 
 // speaks reports whether the client is of a kind whose masters we can name.

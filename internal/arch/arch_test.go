@@ -43,6 +43,10 @@ func TestEachRuleBites(t *testing.T) {
 		{"a name that says nothing", "cmd/gateway/utils/a.go", "package utils", "says nothing"},
 		{"a long file", "fhir/a.go", long, "lines, the budget is"},
 		{"a long function", "fhir/a.go", longFunc, "function f has"},
+		{"TLS in another way", "authn/a.go", `package authn; import "crypto/tls"; var c = tls.Config{}`, "tls.Config"},
+		{"TLS in another way, by new", "authn/a.go", `package authn; import "crypto/tls"; var c = new(tls.Config)`, "tls.Config"},
+		{"a client that nobody configured", "audit/a.go", `package audit; import "net/http"; var c = http.DefaultClient`, "http.DefaultClient"},
+		{"a server that nobody checks", "cmd/gateway/a.go", `package main; func f(c *config) { c.InsecureSkipVerify = true }`, "InsecureSkipVerify"},
 		{"a file that does not parse", "fhir/a.go", "package", "expected"},
 	}
 	for _, tt := range tests {
@@ -129,6 +133,7 @@ func (c *checker) file(name string) error {
 	c.packages[dir] = append(c.packages[dir], f)
 	c.imports(dir, f)
 	c.budgets(f)
+	c.outgoing(name, f)
 	if isPure(dir) {
 		c.clock(f)
 	}
