@@ -136,7 +136,11 @@ func (s *Store) together(ctx context.Context, client *redis.Client, calls []call
 	answers := make([]answered, len(calls))
 	for i, c := range calls {
 		answers[i].reply, answers[i].err = s.read(c, runs[i].cmd)
-		if answers[i].err == nil && confirmed < c.replicas {
+		if answers[i].err != nil {
+			continue
+		}
+		s.saw(c.shard, answers[i].sequence, c.script == &changeScript && answers[i].status == statusOK && confirmed >= c.replicas)
+		if confirmed < c.replicas {
 			answers[i].err = errReplicas
 		}
 	}

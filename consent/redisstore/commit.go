@@ -66,7 +66,7 @@ func (s *Store) commitAsk(r audit.Release) (*ask, error) {
 		return nil, err
 	}
 	a := newAsk()
-	a.kind, a.shard, a.id, a.attempted, a.replicas = commits, shard, string(e.ID), attempted, min(s.o.Replicas, 1)
+	a.kind, a.shard, a.id, a.attempted, a.replicas = commits, shard, string(e.ID), attempted, s.o.Replicas
 	if a.keys[1] = s.keys[shard].nobodysEvents(); e.Person != "" {
 		a.keys[1] = s.keys[shard].personEvents(e.Person)
 	}

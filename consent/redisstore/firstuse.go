@@ -20,7 +20,7 @@ func (s *Store) FirstUse(ctx context.Context, digest string, kept time.Duration)
 	shard := s.shardOf(hash)
 	c := call{
 		script: &firstUseScript, shard: shard, keys: []string{keysOf(shard).used(string(hash))},
-		args: []any{kept.Milliseconds(), rand.Text()}, replicas: min(s.o.Replicas, 1),
+		args: []any{kept.Milliseconds(), rand.Text()}, replicas: s.o.Replicas,
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()

@@ -41,7 +41,7 @@ type Options struct {
 	Watermarks map[int]uint64
 	// Archived are the last positions that the archive holds, by shard: for Accept.
 	Archived map[int]string
-	// Replicas is how many replicas can be promoted. A change waits for all of them, a release for one. Zero: there are none.
+	// Replicas is how many replicas can be promoted. Whatever is acknowledged, a change or a release, is on all of them. Zero: there are none.
 	Replicas int
 
 	EventsPerPerson int           // newest events kept for the patient's own view; default 500

@@ -51,14 +51,14 @@ func (s *Store) Read(ctx context.Context, shard int, after string, limit int64) 
 	return entries, nil
 }
 
-// readOutbox reads what is archived next. With replicas it is what one of them has as well: an event that only a master has which is
-// no longer one was promised to nobody, and is not there after the failover. In the archive it would stand before those of the new master.
+// readOutbox reads what is archived next. With replicas it is what all of them have: an event that one lacks was promised to nobody, and is
+// not there if that one is promoted. In the archive it would stand before those of the new master.
 func (s *Store) readOutbox(ctx context.Context, shard int, from string, limit int64) ([]any, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.attempt())
 	defer cancel()
 	list, err := s.lookAtOutbox(ctx, shard, from, limit, 0)
-	if replicas := min(s.o.Replicas, 1); err == nil && len(list) > 0 && replicas > 0 {
-		return s.lookAtOutbox(ctx, shard, from, limit, replicas)
+	if err == nil && len(list) > 0 && s.o.Replicas > 0 {
+		return s.lookAtOutbox(ctx, shard, from, limit, s.o.Replicas)
 	}
 	return list, err
 }

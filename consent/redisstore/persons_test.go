@@ -3,6 +3,8 @@ package redisstore_test
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -111,6 +113,44 @@ func TestManyChangesAreMadeAsEachByItself(t *testing.T) {
 	}
 	if took := time.Since(start); took > 20*time.Second {
 		t.Errorf("a server that is away was asked for %s", took)
+	}
+}
+
+// TestAnImportRemembersWhatItWrote: a process that only imports refuses a server that has lost some of it, as every other does.
+func TestAnImportRemembersWhatItWrote(t *testing.T) {
+	s, server := real(t)
+	list := patients(20)
+	changes := func() []audit.Change {
+		var all []audit.Change
+		for _, p := range list {
+			all = append(all, audit.Change{Person: p, Apply: permit, Event: consentEvent()})
+		}
+		return all
+	}
+	made := func() {
+		t.Helper()
+		for i, c := range s.ChangeAll(t.Context(), changes()) {
+			if c.Err != nil {
+				t.Fatalf("change %d: %v", i, c.Err)
+			}
+		}
+	}
+	made()
+	backup := t.TempDir()
+	server.Kill()
+	copyFolder(t, filepath.Join(server.Folder(), "appendonlydir"), backup)
+	server.Run()
+	made()
+	if got, want := s.Sequences(), reopen(t, options(t, server.Socket())).Sequences(); !maps.Equal(got, want) {
+		t.Errorf("got sequences %v, want those of the store, %v", got, want)
+	}
+	server.Kill()
+	copyFolder(t, backup, filepath.Join(server.Folder(), "appendonlydir"))
+	server.Run()
+	for i, c := range s.ChangeAll(t.Context(), changes()) {
+		if !errors.Is(c.Err, redisstore.ErrDataLost) {
+			t.Errorf("change %d of an earlier moment of the store: got error %v, want ErrDataLost", i, c.Err)
+		}
 	}
 }
 
