@@ -176,6 +176,12 @@ func (r *Record) dimensions() int {
 	return count(r.Holder != Side{}, r.Party != Side{}, len(r.Data) > 0, r.Channel != "", len(r.Purposes) > 0)
 }
 
+// IsTotalObjection reports whether a record refuses without naming holder, party, data, channel or purpose: it ends every permit that was
+// said until then (decision.md, The consent state, B).
+func (r *Record) IsTotalObjection() bool {
+	return r.Decision == DecisionDeny && r.dimensions() == 0
+}
+
 func (named Side) individual() bool { return named.Organization != "" || named.Practitioner != "" }
 
 func count(conditions ...bool) (n int) {

@@ -1,6 +1,7 @@
 package consent_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -411,4 +412,30 @@ func TestTheMostSpecificWins(t *testing.T) {
 			records{deny("c", gps), deny("a", hospital), deny("d", data("GGC002")), permit("b", channel("regional"))}, consent.Refused, ids("a", "c", "d")},
 		{"what is less specific is not among the records", nil, records{permit("a"), permit("b", gps)}, consent.Granted, ids("b")},
 	})
+}
+
+func TestMaySpeak(t *testing.T) {
+	at := time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		born          string
+		incapacitated bool
+		want          string
+	}{
+		{"2014-06-02", false, "false true"}, {"2014-06-01", false, "true true"}, {"2010-06-02", false, "true true"}, {"2010-06-01", false, "true false"},
+		{"1970-01-01", false, "true false"}, {"1970-01-01", true, "true true"}, {"2014-06-02", true, "false true"}, {"", false, "true true"},
+	} {
+		q := consent.Query{At: at, Born: tt.born, Incapacitated: tt.incapacitated}
+		if got := fmt.Sprint(q.MaySpeak(consent.ByPatient), q.MaySpeak(consent.ByRepresentative)); got != tt.want {
+			t.Errorf("born %q, incapacitated %v: patient and representative: got %s, want %s", tt.born, tt.incapacitated, got, tt.want)
+		}
+	}
+}
+
+func TestTotalObjections(t *testing.T) {
+	total := consent.Record{Decision: consent.DecisionDeny}
+	permit, named := total, total
+	permit.Decision, named.Channel = consent.DecisionPermit, "lsp"
+	if !total.IsTotalObjection() || permit.IsTotalObjection() || named.IsTotalObjection() {
+		t.Error("a total objection is a deny that names nothing, and nothing else")
+	}
 }

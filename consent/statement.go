@@ -84,3 +84,10 @@ func (q Query) mayObject(by []string, age int) bool {
 		return patient
 	}
 }
+
+// MaySpeak reports whether one (ByPatient, ByRepresentative) has a say in what a patient decides at q.At: whether that one's objection counts.
+// Of somebody whose age is not known it does. A permit may take another beside.
+func (q Query) MaySpeak(by string) bool {
+	born := parseBirth(q.Born)
+	return !born.known || q.mayObject([]string{by}, born.age(q.At))
+}

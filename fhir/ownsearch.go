@@ -2,6 +2,7 @@ package fhir
 
 import (
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,8 @@ import (
 type OwnSearch struct {
 	Type    string
 	Patient PatientName // named by the caller; not needed where the token says who asks
+	// Reference names the patient instead: Patient/[id], or the URL of one.
+	Reference string
 	Params  []Param     // what narrows the search, in canonical order; all must hold
 	Count   int         // _count; 0 when it was not given
 	Cursor  string      // a sealed page link, which then stands alone
@@ -25,7 +28,8 @@ const (
 	ownToken                         // code, system|code, system| or |code; several separated by commas
 	ownIdentifier                    // system|value
 	ownPatient                       // system|value of the patient
-	ownReference                     // the patient's id, or Patient/id
+	ownReference                     // the patient's id, Patient/id or the URL of one
+	ownInstant                       // an instant, without a prefix
 )
 
 // ownSearches is the closed grammar, by type. The names for access events are those of IHE ATNA ITI-81.
@@ -41,6 +45,7 @@ var ownSearches = map[string]struct {
 		"status": ownToken, "category": ownToken, "period": ownDate, "_lastUpdated": ownDate,
 		"patient": ownReference, "patient.identifier": ownPatient, "patient:identifier": ownPatient,
 	}},
+	"Consent/_history": {params: map[string]ownKind{"_since": ownInstant}},
 }
 
 // OwnSearchParam is a parameter of an own search, as a CapabilityStatement lists it: its name, and date, token or reference.
@@ -127,6 +132,9 @@ func (s *OwnSearch) take(p Param, given int) *RequestError {
 	case "_pretty":
 		return checkPresentation(kindPretty, p)
 	case "_sort":
+		if grammar.sort == "" {
+			return notSupported(p.Name, "the newest come first")
+		}
 		if p.Value != grammar.sort {
 			return notSupported(p.Name, "sorted by date only, the newest first")
 		}
@@ -140,11 +148,14 @@ func (s *OwnSearch) take(p Param, given int) *RequestError {
 	case 0:
 		return notSupported(echo(p.Name), "the parameter is not served")
 	case ownPatient, ownReference:
-		if s.Patient.Named() {
+		if s.Patient.Named() || s.Reference != "" {
 			return &RequestError{Element: p.Name, Reason: "the patient is named twice"}
 		}
 		if kind == ownReference {
-			s.Patient.ID = ID(strings.TrimPrefix(p.Value, "Patient/"))
+			s.Reference = p.Value
+			if !strings.Contains(p.Value, "/") {
+				s.Reference = "Patient/" + p.Value
+			}
 			return nil
 		}
 		s.Patient.Identifier, _ = parseIdentifier(p.Value)
@@ -172,11 +183,30 @@ func (k ownKind) fault(value string) string {
 			return "the value is not of the form system|value"
 		}
 	case ownReference:
-		if !validID(strings.TrimPrefix(value, "Patient/")) {
+		base, id, named := cutLast(value, "Patient/")
+		if !validID(id) || named && base != "" && !isServer(base) {
 			return "the value is not the id of a patient"
+		}
+	case ownInstant:
+		if prefix, from, to, ok := parsePeriod(value, time.UTC); !ok || prefix != "" || to.Sub(from) > time.Second {
+			return "the value is not an instant"
 		}
 	}
 	return ""
+}
+
+// cutLast cuts a text around the last of these; all of it is behind where there is none.
+func cutLast(s, sep string) (before, after string, found bool) {
+	if at := strings.LastIndex(s, sep); at >= 0 {
+		return s[:at], s[at+len(sep):], true
+	}
+	return "", s, false
+}
+
+// isServer reports whether a text can be the URL of a FHIR base, with its slash.
+func isServer(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.RawQuery == "" && strings.HasSuffix(u.Path, "/")
 }
 
 // Redacted is the search relative to the FHIR base, without the patient: for events and self links.

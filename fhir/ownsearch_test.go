@@ -147,10 +147,13 @@ func TestParseOwnSearchOfConsents(t *testing.T) {
 		return fhir.Request{Method: "GET", Path: "/gateway/Consent", RawQuery: query}
 	}
 	s, err := fhir.ParseOwnSearch("Consent", get("patient=Patient/abc&status=active&period=ge2026&period=le2027&_lastUpdated=gt2026-01&_sort=-_lastUpdated"))
-	if err != nil || s.Patient.ID != "abc" || s.Redacted() != "Consent?_lastUpdated=gt2026-01&period=ge2026&period=le2027&status=active" {
+	if err != nil || s.Reference != "Patient/abc" || s.Redacted() != "Consent?_lastUpdated=gt2026-01&period=ge2026&period=le2027&status=active" {
 		t.Errorf("got %+v, %q, %v", s, s.Redacted(), err)
 	}
-	for _, query := range []string{"patient=Group/abc", "patient=a%20b", "patient=abc&patient.identifier=a|b", "_sort=-date", "status=active&status=active", "date=2026"} {
+	if s, err := fhir.ParseOwnSearch("Consent", get("patient=https://gateway.example/fhir/demo/Patient/abc")); err != nil || s.Reference != "https://gateway.example/fhir/demo/Patient/abc" {
+		t.Errorf("got %+v, %v", s, err)
+	}
+	for _, query := range []string{"patient=Group/abc", "patient=ftp://gateway.example/Patient/abc", "patient=https://gateway.example/Patient/", "patient=fhir/demo/Patient/abc", "patient=abc&patient=abc", "patient=a%20b", "patient=abc&patient.identifier=a|b", "_sort=-date", "status=active&status=active", "date=2026"} {
 		if _, err := fhir.ParseOwnSearch("Consent", get(query)); err == nil {
 			t.Errorf("%s: got no error", query)
 		}

@@ -19,6 +19,9 @@ func validID(s string) bool {
 	return true
 }
 
+// IsID reports whether s can be the logical id of a resource.
+func IsID(s string) bool { return validID(s) }
+
 func isAlphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }

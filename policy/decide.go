@@ -46,6 +46,20 @@ func (p *Policy) Decide(in Input) Decision {
 	}
 }
 
+// Speaks decides whether a patient or a representative may see and say what the patient decides. It is Decide, but for those who have
+// parental authority over somebody of 12 to 15, or are the guardian: that record is not theirs to see, and yet the patient can consent only
+// together with them (decision.md, The consent state, A). They speak along, and see no more than that takes.
+func (p *Policy) Speaks(in Input) (d Decision, along bool) {
+	d = p.Decide(in)
+	if a := in.Request.Actor; d.Reason != ReasonAgeNotAllowed || a.Kind != KindRepresentative {
+		return d, false
+	} else if a.Authority != "parental" && a.Authority != "guardian" {
+		return decision(ReasonRepresentativeNotAuthorised), false
+	}
+	d = decision(cmp.Or(withheld(in), ReasonRepresentative))
+	return d, d.Permit
+}
+
 // Admit applies the rules that depend on the request alone, so that a caller whom they refuse causes no lookup: 1, 2, 5 to 8, and
 // the purpose in 3 and 4. Decide starts with it: who is refused here is refused there, for the same reason. A request without a
 // data category is admitted as far as the category goes.

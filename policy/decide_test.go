@@ -452,3 +452,27 @@ func TestZeroValuesDeny(t *testing.T) {
 		t.Error("a decision that nobody took permits")
 	}
 }
+
+// TestSpeaks: who may see and say what a patient decides is who may see the record, and beside them who consents together with somebody of 12
+// to 15.
+func TestSpeaks(t *testing.T) {
+	p := vectorPolicy(t)
+	for _, tt := range []struct {
+		name   string
+		in     policy.Input
+		reason policy.Reason
+		along  bool
+	}{
+		{"a parent of a child of 11", representative(born(eleven)), "ok-representative", false},
+		{"a parent of somebody of 12", representative(born(twelve)), "ok-representative", true},
+		{"the guardian of somebody of 15", representative(born(fifteen), authority("guardian")), "ok-representative", true},
+		{"another's right over somebody of 12", representative(born(twelve), authority("written")), "representative-not-authorised", false},
+		{"what is withheld", representative(born(twelve), withheld("Condition")), "withheld-from-patient", false},
+		{"a parent of somebody of 16", representative(born(sixteen)), "representative-not-authorised", false},
+		{"somebody of 12, incapacitated", representative(born(twelve), incapacitated), "ok-representative", false},
+	} {
+		if d, along := p.Speaks(tt.in); d.Reason != tt.reason || along != tt.along || d.Permit != (d.Reason == policy.ReasonRepresentative) {
+			t.Errorf("%s: got %s %v, want %s %v", tt.name, d.Reason, along, tt.reason, tt.along)
+		}
+	}
+}

@@ -1,11 +1,8 @@
 package proxy
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -143,166 +140,11 @@ func (g *Gate) serveConsents(ctx context.Context, x *exchange, r *http.Request, 
 	case consentWithdraw:
 		return g.withdrawConsent(ctx, x, r, q, who)
 	}
+	if q.name == consentHistory {
+		return g.counted(x, func() (answer, *refusal) { return g.consentHistory(ctx, x, r, q, who) })
+	}
 	if q.query != "" {
 		return answer{}, refuse(causeMalformed, "query")
 	}
 	return g.counted(x, func() (answer, *refusal) { return g.readConsent(ctx, x, q, who) })
-}
-
-// speaker is who speaks about consents: whose they are, and in which capacity.
-type speaker struct {
-	person fhir.Identifier   // of the token; a provider's request names it
-	key    consent.PersonKey // of that person
-	says   string            // patient or representative; empty for a provider, who writes down what others say
-	by     string            // who enters it
-	office string            // of a provider: the organization
-}
-
-// speaker decides on the caller alone. Who is nobody here is told that nothing is there; only a level of assurance that is too low says
-// what to do.
-func (g *Gate) speaker(x *exchange) (*speaker, *refusal) {
-	request, ref := g.admit(x)
-	if ref != nil && ref.cause == causeStepUp {
-		return nil, ref
-	}
-	absent := func(reason policy.Reason) (*speaker, *refusal) { return nil, refuse(causeNotFound, reason) }
-	if ref != nil {
-		return absent(ref.reason)
-	}
-	s := x.subject
-	// That an emergency could be declared (admit) is no treatment relation.
-	if d, admitted := g.parts.Policy.Admit(request); !admitted {
-		return absent(d.Reason)
-	}
-	switch {
-	case s.Kind == policy.KindPatient:
-		x.person = g.parts.Standings.Key(s.Person)
-		return &speaker{person: s.Person, key: x.person, says: consent.ByPatient, by: "patient"}, nil
-	case s.Kind == policy.KindRepresentative:
-		x.person = g.parts.Standings.Key(s.Person)
-		return &speaker{person: s.Person, key: x.person, says: consent.ByRepresentative, by: "representative (" + s.Authority + ")"}, nil
-	case s.Kind != policy.KindProvider || x.purpose != policy.PurposeTreatment:
-		return absent("not-a-recorder")
-	case len(s.Categories) != 1 || !slices.Contains(g.parts.Consents.Recorders, s.Categories[0]) || s.Organization == "" || s.Practitioner == "":
-		return absent("not-a-recorder")
-	}
-	return &speaker{by: s.Organization + " " + s.Practitioner, office: s.Organization}, nil
-}
-
-// is makes the speaker one about a person whom the request names: the token's own for all but providers.
-func (g *Gate) is(x *exchange, who *speaker, named fhir.Identifier) *refusal {
-	if named == (fhir.Identifier{}) {
-		if who.key == "" {
-			return &refusal{cause: causeMalformed, reason: "patient-missing", element: "patient"}
-		}
-		return nil
-	}
-	if named.System == consentfhir.SystemPersonKey {
-		if who.key == "" || string(who.key) != named.Value {
-			return refuse(causeForbidden, "not-the-patient")
-		}
-		return nil
-	}
-	person, ref := g.declaredPerson(named)
-	switch {
-	case ref != nil:
-		return &refusal{cause: causeMalformed, reason: "patient-unknown", element: "patient"}
-	case who.key != "" && g.parts.Standings.Key(person) != who.key:
-		return refuse(causeForbidden, "not-the-patient")
-	}
-	who.person, who.key = person, g.parts.Standings.Key(person)
-	x.person = who.key
-	return nil
-}
-
-// ownerOf finds whose record it is that a provider means; patients and representatives mean their own.
-func (g *Gate) ownerOf(ctx context.Context, x *exchange, id consent.RecordID, who *speaker) *refusal {
-	if who.says != "" {
-		return nil
-	}
-	ctx, cancel := g.within(ctx, x, g.parts.Limits.Store)
-	defer cancel()
-	key, err := g.parts.Consents.Store.Owner(ctx, id)
-	if err != nil {
-		return &refusal{cause: causeUnavailable, reason: "store-unavailable", err: err}
-	}
-	if key == "" {
-		return refuse(causeNotFound, "absent")
-	}
-	st, _, err := g.parts.Standings.Standing(ctx, key)
-	if err != nil {
-		return &refusal{cause: causeUnavailable, reason: "store-unavailable", err: err}
-	}
-	if !slices.ContainsFunc(consentfhir.Of(st), func(c consentfhir.Consent) bool { return c.ID == id && who.sees(c) }) {
-		return refuse(causeNotFound, "absent") // nor is the person told of in the event: the caller may not even know that there is one
-	}
-	who.person, who.key, x.person = st.Person, key, key
-	return nil
-}
-
-// reason is why the speaker may see and say what is on file.
-func (who *speaker) reason() policy.Reason {
-	switch who.says {
-	case consent.ByPatient:
-		return policy.ReasonSelf
-	case consent.ByRepresentative:
-		return policy.ReasonRepresentative
-	}
-	return "ok-recorder"
-}
-
-// sees reports whether a Consent is one for this caller: the own ones, or for a provider those that its organization wrote down.
-func (who *speaker) sees(c consentfhir.Consent) bool {
-	office, _, _ := strings.Cut(c.Records[0].RecordedBy, " ")
-	return who.office == "" || office == who.office
-}
-
-// errNotHere is what a change answers where the speaker may not speak, or means something that is not there.
-var errNotHere = errors.New("consent is not there for this caller")
-
-// entitled gives what decides whether the speaker may speak for the person, on any standing of that person: representatives by age and
-// authority (decision.md, rule 4), with the birth date that a source knows.
-func (g *Gate) entitled(ctx context.Context, x *exchange, who *speaker) (func(consent.Standing) error, *refusal) {
-	if who.says != consent.ByRepresentative {
-		return func(consent.Standing) error { return nil }, nil
-	}
-	m, ref := g.anywhere(ctx, x, who.person)
-	if ref != nil {
-		return nil, ref
-	}
-	request := g.request(x)
-	request.Category = fhir.CategoryConsent
-	return func(st consent.Standing) error {
-		at := st.Newest
-		if now := g.parts.Now(); now.After(at) {
-			at = now
-		}
-		for _, born := range m.births {
-			d := g.parts.Policy.Decide(policy.Input{At: at, Request: request, Patient: policy.Patient{
-				Key: who.key, BirthDate: born, Deceased: m.deceased, Flags: st.Flags,
-			}})
-			if !d.Permit {
-				x.reason = d.Reason
-				return errNotHere
-			}
-		}
-		return nil
-	}, nil
-}
-
-// anywhere looks for a person at the sources, one after the other, until one knows the person.
-func (g *Gate) anywhere(ctx context.Context, x *exchange, person fhir.Identifier) (*mapped, *refusal) {
-	defer func() { x.source = nil }()
-	worst := refuse(causeNotFound, "patient-unresolved")
-	for _, s := range g.parts.Sources {
-		x.source = s
-		m, ref := g.resolveIdentifier(ctx, x, person)
-		if ref == nil {
-			return m, nil
-		}
-		if ref.cause != causeForbidden {
-			worst = &refusal{cause: causeUnavailable, reason: ref.reason, err: cmp.Or(ref.err, errors.New("a source did not say who the patient is"))}
-		}
-	}
-	return nil, worst
 }

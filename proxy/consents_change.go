@@ -13,7 +13,6 @@ import (
 	"zorgsluis/audit"
 	"zorgsluis/consent"
 	"zorgsluis/consent/consentfhir"
-	"zorgsluis/fhir"
 	"zorgsluis/policy"
 )
 
@@ -29,6 +28,9 @@ const (
 var (
 	errNotActive = &consent.FieldError{Field: "status", Reason: "is not active any more: give a new consent"}
 	errOtherBody = &consent.FieldError{Field: "provision", Reason: "differs from what is on file: what is withdrawn is withdrawn as it is"}
+	// An objection is its speaker's own: another's word does not end it, nor take part in it.
+	errOthersObjection = &consent.FieldError{Field: "given_by", Reason: "is not who objected: an objection ends by the word of who said it"}
+	errSaidBefore      = &consent.FieldError{Field: "given_by", Reason: "names somebody who objected to something since: who said it must say it again"}
 )
 
 // consentChange is one change of the Consents of a person.
@@ -36,8 +38,9 @@ type consentChange struct {
 	id     consent.RecordID // that the event names
 	reason policy.Reason
 	status int // of the answer
-	// apply edits the standing. made finds what it made in the standing that came of it, also where that was an earlier attempt.
-	apply func(*consent.Standing) error
+	// apply edits the standing, and the event where that says more. made finds what it made in the standing that came of it, also where
+	// that was an earlier attempt.
+	apply func(*consent.Standing, *audit.Event) error
 	made  func(consentfhir.Consent) bool
 }
 
@@ -49,17 +52,23 @@ func (g *Gate) changeConsents(ctx context.Context, x *exchange, who *speaker, c 
 	}
 	event := x.event(audit.OutcomePermit, c.reason, g.parts.PolicyHash)
 	event.Consent = c.id
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.parts.Limits.Store)
+	storing, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.parts.Limits.Store)
 	defer cancel()
-	st, err := g.parts.Consents.Store.Change(ctx, audit.Change{
+	st, err := g.parts.Consents.Store.Change(storing, audit.Change{
 		Request: x.requestKey(), Person: who.person, Event: event,
 		Apply: func(st *consent.Standing) error {
 			if err := may(*st); err != nil {
 				return err
 			}
-			return c.apply(st)
+			if who.silent {
+				return errSilent
+			}
+			return c.apply(st, event)
 		},
 	})
+	if errors.Is(err, errUnchanged) {
+		return g.asItIs(ctx, x, who, c)
+	}
 	if err != nil {
 		return answer{}, g.unchanged(x, err)
 	}
@@ -70,6 +79,19 @@ func (g *Gate) changeConsents(ctx context.Context, x *exchange, who *speaker, c 
 	}
 	x.reason = c.reason
 	return g.consentAnswer(c.status, all[at], who)
+}
+
+// asItIs shows what a change would have made, and what is there already: no version is made of it.
+func (g *Gate) asItIs(ctx context.Context, x *exchange, who *speaker, c consentChange) (answer, *refusal) {
+	return g.show(ctx, x, who, reasonUnchanged, func(st consent.Standing) (shown, *refusal) {
+		all := consentfhir.Of(st)
+		at := slices.IndexFunc(all, func(one consentfhir.Consent) bool { return who.sees(one) && c.made(one) })
+		if at < 0 { // changed in between
+			return shown{}, refuse(causeConflict, "version-conflict")
+		}
+		a, ref := g.consentAnswer(http.StatusOK, all[at], who)
+		return shown{a, []consent.RecordID{all[at].ID}}, ref
+	})
 }
 
 // unchanged is the answer to a change that was not made.
@@ -122,7 +144,7 @@ func problemsOf(err error) (all []*consent.FieldError) {
 }
 
 // resource reads the Consent in a body, and whose it is.
-func (g *Gate) resource(x *exchange, r *http.Request, q consentRequest, who *speaker) (consentfhir.Consent, *refusal) {
+func (g *Gate) resource(ctx context.Context, x *exchange, r *http.Request, q consentRequest, who *speaker) (consentfhir.Consent, *refusal) {
 	if q.query != "" {
 		return consentfhir.Consent{}, refuse(causeMalformed, "query")
 	}
@@ -137,10 +159,7 @@ func (g *Gate) resource(x *exchange, r *http.Request, q consentRequest, who *spe
 	if err != nil {
 		return c, unacceptable(err)
 	}
-	if c.PatientReference != "" {
-		return c, unacceptable(&consent.FieldError{Field: "patient", Reason: "is a literal reference: name the patient by an identifier"})
-	}
-	return c, g.is(x, who, c.Patient)
+	return c, g.is(ctx, x, who, patientName{c.Patient, c.PatientReference})
 }
 
 // createConsent puts a new Consent on file.
@@ -148,7 +167,7 @@ func (g *Gate) createConsent(ctx context.Context, x *exchange, r *http.Request, 
 	if r.Header.Get("If-None-Exist") != "" {
 		return answer{}, &refusal{cause: causeNotSupported, reason: "conditional-create", element: "If-None-Exist"}
 	}
-	c, ref := g.resource(x, r, q, who)
+	c, ref := g.resource(ctx, x, r, q, who)
 	if ref != nil {
 		return answer{}, ref
 	}
@@ -163,7 +182,7 @@ func (g *Gate) putConsent(ctx context.Context, x *exchange, who *speaker, record
 	id := g.parts.Consents.Store.NewRecordID(who.person)
 	return g.changeConsents(ctx, x, who, consentChange{
 		id: id, reason: reason, status: http.StatusCreated,
-		apply: func(st *consent.Standing) error {
+		apply: func(st *consent.Standing, _ *audit.Event) error {
 			fresh, err := g.fresh(who, id, records, nil, st.Newest)
 			st.Records = append(st.Records, fresh...)
 			return err
@@ -233,7 +252,7 @@ func (g *Gate) updateConsent(ctx context.Context, x *exchange, r *http.Request, 
 	if ref != nil {
 		return answer{}, ref
 	}
-	c, ref := g.resource(x, r, q, who)
+	c, ref := g.resource(ctx, x, r, q, who)
 	switch {
 	case ref != nil:
 		return answer{}, ref
@@ -246,7 +265,7 @@ func (g *Gate) updateConsent(ctx context.Context, x *exchange, r *http.Request, 
 	change.made = func(made consentfhir.Consent) bool {
 		return made.ID == q.id && made.Records[0].Status == c.Records[0].Status && sameContent(made.Records, c.Records)
 	}
-	change.apply = func(st *consent.Standing) error { return g.replace(st, who, q.id, version, c.Records) }
+	change.apply = func(st *consent.Standing, _ *audit.Event) error { return g.replace(st, who, q.id, version, c.Records) }
 	switch c.Records[0].Status {
 	case consent.StatusWithdrawn:
 		change.reason = reasonWithdrawn
@@ -254,7 +273,9 @@ func (g *Gate) updateConsent(ctx context.Context, x *exchange, r *http.Request, 
 		if who.says == "" {
 			by = slices.Clone(c.Records[0].GivenBy)
 		}
-		change.apply = func(st *consent.Standing) error { return withdraw(st, who, q.id, version, by, c.Records) }
+		change.apply = func(st *consent.Standing, _ *audit.Event) error {
+			return withdraw(st, who, q.id, version, by, c.Records)
+		}
 	case consent.StatusEnteredInError:
 		return answer{}, unacceptable(&consent.FieldError{Field: "status", Reason: "is not active or inactive"})
 	}
@@ -263,7 +284,13 @@ func (g *Gate) updateConsent(ctx context.Context, x *exchange, r *http.Request, 
 
 // replace puts records in the place of those of a Consent.
 func (g *Gate) replace(st *consent.Standing, who *speaker, id consent.RecordID, version string, records []consent.Record) error {
-	current, err := active(st, who, id, version)
+	current, err := there(st, who, id, version)
+	if err == nil && current.Records[0].Status != consent.StatusActive {
+		err = errNotActive
+	}
+	if err == nil {
+		err = mayReplace(st, who, current, records[0].GivenBy)
+	}
 	if err != nil {
 		return err
 	}
@@ -284,8 +311,8 @@ func (g *Gate) replace(st *consent.Standing, who *speaker, id consent.RecordID, 
 	return nil
 }
 
-// active finds a Consent that the speaker may change, at the version that the change is for; an empty version is any.
-func active(st *consent.Standing, who *speaker, id consent.RecordID, version string) (consentfhir.Consent, error) {
+// there finds a Consent that the speaker sees, at the version that a change is for; an empty version is any.
+func there(st *consent.Standing, who *speaker, id consent.RecordID, version string) (consentfhir.Consent, error) {
 	all := consentfhir.Of(*st)
 	at := slices.IndexFunc(all, func(c consentfhir.Consent) bool { return c.ID == id && who.sees(c) })
 	switch {
@@ -293,25 +320,34 @@ func active(st *consent.Standing, who *speaker, id consent.RecordID, version str
 		return consentfhir.Consent{}, errNotHere
 	case version != "" && all[at].Version != version:
 		return consentfhir.Consent{}, audit.ErrConflict
-	case all[at].Records[0].Status != consent.StatusActive:
-		return consentfhir.Consent{}, errNotActive
 	}
 	return all[at], nil
 }
 
-// withdraw marks all records of a Consent as withdrawn; the store gives the instant. Records, where there are any, are what the caller
-// believes to withdraw.
-func withdraw(st *consent.Standing, who *speaker, id consent.RecordID, version string, by []string, records []consent.Record) error {
-	current, err := active(st, who, id, version)
-	if err != nil {
-		return err
+// mayReplace reports, as an error, where another version would end what somebody else objected to, or repeat what somebody else said before
+// and does not hold any more.
+func mayReplace(st *consent.Standing, who *speaker, current consentfhir.Consent, by []string) error {
+	others := func(list []string) []string {
+		return slices.DeleteFunc(slices.Clone(list), func(one string) bool { return one == who.says })
 	}
-	if records != nil && !sameContent(records, current.Records) {
-		return errOtherBody
+	objects := slices.ContainsFunc(current.Records, func(r consent.Record) bool { return r.Decision == consent.DecisionDeny })
+	first := current.Records[0]
+	for _, one := range first.GivenBy {
+		if objects && !slices.Contains(by, one) {
+			return errOthersObjection
+		}
 	}
-	for i := range st.Records {
-		if r := &st.Records[i]; consentfhir.Same(r.ID, id) {
-			r.Status, r.WithdrawnBy = consent.StatusWithdrawn, by
+	if who.office != "" || len(others(by)) == 0 {
+		return nil // a provider writes down what all of them say now
+	}
+	if first.Decision == consent.DecisionDeny && !slices.Contains(first.GivenBy, who.says) {
+		return errOthersObjection
+	}
+	for _, r := range st.Records {
+		ended := r.Status == consent.StatusWithdrawn && r.WithdrawnAt.After(current.Updated) && len(others(r.WithdrawnBy)) > 0
+		objected := r.Status == consent.StatusActive && r.Decision == consent.DecisionDeny && r.RecordedAt.After(current.Updated) && len(others(r.GivenBy)) > 0
+		if ended || objected {
+			return errSaidBefore
 		}
 	}
 	return nil
@@ -329,84 +365,4 @@ func ifMatch(r *http.Request) (string, *refusal) {
 		return "", &refusal{cause: causeMalformed, reason: "if-match", element: "If-Match"}
 	}
 	return version, nil
-}
-
-// words is what an operation on consents may be told in its Parameters.
-type words struct {
-	patient   fhir.Identifier
-	by        string
-	exception bool
-}
-
-func (w *words) take(p parameter) bool {
-	switch {
-	case p.Name == "patient" && p.ValueIdentifier != nil:
-		w.patient = *p.ValueIdentifier
-	case p.Name == "by" && p.ValueCode != nil && (*p.ValueCode == consent.ByPatient || *p.ValueCode == consent.ByRepresentative):
-		w.by = *p.ValueCode
-	case p.Name == "emergency-exception" && p.ValueBoolean != nil:
-		w.exception = *p.ValueBoolean
-	default:
-		return false
-	}
-	return true
-}
-
-// said reads what an operation is told, and who says it. Patients and representatives need no body at all: withdrawing is not longer
-// than giving (AVG art. 7(3)).
-func (g *Gate) said(x *exchange, r *http.Request, q consentRequest, who *speaker) (words, *refusal) {
-	w := words{by: who.says}
-	if q.query != "" {
-		return w, refuse(causeMalformed, "query")
-	}
-	body, ref := g.readBody(r)
-	if ref != nil {
-		return w, ref
-	}
-	if len(body) > 0 {
-		if !isJSON(r) {
-			return w, refuse(causeMediaType, "media-type")
-		}
-		if ref := g.readWords(body, w.take); ref != nil {
-			return w, ref
-		}
-	}
-	switch {
-	case w.by == "":
-		return w, &refusal{cause: causeMalformed, reason: "by-missing", element: "by"}
-	case who.says != "" && w.by != who.says:
-		return w, refuse(causeForbidden, "not-the-speaker")
-	}
-	return w, g.is(x, who, w.patient)
-}
-
-// withdrawConsent ends a Consent, in one call.
-func (g *Gate) withdrawConsent(ctx context.Context, x *exchange, r *http.Request, q consentRequest, who *speaker) (answer, *refusal) {
-	version, ref := ifMatch(r)
-	if ref != nil {
-		return answer{}, ref
-	}
-	w, ref := g.said(x, r, q, who)
-	if ref != nil {
-		return answer{}, ref
-	}
-	return g.changeConsents(ctx, x, who, consentChange{
-		id: q.id, reason: reasonWithdrawn, status: http.StatusOK,
-		apply: func(st *consent.Standing) error { return withdraw(st, who, q.id, version, []string{w.by}, nil) },
-		made: func(c consentfhir.Consent) bool {
-			return c.ID == q.id && c.Records[0].Status == consent.StatusWithdrawn
-		},
-	})
-}
-
-// object stops everything, in one call: a total objection, which ends every permit that was given until now.
-func (g *Gate) object(ctx context.Context, x *exchange, r *http.Request, q consentRequest, who *speaker) (answer, *refusal) {
-	w, ref := g.said(x, r, q, who)
-	if ref != nil {
-		return answer{}, ref
-	}
-	return g.putConsent(ctx, x, who, []consent.Record{{
-		Status: consent.StatusActive, Decision: consent.DecisionDeny, EmergencyException: w.exception, Data: []string{}, Purposes: []string{},
-		GivenBy: []string{w.by}, Method: "$object",
-	}}, reasonObjected)
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	model "github.com/samply/golang-fhir-models/fhir-models/fhir"
 
@@ -16,6 +15,7 @@ import (
 	"zorgsluis/consent"
 	"zorgsluis/consent/consentfhir"
 	"zorgsluis/fhir"
+	"zorgsluis/policy"
 )
 
 // How many Consents a page has by default and at most.
@@ -31,7 +31,7 @@ type shown struct {
 }
 
 // show reads what is on file, makes an answer of it, and records it while the standing is still that one.
-func (g *Gate) show(ctx context.Context, x *exchange, who *speaker, make func(consent.Standing) (shown, *refusal)) (answer, *refusal) {
+func (g *Gate) show(ctx context.Context, x *exchange, who *speaker, reason policy.Reason, make func(consent.Standing) (shown, *refusal)) (answer, *refusal) {
 	may, ref := g.entitled(ctx, x, who)
 	if ref != nil {
 		return answer{}, ref
@@ -55,13 +55,13 @@ func (g *Gate) show(ctx context.Context, x *exchange, who *speaker, make func(co
 		}
 		x.sorted()
 		release := audit.Release{
-			Event: x.event(audit.OutcomePermit, who.reason(), g.parts.PolicyHash), Conditional: true, Generation: st.Generation, NotAfter: x.subject.Expires,
+			Event: x.event(audit.OutcomePermit, reason, g.parts.PolicyHash), Conditional: true, Generation: st.Generation, NotAfter: x.subject.Expires,
 		}
 		sent := g.parts.Now()
 		err = g.commit(ctx, release)
 		switch {
 		case err == nil:
-			x.reason = who.reason()
+			x.reason = reason
 			s.answer.releases, s.answer.committed = []*audit.Release{&release}, sent
 			return s.answer, nil
 		case errors.Is(err, audit.ErrTooLate):
@@ -80,20 +80,17 @@ func (g *Gate) standing(ctx context.Context, x *exchange, key consent.PersonKey)
 	return st, err
 }
 
-// readConsent gives one Consent, one version of it, or all versions.
+// readConsent gives one Consent, or one version of it.
 func (g *Gate) readConsent(ctx context.Context, x *exchange, q consentRequest, who *speaker) (answer, *refusal) {
-	return g.show(ctx, x, who, func(st consent.Standing) (shown, *refusal) {
+	return g.show(ctx, x, who, who.reason(), func(st consent.Standing) (shown, *refusal) {
 		if q.name == consentRead {
 			return g.oneConsent(consentfhir.Of(st), q, who)
 		}
-		versions, ref := g.versionsOf(ctx, x, q.id, who)
+		versions, ref := g.versionsOf(ctx, x, st, q.id, who)
 		if ref != nil {
 			return shown{}, ref
 		}
-		if q.name == consentVRead {
-			return g.oneConsent(slices.DeleteFunc(versions, func(c consentfhir.Consent) bool { return c.Version != q.version }), q, who)
-		}
-		return g.historyOf(versions, q, who)
+		return g.oneConsent(slices.DeleteFunc(versions, func(c consentfhir.Consent) bool { return c.Version != q.version }), q, who)
 	})
 }
 
@@ -107,63 +104,37 @@ func (g *Gate) oneConsent(among []consentfhir.Consent, q consentRequest, who *sp
 	return shown{a, []consent.RecordID{q.id}}, ref
 }
 
-// versionsOf gives every version of one Consent, the newest first. What is on file for the person changes for other reasons as well: only
-// where this Consent changed there is a version of it.
-func (g *Gate) versionsOf(ctx context.Context, x *exchange, id consent.RecordID, who *speaker) ([]consentfhir.Consent, *refusal) {
-	ctx, cancel := g.within(ctx, x, g.parts.Limits.Store)
-	defer cancel()
-	standings, err := g.parts.Consents.Store.History(ctx, who.key)
-	if err != nil {
-		return nil, &refusal{cause: causeUnavailable, reason: "store-unavailable", err: err}
-	}
-	var versions []consentfhir.Consent
-	for _, st := range standings {
-		for _, c := range consentfhir.Of(st) {
-			if c.ID == id && who.sees(c) && (len(versions) == 0 || versions[len(versions)-1].Version != c.Version) {
-				versions = append(versions, c)
-			}
-		}
-	}
-	slices.Reverse(versions)
-	return versions, nil
-}
-
-// historyOf is the Bundle of all versions.
-func (g *Gate) historyOf(versions []consentfhir.Consent, q consentRequest, who *speaker) (shown, *refusal) {
-	if len(versions) == 0 {
-		return shown{}, refuse(causeNotFound, "absent")
-	}
-	base := g.parts.PublicURL + consentPath + "/" + string(q.id)
-	bundle := model.Bundle{Type: model.BundleTypeHistory, Link: []model.BundleLink{{Relation: "self", Url: base + "/_history"}}}
-	for i, c := range versions {
-		body, ref := g.consentBody(c, who)
-		if ref != nil {
-			return shown{}, ref
-		}
-		request, status := &model.BundleEntryRequest{Method: model.HTTPVerbPUT, Url: "Consent/" + string(q.id)}, "200"
-		if i == len(versions)-1 {
-			request, status = &model.BundleEntryRequest{Method: model.HTTPVerbPOST, Url: "Consent"}, "201"
-		}
-		bundle.Entry = append(bundle.Entry, model.BundleEntry{
-			FullUrl: &base, Resource: body, Request: request,
-			Response: &model.BundleEntryResponse{Status: status, Etag: new(etag(c)), LastModified: new(c.Updated.UTC().Format(time.RFC3339Nano))},
-		})
-	}
-	body, err := json.Marshal(bundle)
-	if err != nil {
-		return shown{}, &refusal{cause: causeInternal, reason: "consent-not-rendered", err: err}
-	}
-	return shown{answer{status: http.StatusOK, body: body}, []consent.RecordID{q.id}}, nil
-}
-
 // consentsCursor is what a page link of Consents holds, sealed: behind which it goes on, what was asked, and for whom.
 type consentsCursor struct {
-	Before  string            `json:"b"` // rank of the last one that was shown
+	Before  string            `json:"b"`           // rank of the last one that was shown
+	ID      consent.RecordID  `json:"i,omitempty"` // of the Consent whose history it is
 	Search  fhir.OwnSearch    `json:"s"`
 	Person  fhir.Identifier   `json:"p"`
 	Key     consent.PersonKey `json:"k"`
 	Caller  []byte            `json:"c"`
 	Expires int64             `json:"e"` // Unix seconds
+}
+
+// consentsLink seals where the next page begins, for this caller and this person.
+func (g *Gate) consentsLink(x *exchange, who *speaker, c consentsCursor) (string, *refusal) {
+	c.Search.Patient, c.Search.Reference = fhir.PatientName{}, "" // the person is known by now
+	c.Person, c.Key, c.Caller, c.Expires = who.person, who.key, x.callerDigest(), g.parts.Now().Add(cursorLasts).Unix()
+	sealed, err := g.cursors.seal("consents", c)
+	if err != nil {
+		return "", refuse(causeTooLong, "query-too-long-to-page")
+	}
+	return "?_cursor=" + sealed, nil
+}
+
+// openConsentsCursor checks a page link for this caller: of a search, or of the history of one Consent. Every failure is a resource that
+// does not exist.
+func (g *Gate) openConsentsCursor(x *exchange, sealed string, id consent.RecordID, who *speaker) (consentsCursor, *refusal) {
+	var c consentsCursor
+	err := g.cursors.open("consents", sealed, &c)
+	if err != nil || g.parts.Now().Unix() >= c.Expires || c.ID != id || who.key != "" && c.Key != who.key || string(c.Caller) != string(x.callerDigest()) {
+		return c, refuse(causeNotFound, "cursor-invalid")
+	}
+	return c, nil
 }
 
 // searchConsents gives a person's Consents, the newest first.
@@ -181,27 +152,18 @@ func (g *Gate) searchConsents(ctx context.Context, x *exchange, r *http.Request,
 	x.query = search.Redacted()
 	before := ""
 	if search.Cursor != "" {
-		var c consentsCursor
-		err := g.cursors.open("consents", search.Cursor, &c)
-		if err != nil || g.parts.Now().Unix() >= c.Expires || who.key != "" && c.Key != who.key || string(c.Caller) != string(x.callerDigest()) {
-			return answer{}, refuse(causeNotFound, "cursor-invalid")
+		c, ref := g.openConsentsCursor(x, search.Cursor, "", who)
+		if ref != nil {
+			return answer{}, ref
 		}
 		before, search, x.query = c.Before, c.Search, c.Search.Redacted()
 		who.person, who.key, x.person = c.Person, c.Key, c.Key
-	} else if ref := g.is(x, who, patientNamed(search.Patient)); ref != nil {
+	} else if ref := g.is(ctx, x, who, patientName{search.Patient.Identifier, search.Reference}); ref != nil {
 		return answer{}, ref
 	}
-	return g.show(ctx, x, who, func(st consent.Standing) (shown, *refusal) {
+	return g.show(ctx, x, who, who.reason(), func(st consent.Standing) (shown, *refusal) {
 		return g.consentsPage(x, who, search, before, consentfhir.Of(st))
 	})
-}
-
-// patientNamed is how a search names the patient: by an identifier, or by the id that the patient has here, which is the person key.
-func patientNamed(name fhir.PatientName) fhir.Identifier {
-	if name.ID != "" {
-		return fhir.Identifier{System: consentfhir.SystemPersonKey, Value: string(name.ID)}
-	}
-	return name.Identifier
 }
 
 // rank orders Consents: the newest first, and of one instant by id.
@@ -220,13 +182,11 @@ func (g *Gate) consentsPage(x *exchange, who *speaker, search fhir.OwnSearch, be
 			continue
 		}
 		if len(s.ids) == most {
-			sealed, err := g.cursors.seal("consents", consentsCursor{
-				Before: last, Search: search, Person: who.person, Key: who.key, Caller: x.callerDigest(), Expires: g.parts.Now().Add(cursorLasts).Unix(),
-			})
-			if err != nil {
-				return shown{}, refuse(causeTooLong, "query-too-long-to-page")
+			next, ref := g.consentsLink(x, who, consentsCursor{Before: last, Search: search})
+			if ref != nil {
+				return shown{}, ref
 			}
-			bundle.Link = append(bundle.Link, model.BundleLink{Relation: "next", Url: base + "?_cursor=" + sealed})
+			bundle.Link = append(bundle.Link, model.BundleLink{Relation: "next", Url: base + next})
 			break
 		}
 		body, ref := g.consentBody(c, who)
@@ -260,6 +220,8 @@ func matchesConsent(search fhir.OwnSearch, c consentfhir.Consent) bool {
 			holds = p.MatchesPeriod(first.ValidFrom.Time, first.ValidTo.Time, consent.Zone())
 		case "_lastUpdated":
 			holds = p.MatchesInstant(c.Updated, consent.Zone())
+		case "_since":
+			holds = fhir.Param{Value: "ge" + p.Value}.MatchesInstant(c.Updated, consent.Zone())
 		}
 		if !holds {
 			return false

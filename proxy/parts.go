@@ -59,6 +59,7 @@ type Events interface {
 // Decider is the policy decision point (policy.Policy).
 type Decider interface {
 	Decide(policy.Input) policy.Decision
+	Speaks(policy.Input) (d policy.Decision, along bool)
 	Admit(policy.Request) (policy.Decision, bool)
 	Purpose([]policy.PurposeOfUse) (policy.PurposeOfUse, bool)
 	NotAfter(policy.Input) time.Time

@@ -36,6 +36,11 @@ func consentFor(person demo.Person, changes ...func(m)) m {
 	return c
 }
 
+// literally names the patient by a literal reference.
+func literally(reference string) func(m) {
+	return func(c m) { p := m{"reference": reference}; c["patient"], c["performer"] = p, []any{p} }
+}
+
 func actorCategory(name string) m {
 	return m{
 		"role":      m{"coding": []any{m{"system": "http://terminology.hl7.org/CodeSystem/v3-ParticipationType", "code": "IRCP"}}},
@@ -123,8 +128,15 @@ func TestPatientGivesReadsChangesAndWithdraws(t *testing.T) {
 	}
 	refused := other.ask(demo.Pharmacist(), search("Condition", johanna)).wantStatus(t, http.StatusForbidden, "withdrawn")
 	w.wantEvent(refused, audit.OutcomeDeny, "consent-withdrawn")
-	again := g.ask(patient, question{method: "POST", path: "/gateway/Consent/" + id + "/$withdraw"}).wantStatus(t, http.StatusUnprocessableEntity, "withdrawn twice")
-	w.wantEvent(again, audit.OutcomeDeny, "consent-unacceptable")
+	again := other.ask(patient, question{method: "POST", path: "/gateway/Consent/" + id + "/$withdraw"}).wantStatus(t, http.StatusOK, "withdrawn twice")
+	w.wantEvent(again, audit.OutcomePermit, "unchanged")
+	same := g.ask(patient, sending(t, "PUT", "/gateway/Consent/"+id, again.resource(t), "If-Match", again.header.Get("ETag"))).wantStatus(t, http.StatusOK, "withdrawn once more")
+	if again.body != withdrawn.body || again.header.Get("ETag") != withdrawn.header.Get("ETag") || same.body != withdrawn.body {
+		t.Errorf("what is withdrawn twice is not what was withdrawn:\n%s\n%s\n%s", again.body, withdrawn.body, same.body)
+	}
+	revived := withdrawn.resource(t)
+	revived["status"] = "active"
+	g.ask(patient, sending(t, "PUT", "/gateway/Consent/"+id, revived, "If-Match", again.header.Get("ETag"))).wantStatus(t, http.StatusUnprocessableEntity, "revived")
 
 	history := g.ask(patient, get("/gateway/Consent/"+id+"/_history")).wantStatus(t, http.StatusOK, "history")
 	w.wantEvent(history, audit.OutcomePermit, "ok-self")
@@ -149,8 +161,23 @@ func TestStopEverything(t *testing.T) {
 	stopped := g.ask(patient, question{method: "POST", path: "/gateway/$object"}).wantStatus(t, http.StatusCreated, "stop everything")
 	w.wantEvent(stopped, audit.OutcomePermit, "objected")
 	w.wantEvent(g.ask(gp, search("Condition", karena)).wantStatus(t, http.StatusForbidden, "after"), audit.OutcomeDeny, "consent-refused")
+	again := g.ask(patient, question{method: "POST", path: "/gateway/$object"}).wantStatus(t, http.StatusOK, "stopped already")
+	if w.wantEvent(again, audit.OutcomePermit, "unchanged"); again.body != stopped.body {
+		t.Errorf("what is stopped twice is not what was stopped:\n%s\n%s", again.body, stopped.body)
+	}
 	g.ask(patient, sending(t, "POST", "/gateway/Consent", consentFor(karena))).wantStatus(t, http.StatusCreated, "a new consent")
 	g.ask(gp, search("Condition", karena)).wantStatus(t, http.StatusOK, "after the new consent")
+	id := stopped.resource(t)["id"]
+	for round, body := range []any{m{"resourceType": "Parameters"}, m{"resourceType": "Parameters", "parameter": []any{m{"name": "emergency-exception", "valueBoolean": true}}}} {
+		r := g.ask(patient, sending(t, "POST", "/gateway/$object", body)).wantStatus(t, http.StatusCreated, "stopped again")
+		if w.wantEvent(r, audit.OutcomePermit, "objected"); r.resource(t)["id"] != id {
+			t.Errorf("round %d: a second objection is on file, want a new version of the first", round)
+		}
+		g.ask(gp, search("Condition", karena)).wantStatus(t, http.StatusForbidden, "stopped again")
+	}
+	if n := len(g.ask(patient, get("/gateway/Consent/"+id.(string)+"/_history")).entries()); n != 3 {
+		t.Errorf("the objection has %d versions, want 3", n)
+	}
 }
 
 // TestConsentSearch: the patient finds the own Consents, by page, and nothing of others.
@@ -179,7 +206,10 @@ func TestConsentSearch(t *testing.T) {
 		return r.entries()
 	}
 	key := string(w.store.Key(johanna.Identifier()))
+	id := string(johanna.PatientID)
 	for query, want := range map[string]int{
+		"?patient=" + id: 5, "?patient=Patient/" + id: 5, "?patient=" + url.QueryEscape(g.base+"/fhir/demo/Patient/"+id): 5,
+		"?patient=" + url.QueryEscape(g.base+"/gateway/Patient/"+key): 5,
 		"": 5, "?status=active": 5, "?status=inactive": 0, "?category=http://loinc.org|59284-0": 5, "?category=acd": 0, "?period=sa2021-06-01": 3,
 		"?period=2050": 0, "?_lastUpdated=ge2026": 5, "?_lastUpdated=lt2020": 0, "?patient=" + key: 5, "?patient=Patient/" + key: 5,
 		"?patient.identifier=" + url.QueryEscape("urn:zorgsluis:person-key|"+key): 5, "?patient:identifier=" + url.QueryEscape("urn:zorgsluis:person-key|"+key): 5,
@@ -213,7 +243,8 @@ func TestConsentSearch(t *testing.T) {
 	}
 	for query, want := range map[string]int{
 		"?nonsense=1": 400, "?_sort=date": 400, "?status=active&status=active": 400, "?patient=a%20b": 400,
-		"?patient=" + strings.Repeat("0", 64): 403, "?_cursor=AAAA": 404,
+		"?patient=" + strings.Repeat("0", 64): 403, "?_cursor=AAAA": 404, "?patient=Patient/" + string(demo.Milan().PatientID): 403, "?patient=nobody": 403,
+		"?patient=https://elsewhere.example/Patient/" + id: 422, "?patient=" + url.QueryEscape(g.base+"/fhir/demo/Observation/"+id): 400,
 	} {
 		g.ask(patient, get("/gateway/Consent"+query)).wantStatus(t, want, query).wantNothing(t, query)
 	}
@@ -314,7 +345,8 @@ func TestConsentRefused(t *testing.T) {
 		"given in the future":        {func(c m) { c["dateTime"] = "2090-01-01" }, 422, "dateTime"},
 		"given by a representative":  {func(c m) { c["performer"] = []any{m{"type": "RelatedPerson", "display": marker}} }, 422, "performer"},
 		"withdrawn from the start":   {func(c m) { c["status"] = "inactive" }, 422, "status"},
-		"a patient by a literal":     {func(c m) { p := m{"reference": "Patient/" + marker}; c["patient"], c["performer"] = p, []any{p} }, 422, "patient"},
+		"a patient elsewhere":        {literally("https://elsewhere.example/Patient/" + marker), 422, "patient"},
+		"a patient by no reference":  {literally("Patient/" + marker + "/_history/1"), 422, "patient"},
 		"a member that FHIR has not": {func(c m) { c["consent"] = marker }, 422, "consent"},
 		"another resource":           {func(c m) { c["resourceType"] = "Patient" }, 422, "resourceType"},
 	} {
@@ -440,5 +472,109 @@ func TestLostAnswerToAConsent(t *testing.T) {
 	st, _, err := w.store.Standing(t.Context(), w.store.Key(johanna.Identifier()))
 	if err != nil || len(st.Records) != 2 {
 		t.Fatalf("got %d records (%v), want one consent and one objection", len(st.Records), err)
+	}
+}
+
+// TestPatientByReference: a plain FHIR client names the patient as the source does, in the resource and in a search; whose it is, is
+// learned from the source. With several sources an id alone is nobody's.
+func TestPatientByReference(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g, _ := consentGateway(w)
+	johanna, milan, gp := demo.Johanna(), demo.Milan(), demo.GP()
+	patient := demo.Patient("patient-johanna", johanna)
+	key := string(w.store.Key(johanna.Identifier()))
+	for _, reference := range []string{
+		"Patient/" + string(johanna.PatientID), g.base + "/fhir/demo/Patient/" + string(johanna.PatientID), "Patient/" + key, g.base + "/gateway/Patient/" + key,
+	} {
+		r := g.ask(patient, sending(t, "POST", "/gateway/Consent", consentFor(johanna, literally(reference)))).wantStatus(t, http.StatusCreated, reference)
+		w.wantEvent(r, audit.OutcomePermit, "recorded")
+		if strings.Contains(r.body, string(johanna.PatientID)) {
+			t.Errorf("%s: the source's id is in the answer: %s", reference, r.body)
+		}
+	}
+	g.ask(gp, sending(t, "POST", "/gateway/Consent", consentFor(johanna, literally("Patient/"+string(johanna.PatientID))))).wantStatus(t, http.StatusCreated, "by a GP")
+	st, _, err := w.store.Standing(t.Context(), w.store.Key(johanna.Identifier()))
+	if err != nil || len(st.Records) != 5 {
+		t.Errorf("got %d records (%v), want 5", len(st.Records), err)
+	}
+	for _, id := range []string{string(milan.PatientID), "nobody"} { // told alike
+		r := g.ask(patient, sending(t, "POST", "/gateway/Consent", consentFor(johanna, literally("Patient/"+id)))).wantStatus(t, http.StatusForbidden, id)
+		w.wantEvent(r, audit.OutcomeDeny, "not-the-patient")
+	}
+	second := "\n  - id: second\n    fhir_version: R4\n    base_url: \"{source}\"\n    holder: { organization: \"ura:90000008\", category: hospital }\n" +
+		"    timeout: 2s\n    person_systems: [\"http://fhir.nl/fhir/NamingSystem/bsn\"]\npolicy:\n"
+	several, _ := w.start("\npolicy:\n", second)
+	r := several.ask(patient, sending(t, "POST", "/gateway/Consent", consentFor(johanna, literally("Patient/"+string(johanna.PatientID))))).
+		wantStatus(t, http.StatusUnprocessableEntity, "one of several sources")
+	if _, diagnostics := r.outcome(); !strings.Contains(diagnostics, "several sources") {
+		t.Errorf("got %q", diagnostics)
+	}
+	several.ask(patient, sending(t, "POST", "/gateway/Consent", consentFor(johanna, literally(several.base+"/fhir/second/Patient/"+string(johanna.PatientID))))).
+		wantStatus(t, http.StatusCreated, "at a source")
+}
+
+// TestConsentHistoryByPage: the versions of a Consent come by page, the newest first, from an instant on where that is asked; a page link is
+// for that Consent and that caller.
+func TestConsentHistoryByPage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g, _ := consentGateway(w)
+	johanna := demo.Johanna()
+	patient := demo.Patient("patient-johanna", johanna)
+	created := g.ask(patient, sending(t, "POST", "/gateway/Consent", consentFor(johanna))).wantStatus(t, http.StatusCreated, "create")
+	other := g.ask(patient, sending(t, "POST", "/gateway/Consent", consentFor(johanna))).wantStatus(t, http.StatusCreated, "another").resource(t)["id"].(string)
+	id, etag := created.resource(t)["id"].(string), created.header.Get("ETag")
+	want := []string{etag}
+	since := ""
+	for i := range 6 {
+		r := g.ask(patient, sending(t, "PUT", "/gateway/Consent/"+id, consentFor(johanna, func(c m) {
+			c["id"] = id
+			c["extension"].([]any)[0] = m{"url": "urn:zorgsluis:consent:method", "valueString": fmt.Sprintf("app %d", i)}
+		}), "If-Match", etag)).wantStatus(t, http.StatusOK, "update")
+		if etag = r.header.Get("ETag"); i == 3 {
+			since = r.resource(t)["meta"].(m)["lastUpdated"].(string)
+		}
+		want = append([]string{etag}, want...)
+	}
+	versions := func(path string) (etags []string, methods string, pages int) {
+		for ; path != ""; pages++ {
+			r := g.ask(patient, get(path)).wantStatus(t, http.StatusOK, path)
+			w.wantEvent(r, audit.OutcomePermit, "ok-self")
+			var bundle struct {
+				Type  string
+				Entry []struct {
+					Request  struct{ Method string }
+					Response struct{ Etag string }
+				}
+			}
+			if err := json.Unmarshal([]byte(r.body), &bundle); err != nil || bundle.Type != "history" {
+				t.Fatalf("%s: got %q %v", path, bundle.Type, err)
+			}
+			for _, e := range bundle.Entry {
+				etags, methods = append(etags, e.Response.Etag), methods+e.Request.Method+" "
+			}
+			if path = r.link(g, "next"); path != "" {
+				if !strings.HasPrefix(path, "/gateway/Consent/"+id+"/_history?_cursor=") {
+					t.Errorf("the next page is at %s", path)
+				}
+				g.ask(demo.Patient("patient-milan", demo.Milan()), get(path)).wantStatus(t, http.StatusNotFound, "another patient's page link")
+				g.ask(patient, get(strings.Replace(path, id, other, 1))).wantStatus(t, http.StatusNotFound, "another Consent's page link")
+			}
+		}
+		return etags, methods, pages
+	}
+	etags, methods, pages := versions("/gateway/Consent/" + id + "/_history?_count=3")
+	if fmt.Sprint(etags) != fmt.Sprint(want) || pages != 3 || methods != "PUT PUT PUT PUT PUT PUT POST " {
+		t.Errorf("got %v %s on %d pages, want %v", etags, methods, pages, want)
+	}
+	if etags, _, _ := versions("/gateway/Consent/" + id + "/_history"); len(etags) != 7 {
+		t.Errorf("got %d versions, want 7", len(etags))
+	}
+	if etags, _, pages := versions("/gateway/Consent/" + id + "/_history?_count=2&_since=" + url.QueryEscape(since)); fmt.Sprint(etags) != fmt.Sprint(want[:3]) || pages != 2 {
+		t.Errorf("since: got %v on %d pages, want %v", etags, pages, want[:3])
+	}
+	for query, status := range map[string]int{"?_count=0": 400, "?_since=yesterday": 400, "?_since=2026": 400, "?status=active": 400, "?_cursor=AAAA": 404, "?_sort=x": 400} {
+		g.ask(patient, get("/gateway/Consent/"+id+"/_history"+query)).wantStatus(t, status, query).wantNothing(t, query)
 	}
 }

@@ -1,0 +1,193 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent"
+	"zorgsluis/consent/consentfhir"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// reasonUnchanged is the reason of the event of a change that was there already.
+const reasonUnchanged policy.Reason = "unchanged"
+
+// errUnchanged is what a change answers that was there already: nothing is written, and what is on file is the answer.
+var errUnchanged = errors.New("consent is as it is to be")
+
+// withdraw marks all records of a Consent as withdrawn; the store gives the instant. Records, where there are any, are what the caller
+// believes to withdraw. What is withdrawn already stays as it is.
+func withdraw(st *consent.Standing, who *speaker, id consent.RecordID, version string, by []string, records []consent.Record) error {
+	current, err := there(st, who, id, version)
+	first := consent.Record{}
+	if err == nil {
+		first = current.Records[0]
+	}
+	switch {
+	case err != nil:
+		return err
+	case first.Status == consent.StatusEnteredInError:
+		return errNotActive
+	case records != nil && !sameContent(records, current.Records):
+		return errOtherBody
+	case first.Status == consent.StatusWithdrawn:
+		return errUnchanged
+	case first.Decision == consent.DecisionDeny && !slices.ContainsFunc(by, func(one string) bool { return slices.Contains(first.GivenBy, one) }):
+		return errOthersObjection
+	}
+	for i := range st.Records {
+		if r := &st.Records[i]; consentfhir.Same(r.ID, id) {
+			r.Status, r.WithdrawnBy = consent.StatusWithdrawn, by
+		}
+	}
+	return nil
+}
+
+// words is what an operation on consents may be told in its Parameters.
+type words struct {
+	patient   fhir.Identifier
+	by        string
+	exception bool
+}
+
+func (w *words) take(p parameter) bool {
+	switch {
+	case p.Name == "patient" && p.ValueIdentifier != nil:
+		w.patient = *p.ValueIdentifier
+	case p.Name == "by" && p.ValueCode != nil && (*p.ValueCode == consent.ByPatient || *p.ValueCode == consent.ByRepresentative):
+		w.by = *p.ValueCode
+	case p.Name == "emergency-exception" && p.ValueBoolean != nil:
+		w.exception = *p.ValueBoolean
+	default:
+		return false
+	}
+	return true
+}
+
+// said reads what an operation is told, and who says it. Patients and representatives need no body at all: withdrawing is not longer
+// than giving (AVG art. 7(3)).
+func (g *Gate) said(ctx context.Context, x *exchange, r *http.Request, q consentRequest, who *speaker) (words, *refusal) {
+	w := words{by: who.says}
+	if q.query != "" {
+		return w, refuse(causeMalformed, "query")
+	}
+	body, ref := g.readBody(r)
+	if ref != nil {
+		return w, ref
+	}
+	if len(body) > 0 {
+		if !isJSON(r) {
+			return w, refuse(causeMediaType, "media-type")
+		}
+		if ref := g.readWords(body, w.take); ref != nil {
+			return w, ref
+		}
+	}
+	switch {
+	case w.by == "":
+		return w, &refusal{cause: causeMalformed, reason: "by-missing", element: "by"}
+	case who.says != "" && w.by != who.says:
+		return w, refuse(causeForbidden, "not-the-speaker")
+	}
+	return w, g.is(ctx, x, who, patientName{identifier: w.patient})
+}
+
+// withdrawConsent ends a Consent, in one call.
+func (g *Gate) withdrawConsent(ctx context.Context, x *exchange, r *http.Request, q consentRequest, who *speaker) (answer, *refusal) {
+	version, ref := ifMatch(r)
+	if ref != nil {
+		return answer{}, ref
+	}
+	w, ref := g.said(ctx, x, r, q, who)
+	if ref != nil {
+		return answer{}, ref
+	}
+	return g.changeConsents(ctx, x, who, consentChange{
+		id: q.id, reason: reasonWithdrawn, status: http.StatusOK,
+		apply: func(st *consent.Standing, _ *audit.Event) error {
+			return withdraw(st, who, q.id, version, []string{w.by}, nil)
+		},
+		made: func(c consentfhir.Consent) bool {
+			return c.ID == q.id && c.Records[0].Status == consent.StatusWithdrawn
+		},
+	})
+}
+
+// object stops everything, in one call: a total objection, which ends every permit that was given until now. One is on file for each who
+// speaks: said again it is a new version of the same Consent, and where nothing was said since it is there already.
+func (g *Gate) object(ctx context.Context, x *exchange, r *http.Request, q consentRequest, who *speaker) (answer, *refusal) {
+	w, ref := g.said(ctx, x, r, q, who)
+	if ref != nil {
+		return answer{}, ref
+	}
+	records := []consent.Record{{
+		Status: consent.StatusActive, Decision: consent.DecisionDeny, EmergencyException: w.exception, Data: []string{}, Purposes: []string{},
+		GivenBy: []string{w.by}, Method: "$object",
+	}}
+	made := func(c consentfhir.Consent) bool {
+		return c.Records[0].Status == consent.StatusActive && slices.Equal(c.Records[0].GivenBy, records[0].GivenBy) && sameContent(c.Records, records)
+	}
+	change := consentChange{id: g.parts.Consents.Store.NewRecordID(who.person), reason: reasonObjected, status: http.StatusCreated, made: made}
+	change.apply = func(st *consent.Standing, event *audit.Event) error {
+		id := change.id
+		before := objectionOf(st, who, w.by)
+		if before != nil {
+			id = before.ID
+		}
+		fresh, err := g.fresh(who, id, records, nil, st.Newest)
+		switch {
+		case err != nil:
+			return err
+		case before == nil:
+			st.Records = append(st.Records, fresh...)
+		case before.EmergencyException == w.exception && before.Method == records[0].Method && !saidSince(st, before):
+			return errUnchanged
+		default:
+			*before = fresh[0]
+		}
+		event.Consent = id
+		return nil
+	}
+	return g.changeConsents(ctx, x, who, change)
+}
+
+// mostObjections is how many total objections a person has on file before those of the same speaker share one, whoever wrote them down:
+// the room for objections is bounded, and there is always some.
+const mostObjections = 50
+
+// objectionOf finds the total objection on file that the speaker's takes the place of.
+func objectionOf(st *consent.Standing, who *speaker, by string) *consent.Record {
+	total := 0
+	var own, another *consent.Record
+	for _, c := range consentfhir.Of(*st) {
+		first := c.Records[0]
+		if !first.IsTotalObjection() {
+			continue
+		}
+		total++
+		open := first.ValidFrom.IsZero() && first.ValidTo.IsZero()
+		if len(c.Records) > 1 || !open || first.Status != consent.StatusActive || !slices.Equal(first.GivenBy, []string{by}) {
+			continue
+		}
+		at := slices.IndexFunc(st.Records, func(r consent.Record) bool { return r.ID == c.ID })
+		another = &st.Records[at]
+		if who.sees(c) {
+			own = another
+		}
+	}
+	if own == nil && total >= mostObjections {
+		return another
+	}
+	return own
+}
+
+// saidSince reports whether something was said after a record.
+func saidSince(st *consent.Standing, r *consent.Record) bool {
+	return slices.ContainsFunc(st.Records, func(other consent.Record) bool {
+		return other.Status == consent.StatusActive && other.RecordedAt.After(r.RecordedAt.Time)
+	})
+}

@@ -1,0 +1,252 @@
+package proxy
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"zorgsluis/consent"
+	"zorgsluis/consent/consentfhir"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// speaker is who speaks about consents: whose they are, and in which capacity.
+type speaker struct {
+	person fhir.Identifier   // of the token; a provider's request names it
+	key    consent.PersonKey // of that person
+	says   string            // patient or representative; empty for a provider, who writes down what others say
+	by     string            // who enters it
+	office string            // of a provider: the organization
+
+	// Of a representative, as the standing has it (entitled): along is one of somebody of 12 to 15, who consents only together with the
+	// patient; silent is one of somebody who decides alone.
+	along, silent bool
+}
+
+// speaker decides on the caller alone. Who is nobody here is told that nothing is there; only a level of assurance that is too low says
+// what to do.
+func (g *Gate) speaker(x *exchange) (*speaker, *refusal) {
+	request, ref := g.admit(x)
+	if ref != nil && ref.cause == causeStepUp {
+		return nil, ref
+	}
+	absent := func(reason policy.Reason) (*speaker, *refusal) { return nil, refuse(causeNotFound, reason) }
+	if ref != nil {
+		return absent(ref.reason)
+	}
+	s := x.subject
+	// That an emergency could be declared (admit) is no treatment relation.
+	if d, admitted := g.parts.Policy.Admit(request); !admitted {
+		return absent(d.Reason)
+	}
+	switch {
+	case s.Kind == policy.KindPatient:
+		x.person = g.parts.Standings.Key(s.Person)
+		return &speaker{person: s.Person, key: x.person, says: consent.ByPatient, by: "patient"}, nil
+	case s.Kind == policy.KindRepresentative:
+		x.person = g.parts.Standings.Key(s.Person)
+		return &speaker{person: s.Person, key: x.person, says: consent.ByRepresentative, by: "representative (" + s.Authority + ")"}, nil
+	case s.Kind != policy.KindProvider || x.purpose != policy.PurposeTreatment:
+		return absent("not-a-recorder")
+	case len(s.Categories) != 1 || !slices.Contains(g.parts.Consents.Recorders, s.Categories[0]) || s.Organization == "" || s.Practitioner == "":
+		return absent("not-a-recorder")
+	}
+	return &speaker{by: s.Organization + " " + s.Practitioner, office: s.Organization}, nil
+}
+
+// patientName is how a request names the patient: by an identifier or a literal reference, or not at all.
+type patientName struct {
+	identifier fhir.Identifier
+	reference  string
+}
+
+// is makes the speaker one about a person whom the request names: the token's own for all but providers.
+func (g *Gate) is(ctx context.Context, x *exchange, who *speaker, named patientName) *refusal {
+	if named == (patientName{}) {
+		if who.key == "" {
+			return &refusal{cause: causeMalformed, reason: "patient-missing", element: "patient"}
+		}
+		return nil
+	}
+	key, isKey := g.personKey(named)
+	person, ref := fhir.Identifier{}, (*refusal)(nil)
+	switch {
+	case isKey && (who.key == "" || who.key != key):
+		return refuse(causeForbidden, "not-the-patient")
+	case isKey:
+		return nil
+	case named.reference != "":
+		person, ref = g.patientAt(ctx, x, named.reference)
+	default:
+		person, ref = g.declaredPerson(named.identifier)
+	}
+	switch {
+	case ref != nil && ref.cause == causeForbidden: // not at the source, or nobody certain: the same to the caller as somebody else
+		return refuse(causeForbidden, "not-the-patient")
+	case ref != nil && named.reference != "":
+		return ref
+	case ref != nil:
+		return &refusal{cause: causeMalformed, reason: "patient-unknown", element: "patient"}
+	case who.key != "" && g.parts.Standings.Key(person) != who.key:
+		return refuse(causeForbidden, "not-the-patient")
+	}
+	who.person, who.key = person, g.parts.Standings.Key(person)
+	x.person = who.key
+	return nil
+}
+
+// personKey is the person key by which a request names the patient, where it does: as an identifier, or as the id that the patient has
+// at the gateway's own FHIR base.
+func (g *Gate) personKey(named patientName) (consent.PersonKey, bool) {
+	if named.identifier.System == consentfhir.SystemPersonKey {
+		return consent.PersonKey(named.identifier.Value), true
+	}
+	id, is := strings.CutPrefix(strings.TrimPrefix(named.reference, g.parts.PublicURL+"/gateway/"), "Patient/")
+	return consent.PersonKey(id), is && isPersonKey(id)
+}
+
+// isPersonKey reports whether an id has the form of a person key: lower-case hex of 32 bytes.
+func isPersonKey(id string) bool {
+	return len(id) == 64 && strings.Trim(id, "0123456789abcdef") == ""
+}
+
+// patientAt asks a source who a Patient is: the one of the URL at which the gateway shows it, or the only source that there is. An id of
+// one of several sources could be of another person at another.
+func (g *Gate) patientAt(ctx context.Context, x *exchange, reference string) (fhir.Identifier, *refusal) {
+	source := g.parts.Sources[0]
+	at := slices.IndexFunc(g.parts.Sources, func(s *Source) bool { return strings.HasPrefix(reference, g.base(s)+"/") })
+	switch {
+	case at >= 0:
+		source = g.parts.Sources[at]
+	case strings.Contains(reference, ":"):
+		return fhir.Identifier{}, unplaced("is a reference to another server: name the patient by an identifier")
+	case len(g.parts.Sources) > 1:
+		return fhir.Identifier{}, unplaced("is a relative reference, and there are several sources: name the patient by an identifier, or by the URL of the Patient at a source")
+	}
+	id, is := strings.CutPrefix(strings.TrimPrefix(reference, g.base(source)+"/"), "Patient/")
+	if !is || !fhir.IsID(id) {
+		return fhir.Identifier{}, unplaced("is not a reference to a Patient")
+	}
+	x.source = source
+	defer func() { x.source = nil }()
+	m, ref := g.resolve(ctx, x, fhir.PatientName{ID: fhir.ID(id)})
+	if ref != nil {
+		return fhir.Identifier{}, ref
+	}
+	return m.person, nil
+}
+
+// unplaced refuses a reference of which nobody can say whom it means.
+func unplaced(reason string) *refusal {
+	return unacceptable(&consent.FieldError{Field: "patient", Reason: reason})
+}
+
+// ownerOf finds whose record it is that a provider means; patients and representatives mean their own.
+func (g *Gate) ownerOf(ctx context.Context, x *exchange, id consent.RecordID, who *speaker) *refusal {
+	if who.says != "" {
+		return nil
+	}
+	ctx, cancel := g.within(ctx, x, g.parts.Limits.Store)
+	defer cancel()
+	key, err := g.parts.Consents.Store.Owner(ctx, id)
+	if err != nil {
+		return &refusal{cause: causeUnavailable, reason: "store-unavailable", err: err}
+	}
+	if key == "" {
+		return refuse(causeNotFound, "absent")
+	}
+	st, _, err := g.parts.Standings.Standing(ctx, key)
+	if err != nil {
+		return &refusal{cause: causeUnavailable, reason: "store-unavailable", err: err}
+	}
+	if !slices.ContainsFunc(consentfhir.Of(st), func(c consentfhir.Consent) bool { return c.ID == id && who.sees(c) }) {
+		return refuse(causeNotFound, "absent") // nor is the person told of in the event: the caller may not even know that there is one
+	}
+	who.person, who.key, x.person = st.Person, key, key
+	return nil
+}
+
+// reason is why the speaker may see and say what is on file.
+func (who *speaker) reason() policy.Reason {
+	switch who.says {
+	case consent.ByPatient:
+		return policy.ReasonSelf
+	case consent.ByRepresentative:
+		return policy.ReasonRepresentative
+	}
+	return "ok-recorder"
+}
+
+// sees reports whether a Consent is one for this caller: the own ones, or for a provider those that its organization wrote down. Who speaks
+// along sees what was said along, and what waits for that; what somebody of 12 to 15 decides alone is not told.
+func (who *speaker) sees(c consentfhir.Consent) bool {
+	first := c.Records[0]
+	switch {
+	case who.office != "":
+		office, _, _ := strings.Cut(first.RecordedBy, " ")
+		return office == who.office
+	case who.along:
+		waits := first.Status == consent.StatusActive && first.Decision == consent.DecisionPermit
+		return waits || slices.Contains(first.GivenBy, consent.ByRepresentative)
+	}
+	return true
+}
+
+// What a change answers where the speaker may not speak, or means something that is not there, and where the patient decides alone.
+var (
+	errNotHere = errors.New("consent is not there for this caller")
+	errSilent  = &consent.FieldError{Field: "given_by", Reason: "is a representative, who has no say at the age of the patient"}
+)
+
+// entitled gives what decides whether the speaker may speak for the person, on any standing of that person: representatives by age and
+// authority (decision.md, rule 4, and The consent state, A), with the birth date that a source knows. It also finds out how they may.
+func (g *Gate) entitled(ctx context.Context, x *exchange, who *speaker) (func(consent.Standing) error, *refusal) {
+	if who.says != consent.ByRepresentative {
+		return func(consent.Standing) error { return nil }, nil
+	}
+	m, ref := g.anywhere(ctx, x, who.person)
+	if ref != nil {
+		return nil, ref
+	}
+	request := g.request(x)
+	request.Category = fhir.CategoryConsent
+	return func(st consent.Standing) error {
+		at := st.Newest
+		if now := g.parts.Now(); now.After(at) {
+			at = now
+		}
+		who.along, who.silent = false, false
+		for _, born := range m.births {
+			d, along := g.parts.Policy.Speaks(policy.Input{At: at, Request: request, Patient: policy.Patient{
+				Key: who.key, BirthDate: born, Deceased: m.deceased, Flags: st.Flags,
+			}})
+			if !d.Permit {
+				x.reason = d.Reason
+				return errNotHere
+			}
+			q := consent.Query{At: at, Born: born, Incapacitated: st.Flags.Incapacitated}
+			who.along, who.silent = who.along || along, who.silent || !q.MaySpeak(who.says)
+		}
+		return nil
+	}, nil
+}
+
+// anywhere looks for a person at the sources, one after the other, until one knows the person.
+func (g *Gate) anywhere(ctx context.Context, x *exchange, person fhir.Identifier) (*mapped, *refusal) {
+	defer func() { x.source = nil }()
+	worst := refuse(causeNotFound, "patient-unresolved")
+	for _, s := range g.parts.Sources {
+		x.source = s
+		m, ref := g.resolveIdentifier(ctx, x, person)
+		if ref == nil {
+			return m, nil
+		}
+		if ref.cause != causeForbidden {
+			worst = &refusal{cause: causeUnavailable, reason: ref.reason, err: cmp.Or(ref.err, errors.New("a source did not say who the patient is"))}
+		}
+	}
+	return nil, worst
+}
