@@ -107,11 +107,48 @@ func (o *oracle) patients(typ string, body, readable *node, contained []*node) (
 			}
 		}
 	}
+	ok = ok && o.patientsStandRight(typ, readable)
 	visitMembers(nil, readable, check(true))
 	for _, c := range contained {
+		inner, _ := c.get("resourceType").(string)
+		ok = ok && o.patientsStandRight(inner, c)
 		visitMembers(nil, c, check(false))
 	}
 	return sortedSet(distinct), ok
+}
+
+// patientsStandRight reports whether every reference that names a patient stands in a list where its element is one, and in none where it
+// is none; elements of which the table says nothing may be either.
+func (o *oracle) patientsStandRight(typ string, n *node) bool {
+	rule, known := ruleFor(o.Version, typ)
+	right := true
+	var look func(path []string, v any)
+	look = func(path []string, v any) {
+		switch v := v.(type) {
+		case []any:
+			for _, e := range v {
+				look(append(slices.Clip(path[:len(path)-1]), path[len(path)-1]+"[]"), e)
+			}
+		case *node:
+			ref, _ := v.get("reference").(string)
+			target, _, _ := o.referenceTarget(ref)
+			shape := strings.Join(path, ".")
+			if due, listed := rule.shapes[strings.ReplaceAll(shape, "[]", "")]; listed && target == "Patient" && shape != due {
+				right = false
+			}
+			for _, name := range v.names {
+				value := v.values[name]
+				if slices.Contains(keywords[kwAttachment], name) {
+					name = "content" // one of them is an element that can refer; the reader does not tell them apart
+				}
+				look(append(slices.Clip(path), name), value)
+			}
+		}
+	}
+	if known {
+		look(nil, n)
+	}
+	return right
 }
 
 // visitMembers calls f with the value of every member, and not with the elements of arrays.
@@ -247,7 +284,7 @@ func (o *oracle) restricts(n *node) bool {
 	}
 	if n.has("securityLabel") {
 		label := n.get("securityLabel")
-		if _, single := label.(*node); !single && !allObjects(label) {
+		if !allObjects(label) {
 			return true
 		}
 		for _, concept := range concepts(label) {

@@ -478,6 +478,10 @@ func (o *oracle) badClassification(n *node) bool {
 		if !single && (r.Element == "code" || !allObjects(v)) {
 			return true
 		}
+		rule, _ := ruleFor(o.Version, typ)
+		if due := rule.shapes[r.Element]; due != "" && single == strings.HasSuffix(due, "[]") {
+			return true
+		}
 		for _, c := range concepts(v) {
 			if len(c.names) == 0 || c.has("coding") && !allObjects(c.get("coding")) {
 				return true

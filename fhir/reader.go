@@ -51,7 +51,15 @@ type readType struct {
 	class   Class
 	patient bool
 	member  [][]keyword // paths of the references that decide membership
+	shapes  []elementShape
 	rules   *typeCategories
+}
+
+// elementShape says of an element that may refer to a patient, or that classifies, which of the names that lead to it are those of lists:
+// bit n of lists is of path[n-1].
+type elementShape struct {
+	path  []keyword
+	lists uint8
 }
 
 // NewReader checks the options and makes a Reader of them.
@@ -89,6 +97,9 @@ func NewReader(o ReaderOptions) (*Reader, error) {
 		for _, path := range rule.member {
 			t.member = append(t.member, r.memberPath(path))
 		}
+		for _, path := range slices.Sorted(maps.Keys(rule.shapes)) {
+			t.shapes = append(t.shapes, r.elementShape(rule.shapes[path]))
+		}
 		r.types[name] = t
 	}
 	return r, nil
@@ -102,6 +113,30 @@ func (r *Reader) memberPath(path string) []keyword {
 	}
 	r.decides[kws[len(kws)-1]] = true
 	return kws
+}
+
+// elementShape turns a shape of the table into keywords.
+func (r *Reader) elementShape(shape string) elementShape {
+	var s elementShape
+	for name := range strings.SplitSeq(shape, ".") {
+		name, list := strings.CutSuffix(name, "[]")
+		s.path = append(s.path, r.lexicon.member(name))
+		if list {
+			s.lists |= 1 << len(s.path)
+		}
+	}
+	return s
+}
+
+// hasShape reports whether an element is a list where the standard has a list, and none where it has none. What the table does not know
+// may have any shape.
+func (t *readType) hasShape(path []keyword, lists uint8) bool {
+	for _, s := range t.shapes {
+		if slices.Equal(s.path, path) {
+			return s.lists == lists
+		}
+	}
+	return true
 }
 
 // Resource reads the answer to a read: the resource of exactly this type and id. Everything else is an ErrContent.
@@ -181,7 +216,7 @@ func (w *walk) reset(r *Reader, body []byte) {
 		w.r, w.recent = r, [64]*readType{}
 		w.known.reset()
 	}
-	w.depth, w.trail = 0, 0
+	w.depth, w.trail, w.lists = 0, 0, 0
 	w.turn++
 	w.outer, w.strange = 0, w.strange[:0]
 	w.edits, w.attachments = w.edits[:0], w.attachments[:0]

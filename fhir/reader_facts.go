@@ -20,6 +20,7 @@ type part struct {
 	text, link, linkTwin span // members; zero when absent
 	idOdd                bool // a member of another JSON type than R4 gives it
 	categoryOdd, codeOdd bool
+	category             shape // 0 when absent
 }
 
 // referenceKind says how an object refers.
@@ -39,9 +40,10 @@ type reference struct {
 	kind          referenceKind
 	text, typ     token
 	typeOdd       bool
-	contained     bool
+	part          int // in which it stands; 0 is the resource itself
 	path          [3]keyword
 	names         uint8 // of path; more than its length where it does not fit
+	lists         uint8 // bit n: path[:n] leads through a list
 	display, twin span  // members; zero when absent
 }
 
@@ -102,11 +104,11 @@ func (w *walk) noteTop(kw keyword, at span, t token, s shape) {
 	case kwLinkTwin:
 		p.linkTwin = at
 	case kwCategory:
-		p.categoryOdd = p.categoryOdd || !s.is(isObject|ofObjects)
+		p.category, p.categoryOdd = s, p.categoryOdd || !s.is(isObject|ofObjects)
 	case kwCode:
 		p.codeOdd = p.codeOdd || !s.is(isObject)
 	case kwSecurityLabel:
-		if !s.is(isObject | ofObjects) {
+		if !s.is(ofObjects) { // a list in every type that has it
 			w.restrict()
 		}
 	case kwConfidentiality:
@@ -191,7 +193,7 @@ func (w *walk) closeReference(o *object, d int) {
 
 // refer records a reference whose names are path[:d].
 func (w *walk) refer(ref reference, d int) {
-	ref.contained = w.current > 0
+	ref.part, ref.lists = w.current, w.lists
 	copy(ref.path[:], w.path[:d])
 	ref.names = uint8(min(d, 255))
 	w.references = append(w.references, ref)

@@ -87,10 +87,19 @@ func (w *walk) judgePart(v *verdict, i int) {
 		return
 	}
 	if r := t.rules; r != nil {
-		v.odd = v.odd || r.byCategory && p.categoryOdd || r.byCode && p.codeOdd
+		v.odd = v.odd || r.byCategory && (p.categoryOdd || !t.hasCategory(p.category)) || r.byCode && p.codeOdd
 	}
 	one := w.classify(t.rules, i)
 	v.categories.union(&one)
+}
+
+// hasCategory reports whether the category, where there is one, is a list or none as the type has it. A code is never a list.
+func (t *readType) hasCategory(s shape) bool {
+	lists := uint8(0)
+	if s.is(isArray) {
+		lists = 1 << 1
+	}
+	return s == 0 || t.hasShape([]keyword{kwCategory}, lists)
 }
 
 // classify is what a part falls in by its type, category and code.
@@ -116,7 +125,7 @@ func (w *walk) classify(rules *typeCategories, i int) categorySet {
 // judgeReference takes a reference into account: does it name a patient, does it decide, may its display stay.
 func (c *Contents) judgeReference(v *verdict, ref *reference) {
 	w := &c.walk
-	if v.typ.patient && !ref.contained && ref.path[0] == kwLink {
+	if v.typ.patient && ref.part == 0 && ref.path[0] == kwLink {
 		return // goes with the element (RM-10)
 	}
 	target := targetRef{typ: w.declared(ref)}
@@ -158,7 +167,7 @@ func (c *Contents) judgeReference(v *verdict, ref *reference) {
 // namePatient takes a patient that is named.
 func (c *Contents) namePatient(v *verdict, ref *reference, target targetRef) {
 	switch {
-	case target.kind != localTarget:
+	case target.kind != localTarget, !c.hasShape(v, ref):
 		v.odd = true
 	case v.patient == nil:
 		v.patient = target.id
@@ -168,9 +177,18 @@ func (c *Contents) namePatient(v *verdict, ref *reference, target targetRef) {
 	v.member = v.member || ref.kind == literalReference && v.typ.decides(ref)
 }
 
+// hasShape reports whether a reference stands in a list where its type has one, and in none where it has none.
+func (c *Contents) hasShape(v *verdict, ref *reference) bool {
+	t := v.typ
+	if ref.part > 0 {
+		t = c.walk.typeOf(c.walk.bytes(c.walk.parts[ref.part].typ)) // none is odd already
+	}
+	return t == nil || int(ref.names) > len(ref.path) || t.hasShape(ref.path[:ref.names], ref.lists)
+}
+
 // decides reports whether a reference stands where membership is decided.
 func (t *readType) decides(ref *reference) bool {
-	if ref.contained || int(ref.names) > len(ref.path) {
+	if ref.part > 0 || int(ref.names) > len(ref.path) {
 		return false
 	}
 	for _, path := range t.member {

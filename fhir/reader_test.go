@@ -258,6 +258,8 @@ func TestAttribution(t *testing.T) {
 		{"RF-9 a conditional patient beside the subject", with(`"focus":[{"reference":"Patient?identifier=x|1"}]`), ""},
 		{"RF-9 a conditional practitioner", with(`"performer":[{"reference":"Practitioner?identifier=x|1"}]`), "A"},
 		{"RF-9 conditional of no type", with(`"performer":[{"reference":"Foo?identifier=x|1"}]`), ""},
+		{"RF-11 the subject is an array", obs(`"subject":[{"reference":"Patient/A"}]`), ""},
+		{"RF-11 the focus is no array", with(`"focus":{"reference":"Patient/A"}`), ""},
 		{"RF-11 reference is an array", obs(`"subject":{"reference":["Patient/A"]}`), ""},
 		{"RF-11 reference is a number", obs(`"subject":{"reference":1}`), ""},
 		{"RF-11 reference is null elsewhere", with(`"focus":[{"reference":null}]`), ""},

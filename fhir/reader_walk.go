@@ -94,6 +94,7 @@ type walk struct {
 	familiar []familiars
 	path     []keyword // the names that lead from the resource to the value that is read
 	depth    int
+	lists    uint8 // bit n: path[:n] leads to a list that is open, as far as n goes
 	recent   [64]*readType
 
 	facts // of the resource that is read
@@ -291,6 +292,8 @@ func (w *walk) array(i, d int) (int, shape) {
 	if i = w.enter(i); i < 0 {
 		return -1, 0
 	}
+	before := w.lists
+	w.lists |= 1 << d
 	elements, objects, gone, when := 0, 0, 0, isRemoved
 	for more := w.at(i) != ']'; more; elements++ {
 		from := uint32(i)
@@ -319,6 +322,7 @@ func (w *walk) array(i, d int) (int, shape) {
 	if elements > 0 && gone == elements {
 		s |= when
 	}
+	w.lists = before
 	return w.leave(i), s
 }
 

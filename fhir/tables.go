@@ -31,6 +31,8 @@ type typeRule struct {
 	patientParam string
 	// params are all standard search parameters of the type, refused ones included; of a shared type, those that are included by.
 	params map[string]paramRule
+	// shapes are the elements that may refer to a patient and those that classify, by their paths, with [] behind each name of a list.
+	shapes map[string]string
 	// reason is why a type is not searched, fit for the caller; empty for ClassPatient.
 	reason string
 }
@@ -107,6 +109,7 @@ type tableSource struct {
 	operations byReason
 	iterate    string
 	elements   []map[string]paramElements // of types in bound and shared
+	shapes     map[string]string          // of types in bound
 }
 
 // boundType is a served type as it is written down: names of parameters, by their kind.
@@ -136,12 +139,12 @@ var (
 	r4 = tableSource{
 		bound: []map[string]boundType{r4BoundAToE, r4BoundFToZ}, local: r4Nictiz,
 		shared: r4Shared, sharedRefs: r4SharedRefs, refused: r4Refused, operations: r4Operations, iterate: "_include:iterate",
-		elements: []map[string]paramElements{r4Elements, r4NictizElements},
+		elements: []map[string]paramElements{r4Elements, r4NictizElements}, shapes: r4Shapes,
 	}.table()
 	stu3 = tableSource{
 		bound: []map[string]boundType{stu3BoundAToE, stu3BoundFToZ}, local: stu3Nictiz,
 		shared: stu3Shared, sharedRefs: stu3SharedRefs, refused: stu3Refused, operations: stu3Operations, iterate: "_include:recurse",
-		elements: []map[string]paramElements{stu3Elements, stu3NictizElements},
+		elements: []map[string]paramElements{stu3Elements, stu3NictizElements}, shapes: stu3Shapes,
 	}.table()
 )
 
@@ -196,6 +199,7 @@ func (s tableSource) table() *table {
 	for _, types := range s.bound {
 		for name, typ := range types {
 			t.types[name] = typ.rule(s.local[name])
+			t.types[name].addShapes(s.shapes[name])
 			t.served = append(t.served, name)
 		}
 	}
@@ -235,6 +239,14 @@ func (b boundType) rule(local boundType) *typeRule {
 	b.addTo(r.params)
 	local.addTo(r.params)
 	return r
+}
+
+// addShapes says which elements are lists.
+func (r *typeRule) addShapes(shapes string) {
+	r.shapes = map[string]string{}
+	for _, shape := range strings.Fields(shapes) {
+		r.shapes[strings.ReplaceAll(shape, "[]", "")] = shape
+	}
 }
 
 func (b boundType) addTo(params map[string]paramRule) {

@@ -14,15 +14,7 @@ import (
 func TestMembershipIsOfTheCompartment(t *testing.T) {
 	t.Parallel()
 	for v, folder := range map[Version]string{R4: "testdata/r4/", STU3: "testdata/stu3/"} {
-		b, err := os.ReadFile(folder + "types.json")
-		if err != nil {
-			t.Fatal(err)
-		}
-		var types []compartmentType
-		if err := json.Unmarshal(b, &types); err != nil {
-			t.Fatal(err)
-		}
-		for _, typ := range types {
+		for _, typ := range compartmentTypes(t, folder) {
 			rule, ok := ruleFor(v, typ.Type)
 			if !ok || rule.class != ClassPatient || typ.Type == typePatient {
 				continue
@@ -53,7 +45,23 @@ type compartmentType struct {
 	Paths                []struct {
 		Path        string
 		Compartment bool
+		Shape       string // the path with [] behind each name of a list
 	}
+	Classifying []string // category and code, as shapes
+}
+
+// compartmentTypes reads those of a version.
+func compartmentTypes(t *testing.T, folder string) []compartmentType {
+	t.Helper()
+	b, err := os.ReadFile(folder + "types.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var types []compartmentType
+	if err := json.Unmarshal(b, &types); err != nil {
+		t.Fatal(err)
+	}
+	return types
 }
 
 // decides reports whether an element may decide whose the resource is.

@@ -84,7 +84,7 @@ var referenceLeaks = []leak{
 		s.hides(referring(`{"reference":"Patient/LEAK-D"}`)) // another id, and there is no such patient
 	}},
 	{"RF-11", "A subject of another shape hides the resource, and one that stands twice makes the whole answer unusable", func(s *stage) {
-		for _, subject := range []string{`[` + toD + `,` + toB + `]`, `[` + toD + `,null]`, `1`, `null`, `{}`, `"Patient/PATIENT-D"`, `{"reference":["Patient/PATIENT-D"]}`, `{"reference":null}`, `{"reference":{"reference":"Patient/PATIENT-D"}}`,
+		for _, subject := range []string{`[` + toD + `]`, `[` + toD + `,` + toB + `]`, `[` + toD + `,null]`, `1`, `null`, `{}`, `"Patient/PATIENT-D"`, `{"reference":["Patient/PATIENT-D"]}`, `{"reference":null}`, `{"reference":{"reference":"Patient/PATIENT-D"}}`,
 			`{"_reference":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"unknown"}]}}`, `{"display":"D"}`, `[]`, `true`} {
 			s.hides(referring(subject))
 		}

@@ -23,7 +23,7 @@ func newMaker(t *testing.T, s *stage) *maker {
 	t.Helper()
 	m := &maker{stage: s, members: map[string]string{}, params: map[string][]param{}}
 	for _, typ := range fhir.Types(fhir.R4) {
-		for _, path := range []string{"subject", "patient", "beneficiary", "participant[].actor", "actor", "deliverTo"} {
+		for _, path := range []string{"subject", "subject[]", "patient", "beneficiary", "participant[].actor", "actor", "deliverTo"} {
 			r := object{"resourceType": typ, "id": "x"}
 			put(r, path, object{"reference": "Patient/p"})
 			err := s.reader.Resource(m.entry(r).raw, fhir.LocalReference{Type: typ, ID: "x"}, &m.contents)
