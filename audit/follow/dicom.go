@@ -27,7 +27,6 @@ type dicomEvent struct {
 	ID          dicomCode   `xml:"EventID"`
 	Types       []dicomCode `xml:"EventTypeCode"`
 	Description string      `xml:"EventOutcomeDescription,omitempty"`
-	Purposes    []dicomCode `xml:"PurposeOfUse"`
 }
 
 type dicomCode struct {
@@ -131,7 +130,7 @@ func renderDICOM(e audit.Event, form audit.FHIROptions) ([]byte, error) {
 	m := dicomMessage{
 		Event: dicomEvent{
 			Action: f.Action, Time: f.Recorded, Outcome: f.Outcome, ID: f.Type.dicom(), Types: codes(f.Subtype),
-			Description: f.OutcomeDesc, Purposes: concepts(f.PurposeOfEvent...),
+			Description: f.OutcomeDesc,
 		},
 		Source: dicomSource{Site: f.Source.Site, ID: f.Source.Observer.id(), Types: codes(f.Source.Type)},
 	}
@@ -141,10 +140,14 @@ func renderDICOM(e audit.Event, form audit.FHIROptions) ([]byte, error) {
 			Network: a.Network.Address, NetworkType: a.Network.Type, Roles: append(concepts(a.Type), concepts(a.Role...)...),
 		})
 	}
-	m.Objects = append(m.Objects, dicomObject{
-		ID: string(e.ID), Type: typeSystem, Role: roleSecurityResource,
+	event := dicomObject{
+		ID: string(e.ID), Type: typeSystem, Role: roleSecurityResource, Name: "Access event",
 		IDType: dicomCode{Code: "event-id", System: "urn:zorgsluis:audit-entity", Text: "Access event"},
-	})
+	}
+	for _, purpose := range concepts(f.PurposeOfEvent...) { // the schema has no place of its own for them
+		event.detail("purpose-of-use", purpose.Code)
+	}
+	m.Objects = append(m.Objects, event)
 	for _, entity := range f.Entity {
 		m.Objects = append(m.Objects, entity.dicom())
 	}
@@ -162,7 +165,12 @@ const (
 	roleSecurityResource = "13"
 )
 
-// dicom renders an entity. DICOM allows a name or a query, as FHIR does (sev-1).
+// detail adds a detail to an object.
+func (o *dicomObject) detail(name, value string) {
+	o.Details = append(o.Details, dicomDetail{Type: name, Value: base64.StdEncoding.EncodeToString([]byte(value))})
+}
+
+// dicom renders an entity. DICOM wants a name or a query, of which FHIR allows one (sev-1) and needs none.
 func (e fhirEntity) dicom() dicomObject {
 	o := dicomObject{
 		ID: e.What.id(), Type: typeSystem, Role: e.Role.Code, Name: e.Name, Query: e.Query,
@@ -176,8 +184,11 @@ func (e fhirEntity) dicom() dicomObject {
 	case !strings.HasSuffix(e.Type.System, "/audit-entity-type"):
 		o.IDType = e.Type.dicom() // which of our own it is
 	}
+	if o.Name == "" && o.Query == "" {
+		o.Name = o.IDType.Text
+	}
 	for _, d := range e.Detail {
-		o.Details = append(o.Details, dicomDetail{Type: d.Type, Value: base64.StdEncoding.EncodeToString([]byte(d.Value))})
+		o.detail(d.Type, d.Value)
 	}
 	return o
 }
