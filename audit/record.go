@@ -16,6 +16,8 @@ var (
 	ErrTooLate = errors.New("audit: the decision no longer holds")
 	// ErrConflict: the standing is not at the generation that the change was made for. Nothing was changed.
 	ErrConflict = errors.New("audit: the standing is at another generation")
+	// ErrFull: as much is on file for the person as can be. Nothing was changed; what is on file can be ended, and everything refused.
+	ErrFull = errors.New("audit: too much on file for one person")
 	// ErrUnavailable: the store did not answer, or not as it must. The outcome may be unknown.
 	ErrUnavailable = errors.New("audit: store unavailable")
 )

@@ -15,9 +15,9 @@ type OwnSearch struct {
 	Patient PatientName // named by the caller; not needed where the token says who asks
 	// Reference names the patient instead: Patient/[id], or the URL of one.
 	Reference string
-	Params  []Param     // what narrows the search, in canonical order; all must hold
-	Count   int         // _count; 0 when it was not given
-	Cursor  string      // a sealed page link, which then stands alone
+	Params    []Param // what narrows the search, in canonical order; all must hold
+	Count     int     // _count; 0 when it was not given
+	Cursor    string  // a sealed page link, which then stands alone
 }
 
 // ownKind is the kind of value that a parameter of an own search takes.

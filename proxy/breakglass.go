@@ -176,6 +176,10 @@ func (g *Gate) declare(ctx context.Context, x *exchange, person fhir.Identifier,
 		},
 	}
 	standing, err := g.parts.Declarations.Change(ctx, change)
+	if errors.Is(err, audit.ErrFull) {
+		x.emergency = nil // none was declared
+		return answer{}, refuse(causeThrottled, audit.ReasonDeclarationLimit)
+	}
 	if err != nil {
 		return answer{}, &refusal{cause: causeUnavailable, reason: "declaration-not-recorded", err: err}
 	}

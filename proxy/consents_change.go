@@ -105,6 +105,8 @@ func (g *Gate) unchanged(x *exchange, err error) *refusal {
 		return refuse(causeNotFound, reason)
 	case errors.Is(err, audit.ErrConflict):
 		return refuse(causeConflict, "version-conflict")
+	case errors.Is(err, audit.ErrFull):
+		return unacceptable(&consent.FieldError{Field: "Consent", Reason: "is one too many: as much is on file as can be for one person. What is there can be ended, and everything stopped"})
 	case errors.Is(err, audit.ErrUnavailable):
 		return &refusal{cause: causeOutcomeUnknown, reason: "outcome-unknown", err: err}
 	}

@@ -143,7 +143,7 @@ func (g *Gate) object(ctx context.Context, x *exchange, r *http.Request, q conse
 		case err != nil:
 			return err
 		case before == nil:
-			st.Records = append(st.Records, fresh...)
+			st.Records = append(withoutOldEnd(st.Records), fresh...)
 		case before.EmergencyException == w.exception && before.Method == records[0].Method && !saidSince(st, before):
 			return errUnchanged
 		default:
@@ -155,9 +155,27 @@ func (g *Gate) object(ctx context.Context, x *exchange, r *http.Request, q conse
 	return g.changeConsents(ctx, x, who, change)
 }
 
-// mostObjections is how many total objections a person has on file before those of the same speaker share one, whoever wrote them down:
-// the room for objections is bounded, and there is always some.
+// mostObjections is how many total objections a person has on file before one more takes the place of another: of the oldest that was
+// withdrawn, which says nothing any more and stays in the history, or of one by the same, whoever wrote it down. The room for objections
+// is bounded, and there is always some.
 const mostObjections = 50
+
+// withoutOldEnd makes room for a total objection where there are many.
+func withoutOldEnd(records []consent.Record) []consent.Record {
+	total, oldest := 0, -1
+	for i := range records {
+		if r := &records[i]; r.IsTotalObjection() {
+			total++
+			if oldest < 0 && r.Status == consent.StatusWithdrawn {
+				oldest = i
+			}
+		}
+	}
+	if total < mostObjections || oldest < 0 {
+		return records
+	}
+	return slices.Delete(records, oldest, oldest+1)
+}
 
 // objectionOf finds the total objection on file that the speaker's takes the place of.
 func objectionOf(st *consent.Standing, who *speaker, by string) *consent.Record {

@@ -247,24 +247,55 @@ func failingEdit(t *testing.T, s *redisstore.Store) {
 }
 
 func boundsOfOnePerson(t *testing.T, s *redisstore.Store) {
-	fill := func(n int) func(*consent.Standing) error {
+	add := func(n int, r consent.Record) func(*consent.Standing) error {
 		return func(st *consent.Standing) error {
+			r.Status, r.GivenBy = "active", []string{"patient"}
 			for range n {
-				st.Records = append(st.Records, consent.Record{Status: "active", Decision: "deny", GivenBy: []string{"patient"}})
+				st.Records = append(st.Records, r)
 			}
 			return nil
 		}
 	}
-	if st := change(t, s, alice, fill(redisstore.MaxRecords)); len(st.Records) != redisstore.MaxRecords {
+	end := func(st *consent.Standing) error {
+		for i := range st.Records {
+			st.Records[i].Status, st.Records[i].WithdrawnBy = "withdrawn", []string{"patient"}
+		}
+		return nil
+	}
+	gp, everything := consent.Record{Decision: "permit", Party: consent.Side{Category: "gp"}}, consent.Record{Decision: "deny"}
+	refused := func(person fhir.Identifier, why string, apply func(*consent.Standing) error) {
+		t.Helper()
+		_, err := s.Change(t.Context(), audit.Change{Person: person, Apply: apply, Event: consentEvent()})
+		if !errors.Is(err, redisstore.ErrTooLarge) || !errors.Is(err, audit.ErrFull) {
+			t.Errorf("%s: got %v, want ErrTooLarge", why, err)
+		}
+	}
+	if st := change(t, s, alice, add(redisstore.MaxRecords, gp)); len(st.Records) != redisstore.MaxRecords {
 		t.Errorf("got %d records", len(st.Records))
 	}
-	_, err := s.Change(t.Context(), audit.Change{Person: alice, Apply: fill(1), Event: consentEvent()})
-	wantErr(t, err, redisstore.ErrTooLarge)
-	_, err = s.Change(t.Context(), audit.Change{Person: bob, Event: consentEvent(), Apply: func(st *consent.Standing) error {
+	refused(alice, "one more", add(1, gp))
+	change(t, s, alice, add(1, everything))
+	change(t, s, alice, add(redisstore.MaxObjections-1, everything))
+	refused(alice, "one objection too many", add(1, everything))
+	if st := change(t, s, alice, end); st.Records[0].WithdrawnAt.IsZero() {
+		t.Error("nothing was withdrawn")
+	}
+
+	// The last eighth of the bytes is for what ends.
+	long := gp
+	long.Method = string(make([]byte, 950))
+	change(t, s, bob, add(800, long))
+	refused(bob, "more bytes", add(1, consent.Record{Decision: "permit", Party: gp.Party, Method: string(make([]byte, 128<<10))}))
+	refused(bob, "other bytes", func(st *consent.Standing) error {
+		st.Records[0].Method = string(make([]byte, 128<<10))
+		return nil
+	})
+	refused(bob, "an objection, and more beside", func(st *consent.Standing) error {
 		st.Flags.RepresentativesBlocked = []string{string(make([]byte, 1<<20))}
 		return nil
-	}})
-	wantErr(t, err, redisstore.ErrTooLarge)
+	})
+	change(t, s, bob, add(1, everything))
+	change(t, s, bob, end)
 }
 
 func idsLeadToThePerson(t *testing.T, s *redisstore.Store) {

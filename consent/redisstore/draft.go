@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -42,7 +43,7 @@ func (e *edit) draft(st *consent.Standing, now time.Time, last string) (draft, e
 	if err != nil {
 		return draft{}, fmt.Errorf("change: %w", err)
 	}
-	if len(plain) > s.o.StandingBytes {
+	if room := s.o.StandingBytes; len(plain) > room || len(plain) > room-room/8 && !before.onlyEnds(st) {
 		return draft{}, fmt.Errorf("change: %w: %d bytes", ErrTooLarge, s.o.StandingBytes)
 	}
 	d.stamps = stamps
@@ -59,13 +60,14 @@ func (e *edit) draft(st *consent.Standing, now time.Time, last string) (draft, e
 
 // inventory is what was on file before an edit, as far as an edit may not touch it.
 type onFile struct {
-	stamps map[stampKey]time.Time
-	ids    map[string]bool
-	open   map[consent.DeclarationID]bool
+	stamps  map[stampKey]time.Time
+	ids     map[string]bool
+	open    map[consent.DeclarationID]bool
+	records []consent.Record
 }
 
 func inventory(st *consent.Standing) onFile {
-	f := onFile{map[stampKey]time.Time{}, map[string]bool{}, map[consent.DeclarationID]bool{}}
+	f := onFile{map[stampKey]time.Time{}, map[string]bool{}, map[consent.DeclarationID]bool{}, slices.Clone(st.Records)}
 	for key, t := range stampsOf(st) {
 		f.stamps[key] = *t
 		f.ids[key.ID] = true
@@ -86,10 +88,34 @@ func (f onFile) keep(st *consent.Standing, now time.Time) {
 	}
 }
 
+// onlyEnds reports whether an edit did no more than end: records are withdrawn, or refuse everything, and no declaration came.
+func (f onFile) onlyEnds(st *consent.Standing) bool {
+	byID := make(map[consent.RecordID]consent.Record, len(f.records))
+	for _, r := range f.records {
+		byID[r.ID] = r
+	}
+	for _, r := range st.Records {
+		before, known := byID[r.ID]
+		if r.Status == consent.StatusWithdrawn {
+			before.Status, before.WithdrawnAt, before.WithdrawnBy = r.Status, r.WithdrawnAt, r.WithdrawnBy
+		}
+		if !r.IsTotalObjection() && (!known || !reflect.DeepEqual(r, before)) {
+			return false
+		}
+	}
+	return !slices.ContainsFunc(st.Declarations, func(d consent.Declaration) bool { return !f.ids[string(d.ID)] })
+}
+
 // name gives ids to what has none, and finds out which ids are new and which reviews were opened and closed. An id is of the
 // person's own shard, so that it leads there, and unique.
 func (s *Store) name(shard int, st *consent.Standing, before onFile, d *draft) error {
-	if len(st.Records) > MaxRecords || len(st.Declarations) > MaxRecords {
+	total := 0
+	for i := range st.Records {
+		if st.Records[i].IsTotalObjection() {
+			total++
+		}
+	}
+	if len(st.Records)-min(total, MaxObjections) > MaxRecords || len(st.Declarations) > MaxRecords {
 		return fmt.Errorf("%w: %d records", ErrTooLarge, MaxRecords)
 	}
 	seen := map[string]bool{}

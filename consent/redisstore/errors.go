@@ -31,8 +31,8 @@ var (
 
 	// ErrNotFound: no such id.
 	ErrNotFound = errors.New("redisstore: not found")
-	// ErrTooLarge: one person would have more on file than the bounds allow. Nothing was changed.
-	ErrTooLarge = errors.New("redisstore: too much on file for one person")
+	// ErrTooLarge: one person would have more on file than the bounds allow. Nothing was changed. What ends consents has room of its own.
+	ErrTooLarge = fmt.Errorf("%w: over the bounds of the store", audit.ErrFull)
 	// ErrInvalid: an argument has a wrong form; a stamp or id was set that only the store may set.
 	ErrInvalid = errors.New("redisstore: invalid argument")
 

@@ -12,6 +12,8 @@ import (
 const (
 	// MaxRecords is how many consent records one person can have on file, and how many declarations.
 	MaxRecords = 1000
+	// MaxObjections is how many total objections may be there beside so many records: there is room to stop everything.
+	MaxObjections = 100
 	// MaxShards is the most that ids and keys are made for.
 	MaxShards = 1024
 
@@ -45,7 +47,7 @@ type Options struct {
 	Replicas int
 
 	EventsPerPerson int           // newest events kept for the patient's own view; default 500
-	StandingBytes   int           // most bytes of one standing; default 1 MiB
+	StandingBytes   int           // most bytes of one standing; default 1 MiB. An eighth of it is for what ends consents
 	Timeout         time.Duration // of one call, its repeat included; default 800 ms, so that 503 follows within a second
 	BatchCalls      int           // most calls in one pipeline; default 256
 	QueuedCalls     int           // most calls that wait per master; default 4096; more are refused at once

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"zorgsluis/audit"
+	"zorgsluis/consent"
+	"zorgsluis/consent/redisstore"
 	"zorgsluis/internal/demo"
 )
 
@@ -94,8 +96,7 @@ func TestPatientGivesReadsChangesAndWithdraws(t *testing.T) {
 
 	created := g.ask(patient, sending(t, "POST", "/gateway/Consent", consentFor(johanna))).wantStatus(t, http.StatusCreated, "create")
 	w.wantEvent(created, audit.OutcomePermit, "recorded")
-	consent := created.resource(t)
-	id, etag := consent["id"].(string), created.header.Get("ETag")
+	id, etag := created.resource(t)["id"].(string), created.header.Get("ETag")
 	location := strings.TrimPrefix(created.header.Get("Location"), g.base)
 	if !strings.HasPrefix(location, "/gateway/Consent/"+id+"/_history/") || etag == "" || strings.Contains(created.body, johanna.BSN) {
 		t.Fatalf("got Location %q, ETag %q\n%s", location, etag, created.body)
@@ -577,4 +578,41 @@ func TestConsentHistoryByPage(t *testing.T) {
 	for query, status := range map[string]int{"?_count=0": 400, "?_since=yesterday": 400, "?_since=2026": 400, "?status=active": 400, "?_cursor=AAAA": 404, "?_sort=x": 400} {
 		g.ask(patient, get("/gateway/Consent/"+id+"/_history"+query)).wantStatus(t, status, query).wantNothing(t, query)
 	}
+}
+
+// TestStopEverythingAtTheBound: with as many consents and objections on file as can be, one more is refused as such; each can be withdrawn, and everything
+// stopped, however often.
+func TestStopEverythingAtTheBound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g, _ := consentGateway(w)
+	johanna, gp := demo.Johanna(), demo.GP()
+	patient := demo.Patient("patient-johanna", johanna)
+	err := w.change(johanna.Identifier(), func(st *consent.Standing) error {
+		for range redisstore.MaxRecords {
+			st.Records = append(st.Records, permit(partyGP))
+		}
+		for range redisstore.MaxObjections {
+			ended := deny(consent.Side{})
+			ended.Status, ended.WithdrawnBy = consent.StatusWithdrawn, []string{consent.ByPatient}
+			st.Records = append(st.Records, ended)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.ask(gp, search("Condition", johanna)).wantStatus(t, http.StatusOK, "permitted")
+	full := g.ask(patient, sending(t, "POST", "/gateway/Consent", consentFor(johanna))).wantStatus(t, http.StatusUnprocessableEntity, "one more")
+	w.wantEvent(full, audit.OutcomeDeny, "consent-unacceptable")
+	stop := question{method: "POST", path: "/gateway/$object"}
+	id := g.ask(patient, stop).wantStatus(t, http.StatusCreated, "stop everything").resource(t)["id"].(string)
+	g.ask(gp, search("Condition", johanna)).wantStatus(t, http.StatusForbidden, "stopped")
+	for range 3 {
+		g.ask(patient, question{method: "POST", path: "/gateway/Consent/" + id + "/$withdraw"}).wantStatus(t, http.StatusOK, "not any more")
+		id = g.ask(patient, stop).wantStatus(t, http.StatusCreated, "stop everything again").resource(t)["id"].(string)
+	}
+	one := string(w.recordsOf(johanna, partyGP)[0])
+	g.ask(patient, question{method: "POST", path: "/gateway/Consent/" + one + "/$withdraw"}).wantStatus(t, http.StatusOK, "withdraw one")
+	g.ask(gp, search("Condition", johanna)).wantStatus(t, http.StatusForbidden, "in the end")
 }
