@@ -61,6 +61,42 @@ func OpenHistory(folder string) *History {
 	return &History{folder: folder, full: map[int]*personIndex{}}
 }
 
+// keepUp is how often Run looks for what was archived since.
+const keepUp = time.Second
+
+// Run keeps what is known of the files up with them until ctx ends, so that nobody who asks waits for a file to be read through. It is not
+// needed for an answer to be right. A file that cannot be read is left to whoever asks, who is told.
+func (h *History) Run(ctx context.Context) {
+	tick := time.NewTicker(keepUp)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		for more := true; more; more = h.step(ctx) {
+		}
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
+		}
+	}
+}
+
+// step reads one file at most, so that whoever asks comes between.
+func (h *History) step(ctx context.Context) (more bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	numbers, err := segments(osDisk{folder: h.folder})
+	if err != nil || len(numbers) == 0 {
+		return false
+	}
+	for _, number := range slices.Backward(numbers[:len(numbers)-1]) { // the newest first: they are asked for most
+		if h.full[number] == nil {
+			h.full[number], err = h.index(number)
+			return err == nil && ctx.Err() == nil
+		}
+	}
+	_, _ = h.refresh(ctx)
+	return false
+}
+
 // Events gives at most limit archived events of a person behind a mark, newest first. The error wraps *DamageError where a line is not what
 // was written: a history with a hole is not shown for a whole one.
 func (h *History) Events(ctx context.Context, person consent.PersonKey, before Mark, limit int) ([]Event, error) {

@@ -140,6 +140,33 @@ func TestHistoryStandsStillWhereTheArchiveIsDamaged(t *testing.T) {
 	}
 }
 
+func TestHistoryIsReadBeforeAnybodyAsks(t *testing.T) {
+	folder := t.TempDir()
+	lives(t, folder, 0, 100)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	done := make(chan struct{})
+	go func() { audit.OpenHistory(folder).Run(ctx); close(done) }()
+	full, err := filepath.Glob(filepath.Join(folder, "events-*.jsonl"))
+	if err != nil || len(full) < 3 {
+		t.Fatalf("got %d files, %v: too few", len(full), err)
+	}
+	full = full[:len(full)-1]
+	poll := time.NewTicker(5 * time.Millisecond)
+	defer poll.Stop()
+	for end := time.Now().Add(time.Minute); ; <-poll.C {
+		indexed, err := filepath.Glob(filepath.Join(folder, "*.persons"))
+		if err == nil && len(indexed) == len(full) {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d files have an index, want %d", len(indexed), len(full))
+		}
+	}
+	cancel()
+	<-done
+}
+
 func TestMarksGoByTimeAndThenByID(t *testing.T) {
 	at := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 	e := audit.Event{ID: "b", Time: at}

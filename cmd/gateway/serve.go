@@ -166,12 +166,14 @@ func (g *running) start(ctx, background context.Context) (*http.Server, error) {
 	if err := g.activateCatalogue(ctx, background, store); err != nil {
 		return nil, err
 	}
-	gate, err := g.settings.gate(store, a, g.metrics, g.log)
+	archived := audit.OpenHistory(g.settings.archiveFolder)
+	gate, err := g.settings.gate(store, archived, a, g.metrics, g.log)
 	if err != nil {
 		return nil, err
 	}
 	a.Start(background)
 	g.work.Go(func() { gate.Run(background) })
+	g.work.Go(func() { archived.Run(background) })
 	g.renewTokens(background)
 	g.work.Go(func() { g.runArchive(background) })
 	g.work.Go(func() { g.watch(background) })

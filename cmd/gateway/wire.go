@@ -48,7 +48,7 @@ func (a authenticator) Authenticate(ctx context.Context, r *http.Request) (polic
 }
 
 // gate puts the enforcement point together. NewGate refuses it when a part is missing.
-func (s *settings) gate(store *redisstore.Store, a *authn.Authenticator, m *metrics, log *slog.Logger) (*proxy.Gate, error) {
+func (s *settings) gate(store *redisstore.Store, archived *audit.History, a *authn.Authenticator, m *metrics, log *slog.Logger) (*proxy.Gate, error) {
 	sources, err := s.proxySources(m)
 	if err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func (s *settings) gate(store *redisstore.Store, a *authn.Authenticator, m *metr
 		Recorder:      timedRecorder{store, m.step(stepCommit)},
 		Declarations:  store,
 		Consents:      s.consents(store),
-		Events:        personEvents{recent: store, archived: audit.OpenHistory(s.archiveFolder), wait: l.Timeouts.Store / 2},
+		Events:        personEvents{recent: store, archived: archived, wait: l.Timeouts.Store / 2},
 		CursorKeys:    s.cursorKeys,
 		Limits: proxy.Limits{
 			RequestBody:   int64(l.RequestBody),
