@@ -183,6 +183,10 @@ func TestMessagesOfAnEmergencySurviveKills(t *testing.T) {
 	}
 
 	t.Run("a stop and a start repeat nothing, and later ones come", func(t *testing.T) {
+		until(t, endWithin, "the gateway to know that they arrived", func() bool { // what arrives while it stops may be repeated
+			_, metrics := g.admined("/metrics")
+			return strings.Contains(metrics, `break-glass-alert"} 2`) && strings.Contains(metrics, `break-glass-notice"} 2`)
+		})
 		g.stop()
 		_, alerts := officer.seen()
 		_, notices := letters.seen()
