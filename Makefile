@@ -27,7 +27,7 @@ redis:
 		echo "the tests need redis-server: run  apt-get install -y redis-server  as root" >&2; exit 1; \
 	fi
 
-# One of the tests asks an OpenID provider that is not ours, the npm package oidc-provider, as its lock file has it.
+# Some tests are with software that is not ours: an OpenID provider and a FHIR client, npm packages as their lock files have them.
 node:
 	@command -v npm >/dev/null || { \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -35,7 +35,10 @@ node:
 		else \
 			echo "the tests need node and npm: run  apt-get install -y nodejs npm  as root" >&2; exit 1; \
 		fi; }
-	@cd test/e2e/oidc-provider; if [ package-lock.json -nt node_modules/.package-lock.json ]; then npm ci --ignore-scripts --no-audit --no-fund --loglevel error; fi
+	@for modules in oidc-provider fhir-client; do \
+		cd $(CURDIR)/test/e2e/$$modules; \
+		if [ package-lock.json -nt node_modules/.package-lock.json ]; then npm ci --ignore-scripts --no-audit --no-fund --loglevel error; fi; \
+	done
 
 check:
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }

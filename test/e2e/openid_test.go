@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -39,24 +40,29 @@ type openID struct {
 
 const openIDSecret = "a-secret-that-is-long-enough-for-it"
 
-// openIDModules installs the provider as its lock file says, once.
-var openIDModules = sync.OnceValue(func() error {
-	if _, err := os.Stat("oidc-provider/node_modules/oidc-provider/package.json"); err == nil {
+// installing is npm, one at a time: of each folder of modules there is one, and the stories run together.
+var installing sync.Mutex
+
+// nodeModules installs what the lock file in a folder says, once.
+func nodeModules(folder string) error {
+	installing.Lock()
+	defer installing.Unlock()
+	if _, err := os.Stat(filepath.Join(folder, "node_modules", ".package-lock.json")); err == nil {
 		return nil
 	}
 	install := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	install.Dir = "oidc-provider"
+	install.Dir = folder
 	out, err := install.CombinedOutput()
 	if err != nil {
 		_, _ = os.Stderr.Write(out)
 	}
 	return err
-})
+}
 
 // newOpenID chooses where the provider will be. It does not run yet.
 func newOpenID(t testing.TB) *openID {
 	t.Helper()
-	if err := openIDModules(); err != nil {
+	if err := nodeModules("oidc-provider"); err != nil {
 		t.Fatalf("the tests need node, npm and the modules of test/e2e/oidc-provider: run  make node : %v", err)
 	}
 	p := &openID{t: t, address: freeAddress(t), stop: func() {}}
