@@ -30,6 +30,7 @@ type Authenticator struct {
 	cacheAge          time.Duration
 	inactive          *tokenCache // opaque tokens that their issuer did not vouch for, for a short time
 	replays           Replays
+	nonces            nonces
 	skew              time.Duration
 	now               func() time.Time
 }
@@ -51,6 +52,7 @@ func New(c Config) (*Authenticator, error) {
 		cacheAge:          c.CacheAge,
 		inactive:          newTokenCache(min(c.CacheEntries, maxInactive)),
 		replays:           c.Replays,
+		nonces:            newNonces(c.NonceSecrets),
 		skew:              c.Skew,
 		now:               c.Now,
 	}

@@ -88,21 +88,3 @@ func TestNoCredentialsIsNoError(t *testing.T) {
 		t.Errorf("challenge is %s, want both schemes without an error", got)
 	}
 }
-
-func TestStepUpChallenge(t *testing.T) {
-	const start = `Bearer error="insufficient_user_authentication", error_description="A higher level of authentication is required"`
-	tests := []struct {
-		name   string
-		values []string
-		want   string
-	}{
-		{"no values", nil, start},
-		{"two values", []string{"urn:a", "urn:b"}, start + `, acr_values="urn:a urn:b"`},
-		{"values that would end the text are left out", []string{`x", y="z`, "a b", `c\`, "", "urn:b"}, start + `, acr_values="urn:b"`},
-	}
-	for _, test := range tests {
-		if got := authn.StepUpChallenge(test.values); got != test.want {
-			t.Errorf("%s: got %s, want %s", test.name, got, test.want)
-		}
-	}
-}

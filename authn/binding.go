@@ -70,7 +70,8 @@ func digestText(b []byte) string {
 }
 
 // checkBinding wants proof of everything that the token is bound to. It is asked on every use of a token, kept or not.
-func (a *Authenticator) checkBinding(ctx context.Context, b binding, c credentials, r Request) error {
+func (a *Authenticator) checkBinding(ctx context.Context, v *verified, c credentials, r Request) error {
+	b := v.binding
 	// RFC 9449 §7.1, §7.2: a token that is bound to a key comes under the scheme DPoP, and no other does.
 	if (b.key != "") != (c.scheme == schemeDPoP) {
 		return badToken(ReasonProofScheme, bindingClaim)
@@ -81,5 +82,5 @@ func (a *Authenticator) checkBinding(ctx context.Context, b binding, c credentia
 	if b.key == "" {
 		return nil
 	}
-	return a.checkProof(ctx, b.key, c, r)
+	return a.checkProof(ctx, v, c, r)
 }

@@ -31,6 +31,8 @@ type Config struct {
 	CacheAge        time.Duration // age at which a token is verified again, default and at most 60 s
 
 	Replays Replays // of DPoP proofs; nil: nothing can be said about a token that is bound to a key
+	// NonceSecrets are shared by all instances, 32 bytes each: the first makes the nonces of proofs, all know them.
+	NonceSecrets [][]byte
 
 	Now func() time.Time // default time.Now
 }
@@ -62,6 +64,7 @@ type Issuer struct {
 	Introspection     *Introspection // of opaque tokens; nil: they are refused. Without Algorithms there are no others
 	Encryption        *Encryption    // nil: encrypted tokens are refused
 	SenderConstrained bool           // every token must be bound to a key or certificate; one that is, is checked in any case
+	ProofNonce        bool           // a DPoP proof must hold a nonce of ours (RFC 9449 §9)
 
 	// Transport reaches the provider, for discovery and keys; nil: only one that speaks plain HTTP, on this machine.
 	Transport http.RoundTripper
@@ -200,6 +203,9 @@ func (c Config) check() error {
 	if c.CacheEntries < 0 || c.CacheEntries > maxCacheEntries {
 		f.add("cache_entries", "must be between 0 and %d", maxCacheEntries)
 	}
+	if slices.ContainsFunc(c.NonceSecrets, func(secret []byte) bool { return len(secret) < nonceSecret }) {
+		f.add("nonce_secrets", "one is shorter than %d bytes", nonceSecret)
+	}
 	if len(c.Issuers) == 0 {
 		f.add("issuers", "at least one is needed")
 	}
@@ -211,6 +217,9 @@ func (c Config) check() error {
 		}
 		urls[issuer.URL] = true
 		issuer.check(key, &f)
+		if issuer.ProofNonce && len(c.NonceSecrets) == 0 {
+			f.add(key+".dpop_nonce", "needs a secret that nonces are made under")
+		}
 	}
 	c.checkTokenForms(&f)
 	c.checkClients(urls, &f)

@@ -2,7 +2,6 @@ package authn
 
 import (
 	"errors"
-	"strings"
 
 	"zorgsluis/policy"
 )
@@ -20,12 +19,12 @@ var ErrIntrospectionUnavailable = errors.New("introspection is unavailable")
 // ErrReplaysUnavailable says that it cannot be told whether a DPoP proof was used before: 503.
 var ErrReplaysUnavailable = errors.New("replay protection is unavailable")
 
-// The error codes that a caller may see (RFC 6750 §3.1, RFC 9470 §3).
+// The error codes that a caller may see (RFC 6750 §3.1, RFC 9449 §7.1, §9).
 const (
-	CodeInvalidRequest     = "invalid_request"                  // 400
-	CodeInvalidToken       = "invalid_token"                    // 401
-	CodeInvalidProof       = "invalid_dpop_proof"               // 401 (RFC 9449 §7.1)
-	CodeInsufficientSignIn = "insufficient_user_authentication" // 401
+	CodeInvalidRequest = "invalid_request"    // 400
+	CodeInvalidToken   = "invalid_token"      // 401
+	CodeInvalidProof   = "invalid_dpop_proof" // 401 (RFC 9449 §7.1)
+	CodeUseNonce       = "use_dpop_nonce"     // 401
 )
 
 // The stable reasons of an [Error]. They go into the access event and never to the caller.
@@ -67,6 +66,7 @@ const (
 	ReasonProofTime       policy.Reason = "proof-time"              // iat, nbf or exp is missing, no plain number, or does not fit now
 	ReasonProofToken      policy.Reason = "proof-token"             // ath is not the digest of the token
 	ReasonProofID         policy.Reason = "proof-id"                // jti is missing or has a wrong form
+	ReasonProofNonce      policy.Reason = "proof-nonce"             // no nonce of ours, or one that is too old
 	ReasonProofReplayed   policy.Reason = "proof-replayed"          // used before
 	ReasonRequestScheme   policy.Reason = "authorization-scheme"    // neither Bearer nor DPoP
 	ReasonRequestRepeated policy.Reason = "authorization-repeated"  // more than one Authorization header, or a list in it
@@ -81,6 +81,7 @@ type Error struct {
 	Reason  policy.Reason // which check failed
 	Text    string        // one fixed sentence per Code
 	Element string        // the claim or header parameter, named by our own tables or configuration; never a value
+	Nonce   string        // with CodeUseNonce: what the next proof must hold, for the header DPoP-Nonce (RFC 9449 §8.1)
 	dpop    bool          // the token came under the DPoP scheme
 }
 
@@ -93,10 +94,10 @@ func (e *Error) Error() string {
 }
 
 const (
-	textInvalidRequest     = "The request must carry one access token, in the Authorization header"
-	textInvalidProof       = "The DPoP proof is not valid here"
-	textInvalidToken       = "The access token is not valid here"
-	textInsufficientSignIn = "A higher level of authentication is required"
+	textInvalidRequest = "The request must carry one access token, in the Authorization header"
+	textInvalidProof   = "The DPoP proof is not valid here"
+	textInvalidToken   = "The access token is not valid here"
+	textUseNonce       = "The DPoP proof must hold a nonce of this resource server"
 )
 
 func badToken(reason policy.Reason, element string) *Error {
@@ -105,6 +106,10 @@ func badToken(reason policy.Reason, element string) *Error {
 
 func badProof(reason policy.Reason, element string) *Error {
 	return &Error{Code: CodeInvalidProof, Reason: reason, Text: textInvalidProof, Element: element}
+}
+
+func wantsNonce(nonce string) *Error {
+	return &Error{Code: CodeUseNonce, Reason: ReasonProofNonce, Text: textUseNonce, Element: "nonce", Nonce: nonce}
 }
 
 func badRequest(reason policy.Reason) *Error {
@@ -125,20 +130,4 @@ func Challenge(err error) string {
 	default:
 		return ""
 	}
-}
-
-// StepUpChallenge renders the WWW-Authenticate value that asks for a higher assurance level (RFC 9470 §3). acrValues are the
-// configured values that would do, in order of preference; one that could not stand in a quoted, space-separated list is left out.
-func StepUpChallenge(acrValues []string) string {
-	challenge := `Bearer error="` + CodeInsufficientSignIn + `", error_description="` + textInsufficientSignIn + `"`
-	var fit []string
-	for _, value := range acrValues {
-		if isScopeToken(value) {
-			fit = append(fit, value)
-		}
-	}
-	if len(fit) == 0 {
-		return challenge
-	}
-	return challenge + `, acr_values="` + strings.Join(fit, " ") + `"`
 }

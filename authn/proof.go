@@ -38,9 +38,10 @@ type proof struct {
 	key *verificationKey // its own
 }
 
-// checkProof checks the DPoP proof of a request for a token that is bound to the key with this thumbprint (RFC 9449 §4.3). The key is
-// compared before anything is computed with it: only a key that the issuer of the token has seen is worth that.
-func (a *Authenticator) checkProof(ctx context.Context, thumbprint string, c credentials, r Request) error {
+// checkProof checks the DPoP proof of a request for a token that is bound to a key (RFC 9449 §4.3). The key is compared before anything is
+// computed with it: only a key that the issuer of the token has seen is worth that.
+func (a *Authenticator) checkProof(ctx context.Context, v *verified, c credentials, r Request) error {
+	thumbprint := v.binding.key
 	switch {
 	case len(c.proofs) == 0:
 		return badProof(ReasonProofMissing, "")
@@ -59,6 +60,11 @@ func (a *Authenticator) checkProof(ctx context.Context, thumbprint string, c cre
 	}
 	if e := p.check(c, r, a.now(), a.skew); e != nil {
 		return e
+	}
+	if v.issuer.ProofNonce {
+		if nonce, _ := p.claims["nonce"].(string); !a.nonces.good(nonce, a.now(), a.skew) {
+			return wantsNonce(a.nonces.fresh(a.now()))
+		}
 	}
 	return a.firstUse(ctx, thumbprint, p.claims["jti"].(string)) // check saw that it is a text
 }
@@ -130,8 +136,8 @@ func (p proof) verify() *Error {
 	return nil
 }
 
-// check compares the claims with the request, to the letter: whoever makes a proof knows the address it is for. A nonce is not asked
-// for, and one that came from elsewhere says nothing.
+// check compares the claims with the request, to the letter: whoever makes a proof knows the address it is for. Where no nonce is asked
+// for, one that came from elsewhere says nothing.
 func (p proof) check(c credentials, r Request, now time.Time, skew time.Duration) *Error {
 	id, ok := claimText(p.claims["jti"])
 	switch {

@@ -33,7 +33,7 @@ func (a *Authenticator) authenticate(ctx context.Context, c credentials, r Reque
 	if err != nil {
 		return policy.Subject{}, err
 	}
-	if err := a.checkBinding(ctx, v.binding, c, r); err != nil {
+	if err := a.checkBinding(ctx, v, c, r); err != nil {
 		return policy.Subject{}, err
 	}
 	return cloneSubject(v.subject), nil

@@ -84,6 +84,7 @@ type refusal struct {
 	reason    policy.Reason
 	element   string // name of a parameter or element, from the closed grammar
 	challenge string // WWW-Authenticate
+	nonce     string // DPoP-Nonce
 	err       error  // for the log
 }
 
@@ -123,6 +124,7 @@ type answer struct {
 	status    int
 	body      []byte
 	challenge string
+	nonce     string
 	allow     bool // says which methods the path takes
 	retry     int  // seconds, 0 = none
 
@@ -159,7 +161,7 @@ func (r *refusal) answer() answer {
 	if !known {
 		row = answerRows[causeInternal]
 	}
-	a := answer{status: row.status, challenge: r.challenge, body: fhir.Outcome("error", row.issue, row.text, r.element)}
+	a := answer{status: row.status, challenge: r.challenge, nonce: r.nonce, body: fhir.Outcome("error", row.issue, row.text, r.element)}
 	switch r.cause {
 	case causeUnavailable, causeOverloaded, causeOutcomeUnknown:
 		a.retry = 1
@@ -217,6 +219,9 @@ func (a answer) write(w http.ResponseWriter, r *http.Request, exchange string) {
 	h.Set("X-Request-Id", exchange)
 	if a.challenge != "" {
 		h.Set("WWW-Authenticate", a.challenge)
+	}
+	if a.nonce != "" {
+		h.Set("DPoP-Nonce", a.nonce)
 	}
 	if a.allow {
 		h.Set("Allow", methods(r.RequestURI))

@@ -65,7 +65,7 @@ func (g *Gate) show(ctx context.Context, x *exchange, who *speaker, reason polic
 			s.answer.releases, s.answer.committed = []*audit.Release{&release}, sent
 			return s.answer, nil
 		case errors.Is(err, audit.ErrTooLate):
-			return answer{}, refuse(causeUnauthenticated, "token-expired").challenged(`Bearer error="invalid_token"`)
+			return answer{}, refuse(causeUnauthenticated, "token-expired").challenged(g.challenge(x, `error="invalid_token"`))
 		case !errors.Is(err, audit.ErrMoved):
 			return answer{}, &refusal{cause: causeUnavailable, reason: "event-not-recorded", err: err}
 		}

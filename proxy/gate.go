@@ -293,7 +293,7 @@ func (g *Gate) authenticate(ctx context.Context, x *exchange, r *http.Request) *
 		if unknown.Malformed {
 			c = causeInvalidCredentials
 		}
-		return &refusal{cause: c, reason: unknown.Reason, challenge: unknown.Challenge}
+		return &refusal{cause: c, reason: unknown.Reason, challenge: unknown.Challenge, nonce: unknown.Nonce}
 	}
 	if err != nil {
 		return &refusal{cause: causeUnavailable, reason: "keys-unavailable", err: err}

@@ -24,6 +24,7 @@ type Authenticator interface {
 type Unauthenticated struct {
 	Reason    policy.Reason // for the event: token-expired, token-signature, …
 	Challenge string        // value of WWW-Authenticate (RFC 6750 §3)
+	Nonce     string        // what the next proof must hold: value of DPoP-Nonce (RFC 9449 §8.1)
 	Malformed bool          // invalid_request: 400 instead of 401
 }
 

@@ -52,7 +52,7 @@ func (g *Gate) settle(ctx context.Context, x *exchange, j *judge, make func(*jud
 				return answer{}, ref
 			}
 			if !j.expires.After(j.at) {
-				return answer{}, refuse(causeUnauthenticated, "token-expired").challenged(`Bearer error="invalid_token"`)
+				return answer{}, refuse(causeUnauthenticated, "token-expired").challenged(g.challenge(x, `error="invalid_token"`))
 			}
 		default:
 			return answer{}, &refusal{cause: causeUnavailable, reason: "event-not-recorded", err: err}

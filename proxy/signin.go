@@ -53,20 +53,31 @@ func (g *Gate) checkSignIn(x *exchange, route Route) *refusal {
 
 // stepUp is the one denial that says what to do about it.
 func (g *Gate) stepUp(x *exchange, reason policy.Reason, rule SignIn) *refusal {
-	challenge := x.scheme + ` error="insufficient_user_authentication", error_description="A higher level of assurance is required"`
+	parameters := `error="insufficient_user_authentication", error_description="A higher level of assurance is required"`
 	if values := g.parts.StepUp(x.subject.Issuer, rule.Least); values != "" {
-		challenge += `, acr_values="` + values + `"`
+		parameters += `, acr_values="` + values + `"`
 	}
 	if rule.MaxAge > 0 {
-		challenge += `, max_age="` + strconv.Itoa(int(rule.MaxAge.Seconds())) + `"`
+		parameters += `, max_age="` + strconv.Itoa(int(rule.MaxAge.Seconds())) + `"`
 	}
-	return refuse(causeStepUp, reason).challenged(challenge)
+	return refuse(causeStepUp, reason).challenged(g.challenge(x, parameters))
 }
+
+// challenge renders a WWW-Authenticate value in the scheme of the request. One for DPoP names the algorithms (RFC 9449 §7.1).
+func (g *Gate) challenge(x *exchange, parameters string) string {
+	value := x.scheme + " " + parameters
+	if x.scheme == schemeDPoP {
+		value += `, algs="` + strings.Join(g.parts.Authorization.ProofAlgorithms, " ") + `"`
+	}
+	return value
+}
+
+const schemeDPoP = "DPoP"
 
 // authScheme is the scheme under which a caller is challenged: the one that it used.
 func authScheme(authorization string) string {
-	if scheme, _, _ := strings.Cut(authorization, " "); strings.EqualFold(scheme, "DPoP") {
-		return "DPoP"
+	if scheme, _, _ := strings.Cut(authorization, " "); strings.EqualFold(scheme, schemeDPoP) {
+		return schemeDPoP
 	}
 	return "Bearer"
 }

@@ -38,6 +38,7 @@ type Issuer struct {
 	Introspection     Introspection `yaml:"introspection"`
 	Encryption        Encryption    `yaml:"encryption"`
 	SenderConstrained string        `yaml:"sender_constrained"`
+	ProofNonce        bool          `yaml:"dpop_nonce"`
 }
 
 // Kind says in which capacity an issuer's callers ask: always the same, or by a claim.
@@ -112,6 +113,7 @@ func (s *settings) authentication(c *checker) {
 	a := authn.Config{
 		Clients: map[string]authn.Client{}, Skew: s.config.ClockSkew,
 		RefreshInterval: k.Refresh, MinRefresh: k.CoolDown, MaxStale: k.Keep,
+		NonceSecrets: slices.DeleteFunc(slices.Clone(s.cursorKeys), func(key []byte) bool { return key == nil }), // which was told
 	}
 	if s.tables != nil {
 		a.Tables, a.Assurance = s.tables.Providers, s.tables.Assurance
@@ -179,6 +181,7 @@ func (i Issuer) resolve(c *checker, key string) authn.Issuer {
 
 		Encryption:        i.Encryption.resolve(c, key+"encryption"),
 		SenderConstrained: c.constrained(key+"sender_constrained", i.SenderConstrained),
+		ProofNonce:        i.ProofNonce,
 	}
 }
 

@@ -40,7 +40,7 @@ func (a authenticator) Authenticate(ctx context.Context, r *http.Request) (polic
 	}
 	if bad, ok := errors.AsType[*authn.Error](err); ok {
 		refused, unauthenticated = &proxy.Unauthenticated{
-			Reason: bad.Reason, Challenge: authn.Challenge(err), Malformed: bad.Code == authn.CodeInvalidRequest,
+			Reason: bad.Reason, Challenge: authn.Challenge(err), Nonce: bad.Nonce, Malformed: bad.Code == authn.CodeInvalidRequest,
 		}, true
 	}
 	a.step.done(start, err != nil && !unauthenticated)

@@ -349,3 +349,48 @@ func TestCertificateOfTheConnection(t *testing.T) {
 		t.Errorf("a certificate of another authority: got %d", r.status)
 	}
 }
+
+// TestProofNonces: where an issuer is configured so, a proof must hold a nonce of the gateway's own. A caller without one is told it, and has
+// use of it at every instance.
+func TestProofNonces(t *testing.T) {
+	t.Parallel()
+	w, table, _, configured := newCredentials(t)
+	configured = append(configured, `public_url: "{scheme}://{listen}"`, `public_url: "https://gateway.example"`, "    encryption:", "    dpop_nonce: true\n    encryption:")
+	a, _ := w.start(configured...)
+	b, _ := w.start(configured...)
+	table.target = "https://gateway.example" + labD.path
+	proved := func(token string, claims m) question {
+		return credentialed(http.Header{"Authorization": {"DPoP " + token}, "Dpop": {table.proof(token, nil, claims)}})
+	}
+	token := table.bound(table.jkt())
+	w.source.Reset()
+	nonce := ""
+	for name, claims := range map[string]m{"no nonce": nil, "another's nonce": {"nonce": "x"}} {
+		r := a.ask(demo.Caller{}, proved(token, claims)).wantStatus(t, http.StatusUnauthorized, name)
+		w.wantEvent(r, audit.OutcomeDeny, "proof-nonce")
+		nonce = r.header.Get("DPoP-Nonce")
+		if challenge := r.header.Get("WWW-Authenticate"); !strings.HasPrefix(challenge, `DPoP error="use_dpop_nonce", `) || nonce == "" {
+			t.Errorf("%s: got challenge %s and nonce %q", name, challenge, nonce)
+		}
+	}
+	if n := len(w.source.Requests()); n != 0 {
+		t.Errorf("the source was asked %d times", n)
+	}
+	for _, g := range []*gateway{a, b, a} {
+		r := g.ask(demo.Caller{}, proved(token, m{"nonce": nonce})).wantStatus(t, http.StatusOK, "with the nonce")
+		w.wantEvent(r, audit.OutcomePermit, "ok-consent")
+	}
+	used := proved(token, m{"nonce": nonce})
+	b.ask(demo.Caller{}, used).wantStatus(t, http.StatusOK, "with the nonce, at the other")
+	r := a.ask(demo.Caller{}, used).wantStatus(t, http.StatusUnauthorized, "the same proof")
+	if w.wantEvent(r, audit.OutcomeDeny, "proof-replayed"); r.header.Get("DPoP-Nonce") != "" {
+		t.Error("a nonce is told to somebody who needs none")
+	}
+	// Whoever is not known well enough is told so in the scheme of the request.
+	low := table.sign(table.header, replaced(replaced(table.claim, "acr", "http://eidas.europa.eu/LoA/low"), "cnf", table.jkt()))
+	r = a.ask(demo.Caller{}, proved(low, m{"nonce": nonce})).wantStatus(t, http.StatusUnauthorized, "a level that is too low")
+	w.wantEvent(r, audit.OutcomeDeny, "insufficient-assurance")
+	if challenge := r.header.Get("WWW-Authenticate"); !strings.HasPrefix(challenge, `DPoP error="insufficient_user_authentication", `) || !strings.Contains(challenge, `algs="ES256 ES384 PS256 EdDSA"`) {
+		t.Errorf("got challenge %s, want one for DPoP", challenge)
+	}
+}
