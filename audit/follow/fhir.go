@@ -28,6 +28,8 @@ type FHIROptions struct {
 	Timeout time.Duration // for one request
 	Form    audit.FHIROptions
 	Also    []audit.Form // what is sent of an event besides its first form, where it has them
+
+	Identify Identify
 }
 
 // fhirServer delivers events as AuditEvents (IHE ITI-20, RESTful ATNA): one as a request of its own, several as a batch.
@@ -38,7 +40,7 @@ type fhirServer struct {
 
 // FHIR makes a destination that is an AuditEvent repository.
 func FHIR(o FHIROptions) Destination {
-	return &fhirServer{o: o, sender: newSender(o.TLS, o.Timeout, o.Header)}
+	return &fhirServer{o: o, sender: newSender(o.TLS, o.Timeout, o.Header, o.Identify)}
 }
 
 // bundle is the batch that is sent, and the answer to it.
@@ -206,4 +208,4 @@ func (f *fhirServer) count(answer []byte, sent int) (int, error) {
 }
 
 // Close implements Destination.
-func (f *fhirServer) Close() { f.client.CloseIdleConnections() }
+func (f *fhirServer) Close() { f.direct.CloseIdleConnections() }

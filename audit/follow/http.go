@@ -20,29 +20,38 @@ const maxAnswer = 4 << 20
 // Header is sent with every request: a credential, mostly. The zero Header is none.
 type Header struct{ Name, Value string }
 
+// Identify makes of what carries requests what also shows the destination who we are: by a token that is renewed. nil: nothing does.
+type Identify func(http.RoundTripper) http.RoundTripper
+
 // sender posts to one web server.
 type sender struct {
 	client *http.Client
+	direct *http.Transport
 	header Header
 }
 
 // newSender makes a sender. It follows no redirect and no proxy of the environment: what leaves goes where the configuration says.
-func newSender(config *tls.Config, timeout time.Duration, header Header) sender {
+func newSender(config *tls.Config, timeout time.Duration, header Header, identify Identify) sender {
 	dialer := net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}
-	return sender{header: header, client: &http.Client{
+	direct := &http.Transport{
+		DialContext:            dialer.DialContext,
+		TLSClientConfig:        config,
+		TLSHandshakeTimeout:    timeout,
+		MaxResponseHeaderBytes: 64 << 10,
+		DisableCompression:     true,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConnsPerHost:    1, // one delivery at a time
+		IdleConnTimeout:        90 * time.Second,
+	}
+	s := sender{header: header, direct: direct, client: &http.Client{
 		Timeout:       timeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			DialContext:            dialer.DialContext,
-			TLSClientConfig:        config,
-			TLSHandshakeTimeout:    timeout,
-			MaxResponseHeaderBytes: 64 << 10,
-			DisableCompression:     true,
-			ForceAttemptHTTP2:      true,
-			MaxIdleConnsPerHost:    1, // one delivery at a time
-			IdleConnTimeout:        90 * time.Second,
-		},
+		Transport:     direct,
 	}}
+	if identify != nil {
+		s.client.Transport = identify(direct)
+	}
+	return s
 }
 
 // send makes one request and gives its answer, which is whole: one that was cut off is an error.

@@ -21,6 +21,8 @@ type WebhookOptions struct {
 	TLS     *tls.Config
 	Timeout time.Duration // for one event
 	Gateway string        // public URL of the gateway: the CloudEvents' source
+
+	Identify Identify
 	// Render makes the body for an event; nil: its CloudEvent. It says nothing of the event in its errors.
 	Render func(context.Context, audit.Event) ([]byte, error)
 }
@@ -33,7 +35,7 @@ type webhook struct {
 // Webhook makes a destination that takes CloudEvents 1.0 by HTTP POST, one each, in structured mode, signed as Standard Webhooks says
 // (https://www.standardwebhooks.com): webhook-id is the event's, webhook-signature is HMAC-SHA-256 over id, time and body.
 func Webhook(o WebhookOptions) Destination {
-	return &webhook{o: o, sender: newSender(o.TLS, o.Timeout, o.Header)}
+	return &webhook{o: o, sender: newSender(o.TLS, o.Timeout, o.Header, o.Identify)}
 }
 
 // Deliver implements Destination.
@@ -76,4 +78,4 @@ func (w *webhook) signed(id string, at time.Time, body []byte) http.Header {
 }
 
 // Close implements Destination.
-func (w *webhook) Close() { w.client.CloseIdleConnections() }
+func (w *webhook) Close() { w.direct.CloseIdleConnections() }

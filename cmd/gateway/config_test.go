@@ -404,14 +404,13 @@ func TestCertificateOfAnotherHost(t *testing.T) {
 // TestBadIdentityTowardsSources: who asks a source must be known, and what shows it must not travel in clear.
 func TestBadIdentityTowardsSources(t *testing.T) {
 	const good = "    oauth: { token_url: \"https://login.example/token\", client_id: gw, assertion_key_file: signing }\n"
-	const signing = `{"kty":"EC","alg":"ES256","kid":"ours","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","d":"870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE"}`
 	load := func(t *testing.T, more string) error {
 		text := strings.Replace(base, "    credential_file: \"\"\n", more, 1)
 		if text == base {
 			t.Fatal("the source of the configuration has another form")
 		}
 		file := place(t, text)
-		for name, content := range map[string]string{"signing": signing, "header": "Authorization: Basic Y2FuYXJ5", "canary": "canary-key"} {
+		for name, content := range map[string]string{"signing": assertionKey, "header": "Authorization: Basic Y2FuYXJ5", "canary": "canary-key"} {
 			write(t, filepath.Join(filepath.Dir(file), name), content)
 		}
 		_, err := loadSettings(file)

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"path/filepath"
 	"regexp"
@@ -13,6 +14,7 @@ import (
 
 	"zorgsluis/audit"
 	"zorgsluis/audit/follow"
+	"zorgsluis/proxy/credential"
 )
 
 // Follower is a system that access events are brought to, from the archive.
@@ -32,6 +34,7 @@ type Follower struct {
 	Subject           string        `yaml:"subject"`
 	Topic             string        `yaml:"topic"`
 	HeaderFile        string        `yaml:"header_file"`
+	OAuth             OAuth         `yaml:"oauth"`
 	SecretFile        string        `yaml:"secret_file"`
 	User              string        `yaml:"user"`
 	PasswordFile      string        `yaml:"password_file"`
@@ -42,9 +45,9 @@ type Follower struct {
 
 // followerKeys are the keys that have a meaning for each kind, besides those that all have.
 var followerKeys = map[string][]string{
-	"fhir":    {"url", "interaction", "also", "header_file", "insecure_plaintext"},
+	"fhir":    {"url", "interaction", "also", "header_file", "oauth", "insecure_plaintext"},
 	"syslog":  {"address", "format", "accept_unannounced_close"},
-	"webhook": {"url", "secret_file", "header_file", "insecure_plaintext"},
+	"webhook": {"url", "secret_file", "header_file", "oauth", "insecure_plaintext"},
 	"nats":    {"addresses", "subject", "user", "password_file", "credentials_file", "insecure_plaintext"},
 	"kafka":   {"addresses", "topic", "user", "password_file", "insecure_plaintext"},
 }
@@ -122,7 +125,7 @@ func (s *settings) destination(c *checker, key string, f Follower) follow.Destin
 	config := c.ownTLS(f.TLS, key+"tls.ca_file", key+"tls.")
 	switch f.Kind {
 	case "fhir":
-		c.destinationURL(key, f)
+		identify := s.identify(c, key, f)
 		if f.Interaction != "" && f.Interaction != "update" && f.Interaction != "create" {
 			c.add(key+"interaction", "is %q, must be update or create", f.Interaction)
 		}
@@ -132,13 +135,12 @@ func (s *settings) destination(c *checker, key string, f Follower) follow.Destin
 			}
 		}
 		return follow.FHIR(follow.FHIROptions{
-			Base: f.URL, Create: f.Interaction == "create", Header: c.header(key, f), TLS: config, Timeout: f.Timeout, Form: form, Also: f.Also,
+			Base: f.URL, Create: f.Interaction == "create", Header: c.header(key, f), TLS: config, Timeout: f.Timeout, Form: form, Also: f.Also, Identify: identify,
 		})
 	case "webhook":
-		c.destinationURL(key, f)
 		return follow.Webhook(follow.WebhookOptions{
 			URL: f.URL, Secret: c.key(key+"secret_file", f.SecretFile), Header: c.header(key, f), TLS: config, Timeout: f.Timeout,
-			Gateway: s.config.PublicURL,
+			Gateway: s.config.PublicURL, Identify: s.identify(c, key, f),
 		})
 	case "syslog":
 		c.listen(key+"address", f.Address)
@@ -198,16 +200,27 @@ func (s *settings) broker(c *checker, key string, f Follower, config *tls.Config
 	})
 }
 
-// destinationURL checks where events are posted to.
-func (c *checker) destinationURL(key string, f Follower) {
-	if u := c.baseURL(key+"url", f.URL); u != nil && u.Scheme != "https" && !isLoopback(u.Hostname()) && !f.InsecurePlaintext {
+// identify checks where events are posted to, and how the gateway shows there who it is, where that is by a token.
+func (s *settings) identify(c *checker, key string, f Follower) follow.Identify {
+	u := c.baseURL(key+"url", f.URL)
+	if u != nil && u.Scheme != "https" && !isLoopback(u.Hostname()) && !f.InsecurePlaintext {
 		c.add(key+"url", "must be https, or on this machine; insecure_plaintext: true where another layer protects it")
+	}
+	if !c.written(key + "oauth") {
+		return nil
+	}
+	tokens := s.tokens(c, "follower:"+f.Name, key+"oauth.", f.OAuth)
+	return func(next http.RoundTripper) http.RoundTripper {
+		return &credential.Transport{Base: u, Next: next, Tokens: tokens}
 	}
 }
 
 // header reads the header that is sent along.
 func (c *checker) header(key string, f Follower) follow.Header {
 	read := c.credential(key+"header_file", f.HeaderFile)
+	if c.written(key+"oauth") && strings.EqualFold(read.header, "Authorization") {
+		c.add(key+"header_file", "%s: must not hold Authorization beside oauth", f.HeaderFile)
+	}
 	return follow.Header{Name: read.header, Value: read.value}
 }
 

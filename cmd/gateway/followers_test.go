@@ -14,15 +14,20 @@ import (
 const goodFollowers = `followers:
   - { name: repository, kind: fhir, url: "https://audit.example/fhir", interaction: create, also: [decision], header_file: header, batch: 5, timeout: 3s }
   - { name: siem, kind: syslog, address: "siem.example:6514", format: json, accept_unannounced_close: true }
-  - { name: alerts, kind: webhook, url: "http://127.0.0.1:9/hook", secret_file: cursor-key, from: now }
+  - { name: alerts, kind: webhook, url: "http://127.0.0.1:9/hook", secret_file: cursor-key, from: now, oauth: { token_url: "https://login.example/token", client_id: gateway, tls: { certificate_file: client.example.pem, key_file: client.example.key } } }
   - { name: stream, kind: nats, addresses: ["nats.example:4222"], subject: zorgsluis.events, credentials_file: header }
   - { name: topic, kind: kafka, addresses: ["kafka.example:9093"], topic: events, user: gateway, password_file: cursor-key, insecure_plaintext: true }
 `
+
+// assertionKey is a private JWK that is nobody's.
+const assertionKey = `{"kty":"EC","alg":"ES256","kid":"ours","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","d":"870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE"}`
 
 func placeFollowers(t *testing.T, followers string) string {
 	t.Helper()
 	file := place(t, base+followers)
 	write(t, filepath.Join(filepath.Dir(file), "header"), "Authorization: Bearer canary-header\n")
+	write(t, filepath.Join(filepath.Dir(file), "signing"), assertionKey)
+	selfSigned(t, filepath.Dir(file), "client.example", time.Now().Add(time.Hour))
 	return file
 }
 
@@ -72,6 +77,11 @@ func TestBadFollowers(t *testing.T) {
 		{"no port", "siem.example:6514", "siem.example", "followers[1].address", "host:port"},
 		{"no secret", "secret_file: cursor-key, ", "", "followers[2].secret_file", "missing"},
 		{"a secret of another form", "secret_file: cursor-key", "secret_file: header", "followers[2].secret_file", "base64"},
+		{"a token over the network in the clear", `"https://login.example/token"`, `"http://login.example/token"`, "followers[2].oauth.token_url", "https"},
+		{"a token for nobody", "client_id: gateway, ", "", "followers[2].oauth.client_id", "missing"},
+		{"a token without showing who asks", "tls: { certificate_file: client.example.pem, key_file: client.example.key } ", "scopes: [a] ", "followers[2].oauth.assertion_key_file", "exactly one"},
+		{"a token and a header for the same", "oauth: {", "header_file: header, oauth: {", "followers[2].header_file", "Authorization"},
+		{"a token for a kind without", "format: json", "oauth: { client_id: x }", "followers[1].oauth", "no meaning with kind: syslog"},
 		{"a start that is none", "from: now", "from: yesterday", "followers[2].from", "start or now"},
 		{"no addresses", `addresses: ["nats.example:4222"], `, "", "followers[3].addresses", "at least one"},
 		{"a subject with a wildcard", "subject: zorgsluis.events", `subject: "zorgsluis.>"`, "followers[3].subject", "wildcards"},
@@ -120,6 +130,7 @@ func TestShownFollowersAreGood(t *testing.T) {
 	from := strings.Index(shown, "followers: []")
 	shown = "followers:\n" + regexp.MustCompile(`(?m)^# ?`).ReplaceAllString(shown[strings.Index(shown[from:], "\n")+from+1:strings.Index(shown, "# Keys that seal page links")], "")
 	shown = regexp.MustCompile(`(?m)^  tls: .*$`).ReplaceAllString(shown, "") // files that are not there
+	shown = strings.Replace(shown, "secrets/alerts-key.json", "signing", 1)
 	shown = regexp.MustCompile(`secrets/(repository|nats)`).ReplaceAllString(shown, "header")
 	shown = regexp.MustCompile(`secrets/(alerts|kafka)`).ReplaceAllString(shown, "cursor-key")
 	s, err := loadSettings(placeFollowers(t, shown))

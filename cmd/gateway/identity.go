@@ -14,7 +14,7 @@ import (
 	"zorgsluis/proxy/credential"
 )
 
-// OAuth is how the gateway gets tokens for a source: client credentials (RFC 6749 §4.4). It shows who it is by an assertion that it signs
+// OAuth is how the gateway gets tokens for a source or a follower: client credentials (RFC 6749 §4.4). It shows who it is by an assertion that it signs
 // (RFC 7523), or by the certificate of tls (RFC 8705).
 type OAuth struct {
 	TokenURL          string   `yaml:"token_url"`
@@ -52,13 +52,13 @@ func (s *settings) toSource(c *checker, key string, src Source, base *url.URL) *
 		return fixed.header, fixed.value
 	}}
 	if c.written(key + "oauth") {
-		t.Tokens = s.tokens(c, src.ID, key+"oauth.", src.OAuth)
+		t.Tokens = s.tokens(c, "source:"+src.ID, key+"oauth.", src.OAuth)
 	}
 	return t
 }
 
-// tokens checks how tokens for a source are come by.
-func (s *settings) tokens(c *checker, id, key string, o OAuth) *credential.Tokens {
+// tokens checks how tokens for a source or a follower are come by.
+func (s *settings) tokens(c *checker, what, key string, o OAuth) *credential.Tokens {
 	if u := c.baseURL(key+"token_url", o.TokenURL); u != nil && u.Scheme != "https" && !isLoopback(u.Hostname()) {
 		c.add(key+"token_url", "must be https, or on this machine: the token crosses the network")
 	}
@@ -68,7 +68,7 @@ func (s *settings) tokens(c *checker, id, key string, o OAuth) *credential.Token
 	}
 	options := credential.Options{
 		TokenURL: o.TokenURL, ClientID: o.ClientID, Scopes: o.Scopes, Parameters: url.Values{},
-		Transport: s.carrier(c, "source:"+id+":token-endpoint", o.TLS, key+"tls.ca_file", key+"tls.", rareTransport),
+		Transport: s.carrier(c, what+":token-endpoint", o.TLS, key+"tls.ca_file", key+"tls.", rareTransport),
 	}
 	if len(o.Resources) > 0 {
 		options.Parameters["resource"] = o.Resources
@@ -82,7 +82,7 @@ func (s *settings) tokens(c *checker, id, key string, o OAuth) *credential.Token
 			audience = o.TokenURL
 		}
 		signing := watched(s, c, &fromFiles[authn.AssertionKey]{
-			what: "source:" + id + ":assertion-key", files: []string{o.AssertionKeyFile},
+			what: what + ":assertion-key", files: []string{o.AssertionKeyFile},
 			read: func(c *checker) *authn.AssertionKey {
 				return c.assertionKey(key+"assertion_key_file", o.AssertionKeyFile)
 			},

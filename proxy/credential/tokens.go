@@ -1,4 +1,4 @@
-// Package credential shows sources who the gateway is: by OAuth 2.0 client credentials (RFC 6749 §4.4), whose client authenticates
+// Package credential shows sources, and systems that follow the archive, who the gateway is: by OAuth 2.0 client credentials (RFC 6749 §4.4), whose client authenticates
 // itself with a signed assertion (RFC 7523) or with its certificate (RFC 8705), or by a header of which the value is known. What it
 // holds goes to the one source that it is for and to nobody else. It does not know what is asked of a source.
 package credential
