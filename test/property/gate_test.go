@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	given := os.Getenv("RAPID_CHECKS") != ""
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "rapid.checks" })
 	if !given {
-		if err := flag.Set("rapid.checks", "60"); err != nil {
+		if err := flag.Set("rapid.checks", "90"); err != nil {
 			fmt.Fprintln(os.Stderr, "property:", err)
 			os.Exit(1)
 		}
@@ -48,6 +48,7 @@ var now = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
 // stage is what all worlds share: the source and everything that is made of the configuration.
 type stage struct {
+	version    fhir.Version
 	source     *demo.Source
 	policy     *policy.Policy
 	classifier *fhir.Classifier
@@ -56,11 +57,11 @@ type stage struct {
 	transport  http.RoundTripper
 }
 
-func newStage(t *testing.T) *stage {
+func newStage(t *testing.T, v fhir.Version) *stage {
 	t.Helper()
-	s := &stage{}
+	s := &stage{version: v}
 	var err error
-	if s.source, err = demo.NewSource(nil, demo.SourceOptions{Unrecorded: true}); err != nil {
+	if s.source, err = demo.NewSource(nil, demo.SourceOptions{Version: v, Unrecorded: true}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.source.Close() })
@@ -78,11 +79,11 @@ func newStage(t *testing.T) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.classifier, err = fhir.NewClassifier(fhir.R4, tables.Rules(fhir.R4), tables.Sensitive); err != nil {
+	if s.classifier, err = fhir.NewClassifier(v, tables.Rules(v), tables.Sensitive); err != nil {
 		t.Fatal(err)
 	}
 	s.reader, err = fhir.NewReader(fhir.ReaderOptions{
-		Version: fhir.R4, Base: s.source.URL(), PersonSystems: []string{demo.SystemBSN}, Classifier: s.classifier,
+		Version: v, Base: s.source.URL(), PersonSystems: []string{demo.SystemBSN}, Classifier: s.classifier,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -115,7 +116,7 @@ func (s *stage) gate(store *memory, callers map[string]policy.Subject) (*proxy.G
 		Authorization: proxy.Authorization{Servers: []string{"https://idp"}},
 		SMART:         func(context.Context, string) ([]byte, bool, error) { return nil, false, nil },
 		Sources: []*proxy.Source{{
-			ID: "s", Version: fhir.R4, Base: s.source.URL(), Holder: policy.Holder{Organization: "ura:00000001", Category: "hospital"},
+			ID: "s", Version: s.version, Base: s.source.URL(), Holder: policy.Holder{Organization: "ura:00000001", Category: "hospital"},
 			Timeout: time.Minute, PersonSystems: []string{demo.SystemBSN}, Allow: fhir.AllowVRead,
 			Reader: s.reader, Classifier: s.classifier, Transport: s.transport,
 		}},

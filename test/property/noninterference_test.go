@@ -9,6 +9,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"zorgsluis/fhir"
 	"zorgsluis/policy"
 )
 
@@ -18,8 +19,7 @@ var sealed = regexp.MustCompile(`(https://gw\.example/fhir/s/(?:[A-Za-z]+\?_curs
 // Whatever a caller asks, and however often, the answers are the same with and without what the caller may not see: status, headers,
 // bodies, the order and number of rows, and the length of the links.
 func TestHiddenResourcesDoNotInterfere(t *testing.T) {
-	m := newMaker(t, newStage(t))
-	seen := m.noninterference(t, m.world)
+	seen := noninterference(t, (*maker).world)
 	if !t.Failed() && (seen.removed == 0 || seen.ok == 0 || seen.refused == 0 || seen.entries == 0 || seen.links == 0) {
 		t.Errorf("the worlds show too little: %+v", seen)
 	}
@@ -28,20 +28,19 @@ func TestHiddenResourcesDoNotInterfere(t *testing.T) {
 // The same of what comes along with a search: nothing is given for the sake of a hidden resource that refers to it, by the element that an
 // include follows or by another one, or that it refers to.
 func TestHiddenResourcesBringNothingAlong(t *testing.T) {
-	m := newMaker(t, newStage(t))
-	seen := m.noninterference(t, m.joined)
+	seen := noninterference(t, (*maker).joined)
 	if !t.Failed() && (seen.removed == 0 || seen.included == 0) {
 		t.Errorf("the worlds show too little: %+v", seen)
 	}
 }
 
 // noninterference plays each world twice, and compares.
-func (m *maker) noninterference(t *testing.T, draw func(*rapid.T) world) tally {
+func noninterference(t *testing.T, draw func(*maker, *rapid.T) world) tally {
 	t.Helper()
-	worlds := rapid.Custom(draw)
+	makers := newMakers(t)
 	var seen tally
 	rapid.Check(t, func(t *rapid.T) {
-		w := worlds.Draw(t, "world")
+		m, w := makers.draw(t, draw)
 		with, err := m.run(&w, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -56,17 +55,22 @@ func (m *maker) noninterference(t *testing.T, draw func(*rapid.T) world) tally {
 			}
 		}
 		seen.add(&w, with)
+		if m.version == fhir.STU3 {
+			seen.stu3++
+		}
 	})
+	if !t.Failed() && (seen.stu3 == 0 || seen.stu3 == seen.worlds) {
+		t.Errorf("worlds of one version only: %+v", seen)
+	}
 	t.Log(seen)
 	return seen
 }
 
 // What the world says may be seen is what a read gives, so that the property is about the right resources.
 func TestVisibleIsWhatReadsGive(t *testing.T) {
-	m := newMaker(t, newStage(t))
-	worlds := rapid.Custom(m.world)
+	makers := newMakers(t)
 	rapid.Check(t, func(t *rapid.T) {
-		w := worlds.Draw(t, "world")
+		m, w := makers.draw(t, (*maker).world)
 		w.asked = nil
 		for _, e := range w.entries {
 			w.asked = append(w.asked, action{request: request{method: "GET", path: "/fhir/s/" + e.name}})
@@ -109,7 +113,7 @@ func (m *maker) run(w *world, removed []string) ([]string, error) {
 }
 
 // tally counts what the worlds showed, so that a property that shows nothing is noticed.
-type tally struct{ worlds, removed, requests, ok, refused, badSource, entries, included, links int }
+type tally struct{ worlds, stu3, removed, requests, ok, refused, badSource, entries, included, links int }
 
 func (s *tally) add(w *world, transcript []string) {
 	s.worlds++

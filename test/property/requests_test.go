@@ -18,11 +18,25 @@ import (
 // param is a search parameter of the closed grammar, as the gate's own CapabilityStatement tells it.
 type param struct{ name, kind string }
 
+// makers are those of every version.
+type makers []*maker
+
+func newMakers(t *testing.T) makers {
+	t.Helper()
+	return makers{newMaker(t, newStage(t, fhir.R4)), newMaker(t, newStage(t, fhir.STU3))}
+}
+
+// draw draws a world of one of the versions.
+func (all makers) draw(t *rapid.T, draw func(*maker, *rapid.T) world) (*maker, world) {
+	m := all[rapid.IntRange(0, len(all)-1).Draw(t, "version")]
+	return m, rapid.Custom(func(t *rapid.T) world { return draw(m, t) }).Draw(t, "world")
+}
+
 // newMaker learns from the gate and the reader which elements and parameters there are.
 func newMaker(t *testing.T, s *stage) *maker {
 	t.Helper()
-	m := &maker{stage: s, members: map[string]string{}, params: map[string][]param{}}
-	for _, typ := range fhir.Types(fhir.R4) {
+	m := &maker{stage: s, vocabulary: vocabularies[s.version], members: map[string]string{}, params: map[string][]param{}}
+	for _, typ := range fhir.Types(s.version) {
 		for _, path := range []string{"subject", "subject[]", "patient", "beneficiary", "participant[].actor", "actor", "deliverTo"} {
 			r := object{"resourceType": typ, "id": "x"}
 			put(r, path, object{"reference": "Patient/p"})
@@ -196,7 +210,7 @@ func (m *maker) narrow(t *rapid.T, w *world, typ string, person int, values url.
 func (m *maker) include(t *rapid.T, typ string, values url.Values) {
 	add := func(name string, most int, fits func(link) bool) {
 		var some []link
-		for _, l := range links {
+		for _, l := range m.links {
 			if l.param != "" && fits(l) {
 				some = append(some, l)
 			}
@@ -230,7 +244,7 @@ func (m *maker) value(t *rapid.T, w *world, p param) string {
 			_, id, _ := strings.Cut(rapid.SampledFrom(w.entries).Draw(t, "id").name, "/")
 			return id
 		}
-		return rapid.SampledFrom([]string{snomed + "|c1", snomed + "|" + sensitiveCode, "c2,c3", categorySystem + "|laboratory", "survey"}).Draw(t, "token")
+		return rapid.SampledFrom([]string{snomed + "|c1", snomed + "|" + sensitiveCode, "c2,c3", m.categorySystem + "|laboratory", "survey"}).Draw(t, "token")
 	}
 	return "a"
 }

@@ -28,7 +28,7 @@ type row struct {
 // Where everything is permitted, Restricted too, the gate gives what the source gives: the same resources in the same order, nothing
 // lost and nothing twice, and byte for byte where no edit is due.
 func TestFullConsentIsTransparent(t *testing.T) {
-	s := newStage(t)
+	s := newStage(t, fhir.R4)
 	m := newMaker(t, s)
 	data, err := demo.Load()
 	if err != nil {

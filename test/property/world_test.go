@@ -67,66 +67,10 @@ func (w world) GoString() string {
 	return b.String()
 }
 
-// link is a reference element of a type, and the search parameter that follows it; "" where none does. Many types have several elements that
-// refer to the same type, so that the reason for which a resource comes along can be another one than that for which it may be given.
-type link struct{ from, path, to, param string }
-
-var links = []link{
-	{"Observation", "encounter", "Encounter", "encounter"}, {"Observation", "hasMember[]", "Observation", "has-member"},
-	{"Observation", "derivedFrom[]", "Observation", "derived-from"}, {"Observation", "focus[]", "Observation", "focus"},
-	{"Observation", "performer[]", "Practitioner", "performer"}, {"Observation", "performer[]", "Organization", "performer"},
-	{"Observation", "performer[]", "PractitionerRole", "performer"}, {"Observation", "basedOn[]", "ServiceRequest", "based-on"},
-	{"Condition", "encounter", "Encounter", "encounter"}, {"Condition", "evidence[].detail[]", "Observation", "evidence-detail"},
-	{"Condition", "stage[].assessment[]", "Observation", ""},
-	{"Condition", "asserter", "Practitioner", "asserter"}, {"Condition", "recorder", "Practitioner", ""},
-	{"MedicationRequest", "requester", "Practitioner", "requester"}, {"MedicationRequest", "recorder", "Practitioner", ""},
-	{"MedicationRequest", "performer", "Practitioner", "intended-performer"},
-	{"MedicationRequest", "performer", "Organization", "intended-performer"},
-	{"MedicationRequest", "dispenseRequest.performer", "Organization", "intended-dispenser"},
-	{"MedicationRequest", "medicationReference", "Medication", "medication"}, {"MedicationRequest", "encounter", "Encounter", "encounter"},
-	{"MedicationRequest", "supportingInformation[]", "Encounter", ""},
-	{"DiagnosticReport", "result[]", "Observation", "result"}, {"DiagnosticReport", "performer[]", "Practitioner", "performer"},
-	{"DiagnosticReport", "performer[]", "Organization", "performer"}, {"DiagnosticReport", "encounter", "Encounter", "encounter"},
-	{"DiagnosticReport", "resultsInterpreter[]", "Practitioner", "results-interpreter"},
-	{"Encounter", "serviceProvider", "Organization", "service-provider"}, {"Encounter", "hospitalization.destination", "Organization", ""},
-	{"Encounter", "participant[].individual", "Practitioner", "practitioner"},
-	{"Encounter", "participant[].individual", "PractitionerRole", "participant"},
-	{"Encounter", "diagnosis[].condition", "Condition", "diagnosis"}, {"Encounter", "reasonReference[]", "Condition", "reason-reference"},
-	{"Encounter", "partOf", "Encounter", "part-of"},
-	{"Procedure", "encounter", "Encounter", "encounter"}, {"Procedure", "performer[].actor", "Practitioner", "performer"},
-	{"Procedure", "recorder", "Practitioner", ""}, {"Procedure", "asserter", "Practitioner", ""},
-	{"Procedure", "reasonReference[]", "Condition", "reason-reference"}, {"Procedure", "complicationDetail[]", "Condition", ""},
-	{"Procedure", "partOf[]", "Procedure", "part-of"},
-	{"CarePlan", "goal[]", "Goal", "goal"}, {"CarePlan", "addresses[]", "Condition", "condition"}, {"CarePlan", "supportingInfo[]", "Condition", ""},
-	{"DocumentReference", "author[]", "Practitioner", "author"}, {"DocumentReference", "authenticator", "Practitioner", "authenticator"},
-	{"ServiceRequest", "requester", "Practitioner", "requester"}, {"ServiceRequest", "performer[]", "Practitioner", "performer"},
-	{"ServiceRequest", "encounter", "Encounter", "encounter"},
-	{"MedicationStatement", "context", "Encounter", "context"}, {"MedicationStatement", "medicationReference", "Medication", "medication"},
-	{"MedicationStatement", "informationSource", "Practitioner", "source"},
-	{"Medication", "manufacturer", "Organization", "manufacturer"},
-	{"PractitionerRole", "practitioner", "Practitioner", "practitioner"}, {"PractitionerRole", "organization", "Organization", "organization"},
-	{"Organization", "partOf", "Organization", "partof"},
-}
-
-// sharedTypes are those of which worlds have some.
-var sharedTypes = []string{"Practitioner", "Organization", "Medication", "PractitionerRole"}
-
-// usual are types that worlds have more often than the others: those between which links run.
-var usual = []string{
-	"Observation", "Condition", "MedicationRequest", "DiagnosticReport", "Encounter", "Procedure", "DocumentReference", "ServiceRequest",
-	"CarePlan", "Goal", "MedicationStatement",
-}
-
-const (
-	categorySystem = "http://terminology.hl7.org/CodeSystem/observation-category"
-	labelSystem    = "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
-	sensitiveCode  = "370143000" // in configs/sensitive-codes.yaml
-	snomed         = "http://snomed.info/sct"
-)
-
 // maker makes worlds of one stage.
 type maker struct {
 	*stage
+	vocabulary
 	members  map[string]string // by type: the element that says whose a resource is
 	params   map[string][]param
 	contents fhir.Contents
@@ -180,10 +124,10 @@ func (m *maker) joined(t *rapid.T) world {
 	w := world{people: []demo.Person{demo.SyntheticPerson(0), demo.SyntheticPerson(1)}, consents: make([][]consent.Record, 2), caller: provider("gp")}
 	w.consents[0] = []consent.Record{{Decision: consent.DecisionPermit, Party: consent.Side{Category: "gp"}, Data: []string{"GGC002"}}}
 	m.persons(&w)
-	from := rapid.SampledFrom(links).Draw(t, "link")
+	from := rapid.SampledFrom(m.links).Draw(t, "link")
 	types := []string{from.from, from.to}
 	for range 2 {
-		l := rapid.SampledFrom(links).Draw(t, "another link")
+		l := rapid.SampledFrom(m.links).Draw(t, "another link")
 		types = append(types, l.from, l.to)
 	}
 	types = slices.DeleteFunc(types, func(typ string) bool { return m.members[typ] == "" })
@@ -206,8 +150,8 @@ func (m *maker) joined(t *rapid.T) world {
 // populate draws people and resources.
 func (m *maker) populate(t *rapid.T, w *world) {
 	m.persons(w)
-	served := slices.DeleteFunc(fhir.Types(fhir.R4), func(typ string) bool { return typ == "Patient" })
-	types := append(rapid.SliceOfNDistinct(rapid.SampledFrom(usual), 1, 4, rapid.ID).Draw(t, "types"), rapid.SampledFrom(served).Draw(t, "type"))
+	served := slices.DeleteFunc(fhir.Types(m.version), func(typ string) bool { return typ == "Patient" })
+	types := append(rapid.SliceOfNDistinct(rapid.SampledFrom(m.usual), 1, 4, rapid.ID).Draw(t, "types"), rapid.SampledFrom(served).Draw(t, "type"))
 	m.resources(t, w, types, rapid.IntRange(3, 50).Draw(t, "resources"))
 }
 
@@ -242,7 +186,7 @@ func (m *maker) resources(t *rapid.T, w *world, types []string, count int) {
 		m.connect(t, r, byType)
 		w.entries = append(w.entries, m.entry(r))
 		if r["resourceType"] == "DocumentReference" && rapid.Bool().Draw(t, "attachment") {
-			b := object{"resourceType": "Binary", "id": "b-" + r["id"].(string), "contentType": "text/plain", "data": "dGV4dA=="}
+			b := object{"resourceType": "Binary", "id": "b-" + r["id"].(string), "contentType": "text/plain", m.binaryData: "dGV4dA=="}
 			m.label(t, b)
 			w.entries = append(w.entries, m.entry(b))
 			r["content"] = []any{object{"attachment": object{"contentType": "text/plain", "url": "Binary/b-" + r["id"].(string)}}}
@@ -272,10 +216,10 @@ func (m *maker) fill(t *rapid.T, w *world, r object) {
 		r["effectiveDateTime"] = date
 		category := rapid.SampledFrom([]string{"laboratory", "vital-signs", "survey", "unheard-of", ""}).Draw(t, "category")
 		if category != "" {
-			r["category"] = []any{object{"coding": []any{object{"system": categorySystem, "code": category}}}}
+			r["category"] = []any{object{"coding": []any{object{"system": m.categorySystem, "code": category}}}}
 		}
 	case "Condition":
-		r["recordedDate"] = date
+		r["recordedDate"], r["assertedDate"] = date, date // the one of R4, the other of STU3
 	case "MedicationRequest":
 		r["authoredOn"] = date
 	case "Encounter":
@@ -296,13 +240,13 @@ func (m *maker) fill(t *rapid.T, w *world, r object) {
 // label draws a security label.
 func (m *maker) label(t *rapid.T, r object) {
 	if code := rapid.SampledFrom([]string{"", "", "", "", "N", "R", "V", "unheard-of"}).Draw(t, "label"); code != "" {
-		r["meta"] = object{"security": []any{object{"system": labelSystem, "code": code}}}
+		r["meta"] = object{"security": []any{object{"system": m.labelSystem, "code": code}}}
 	}
 }
 
 // connect draws references to other resources.
 func (m *maker) connect(t *rapid.T, r object, byType map[string][]string) {
-	for _, l := range links {
+	for _, l := range m.links {
 		if l.from != r["resourceType"] || len(byType[l.to]) == 0 {
 			continue
 		}
@@ -334,7 +278,10 @@ func put(to object, path string, value any) {
 	name, rest, deeper := strings.Cut(path, ".")
 	name, list := strings.CutSuffix(name, "[]")
 	if deeper {
-		inner := object{}
+		inner, there := to[name].(object)
+		if !there {
+			inner = object{}
+		}
 		put(inner, rest, value)
 		value = inner
 	}
