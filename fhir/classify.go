@@ -201,6 +201,20 @@ func (c *Classifier) TypeCategories(typ string) []DataCategory {
 	return c.appendNames(nil, all)
 }
 
+// AddedCategories lists the data categories that a code or a label can add to a resource of any type, sorted.
+func (c *Classifier) AddedCategories() []DataCategory {
+	all := c.restricted
+	for _, system := range c.sensitive {
+		for _, s := range system.exact {
+			all.union(&s)
+		}
+		for _, p := range system.prefixes {
+			all.union(&p.categories)
+		}
+	}
+	return c.appendNames(nil, all)
+}
+
 // appendNames appends the categories of a set in order.
 func (c *Classifier) appendNames(dst []DataCategory, s categorySet) []DataCategory {
 	for i, word := range s {

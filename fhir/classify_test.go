@@ -197,3 +197,15 @@ func TestNewClassifierRefuses(t *testing.T) {
 		t.Error("no version: got no error")
 	}
 }
+
+func TestAddedCategoriesAreThoseOfCodesAndLabels(t *testing.T) {
+	c, err := fhir.NewClassifier(fhir.R4, []fhir.CategoryRule{{Category: "Bare", Type: "Condition"}}, []fhir.SensitiveCode{
+		{Coding: fhir.Coding{System: "s", Code: "1"}, Category: "Exact"}, {Coding: fhir.Coding{System: "s", Code: "2"}, Prefix: true, Category: "Prefix"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := c.AddedCategories(), []fhir.DataCategory{"Exact", "Prefix", "Restricted"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}

@@ -15,6 +15,24 @@ func (i Interaction) HasIncludes() bool {
 	})
 }
 
+// medicationCode is the one chain that is passed on, of the Dutch standards for medication: whether a match refers to a Medication with a code.
+const medicationCode = "medication.code"
+
+// OfMedication reports whether a search asks about the Medications that its matches refer to.
+func (i Interaction) OfMedication() bool {
+	_, asked := i.param(medicationCode)
+	return asked
+}
+
+// WithMedication is such a search with those Medications along: what was asked of one that may not be seen must not be answered.
+func (i Interaction) WithMedication() Interaction {
+	along := Param{"_include", i.Type + ":medication"}
+	if !slices.Contains(i.Params, along) {
+		i.Params = sortParams(append(slices.Clone(i.Params), along))
+	}
+	return i
+}
+
 // Include is one _include or _revinclude that was asked for (R4 §3.1.1.5.4): of which type the one is that refers (Source), and of which
 // the one that is referred to (Targets; "*" is any). Contents.Follow knows by which elements. A Patient comes along by the parameters that
 // name whose a resource is, and by no others. The zero value leads nowhere.

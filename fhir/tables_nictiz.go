@@ -1,8 +1,8 @@
 package fhir
 
 // The parameters below are not of the standard: Nictiz defines them for the MedMij information standards (packages Nictiz-STU3-Zib2017
-// and Nictiz-R4-MedicationProcess), and Dutch sources know them. medication.code is a chain by its form: it asks for the code of
-// the Medication, which belongs to nobody, and is taken as the one name that it is.
+// and Nictiz-R4-MedicationProcess), and Dutch sources know them. medication.code is a chain: it asks for the code of the Medication, which
+// belongs to nobody but can be sensitive (Interaction.OfMedication). It is taken as the one name that it is.
 
 // stu3Nictiz are the parameters of the STU3 information standards: medication process 9, basic data for long-term care.
 var stu3Nictiz = map[string]boundType{

@@ -11,11 +11,12 @@ import (
 
 // sourcePage is one page of a source, read and scanned.
 type sourcePage struct {
-	at       position // where it begins
-	typ      string   // of its matches
-	fetched  *fetched
-	contents *fhir.Contents
-	after    *position // what follows in the plan; nil at the end
+	at           position // where it begins
+	typ          string   // of its matches
+	fetched      *fetched
+	contents     *fhir.Contents
+	after        *position // what follows in the plan; nil at the end
+	ofMedication bool      // of the plan
 }
 
 // gathered are the pages of a source from which one page of ours is made.
@@ -52,7 +53,7 @@ func (g *Gate) gather(ctx context.Context, x *exchange, j *judge, p plan, start 
 		}
 		result.pages = append(result.pages, page)
 		for i := range page.contents.Resources {
-			if page.isMatch(i) && j.permits(&page.contents.Resources[i]) {
+			if page.isMatch(i) && page.permits(j, i) {
 				found++
 			}
 		}
@@ -88,7 +89,7 @@ func (g *Gate) sourcePage(ctx context.Context, x *exchange, j *judge, p plan, at
 	if !f.found {
 		return nil, refuse(causeBadSource, "source-status")
 	}
-	page := &sourcePage{at: at, typ: p.searches[at.Search].Type, fetched: f, contents: contents.Get().(*fhir.Contents)}
+	page := &sourcePage{at: at, typ: p.searches[at.Search].Type, fetched: f, contents: contents.Get().(*fhir.Contents), ofMedication: p.ofMedication}
 	if ref := page.read(x, p, j); ref != nil {
 		f.release()
 		contents.Put(page.contents)
@@ -134,6 +135,20 @@ func (s *sourcePage) isMatch(i int) bool {
 	return (r.Mode == fhir.ModeMatch || r.Mode == fhir.ModeUnsaid) && r.Type == s.typ
 }
 
+// permits asserts for a match what judge.permits does; and where the search asked about the Medication that it refers to, that this may be
+// seen as well. Else the answer would tell the code of one that may not (leaks.md OR-3, CA-6).
+func (s *sourcePage) permits(j *judge, i int) bool {
+	r := &s.contents.Resources[i]
+	return j.permits(r) && (!s.ofMedication || !slices.ContainsFunc(r.References, func(ref fhir.LocalReference) bool {
+		return ref.Type == "Medication" && !s.shows(j, ref)
+	}))
+}
+
+// shows reports whether a shared resource came along that may be seen.
+func (s *sourcePage) shows(j *judge, ref fhir.LocalReference) bool {
+	return slices.ContainsFunc(s.contents.Resources, func(r fhir.Resource) bool { return name(&r) == ref && j.permitsShared(&r) })
+}
+
 // skipped is how many permitted matches lie before the beginning of our page.
 func (s *sourcePage) skipped(j *judge) int {
 	n, matches := 0, 0
@@ -144,7 +159,7 @@ func (s *sourcePage) skipped(j *judge) int {
 		if matches++; matches > s.at.Skip {
 			break
 		}
-		if j.permits(&s.contents.Resources[i]) {
+		if s.permits(j, i) {
 			n++
 		}
 	}
@@ -170,7 +185,7 @@ func (r *gathered) matches(j *judge, count int) (picks []pick, more *position) {
 			if !page.isMatch(i) {
 				continue
 			}
-			if matches++; matches <= page.at.Skip || !j.permits(&page.contents.Resources[i]) {
+			if matches++; matches <= page.at.Skip || !page.permits(j, i) {
 				continue
 			}
 			if len(picks) == count {

@@ -15,8 +15,9 @@ const maxExtraPages = 10
 // plan is what an interaction comes to at the source: the searches that make it up, in the order in which they are answered, and how
 // many matches a page holds.
 type plan struct {
-	searches []fhir.Interaction
-	count    int
+	searches     []fhir.Interaction
+	count        int
+	ofMedication bool // it asks about the Medications that matches refer to
 }
 
 // position is where in a plan a page begins: which search, where the source goes on, how many matches of that page of the source
@@ -42,6 +43,9 @@ func (g *Gate) plan(x *exchange, i fhir.Interaction) plan {
 		searches = []fhir.Interaction{search}
 	}
 	for _, s := range searches {
+		if s.OfMedication() {
+			s, p.ofMedication = s.WithMedication(), true
+		}
 		p.searches = append(p.searches, s.WithCount(p.count))
 	}
 	return p

@@ -130,10 +130,17 @@ func (j *judge) permitsShared(r *fhir.Resource) bool {
 }
 
 // display reports whether the display text of a reference into a type may stay: only where everything that the type can hold is
-// permitted (leaks.md RF-13, RF-14).
+// permitted (leaks.md RF-13, RF-14). What is shared has no categories, but a Medication can have codes that add some (CA-6), and its name
+// says what they say.
 func (g *Gate) display(x *exchange, j *judge) func(string) bool {
 	return func(typ string) bool {
-		return fhir.ClassOf(x.source.Version, typ) == fhir.ClassShared || j.all(x.source.Classifier.TypeCategories(typ))
+		switch {
+		case typ == "Medication":
+			return j.all(x.source.Classifier.AddedCategories())
+		case fhir.ClassOf(x.source.Version, typ) == fhir.ClassShared:
+			return true
+		}
+		return j.all(x.source.Classifier.TypeCategories(typ))
 	}
 }
 
