@@ -135,7 +135,9 @@ type answer struct {
 	headOnly bool // HEAD: everything but the body
 	// attachment is the content type of a document that is given as it is; empty for FHIR JSON.
 	attachment string
-	plainJSON  bool // the body is JSON and no FHIR
+	media      string // of a body that is no FHIR
+	language   string // that the body is in, where it was chosen
+	digest     string // of the body (RFC 9530)
 
 	releases  []*audit.Release // of a disclosure: the commits that it rests on
 	committed time.Time        // not later than the first of them
@@ -201,18 +203,24 @@ var everyAnswer = http.Header{
 	"X-Robots-Tag":           {"noindex"},
 }
 
+// hasContent reports whether the answer has a body at all.
+func (a answer) hasContent() bool {
+	return a.status != http.StatusNoContent && a.status != http.StatusNotModified
+}
+
 // write sends the answer. The header set is closed: nothing of a source's headers can be in it (leaks.md HD-1 … HD-7).
 func (a answer) write(w http.ResponseWriter, r *http.Request, exchange string) {
 	h := w.Header()
 	switch {
 	case a.attachment != "":
 		writeAttachment(h, a.attachment)
-	case a.plainJSON:
-		h.Set("Content-Type", "application/json")
-	case a.status != http.StatusNoContent:
+	case !a.hasContent():
+	case a.media != "":
+		h.Set("Content-Type", a.media)
+	default:
 		h.Set("Content-Type", "application/fhir+json; charset=utf-8")
 	}
-	if a.status != http.StatusNoContent {
+	if a.hasContent() {
 		h.Set("Content-Length", strconv.Itoa(len(a.body)))
 	}
 	maps.Copy(h, everyAnswer)
@@ -226,8 +234,15 @@ func (a answer) write(w http.ResponseWriter, r *http.Request, exchange string) {
 	if a.allow {
 		h.Set("Allow", methods(r.RequestURI))
 	}
+	if a.language != "" {
+		h.Set("Content-Language", a.language)
+		h.Set("Vary", "Accept-Language")
+		h.Set("Repr-Digest", a.digest)
+	}
 	if a.etag != "" {
 		h.Set("ETag", a.etag)
+	}
+	if !a.modified.IsZero() {
 		h.Set("Last-Modified", a.modified.UTC().Format(http.TimeFormat))
 	}
 	if a.location != "" {

@@ -35,6 +35,7 @@ type Gate struct {
 	metadata map[string][]byte // capability statement by source id
 	own      []byte            // capability statement of /gateway
 	reasons  []byte            // CodeSystem of the reasons of declarations
+	texts    []byte            // list of what patients are shown
 	// resources are the protected-resource metadata by path below the public URL.
 	resources map[string][]byte
 }
@@ -65,6 +66,9 @@ func NewGate(p Parts) (*Gate, error) {
 	}
 	if g.reasons, err = g.reasonCodes(); err != nil {
 		return nil, fmt.Errorf("proxy: reasons: %w", err)
+	}
+	if g.texts, err = g.listInformation(); err != nil {
+		return nil, fmt.Errorf("proxy: information: %w", err)
 	}
 	if g.resources, err = g.resourceMetadata(); err != nil {
 		return nil, fmt.Errorf("proxy: resource metadata: %w", err)
@@ -181,6 +185,12 @@ func (g *Gate) route(ctx context.Context, x *exchange, r *http.Request) (answer,
 		if isGet(r) {
 			return g.open(x, g.reasons)
 		}
+	}
+	if id, ok := strings.CutPrefix(path, "/gateway/StructureDefinition/"); ok && isGet(r) && g.parts.Profiles[id] != nil {
+		return g.open(x, g.parts.Profiles[id])
+	}
+	if isInformation(path) && isGet(r) {
+		return g.serveInformation(ctx, x, r, path, query)
 	}
 	if document, ok := g.metadataOf(path); ok && isGet(r) {
 		return g.openJSON(x, document)

@@ -28,11 +28,16 @@ func (g *Gate) ownCapability() ([]byte, error) {
 		FhirVersion:    model.FHIRVersion4_0_1, Format: []string{"application/fhir+json", "json"},
 		Rest: []model.CapabilityStatementRest{{
 			Mode: model.RestfulCapabilityModeServer,
+			Documentation: new("The texts that patients are shown before they choose, which a Consent names, are at " + g.parts.PublicURL + informationPath +
+				" (a list) and " + informationPath + "/[id]/[version] (one, by Accept-Language or ?language=), without a token."),
 			Resource: []model.CapabilityStatementRestResource{{
 				Type:        model.ResourceTypeAuditEvent,
 				Interaction: []model.CapabilityStatementRestResourceInteraction{{Code: model.TypeRestfulInteractionRead}, {Code: model.TypeRestfulInteractionSearchType}},
 				SearchParam: ownSearchParams("AuditEvent"),
 			}, g.consentCapability(), {
+				Type:        model.ResourceTypeStructureDefinition,
+				Interaction: []model.CapabilityStatementRestResourceInteraction{{Code: model.TypeRestfulInteractionRead}},
+			}, {
 				Type:        model.ResourceTypeCodeSystem,
 				Interaction: []model.CapabilityStatementRestResourceInteraction{{Code: model.TypeRestfulInteractionRead}},
 			}},

@@ -116,7 +116,7 @@ type Summary struct {
 	Alert       bool // an emergency access or a report to the authority is due
 }
 
-// Parts is everything that a Gate is made of. All are required.
+// Parts is everything that a Gate is made of. All are required, but for what says otherwise.
 type Parts struct {
 	PublicURL string // scheme, host and optional path, without trailing slash
 	// StepUp gives the acr_values of the RFC 9470 challenge to a caller of an issuer: those of the policy's minimum, or of a higher level.
@@ -134,6 +134,8 @@ type Parts struct {
 	Recorder      Recorder
 	Declarations  Declarations
 	Consents      Consents
+	Information   []Text            // what patients are shown before they choose; may be none
+	Profiles      map[string][]byte // StructureDefinitions of Consent, by id; may be none
 	Events        Events
 	CursorKeys    [][]byte // 32 bytes each; the first seals, all open
 	Limits        Limits

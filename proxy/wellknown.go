@@ -98,6 +98,6 @@ func (g *Gate) serveSMART(ctx context.Context, x *exchange, r *http.Request) (an
 // openJSON is open for what is not FHIR.
 func (g *Gate) openJSON(x *exchange, body []byte) (answer, *refusal) {
 	a, ref := g.open(x, body)
-	a.plainJSON = true
+	a.media = "application/json"
 	return a, ref
 }

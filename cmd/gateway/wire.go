@@ -10,6 +10,7 @@ import (
 
 	"zorgsluis/audit"
 	"zorgsluis/authn"
+	"zorgsluis/configs"
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
 	"zorgsluis/policy"
@@ -53,6 +54,10 @@ func (s *settings) gate(store *redisstore.Store, archived *audit.History, a *aut
 	if err != nil {
 		return nil, err
 	}
+	profiles, err := configs.Definitions()
+	if err != nil {
+		return nil, err
+	}
 	cfg, l := s.config, s.config.Limits
 	return proxy.NewGate(proxy.Parts{
 		PublicURL:     cfg.PublicURL,
@@ -70,6 +75,8 @@ func (s *settings) gate(store *redisstore.Store, archived *audit.History, a *aut
 		Recorder:      timedRecorder{store, m.step(stepCommit)},
 		Declarations:  store,
 		Consents:      s.consents(store),
+		Information:   s.shown(),
+		Profiles:      profiles,
 		Events:        personEvents{recent: store, archived: archived, wait: l.Timeouts.Store / 2},
 		CursorKeys:    s.cursorKeys,
 		Limits: proxy.Limits{

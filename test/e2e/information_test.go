@@ -1,0 +1,94 @@
+package e2e_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"zorgsluis/internal/demo"
+)
+
+// TestInformationIsServed: what patients are shown before they choose is there for everybody, in the language that they read; what a Consent
+// says of it is what was served.
+func TestInformationIsServed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for name, text := range map[string]string{"sharing/1/nl": "Mag het?\n", "sharing/1/en": "May we?\n", "sharing/2/de": "Dürfen wir?\n"} {
+		if err := os.MkdirAll(filepath.Join(w.folder, "texts", filepath.Dir(name)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		w.write("texts/"+name+".txt", text)
+	}
+	g, _ := w.start("break_glass: {", "information: { folder: texts }\nbreak_glass: {")
+	nobody := demo.Caller{}
+	listed := g.ask(nobody, get("/gateway/information")).wantStatus(t, http.StatusOK, "list")
+	var list struct {
+		Information []struct{ ID, Version, Language, SHA256, URL string }
+	}
+	if err := json.Unmarshal([]byte(listed.body), &list); err != nil || len(list.Information) != 3 || listed.header.Get("Content-Type") != "application/json" {
+		t.Fatalf("got %s %v", listed.body, err)
+	}
+	for _, one := range list.Information {
+		r := g.ask(nobody, get(strings.TrimPrefix(one.URL, g.base))).wantStatus(t, http.StatusOK, one.URL)
+		sum := sha256.Sum256([]byte(r.body))
+		if hex.EncodeToString(sum[:]) != one.SHA256 || r.header.Get("ETag") != `"`+one.SHA256+`"` || r.header.Get("Content-Language") != one.Language ||
+			r.header.Get("Repr-Digest") != "sha-256=:"+base64.StdEncoding.EncodeToString(sum[:])+":" {
+			t.Errorf("%s: got %q with %v", one.URL, r.body, r.header)
+		}
+		known := get(strings.TrimPrefix(one.URL, g.base))
+		known.header = http.Header{"If-None-Match": {`"x", ` + r.header.Get("ETag")}}
+		if r := g.ask(nobody, known).wantStatus(t, http.StatusNotModified, "known"); r.body != "" || r.header.Get("ETag") == "" {
+			t.Errorf("known: got %q with %v", r.body, r.header)
+		}
+		// The Consent that names it is taken, and one that names other bytes is not.
+		johanna := demo.Johanna()
+		naming := func(sha string) func(m) {
+			return func(c m) {
+				c["extension"].([]any)[1] = m{"url": "urn:zorgsluis:consent:information", "extension": []any{
+					m{"url": "id", "valueString": one.ID}, m{"url": "version", "valueString": one.Version},
+					m{"url": "language", "valueString": one.Language}, m{"url": "sha256", "valueString": sha},
+				}}
+			}
+		}
+		patient := demo.Patient("patient-johanna", johanna)
+		g.ask(patient, sending(t, "POST", "/gateway/Consent", consentFor(johanna, naming(one.SHA256)))).wantStatus(t, http.StatusCreated, "what was shown")
+		g.ask(patient, sending(t, "POST", "/gateway/Consent", consentFor(johanna, naming(strings.Repeat("0", 64))))).wantStatus(t, http.StatusUnprocessableEntity, "something else")
+	}
+	for _, tt := range []struct{ path, accept, want string }{
+		{"sharing/1", "", "nl"}, {"sharing/1", "en-GB,nl;q=0.5", "en"}, {"sharing/1", "fr, en;q=0.3, nl;q=0.7", "nl"}, {"sharing/1", "fr;q=x, *", "nl"},
+		{"sharing/1?language=en", "nl", "en"}, {"sharing/2", "nl", "de"}, {"sharing/1", "en;q=0", "nl"},
+	} {
+		q := get("/gateway/information/" + tt.path)
+		q.header = http.Header{"Accept-Language": {tt.accept}}
+		if got := g.ask(nobody, q).wantStatus(t, http.StatusOK, tt.path).header; got.Get("Content-Language") != tt.want || got.Get("Vary") != "Accept-Language" {
+			t.Errorf("%s, %q: got %v, want %s", tt.path, tt.accept, got, tt.want)
+		}
+	}
+	for _, path := range []string{"/sharing", "/sharing/1/nl", "/sharing/3", "/sharing/1?language=fr", "/sharing/1?language=nl&language=en", "/sharing/1?x=y", "/../secrets", "?x=y", "/"} {
+		g.ask(nobody, get("/gateway/information"+path)).wantStatus(t, http.StatusNotFound, path)
+	}
+}
+
+// TestProfilesAreServed: what the capability statement says of Consent can be read where it says.
+func TestProfilesAreServed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g, _ := w.start()
+	for _, id := range []string{"consent", "consent-information", "consent-data-category"} {
+		r := g.ask(demo.Caller{}, get("/gateway/StructureDefinition/"+id)).wantStatus(t, http.StatusOK, id).resource(t)
+		if r["resourceType"] != "StructureDefinition" || r["id"] != id {
+			t.Errorf("%s: got %v %v", id, r["resourceType"], r["id"])
+		}
+	}
+	g.ask(demo.Caller{}, get("/gateway/StructureDefinition/nothing")).wantStatus(t, http.StatusNotFound, "nothing")
+	statement := g.ask(demo.Caller{}, get("/gateway/metadata")).wantStatus(t, http.StatusOK, "metadata").body
+	if !strings.Contains(statement, "urn:zorgsluis:StructureDefinition:consent") || !strings.Contains(statement, "/gateway/information") {
+		t.Errorf("the statement does not tell of it: %s", statement)
+	}
+}
