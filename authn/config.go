@@ -63,6 +63,7 @@ type Issuer struct {
 
 	Introspection     *Introspection // of opaque tokens; nil: they are refused. Without Algorithms there are no others
 	Encryption        *Encryption    // nil: encrypted tokens are refused
+	Registry          string         // of treatment relations: asked where neither token nor client says one; "" asks none
 	SenderConstrained bool           // every token must be bound to a key or certificate; one that is, is checked in any case
 	ProofNonce        bool           // a DPoP proof must hold a nonce of ours (RFC 9449 §9)
 

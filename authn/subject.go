@@ -120,6 +120,9 @@ func (a *Authenticator) subject(i *issuer, claims map[string]any, validity times
 	}
 	s.Categories = a.tables.Resolve(signals)
 	if s.Kind == policy.KindProvider {
+		if s.Relationship == "" {
+			s.Registry = i.Registry
+		}
 		s.Secrecy = a.tables.Secrecy(s, client.Secrecy)
 	}
 	return s, nil

@@ -1,13 +1,10 @@
 package fhir
 
 import (
-	"bytes"
 	"encoding/json"
-	"io"
 	"maps"
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // maxBatchDepth bounds the nesting of a batch: a Bundle of reads and searches has four levels.
@@ -24,7 +21,7 @@ type BatchEntry struct {
 // nothing after the end. What an entry asks besides is refused for that entry alone; the error is about the whole, and always a
 // *RequestError. The media type of the request is for the caller to check.
 func ParseBatch(body []byte, limit int) ([]BatchEntry, error) {
-	root, ok := strictJSON(body)
+	root, ok := decodeStrict(body, maxBatchDepth)
 	bundle, isObject := root.(map[string]any)
 	if !ok || !isObject {
 		return nil, &RequestError{Reason: "the body is not strict JSON"}
@@ -97,21 +94,6 @@ func stranger(object map[string]any, known string) (string, bool) {
 
 func refusedEntry(kind Kind, element, reason string) BatchEntry {
 	return BatchEntry{Err: &RequestError{Kind: kind, Element: element, Reason: reason}}
-}
-
-// strictJSON decodes one JSON value, and gives false where two readers could read it in two ways. Numbers stay text.
-func strictJSON(body []byte) (any, bool) {
-	if !utf8.Valid(body) || !json.Valid(body) {
-		return nil, false
-	}
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	value, ok := strictValue(d, maxBatchDepth)
-	if !ok {
-		return nil, false
-	}
-	_, err := d.Token()
-	return value, err == io.EOF
 }
 
 // strictValue decodes the next value, nested as deeply as depth allows.

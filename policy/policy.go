@@ -59,6 +59,9 @@ const (
 	RelationTreating         Relationship = "treating"
 	RelationDirectlyInvolved Relationship = "directly-involved"
 	RelationSubstitute       Relationship = "substitute"
+
+	RelationNone    Relationship = "none"    // as a token or a registry says
+	RelationUnknown Relationship = "unknown" // a registry was asked, and did not say
 )
 
 // What can show a treatment relation (Subject.Evidence).
@@ -105,6 +108,7 @@ type Subject struct {
 	Secrecy      SecrecyBasis       // of a provider; empty: none
 	Relationship Relationship
 	Evidence     string         // what shows the relationship: EvidenceToken, EvidenceClient, or the name of a registry after EvidenceRegistry
+	Registry     string         // that is asked for the relationship of a provider of whom nothing shows it; "" asks none
 	Purposes     []PurposeOfUse // as asserted; a blocked one blocks, otherwise exactly one is needed
 	Channel      Channel
 

@@ -33,6 +33,7 @@ const (
 	causeThrottled
 	causeUnavailable
 	causeOverloaded
+	causeNoEvidence // what would show a treatment relation did not answer
 	causeBadSource
 	causeSlowSource
 	causeTooLarge
@@ -68,6 +69,7 @@ var answerRows = map[cause]answerRow{
 	causeThrottled:          {http.StatusTooManyRequests, "throttled", "Too many requests"},
 	causeUnavailable:        {http.StatusServiceUnavailable, "transient", "The gateway cannot decide or record now; nothing was released"},
 	causeOverloaded:         {http.StatusServiceUnavailable, "throttled", "The gateway is at its limit"},
+	causeNoEvidence:         {http.StatusServiceUnavailable, "transient", "The gateway cannot decide or record now; nothing was released"},
 	causeBadSource:          {http.StatusBadGateway, "transient", "The source did not give a usable answer"},
 	causeSlowSource:         {http.StatusGatewayTimeout, "timeout", "The source did not answer in time"},
 	causeTooLarge:           {http.StatusBadGateway, "too-costly", "The answer of the source is too large; ask for a smaller page"},
@@ -165,7 +167,7 @@ func (r *refusal) answer() answer {
 	}
 	a := answer{status: row.status, challenge: r.challenge, nonce: r.nonce, body: fhir.Outcome("error", row.issue, row.text, r.element)}
 	switch r.cause {
-	case causeUnavailable, causeOverloaded, causeOutcomeUnknown:
+	case causeUnavailable, causeOverloaded, causeNoEvidence, causeOutcomeUnknown:
 		a.retry = 1
 	case causeThrottled:
 		a.retry = 60

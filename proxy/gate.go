@@ -320,7 +320,7 @@ func (g *Gate) authenticate(ctx context.Context, x *exchange, r *http.Request) *
 func (g *Gate) admit(x *exchange) (policy.Request, *refusal) {
 	request := g.request(x)
 	d, admitted := g.parts.Policy.Admit(request)
-	if !admitted && !(d.Reason == policy.ReasonNoTreatmentRelation && g.mayHaveDeclared(request)) {
+	if !admitted && !(d.Reason == policy.ReasonNoTreatmentRelation && (g.mayHaveDeclared(request) || mayBeRegistered(x.subject, request))) {
 		x.obligations = d.Obligations
 		return request, g.denied(x, d.Reason)
 	}
@@ -398,7 +398,7 @@ func (g *Gate) recordRefusal(ctx context.Context, x *exchange, ref *refusal) err
 	x.categories, x.disclosed = nil, nil
 	outcome := audit.OutcomeDeny
 	switch ref.cause {
-	case causeInternal, causeBadSource, causeSlowSource, causeTooLarge:
+	case causeInternal, causeNoEvidence, causeBadSource, causeSlowSource, causeTooLarge:
 		outcome = audit.OutcomeError
 	}
 	if !x.authenticated {

@@ -34,9 +34,9 @@ type judge struct {
 
 // judge reads the standing and prepares the decision on it.
 func (g *Gate) judge(ctx context.Context, x *exchange, req policy.Request, m *mapped) (*judge, *refusal) {
-	ctx, cancel := g.within(ctx, x, g.parts.Limits.Store)
+	bounded, cancel := g.within(ctx, x, g.parts.Limits.Store)
 	defer cancel()
-	standing, now, err := g.parts.Standings.Standing(ctx, m.key)
+	standing, now, err := g.parts.Standings.Standing(bounded, m.key)
 	if err != nil {
 		return nil, &refusal{cause: causeUnavailable, reason: "store-unavailable", err: err}
 	}
@@ -55,6 +55,10 @@ func (g *Gate) judge(ctx context.Context, x *exchange, req policy.Request, m *ma
 		if d, found := standing.Declaration(s.Issuer, s.ClientID, s.Practitioner, s.Organization, j.at); found {
 			j.declaration = new(d)
 		}
+	}
+	// Under a declaration a registry that is away holds nobody up: that the relation is unknown is what an emergency is for.
+	if ref := g.relate(ctx, x, &j.request, m.person); ref != nil && j.declaration == nil {
+		return nil, ref
 	}
 	return j, nil
 }

@@ -38,6 +38,13 @@ type Standings interface {
 	Standing(ctx context.Context, key consent.PersonKey) (consent.Standing, time.Time, error)
 }
 
+// Relations is a registry of treatment relations.
+type Relations interface {
+	// Relationship is the relation of a provider with a person, policy.RelationNone where there is none. It answers in bounded time; an error
+	// means that nothing can be said.
+	Relationship(ctx context.Context, person fhir.Identifier, s policy.Subject) (policy.Relationship, error)
+}
+
 // Recorder makes access events durable (audit.Release).
 type Recorder interface {
 	Commit(ctx context.Context, r audit.Release) error
@@ -131,6 +138,7 @@ type Parts struct {
 	Policy        Decider
 	Categories    []fhir.DataCategory // all that are configured
 	Standings     Standings
+	Relations     map[string]Relations // by name; a provider whose subject names none of them is asked about nowhere
 	Recorder      Recorder
 	Declarations  Declarations
 	Consents      Consents

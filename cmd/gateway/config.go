@@ -32,6 +32,7 @@ type Config struct {
 	Issuers    []Issuer                     `yaml:"issuers"`
 	Clients    map[string]Client            `yaml:"clients"`
 	Sources    []Source                     `yaml:"sources"`
+	Registries []Registry                   `yaml:"relationship_registries"`
 	Policy     Policy                       `yaml:"policy"`
 	BreakGlass BreakGlass                   `yaml:"break_glass"`
 	Consents   Consents                     `yaml:"consents"`

@@ -120,15 +120,25 @@ func (s *settings) hash() (string, error) {
 	for _, src := range s.config.Sources {
 		holders = append(holders, holder{src.ID, src.Holder.Organization, src.Holder.Category})
 	}
+	type registry struct {
+		Name               string
+		Identifiers, Roles map[string]string
+		Organizations      bool
+	}
+	var registries []registry
+	for _, r := range s.config.Registries {
+		registries = append(registries, registry{r.Name, r.Identifiers, r.Roles, r.Organizations})
+	}
 	p := s.config.Policy
 	p.TablesFolder = ""
 	text, err := json.Marshal(struct {
-		Tables  string
-		Policy  Policy
-		Issuers []Issuer
-		Clients map[string]Client
-		Holders []holder
-	}{s.tables.Hash, p, s.config.Issuers, s.config.Clients, holders})
+		Tables     string
+		Policy     Policy
+		Issuers    []Issuer
+		Clients    map[string]Client
+		Holders    []holder
+		Registries []registry `json:",omitempty"`
+	}{s.tables.Hash, p, s.config.Issuers, s.config.Clients, holders, registries})
 	if err != nil {
 		return "", fmt.Errorf("hash: %w", err)
 	}

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -27,8 +29,8 @@ type OAuth struct {
 	Audience          string   `yaml:"audience"`
 }
 
-// toSource makes what carries requests to a source, with what it wants of the gateway.
-func (s *settings) toSource(c *checker, key string, src Source, base *url.URL) *credential.Transport {
+// toSource makes what carries requests to a source, or to another server that is asked like one, with what it wants of the gateway.
+func (s *settings) toSource(c *checker, what, key string, src Source, base *url.URL) *credential.Transport {
 	if base == nil {
 		return nil // and nothing is started
 	}
@@ -36,9 +38,9 @@ func (s *settings) toSource(c *checker, key string, src Source, base *url.URL) *
 		c.add(key+"tls", "has no meaning where base_url is not https")
 	}
 	l := s.config.Limits
-	carrier := s.carrier(c, "source:"+src.ID, src.TLS, key+"tls.ca_file", key+"tls.", func() *http.Transport { return sourceTransport(src, l) })
+	carrier := s.carrier(c, what, src.TLS, key+"tls.ca_file", key+"tls.", func() *http.Transport { return sourceTransport(src, l) })
 	header := watched(s, c, &fromFiles[fixedHeader]{
-		what: "source:" + src.ID + ":credential", files: []string{src.CredentialFile},
+		what: what + ":credential", files: []string{src.CredentialFile},
 		read: func(c *checker) *fixedHeader {
 			fixed := c.credential(key+"credential_file", src.CredentialFile)
 			if c.written(key+"oauth") && strings.EqualFold(fixed.header, "Authorization") {
@@ -52,7 +54,7 @@ func (s *settings) toSource(c *checker, key string, src Source, base *url.URL) *
 		return fixed.header, fixed.value
 	}}
 	if c.written(key + "oauth") {
-		t.Tokens = s.tokens(c, "source:"+src.ID, key+"oauth.", src.OAuth)
+		t.Tokens = s.tokens(c, what, key+"oauth.", src.OAuth)
 	}
 	return t
 }
@@ -150,16 +152,25 @@ func rareTransport() *http.Transport {
 	}
 }
 
+// tokensFor are the tokens of the gateway's own, by whom they are for: a source, or "registry:" and a name.
+func (s *settings) tokensFor() map[string]*credential.Tokens {
+	all := map[string]*credential.Tokens{}
+	for i, t := range s.toSources {
+		all[s.config.Sources[i].ID] = t.Tokens
+	}
+	for i, t := range s.toRegistries {
+		all["registry:"+s.config.Registries[i].Name] = t.Tokens
+	}
+	maps.DeleteFunc(all, func(_ string, t *credential.Tokens) bool { return t == nil })
+	return all
+}
+
 // renewTokens keeps the tokens of all sources until ctx ends.
 func (g *running) renewTokens(ctx context.Context) {
-	for i, t := range g.settings.toSources {
-		if t.Tokens == nil {
-			continue
-		}
-		id := g.settings.config.Sources[i].ID
+	for id, tokens := range g.settings.tokensFor() {
 		g.work.Go(func() {
-			t.Tokens.Run(ctx, func(err error) {
-				g.log.Error("no token for a source: the one before serves until it ends", "source", id, "until", t.Tokens.Expires(), "error", err.Error())
+			tokens.Run(ctx, func(err error) {
+				g.log.Error("no token for a source: the one before serves until it ends", "source", id, "until", tokens.Expires(), "error", err.Error())
 			})
 		})
 	}
@@ -168,12 +179,9 @@ func (g *running) renewTokens(ctx context.Context) {
 // tokenComponents tell in readiness where no token can be had. The other sources are served all the same.
 func (s *settings) tokenComponents() []component {
 	var list []component
-	for i, t := range s.toSources {
-		if t.Tokens != nil {
-			list = append(list, component{
-				name: "token:" + s.config.Sources[i].ID, check: func(context.Context) error { return t.Tokens.State() }, informs: true,
-			})
-		}
+	tokens := s.tokensFor()
+	for _, id := range slices.Sorted(maps.Keys(tokens)) {
+		list = append(list, component{name: "token:" + id, check: func(context.Context) error { return tokens[id].State() }, informs: true})
 	}
 	return list
 }
@@ -192,15 +200,12 @@ func (m tokenMetrics) Describe(ch chan<- *prometheus.Desc) { ch <- tokenFailures
 
 // Collect implements prometheus.Collector.
 func (m tokenMetrics) Collect(ch chan<- prometheus.Metric) {
-	for i, t := range m.settings.toSources {
-		if t.Tokens == nil {
-			continue
-		}
-		id, until := m.settings.config.Sources[i].ID, 0.0
-		if at := t.Tokens.Expires(); !at.IsZero() {
+	for id, tokens := range m.settings.tokensFor() {
+		until := 0.0
+		if at := tokens.Expires(); !at.IsZero() {
 			until = float64(at.Unix())
 		}
-		ch <- prometheus.MustNewConstMetric(tokenFailures, prometheus.CounterValue, float64(t.Tokens.Failures()), id)
+		ch <- prometheus.MustNewConstMetric(tokenFailures, prometheus.CounterValue, float64(tokens.Failures()), id)
 		ch <- prometheus.MustNewConstMetric(tokenExpires, prometheus.GaugeValue, until, id)
 	}
 }

@@ -39,6 +39,7 @@ type Issuer struct {
 	Encryption        Encryption    `yaml:"encryption"`
 	SenderConstrained string        `yaml:"sender_constrained"`
 	ProofNonce        bool          `yaml:"dpop_nonce"`
+	Registry          string        `yaml:"relationship_registry"`
 }
 
 // Kind says in which capacity an issuer's callers ask: always the same, or by a claim.
@@ -121,6 +122,7 @@ func (s *settings) authentication(c *checker) {
 	for i, issuer := range s.config.Issuers {
 		key := fmt.Sprintf("issuers[%d].", i)
 		s.channel(c, key+"channel", issuer.Channel)
+		s.registryNamed(c, key+"relationship_registry", issuer.Registry)
 		resolved := issuer.resolve(c, key)
 		resolved.Transport = s.carrier(c, "issuer:"+issuer.URL, OwnTLS{CAFile: issuer.TLSCAFile}, key+"tls_ca_file", "", rareTransport)
 		resolved.Introspection = s.introspection(c, key, issuer)
@@ -182,6 +184,7 @@ func (i Issuer) resolve(c *checker, key string) authn.Issuer {
 		Encryption:        i.Encryption.resolve(c, key+"encryption"),
 		SenderConstrained: c.constrained(key+"sender_constrained", i.SenderConstrained),
 		ProofNonce:        i.ProofNonce,
+		Registry:          i.Registry,
 	}
 }
 

@@ -39,6 +39,7 @@ type settings struct {
 	archiveKeys   []*audit.CheckpointKey  // the first signs
 	alert, notice *fromFiles[messageTo]   // nil: nobody is told
 	toSources     []*credential.Transport // one for each source, in the same order
+	toRegistries  []*credential.Transport // one for each registry, in the same order
 	following     []follow.Options        // one for each follower
 
 	tables      *configs.Tables
@@ -108,6 +109,7 @@ func (s *settings) check(c *checker) {
 	s.archive(c)
 	s.followers(c)
 	s.sources(c)
+	s.registries(c)
 	s.profiles(c)
 	s.decisions(c)
 	s.information(c)

@@ -28,6 +28,7 @@ const (
 	stepAuthenticate = "authenticate"
 	stepStanding     = "standing"
 	stepSource       = "source"
+	stepRegistry     = "registry"
 	stepCommit       = "commit"
 )
 

@@ -53,7 +53,7 @@ func (s *settings) sources(c *checker) {
 				c.add(fmt.Sprintf("%sinteractions[%d]", key, j), "must be vread or history, each once")
 			}
 		}
-		s.toSources = append(s.toSources, s.toSource(c, key, src, base))
+		s.toSources = append(s.toSources, s.toSource(c, "source:"+src.ID, key, src, base))
 	}
 }
 

@@ -72,6 +72,7 @@ func (s *settings) gate(store *redisstore.Store, archived *audit.History, a *aut
 		Policy:        s.policy,
 		Categories:    s.tables.DataCategories,
 		Standings:     timedStandings{store, m.step(stepStanding)},
+		Relations:     s.relations(m),
 		Recorder:      timedRecorder{store, m.step(stepCommit)},
 		Declarations:  store,
 		Consents:      s.consents(store),

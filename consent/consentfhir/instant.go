@@ -11,8 +11,8 @@ import (
 // dateTime is the grammar of R4 (§2.24.0.1), but for the leap second.
 var dateTime = regexp.MustCompile(`^\d{4}(-\d{2}(-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2}))?)?)?$`)
 
-// span reads a dateTime: the first instant that it means, and the first after it. A date without a time is one in the Netherlands.
-func span(s string) (from, to time.Time, ok bool) {
+// Span reads a dateTime: the first instant that it means, and the first after it. A date without a time is one in the Netherlands.
+func Span(s string) (from, to time.Time, ok bool) {
 	if !dateTime.MatchString(s) {
 		return from, to, false
 	}
@@ -62,7 +62,7 @@ func lastBefore(t time.Time) string {
 func (w *walk) period(from, to *time.Time) visit {
 	at := func(start, end *time.Time) visit {
 		return func(path string, n node) {
-			first, after, ok := span(n.text)
+			first, after, ok := Span(n.text)
 			if n.kind != text || !ok {
 				w.refuse(path, "is not a date or an instant")
 				return
@@ -86,7 +86,7 @@ func (w *walk) period(from, to *time.Time) visit {
 // instant reads a dateTime into its first instant.
 func (w *walk) instant(into *time.Time) visit {
 	return func(path string, n node) {
-		first, _, ok := span(n.text)
+		first, _, ok := Span(n.text)
 		if n.kind != text || !ok {
 			w.refuse(path, "is not a date or an instant")
 			return

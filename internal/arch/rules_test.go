@@ -22,9 +22,10 @@ var mayImport = map[string][]string{
 	"authn":                        {"fhir", "consent", "policy"},
 	"consent/consentfhir":          {"fhir", "consent"}, // the FHIR form of records
 	"consent/redisstore":           {"fhir", "consent", "policy", "audit"},
-	"audit/follow":                 {"fhir", "consent", "policy", "audit"}, // reads the archive, and nothing else
-	"consent/redisstore/redistest": {"consent/redisstore"},                 // real servers for tests
-	"proxy/credential":             {},                                     // who the gateway is; nothing of what is asked
+	"audit/follow":                 {"fhir", "consent", "policy", "audit"},               // reads the archive, and nothing else
+	"consent/redisstore/redistest": {"consent/redisstore"},                               // real servers for tests
+	"proxy/credential":             {},                                                   // who the gateway is; nothing of what is asked
+	"proxy/relations":              {"fhir", "consent", "consent/consentfhir", "policy"}, // asks who treats whom
 	"proxy":                        {"fhir", "consent", "consent/consentfhir", "policy", "audit"},
 	"internal/demo":                {"*"},
 	"internal/arch":                {},
