@@ -38,6 +38,9 @@ func NewActor(s policy.Subject) Actor {
 	return a
 }
 
+// RoleOperator is the role of who works with the commands of the gateway; all others are UZI role codes.
+const RoleOperator = "operator"
+
 // The kinds of actors as they stand in events.
 const (
 	actorPatient        = "patient"

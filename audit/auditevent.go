@@ -219,7 +219,8 @@ func (e Event) peer() *r4.AuditEventAgentNetwork {
 func (e Event) user(p pattern) (r4.AuditEventAgent, bool) {
 	a := e.Actor
 	self := a.Kind == actorPatient || a.Kind == actorRepresentative
-	if !self && a.Practitioner == "" && (a.Subject == "" || a.Subject == a.Client) {
+	byName := a.Subject == "" && a.Name != "" // an operator, who gave a name
+	if !self && !byName && a.Practitioner == "" && (a.Subject == "" || a.Subject == a.Client) {
 		return r4.AuditEventAgent{}, false
 	}
 	user := r4.AuditEventAgent{
@@ -232,7 +233,11 @@ func (e Event) user(p pattern) (r4.AuditEventAgent, bool) {
 		PurposeOfUse: e.purposes(),
 	}
 	for _, role := range a.Roles {
-		user.Role = append(user.Role, *concept(coding(systemUZIRole, role, "")))
+		system := systemUZIRole
+		if role == RoleOperator {
+			system = systemActorKind
+		}
+		user.Role = append(user.Role, *concept(coding(system, role, "")))
 	}
 	for _, category := range a.Categories {
 		user.Role = append(user.Role, *concept(coding(systemCategory, string(category), "")))
@@ -258,7 +263,11 @@ func (e Event) who() *r4.Reference {
 			Display:    text(a.Name),
 		}
 	}
-	return &r4.Reference{Identifier: identifier(a.Practitioner), Display: text(a.Name)}
+	named := &r4.Reference{Display: text(a.Name)}
+	if a.Practitioner != "" {
+		named.Identifier = identifier(a.Practitioner)
+	}
+	return named
 }
 
 // patient refers to the person whose record it is, by the person key: the BSN and the source's id stand in no event.

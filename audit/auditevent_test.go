@@ -428,6 +428,22 @@ func TestFHIRWantsARecordedEvent(t *testing.T) {
 	}
 }
 
+// TestAnOperatorIsNamed: who gave a verdict, or set something by hand, stands in the event by the name that was given.
+func TestAnOperatorIsNamed(t *testing.T) {
+	e := access()
+	e.Kind, e.Reason, e.Actor = audit.KindReview, audit.ReasonReviewJustified, audit.Actor{Name: "P. de Jong", Kind: "other", Roles: []string{audit.RoleOperator}}
+	got, _ := render(t, e)
+	if user := got.agent(t, participant, "AUT"); user.Name != "P. de Jong" || user.Who.Display != "P. de Jong" || user.Who.Identifier != nil || !*user.Requestor {
+		t.Errorf("got user %+v, want the name that was given", user)
+	} else if role := user.Role[0].Coding[0]; role != (balpCoding{"urn:zorgsluis:actor-kind", "operator"}) {
+		t.Errorf("got role %v, want an operator, which is no UZI role", role)
+	}
+	e.Actor.Name = ""
+	if got, _ := render(t, e); len(got.Agent) != 2 {
+		t.Errorf("got agents %+v, want no user where nobody was named", got.Agent)
+	}
+}
+
 func TestTestDataIsMarked(t *testing.T) {
 	o := gateway
 	o.Test = true

@@ -218,6 +218,7 @@ func (w *world) show(ctx context.Context, tour bool, s *settings, g *running, ou
 			Withdraw: func(ctx context.Context, person fhir.Identifier, party consent.Side) error {
 				return withdrawParty(ctx, s, g, person, party)
 			},
+			Review: func(ctx context.Context, person fhir.Identifier) error { return reviewJustified(ctx, s, g, person) },
 		}.Run(ctx)
 	}
 	return w.tell(s, out)
@@ -241,6 +242,32 @@ func withdrawParty(ctx context.Context, s *settings, g *running, person fhir.Ide
 		},
 	})
 	return err
+}
+
+// reviewJustified records, as the privacy officer, that every emergency that was declared for a person was justified.
+func reviewJustified(ctx context.Context, s *settings, g *running, person fhir.Identifier) error {
+	standing, _, err := g.store.Standing(ctx, g.store.Key(person))
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, declared := range standing.Declarations {
+		review := consent.Review{Justified: true, By: "privacy officer of the demo", Why: "she could not be asked"}
+		request := rand.Text()
+		event := operatorEvent(s, audit.KindReview, string(audit.ReasonReviewJustified), request)
+		event.Declaration, event.Code, event.Emergency = declared.ID, declared.Code, declared.Reason
+		event.Grounds, event.Actor.Name = review.Why, review.By
+		_, err := g.store.Change(ctx, audit.Change{Request: request, Person: person, Event: event, Apply: func(st *consent.Standing) error {
+			d := find(st, declared.ID)
+			if d == nil || d.Review != nil {
+				return errReviewed
+			}
+			d.Review = &review
+			return nil
+		}})
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
 }
 
 // tell writes a token for each caller into a file that curl can read, and lines to try.

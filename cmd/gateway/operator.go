@@ -82,7 +82,7 @@ func operatorEvent(s *settings, kind audit.Kind, reason, request string) *audit.
 		Request: request,
 		Outcome: audit.OutcomePermit,
 		Reason:  policy.Reason(reason),
-		Actor:   audit.Actor{Kind: "other", Name: name, Roles: []string{"operator"}},
+		Actor:   audit.Actor{Kind: "other", Name: name, Roles: []string{audit.RoleOperator}},
 		Policy:  s.policyHash,
 	}
 }

@@ -24,7 +24,9 @@ type Tour struct {
 	Put    Put                          // as for Seed
 	// Withdraw withdraws, as the patient, every active permit of the person that names exactly this party.
 	Withdraw func(ctx context.Context, person fhir.Identifier, party consent.Side) error
-	Out      io.Writer
+	// Review records, as the privacy officer, that the emergency for the person was justified.
+	Review func(ctx context.Context, person fhir.Identifier) error
+	Out    io.Writer
 }
 
 // scene is one step of the story: something that is done, or a request with the answer that must come.
@@ -50,7 +52,7 @@ type played struct {
 // Run plays the story on a gateway that was seeded by Seed. It tells each step on Out and returns an error that names the step
 // where an answer is not as told. Afterwards the consents are as Seed left them.
 func (t Tour) Run(ctx context.Context) error {
-	if t.Base == "" || t.Source == "" || t.Older == "" || t.Token == nil || t.Put == nil || t.Withdraw == nil || t.Out == nil {
+	if t.Base == "" || t.Source == "" || t.Older == "" || t.Token == nil || t.Put == nil || t.Withdraw == nil || t.Review == nil || t.Out == nil {
 		return errors.New("tour: a field is missing")
 	}
 	if t.Client == nil {
@@ -201,5 +203,17 @@ func (t Tour) emergency() []scene {
 		tell: "The doctor asks for Milan's allergies.",
 		why:  "he refused hospitals without an exception: no emergency lifts that",
 		by:   doctor, about: milan, ask: t.search("AllergyIntolerance", milan), want: refused(),
+	}, {
+		tell: "Karena comes round. The doctor ends the emergency before its time.",
+		why:  "who declared it can end it; what was opened is shut from that instant on",
+		by:   doctor, about: karena, ask: t.endEmergency(karena), want: ended(),
+	}, {
+		tell: "The doctor asks for her allergies once more.",
+		why:  "the emergency is over, and she can be asked now",
+		by:   doctor, about: karena, ask: t.search("AllergyIntolerance", karena), want: refused(),
+	}, {
+		tell: "The privacy officer reviews the emergency: it was justified.",
+		why:  "every declaration waits for a verdict, and the patient sees it",
+		do:   func(ctx context.Context) error { return t.Review(ctx, karena.Identifier()) },
 	}}
 }

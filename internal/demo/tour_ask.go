@@ -51,27 +51,32 @@ func (t Tour) events() question {
 	return question{method: http.MethodGet, path: path, shown: "GET " + path}
 }
 
+// input is a parameter of an operation.
+type input map[string]any
+
 // declare is a break-glass declaration.
 func (t Tour) declare(person Person) question {
-	type parameter map[string]any
-	body, err := json.Marshal(map[string]any{
-		"resourceType": "Parameters",
-		"parameter": []parameter{
-			{"name": "patient", "valueIdentifier": person.Identifier()},
-			{"name": "reason-code", "valueCode": "unconscious"},
-			{"name": "reason", "valueString": "Brought in unconscious after an accident"},
-			{"name": "consent-impossible", "valueBoolean": true},
-			{"name": "no-alternative", "valueBoolean": true},
-		},
-	})
+	return operation("/gateway/$break-glass",
+		"patient=***, reason-code=unconscious, reason=Brought in unconscious after an accident, consent-impossible=true, no-alternative=true",
+		input{"name": "patient", "valueIdentifier": person.Identifier()},
+		input{"name": "reason-code", "valueCode": "unconscious"},
+		input{"name": "reason", "valueString": "Brought in unconscious after an accident"},
+		input{"name": "consent-impossible", "valueBoolean": true},
+		input{"name": "no-alternative", "valueBoolean": true},
+	)
+}
+
+// endEmergency ends a declaration before its time.
+func (t Tour) endEmergency(person Person) question {
+	return operation("/gateway/$break-glass-end", "patient=***", input{"name": "patient", "valueIdentifier": person.Identifier()})
+}
+
+func operation(path, shown string, parameters ...input) question {
+	body, err := json.Marshal(map[string]any{"resourceType": "Parameters", "parameter": parameters})
 	if err != nil { // strings and a bool always marshal
 		body = nil
 	}
-	const path = "/gateway/$break-glass"
-	return question{
-		http.MethodPost, path, "application/fhir+json", string(body),
-		"POST " + path + "  patient=***, reason-code=unconscious, reason=Brought in unconscious after an accident, consent-impossible=true, no-alternative=true",
-	}
+	return question{http.MethodPost, path, "application/fhir+json", string(body), "POST " + path + "  " + shown}
 }
 
 // answer is what the gateway said.

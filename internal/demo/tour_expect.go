@@ -110,6 +110,14 @@ func refused() expectation {
 
 // declared expects the id and the end of a declaration that is in force.
 func declared() expectation {
+	return declaration(http.StatusCreated, "expires", "declared, until ")
+}
+
+// ended expects the id and the end of a declaration that is over.
+func ended() expectation { return declaration(http.StatusOK, "ended", "ended, at ") }
+
+// declaration expects the id of a declaration, and an instant of this name.
+func declaration(status int, instant, says string) expectation {
 	return func(a answer) (verdict, error) {
 		var parameters struct {
 			ResourceType string `json:"resourceType"`
@@ -119,25 +127,25 @@ func declared() expectation {
 				ValueInstant time.Time `json:"valueInstant"`
 			} `json:"parameter"`
 		}
-		if a.status != http.StatusCreated {
-			return verdict{}, fmt.Errorf("got status %d, want 201", a.status)
+		if a.status != status {
+			return verdict{}, fmt.Errorf("got status %d, want %d", a.status, status)
 		}
 		if err := json.Unmarshal(a.body, &parameters); err != nil {
 			return verdict{}, fmt.Errorf("the answer is not JSON: %w", err)
 		}
 		var id string
-		var expires time.Time
+		var end time.Time
 		for _, p := range parameters.Parameter {
 			switch p.Name {
 			case "declaration":
 				id = p.ValueString
-			case "expires":
-				expires = p.ValueInstant
+			case instant:
+				end = p.ValueInstant
 			}
 		}
-		if parameters.ResourceType != "Parameters" || id == "" || expires.IsZero() {
+		if parameters.ResourceType != "Parameters" || id == "" || end.IsZero() {
 			return verdict{}, errors.New("the answer does not hold a declaration and its end")
 		}
-		return verdict{"declared, until " + expires.UTC().Format(time.RFC3339), true}, nil
+		return verdict{says + end.UTC().Format(time.RFC3339), true}, nil
 	}
 }

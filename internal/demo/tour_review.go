@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // tourEvent is what the tour looks at in an AuditEvent.
@@ -103,6 +104,17 @@ func (t Tour) review(ctx context.Context, past []played) error {
 	}
 	if err := complete(past, events); err != nil {
 		return err
+	}
+	verdicts := 0
+	for _, found := range events {
+		for _, e := range found {
+			if strings.HasPrefix(e.OutcomeDesc, "review-justified: ") {
+				verdicts++
+			}
+		}
+	}
+	if verdicts != 1 {
+		return fmt.Errorf("the verdict of the review is among the events %d times, want once", verdicts)
 	}
 	if len(events[a.requestID]) != 1 {
 		return errors.New("that she looked is not among the events once")

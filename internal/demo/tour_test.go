@@ -31,7 +31,7 @@ type fakeGateway struct {
 	events   []fakeEvent
 }
 
-type fakeEvent struct{ person, id, outcome string }
+type fakeEvent struct{ person, id, outcome, says string }
 
 func newFakeGateway(t *testing.T, wrong string) (*fakeGateway, demo.Tour, *strings.Builder) {
 	t.Helper()
@@ -50,6 +50,14 @@ func newFakeGateway(t *testing.T, wrong string) (*fakeGateway, demo.Tour, *strin
 			defer g.mu.Unlock()
 			if wrong != "withdrawal without effect" {
 				delete(g.consents, person.Value+party.Category)
+			}
+			return nil
+		},
+		Review: func(_ context.Context, person fhir.Identifier) error {
+			g.mu.Lock()
+			defer g.mu.Unlock()
+			if wrong != "review without verdict" {
+				g.events = append(g.events, fakeEvent{person.Value, "of the review", "0", "review-justified: yes"})
 			}
 			return nil
 		},
@@ -83,6 +91,11 @@ func (g *fakeGateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Path == "/gateway/AuditEvent":
 		g.record(person, r, "0")
 		g.writeEvents(w)
+	case r.URL.Path == "/gateway/$break-glass-end":
+		g.declared[person.BSN] = g.wrong == "end without effect"
+		g.record(person, r, "0")
+		fmt.Fprintf(w, `{"resourceType":"Parameters","parameter":[{"name":"declaration","valueString":"s01-x"},{"name":"ended","valueInstant":%q}]}`,
+			time.Now().Format(time.RFC3339))
 	case r.URL.Path == "/gateway/$break-glass":
 		g.declared[person.BSN] = true
 		g.record(person, r, "0")
@@ -134,7 +147,7 @@ func (g *fakeGateway) search(w http.ResponseWriter, r *http.Request, caller stri
 }
 
 func (g *fakeGateway) record(person demo.Person, r *http.Request, outcome string) {
-	e := fakeEvent{person.BSN, r.Header.Get("X-Request-Id"), outcome}
+	e := fakeEvent{person.BSN, r.Header.Get("X-Request-Id"), outcome, "ok"}
 	switch {
 	case g.wrong == "refusals unrecorded" && outcome == "4", g.wrong == "log unrecorded" && strings.HasSuffix(r.URL.Path, "AuditEvent") && outcome == "0":
 		return
@@ -154,8 +167,8 @@ func (g *fakeGateway) writeEvents(w http.ResponseWriter) {
 	var entries []string
 	for _, e := range slices.Backward(g.events) {
 		if e.person == demo.Karena().BSN {
-			entries = append(entries, fmt.Sprintf(`{"resource":{"resourceType":"AuditEvent","outcome":%q,"entity":[{"type":{"code":"XrequestId"},"what":{"identifier":{"value":%q}}}]}}`,
-				e.outcome, e.id))
+			entries = append(entries, fmt.Sprintf(`{"resource":{"resourceType":"AuditEvent","outcome":%q,"outcomeDesc":%q,"entity":[{"type":{"code":"XrequestId"},"what":{"identifier":{"value":%q}}}]}}`,
+				e.outcome, e.says, e.id))
 		}
 	}
 	io.WriteString(w, `{"resourceType":"Bundle","type":"searchset","entry":[`+strings.Join(entries, ",")+`]}`)
@@ -184,7 +197,7 @@ func TestTourFindsEveryAnswerThatIsNotAsTold(t *testing.T) {
 		"emergency-doctor sees Karena Pfeffer", "emergency-doctor sees Milan Beatty",
 		"anybody sees events", "withdrawal without effect", "another patient's data",
 		"refusals unrecorded", "log unrecorded", "recorded twice", "refusals recorded as permitted", "permits recorded as refused",
-		"events of others",
+		"events of others", "end without effect", "review without verdict",
 	} {
 		t.Run(wrong, func(t *testing.T) {
 			_, tour, out := newFakeGateway(t, wrong)
