@@ -503,3 +503,32 @@ func TestAClockThatGoesBackDoesNotStopFetches(t *testing.T) {
 	p.setKeys(publicJWK("next", rsaKey().Public()))
 	authenticate(t, a, sign(with(goodHeader(), "kid", "next"), p.claims(c.now())))
 }
+
+// TestKeysOfOneKid: a provider that gives several keys one kid has each of them tried that fits the algorithm, and no other; without a kid
+// nobody guesses.
+func TestKeysOfOneKid(t *testing.T) {
+	c := newClock()
+	p := newProvider(t)
+	p.setKeys(publicJWK("same", otherP256().Public()), publicJWK("same", rsaKey().Public()), publicJWK("same", p256Key().Public()), publicJWK("same", p384Key().Public()))
+	a := authenticator(t, p, c)
+	token := func(alg string, key any, kid string) string {
+		header := members{"alg": alg, "typ": "at+jwt"}
+		if kid != "" {
+			header["kid"] = kid
+		}
+		return seal(alg, key, toJSON(header), toJSON(p.claims(c.now())))
+	}
+	for name, good := range map[string]string{
+		"the first of a curve": token("ES256", otherP256(), "same"), "the second": token("ES256", p256Key(), "same"), "RSA": token("RS256", rsaKey(), "same"), "the only RSA key, without a kid": token("RS256", rsaKey(), ""),
+	} {
+		if s := authenticate(t, a, good); s.Issuer != p.url {
+			t.Errorf("%s: got %+v", name, s)
+		}
+	}
+	checkRefused(t, a, badToken{"a stranger's key", token("RS256", otherRSAKey(), "same"), authn.ReasonSignature})
+	checkRefused(t, a, badToken{"two keys fit, and no kid says which", token("ES256", p256Key(), ""), authn.ReasonKey})
+	p.setKeys(publicJWK("same", otherP256().Public()))
+	c.advance(10 * time.Minute)
+	a = authenticator(t, p, c)
+	checkRefused(t, a, badToken{"one of them that is gone", token("ES256", p256Key(), "same"), authn.ReasonSignature})
+}

@@ -24,7 +24,6 @@ import (
 type badCredentials struct {
 	name   string
 	header http.Header
-	query  string // more of it
 	reason string
 }
 
@@ -60,17 +59,15 @@ type nothing struct{}
 
 var gone any = nothing{}
 
-// es256 signs header and payload (RFC 7518 §3.4), whatever the header says.
-func es256(key *ecdsa.PrivateKey, header m, payload any) string {
-	text, isText := payload.(string)
-	if !isText {
-		b, err := json.Marshal(payload)
-		if err != nil {
-			panic(err) // made of what always marshals
+// es256 signs header and payload (RFC 7518 §3.4), whatever the header says. Texts are taken as they are.
+func es256(key *ecdsa.PrivateKey, header, payload any) string {
+	written := func(part any) string {
+		if text, ok := part.(string); ok {
+			return text
 		}
-		text = string(b)
+		return inJSON(part)
 	}
-	input := segments(header, []byte(text))
+	input := b64([]byte(written(header))) + "." + b64([]byte(written(payload)))
 	digest := sha256.Sum256([]byte(input))
 	r, s, err := ecdsa.Sign(rand.Reader, key, digest[:])
 	if err != nil {
@@ -193,6 +190,7 @@ func (t *credentialTable) fill() {
 	t.badProofs()
 	t.opaqueTokens()
 	t.encrypted()
+	t.attacks()
 }
 
 func (t *credentialTable) row(name, reason string, h http.Header) {

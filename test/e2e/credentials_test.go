@@ -97,11 +97,11 @@ func credentialed(h http.Header) question {
 func TestBadCredentials(t *testing.T) {
 	t.Parallel()
 	w, table, _, configured := newCredentials(t)
-	g, _ := w.start(configured...)
+	g, _ := w.start(append(configured, "events_per_minute: 1000", "events_per_minute: 100000")...)
 	table.target = g.base + labD.path
 	table.fill()
-	if n := len(table.rows); n < 150 {
-		t.Fatalf("%d bad credentials, want at least 150", n)
+	if n := len(table.rows); n < 600 {
+		t.Fatalf("%d bad credentials, want at least 600", n)
 	}
 	w.source.Reset()
 	standings := g.steps(t, "standing")
