@@ -35,6 +35,8 @@ type Query struct {
 	Groups   []string          // every group that covers it: its own, and those that include that
 	Channel  string
 	Purpose  string // TREAT, ETREAT or HRESCH
+
+	Changes *Changes // of what names stand for
 }
 
 // Evaluate gives the consent state for a request, and the records that decided it, sorted. It follows decision.md, A to D, step by
@@ -104,7 +106,7 @@ func endedByTotal(said []statement) []statement {
 func (q Query) about(s statement) bool {
 	r := s.record
 	return r.Holder.matches(q.Holder) &&
-		r.Party.matches(q.Party) &&
+		q.aboutParty(s) &&
 		(r.Channel == "" || r.Channel == q.Channel) &&
 		q.aboutData(s) &&
 		q.aboutPurpose(r.Purposes)
@@ -117,6 +119,16 @@ func (named Side) matches(asked Side) bool {
 		(named.Practitioner == "" || named.Practitioner == asked.Practitioner)
 }
 
+// aboutParty reports whether the party is meant: a category by what its name stands for.
+func (q Query) aboutParty(s statement) bool {
+	named := s.record.Party
+	if named.Category == "" {
+		return named.matches(q.Party)
+	}
+	return q.Changes.names(s, NameOfParty, named.Category, q.Party.Category) &&
+		Side{Organization: named.Organization, Practitioner: named.Practitioner}.matches(q.Party)
+}
+
 // aboutData reports whether the data category is meant. A permit that names no data does not open Restricted; an objection that
 // names none is about everything.
 func (q Query) aboutData(s statement) bool {
@@ -124,7 +136,8 @@ func (q Query) aboutData(s statement) bool {
 		return s.objection() || q.Category != fhir.Restricted
 	}
 	return slices.ContainsFunc(s.record.Data, func(name string) bool {
-		return name == string(q.Category) || slices.Contains(q.Groups, name)
+		return q.Changes.names(s, NameOfData, name, string(q.Category)) ||
+			slices.Contains(q.Groups, name) && q.Changes.names(s, NameOfData, name, name)
 	})
 }
 

@@ -41,6 +41,14 @@ type Policy struct {
 	channels            map[Channel]ChannelRule
 	defaultMinimumAge   int
 	groups              map[fhir.DataCategory][]string // every group that covers the category
+	changes             *consent.Changes               // of what names in consents stand for
+}
+
+// Since gives the policy of one whose names have changed as told: consents that were given before are read accordingly.
+func (p *Policy) Since(changes *consent.Changes) *Policy {
+	since := *p
+	since.changes = changes
+	return &since
 }
 
 // New checks a configuration, and reports all that is wrong with it at once.

@@ -101,6 +101,7 @@ func (p *Policy) query(in Input) consent.Query {
 		Groups:   p.groups[r.Category],
 		Channel:  string(r.Channel),
 		Purpose:  string(r.Purpose),
+		Changes:  p.changes,
 	}
 }
 

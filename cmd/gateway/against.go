@@ -18,12 +18,21 @@ func (s *settings) compareWith(w io.Writer, old *settings) {
 	for _, c := range changed {
 		sign, note := "-", ""
 		if c.more {
-			sign, note = "+", "\tNOT carried over: the gateway will not start unless catalogue.carry lists "+c.name
-			if slices.Contains(s.config.Catalogue.Carry, c.name) {
+			sign = "+"
+			switch s.fate(c) {
+			case carriedFate:
 				note = "\tcarried over"
+			case endedFate:
+				note = "\tpermits given before end"
+			default:
+				note = "\tNOT decided: the gateway will not start unless catalogue.carry or catalogue.end lists " + c.name
 			}
 		}
 		fmt.Fprintf(w, "%s\t%s%s\n", sign, c, note)
+	}
+	for _, m := range old.meaning().moves(s.meaning()) {
+		m.Permits = s.carries(m)
+		fmt.Fprintf(w, "=\t%s\n", movedText(m))
 	}
 	if len(changed) == 0 {
 		fmt.Fprintf(w, "every name means the same\n")

@@ -13,6 +13,7 @@ import (
 	"zorgsluis/audit"
 	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore"
+	"zorgsluis/fhir"
 	"zorgsluis/policy"
 )
 
@@ -28,13 +29,15 @@ type activated struct {
 	Meaning meaning  `json:"meaning"`
 	Pending bool     `json:"pending,omitempty"`
 	Changes []string `json:"changes,omitempty"` // what is told, while it is pending
+	// Since is what became of names, of all versions until this one: what consents given before are read by.
+	Since *consent.Changes `json:"since,omitempty"`
 }
 
 // errWidens: consents on file would open more than they did when they were given.
 var errWidens = errors.New("consents on file would open more than they did")
 
-// prepare makes the configuration's meaning the one of the store. Where a name would stand for more than before, the operator must say
-// that consents which use it carry over; the notice tells the patients. pending: they are to be told.
+// prepareCatalogue makes the configuration's meaning the one of the store, and reads consents by it. Where a name would stand for more than
+// before, the operator must say whether consents that use it carry over or end; the notice tells the patients. pending: they are to be told.
 func (s *settings) prepareCatalogue(ctx context.Context, store *redisstore.Store) (pending *activated, err error) {
 	next := activated{Meaning: s.meaning()}
 	text, err := store.Catalogue(ctx)
@@ -47,31 +50,97 @@ func (s *settings) prepareCatalogue(ctx context.Context, store *redisstore.Store
 			return nil, fmt.Errorf("catalogue in the store: %w", err)
 		}
 		if now.Meaning.hash() == next.Meaning.hash() {
+			s.policy = s.policy.Since(now.Since)
 			if now.Pending {
 				return &now, nil
 			}
 			return nil, nil
 		}
-		next.Pending = true
-		var widened []string
-		for _, c := range now.Meaning.shifts(next.Meaning) {
-			next.Changes = append(next.Changes, c.String())
-			if c.more && !slices.Contains(s.config.Catalogue.Carry, c.name) {
-				widened = append(widened, c.String())
-			}
+		_, at, err := store.Standing(ctx, store.Key(fhir.Identifier{System: "urn:zorgsluis", Value: "catalogue"})) // of nobody: for the store's clock
+		if err != nil {
+			return nil, err
 		}
-		if len(widened) > 0 {
-			return nil, usage(fmt.Errorf("%w: %s. Use names that no consent has, or list these in catalogue.carry (gateway check --against shows all of it)",
-				errWidens, strings.Join(widened, "; ")))
+		if err := s.follow(&next, now, at); err != nil {
+			return nil, err
 		}
 	}
 	if text, err = json.Marshal(next); err == nil {
 		err = store.SetCatalogue(ctx, text)
 	}
-	if err != nil || !next.Pending {
+	if err != nil {
 		return nil, err
 	}
+	s.policy = s.policy.Since(next.Since)
+	if !next.Pending {
+		return nil, nil
+	}
 	return &next, nil
+}
+
+// follow says what becomes of consents where one meaning follows another at an instant, name by name as the operator decided.
+func (s *settings) follow(next *activated, now activated, at time.Time) error {
+	var undecided []string
+	var since consent.Changes
+	for _, c := range now.Meaning.shifts(next.Meaning) {
+		fate := s.fate(c)
+		if fate == undecidedFate {
+			undecided = append(undecided, c.String())
+		}
+		kind, name, _ := strings.Cut(c.name, " ")
+		if ended := (consent.Ended{At: at, Kind: kind, Name: name}); fate == endedFate && !slices.Contains(since.Ended, ended) {
+			since.Ended = append(since.Ended, ended)
+		}
+		next.Changes = append(next.Changes, c.String()+string(fate))
+	}
+	if len(undecided) > 0 {
+		return usage(fmt.Errorf("%w: %s. Use names that no consent has, or list these in catalogue.carry or catalogue.end (gateway check --against shows all of it)",
+			errWidens, strings.Join(undecided, "; ")))
+	}
+	for _, m := range now.Meaning.moves(next.Meaning) {
+		m.At, m.Permits = at, s.carries(m)
+		since.Carried = append(since.Carried, m)
+		next.Changes = append(next.Changes, movedText(m))
+	}
+	next.Pending, next.Since = true, now.Since.And(since)
+	return nil
+}
+
+// fate is what becomes of permits that use a name which stands for more than before, as the notice says it.
+type fate string
+
+const (
+	unchangedFate fate = ""
+	carriedFate   fate = ", for consents that were given before as well"
+	endedFate     fate = ": permits by that name that were given before end"
+	undecidedFate fate = ": nobody said what becomes of consents"
+)
+
+// fate is what the operator decided: to carry over, or, of a name of parties or data, to end.
+func (s *settings) fate(c shift) fate {
+	kind, _, _ := strings.Cut(c.name, " ")
+	switch {
+	case !c.more:
+		return unchangedFate
+	case slices.Contains(s.config.Catalogue.Carry, c.name):
+		return carriedFate
+	case slices.Contains(s.config.Catalogue.End, c.name) && (kind == consent.NameOfParty || kind == consent.NameOfData):
+		return endedFate
+	}
+	return undecidedFate
+}
+
+// carries reports whether the operator's mapping carries permits over to a name that is new.
+func (s *settings) carries(m consent.Carried) bool {
+	return slices.Contains(s.config.Catalogue.Carry, m.Kind+" "+m.From+" to "+m.To)
+}
+
+// movedText is what the notice says of a name that took over from another.
+func movedText(m consent.Carried) string {
+	who := "refusals"
+	if m.Permits {
+		who = "consents and refusals"
+	}
+	return fmt.Sprintf("%s that name %s %s and were given before are about %s as well", who, m.Kind, m.From, m.To)
 }
 
 // tellAll puts the notice on record for every patient with an active consent, once for each version of the catalogue, and then notes
@@ -100,7 +169,7 @@ func (s *settings) tellAll(ctx context.Context, store *redisstore.Store, a *acti
 	if err != nil {
 		return int(count.Load()), fmt.Errorf("catalogue: %w", err)
 	}
-	text, err := json.Marshal(activated{Meaning: a.Meaning})
+	text, err := json.Marshal(activated{Meaning: a.Meaning, Since: a.Since})
 	if err == nil {
 		err = store.SetCatalogue(ctx, text)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"zorgsluis/audit"
 	"zorgsluis/configs"
+	"zorgsluis/policy"
 )
 
 // withTables gives the operator tables of its own, of which some words are replaced: file, old, new, file, old, new, …
@@ -103,7 +104,7 @@ func TestAWiderNameIsNotCarriedOverUnlessSaidSo(t *testing.T) {
 		t.Errorf("got %q: what was refused must have changed nothing", got)
 	}
 	against := wider.must("", "check", "--against", o.config)
-	if !strings.Contains(against, "+  party gp now covers organisation type") || !strings.Contains(against, "NOT carried over") {
+	if !strings.Contains(against, "+  party gp now covers organisation type") || !strings.Contains(against, "NOT decided") {
 		t.Errorf("got %s", against)
 	}
 	if got := o.must("", "check", "--against", o.config); !strings.Contains(got, "every name means the same") || !strings.Contains(got, "nobody") {
@@ -226,6 +227,120 @@ func TestShiftsOfMeaning(t *testing.T) {
 		tt.change(&next)
 		if got := fmt.Sprint(base().shifts(next)); got != tt.want {
 			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestNamesThatAreNotCarriedOverEnd: name by name the operator says what becomes of permits that use one which stands for more: those that were
+// given before end, and the notice says so; what is given afterwards counts. A category that is split takes objections along, and permits
+// where the mapping says so.
+func TestNamesThatAreNotCarriedOverEnd(t *testing.T) {
+	const third = "999990019"
+	for name, tt := range map[string]struct {
+		from, to  string // a kind of organization goes from one to the other
+		uses      string // what consents name
+		catalogue string
+		says      string // the notice
+		want      string // of who asks: a permit given before, one given afterwards, and a refusal given before
+	}{
+		"carried over":            {"lab", "gp", "gp", `carry: ["party gp"]`, "for consents that were given before as well", "ok-consent ok-consent consent-refused"},
+		"ended":                   {"lab", "gp", "gp", `end: ["party gp"]`, "permits by that name that were given before end", "no-consent ok-consent consent-refused"},
+		"split":                   {"lab", "imaging", "lab", `carry: []`, "refusals that name party lab and were given before are about imaging", "no-consent no-consent consent-refused"},
+		"split, and carried over": {"lab", "imaging", "lab", `carry: ["party lab to imaging"]`, "consents and refusals that name party lab", "ok-consent no-consent consent-refused"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o, _ := operatorOn(t)
+			o.must("", "catalogue", "activate")
+			grant := strings.Replace(goodGrant, `"gp"`, `"`+tt.uses+`"`, 1)
+			o.must(testBSN, "consent", "put", "--record", o.record(grant))
+			o.must(otherBSN, "consent", "put", "--record", o.record(strings.Replace(grant, `"permit"`, `"deny"`, 1)))
+			changed := o.withTables("organisation-types.yaml", `B1: { name: "Beeldvormende diagnostiek", category: lab }`, `B1: { name: "Beeldvormende diagnostiek", category: `+tt.to+` }`,
+				"provider-categories.yaml", "  other: ", "  imaging: { label: \"Beeldvorming\" }\n  other: ").with("break_glass:\n", "catalogue: { "+tt.catalogue+" }\nbreak_glass:\n")
+			if got := changed.must("", "catalogue", "activate"); !strings.Contains(got, tt.says) {
+				t.Errorf("got %q, want it to tell %q", got, tt.says)
+			}
+			if list := changed.notices(testBSN); len(list) != 1 || !strings.Contains(list[0].Grounds, tt.says) {
+				t.Errorf("got notices %+v, want one that says %q", list, tt.says)
+			}
+			changed.must(third, "consent", "put", "--record", changed.record(grant))
+			got := changed.decided(policy.ProviderCategory(tt.to), testBSN) + " " + changed.decided(policy.ProviderCategory(tt.to), third) + " " +
+				changed.decided(policy.ProviderCategory(tt.to), otherBSN)
+			if got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+	o, _ := operatorOn(t)
+	o.with("break_glass:\n", "catalogue: { carry: [\"party gp\"], end: [\"party gp\"] }\nbreak_glass:\n").fails(exitUsage, "catalogue.end[0]", "", "check")
+}
+
+// decided is the reason of the decision about a condition of a person, for a provider of this category, as the gateway that serves this
+// configuration decides.
+func (o operator) decided(category policy.ProviderCategory, bsn string) string {
+	o.t.Helper()
+	s, err := loadSettings(o.config)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	b, err := openBackend(o.t.Context(), s)
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	defer b.close()
+	if _, err := s.prepareCatalogue(o.t.Context(), b.store); err != nil {
+		o.t.Fatal(err)
+	}
+	person, err := readPerson(lines(&environment{stdin: strings.NewReader(bsn)}))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	st, now, err := b.store.Standing(o.t.Context(), b.store.Key(person))
+	if err != nil {
+		o.t.Fatal(err)
+	}
+	return string(s.policy.Decide(policy.Input{
+		At: now, Records: st.Records, Patient: policy.Patient{Key: b.store.Key(person), BirthDate: "1970-01-01"},
+		Request: policy.Request{
+			Actor: policy.Actor{
+				Kind: policy.KindProvider, Assurance: policy.AssuranceHigh, Categories: []policy.ProviderCategory{category},
+				Organization: "ura:00000001", Practitioner: "uzi:000000001", Relationship: policy.RelationTreating,
+			},
+			Purpose: policy.PurposeTreatment, Channel: "regional", Category: "Condition", Holder: policy.Holder{Organization: "ura:00000002", Category: "hospital"},
+		},
+	}).Reason)
+}
+
+func TestNamesThatTookOver(t *testing.T) {
+	base := meaning{
+		Parties: map[string]string{"type A": "hospital", "type B": "hospital"}, Names: []string{"gp", "hospital"},
+		Data:   map[string][]string{"R4 Condition": {"Condition"}, "R4 Observation": {"Lab"}},
+		Groups: map[string][]string{"G": {"Condition", "Lab"}},
+	}
+	for _, tt := range []struct {
+		name   string
+		change func(*meaning)
+		want   string
+	}{
+		{"nothing", func(*meaning) {}, ""},
+		{"a code goes to a category that was there", func(m *meaning) { m.Parties = map[string]string{"type A": "gp", "type B": "hospital"} }, ""},
+		{"a category is split", func(m *meaning) {
+			m.Parties, m.Names = map[string]string{"type A": "clinic", "type B": "clinic"}, []string{"gp", "hospital", "clinic"}
+		}, "party hospital to clinic"},
+		{"a data category is split, outside of its group", func(m *meaning) {
+			m.Data = map[string][]string{"R4 Condition": {"Diagnosis"}, "R4 Observation": {"Lab"}}
+		},
+			"data Condition to Diagnosis, data G to Diagnosis"},
+		{"a group shrinks", func(m *meaning) { m.Groups = map[string][]string{"G": {"Lab"}} }, "data G to Condition"},
+	} {
+		next := base
+		tt.change(&next)
+		var got []string
+		for _, m := range base.moves(next) {
+			got = append(got, m.Kind+" "+m.From+" to "+m.To)
+		}
+		if strings.Join(got, ", ") != tt.want {
+			t.Errorf("%s: got %v, want %s", tt.name, got, tt.want)
 		}
 	}
 }

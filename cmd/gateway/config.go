@@ -38,6 +38,7 @@ type Config struct {
 	Consents   Consents                     `yaml:"consents"`
 	Catalogue  struct {
 		Carry []string `yaml:"carry"`
+		End   []string `yaml:"end"`
 	} `yaml:"catalogue"`
 	Information struct {
 		Folder string `yaml:"folder"`

@@ -55,6 +55,11 @@ func (s *settings) consentAPI(c *checker) {
 			c.add("consents.parties", "a reference stands for a category that is not configured")
 		}
 	}
+	for i, name := range s.config.Catalogue.End {
+		if slices.Contains(s.config.Catalogue.Carry, name) {
+			c.add(fmt.Sprintf("catalogue.end[%d]", i), "is in catalogue.carry as well")
+		}
+	}
 	for _, uri := range slices.Sorted(maps.Keys(cfg.Policies)) {
 		if p := cfg.Policies[uri]; p.ID == "" || p.Version == "" || p.Language == "" || len(p.SHA256) != 64 || p.Method == "" {
 			c.add("consents.policies", "a policy needs id, version, language, sha256 and method")

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"zorgsluis/consent"
 	"zorgsluis/fhir"
 )
 
@@ -165,6 +166,44 @@ func (m meaning) shifts(next meaning) []shift {
 			add("channel "+channel, "consents that name no channel: it is new", true)
 		default:
 			add("channel "+channel, "those who did not choose: consent is "+after, after == "implied")
+		}
+	}
+	return all
+}
+
+// moves are the names that took over from others: what a new category covers, and what a group held that it holds no more. Objections to the
+// old name are about the new one as well.
+func (m meaning) moves(next meaning) (all []consent.Carried) {
+	add := func(kind, from, to string) {
+		move := consent.Carried{Kind: kind, From: from, To: to}
+		if from != "" && from != to && !slices.Contains(all, move) {
+			all = append(all, move)
+		}
+	}
+	for _, code := range union(m.Parties, next.Parties) {
+		if before, after := m.party(code), next.party(code); before != after && slices.Contains(next.Names, after) && !slices.Contains(m.Names, after) {
+			add(consent.NameOfParty, before, after)
+		}
+	}
+	for _, rule := range union(m.Data, next.Data) {
+		before, after := m.data(rule), next.data(rule)
+		for _, category := range outside(after, before) {
+			if m.knows(category) {
+				continue
+			}
+			for _, from := range outside(before, after) {
+				add(consent.NameOfData, from, category)
+				for _, group := range union(m.Groups, nil) {
+					if slices.Contains(m.Groups[group], from) && !slices.Contains(next.Groups[group], category) {
+						add(consent.NameOfData, group, category)
+					}
+				}
+			}
+		}
+	}
+	for _, group := range union(m.Groups, nil) {
+		for _, category := range outside(m.Groups[group], next.Groups[group]) {
+			add(consent.NameOfData, group, category)
 		}
 	}
 	return all
