@@ -164,7 +164,7 @@ func TestForwardedIsWhatWasDecided(t *testing.T) {
 		t.Fatalf("got %d %s", got.status, got.body)
 	}
 	asked := w.source.requests()
-	want := "GET /fhir/Observation?patient=Patient/A&_count=10&code=http://loinc.org%7C718-7"
+	want := "GET /fhir/Observation?patient=Patient/A&_count=50&code=http://loinc.org%7C718-7"
 	if len(asked) != 1 || asked[0] != want {
 		t.Errorf("asked %v, want %s", asked, want)
 	}

@@ -153,14 +153,17 @@ func TestPagesAreFilledWithWhatIsPermitted(t *testing.T) {
 	}
 }
 
-// TestAMovedBoundOfPages: where hidden rows go on and on, a page ends early, and the rest is still reachable.
-func TestAMovedBoundOfPages(t *testing.T) {
-	w := newWorld(t)
-	w.store.put(bsnA, permit("c1", "gp", "ObservationLaboratory"))
-	w.rows(60, func(i int) bool { return i != 59 })
-	pages := w.walk("gp", "/fhir/demo/Observation?patient=A&_count=2")
-	if got := slices.Concat(pages...); !slices.Equal(got, []string{"row-059"}) || len(pages) < 2 {
-		t.Errorf("got %v", pages)
+// TestSmallPagesTellNothingOfHiddenRows: a caller who asks for pages of one row does not find out by a page that ends early that there are
+// hidden ones (PG-7). Where hidden rows go on and on one does, and the rest is still reachable.
+func TestSmallPagesTellNothingOfHiddenRows(t *testing.T) {
+	for _, tt := range []struct{ rows, pages int }{{60, 1}, {499, 1}, {600, 2}} {
+		w := newWorld(t)
+		w.store.put(bsnA, permit("c1", "gp", "ObservationLaboratory"))
+		w.rows(tt.rows, func(i int) bool { return i != tt.rows-1 })
+		pages := w.walk("gp", "/fhir/demo/Observation?patient=A&_count=1")
+		if got := slices.Concat(pages...); !slices.Equal(got, []string{fmt.Sprintf("row-%03d", tt.rows-1)}) || len(pages) != tt.pages {
+			t.Errorf("%d rows: got %v, want %d pages", tt.rows, pages, tt.pages)
+		}
 	}
 }
 

@@ -4,12 +4,13 @@ import (
 	"zorgsluis/fhir"
 )
 
-// The page size that the gateway asks of a source where the caller asks for none: our own, so that no page tells how many rows a
-// source had before the filter.
+// The page size that the gateway asks of a source, unless the caller asks for more: our own, so that no page tells how many rows a source
+// had before the filter. With pages as small as a caller likes, few hidden rows would be more pages than one of ours may take, and
+// that tells of them.
 const defaultCount = 50
 
 // maxExtraPages bounds how many more pages of a source than searches one page of ours may take (leaks.md PG-7). Only where a source
-// has that many pages of hidden rows in a row does a page of ours end early, with a link to go on.
+// has that many pages of hidden rows in a row, 500 rows, does a page of ours end early, with a link to go on.
 const maxExtraPages = 10
 
 // plan is what an interaction comes to at the source: the searches that make it up, in the order in which they are answered, and how
@@ -46,7 +47,7 @@ func (g *Gate) plan(x *exchange, i fhir.Interaction) plan {
 		if s.OfMedication() {
 			s, p.ofMedication = s.WithMedication(), true
 		}
-		p.searches = append(p.searches, s.WithCount(p.count))
+		p.searches = append(p.searches, s.WithCount(max(p.count, defaultCount)))
 	}
 	return p
 }
