@@ -413,7 +413,7 @@ var consentLeaks = []leak{
 			s.T.Error("the log holds a consent")
 		}
 	}},
-	{"CN-25", "A FHIR Consent is taken from those who may speak for the patient only, never by a source, and never about a patient who is named by a literal reference or twice", func(s *stage) {
+	{"CN-25", "A FHIR Consent is taken from those who may speak for the patient only, never by a source, and never about a patient whose name is of another place, of somebody else, or one of two", func(s *stage) {
 		body := `{"resourceType":"Consent","status":"active","patient":{"reference":"Patient/leak-b"},"provision":{"type":"permit"}}`
 		for _, path := range []string{"/fhir/demo/Consent", "/gateway/Consent"} {
 			r := s.tell(demo.GP(), question{method: http.MethodPost, path: path, contentType: "application/fhir+json", body: body})
@@ -423,11 +423,15 @@ var consentLeaks = []leak{
 		}
 		own := demo.Patient("patient", leakB)
 		for _, patient := range []m{
-			{"reference": "Patient/leak-b"}, {"reference": "https://elsewhere.example/fhir/Patient/leak-b"}, {"type": "Group", "identifier": leakB.Identifier()},
+			{"reference": "https://elsewhere.example/fhir/Patient/leak-b"}, {"type": "Group", "identifier": leakB.Identifier()},
 			{"reference": "Patient/leak-b", "identifier": leakB.Identifier()},
 		} {
 			c := consentFor(leakB, func(c m) { c["patient"], c["performer"] = patient, []any{patient} })
 			s.refused(own, sending(s.T, http.MethodPost, "/gateway/Consent", c), http.StatusUnprocessableEntity, "business-rule")
+		}
+		for _, reference := range []string{"Patient/leak-d", "Patient/absent"} { // the source is asked who that is
+			c := consentFor(leakB, func(c m) { c["patient"] = m{"reference": reference}; c["performer"] = []any{c["patient"]} })
+			s.forbidden(own, sending(s.T, http.MethodPost, "/gateway/Consent", c))
 		}
 		s.rejects(leakB, m{"resourceType": "Consent", "patient": m{"reference": "Patient/leak-b"}, "provision": m{"type": "permit"}}, "patient", "provision")
 		s.forbidden(demo.GP(), searchID("Observation", leakB))
