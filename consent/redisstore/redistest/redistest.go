@@ -74,9 +74,17 @@ func StartNode(t testing.TB, settings ...string) *Server {
 	return s
 }
 
-// Run starts the process, also again after Kill: on the same folder and port.
+// Run starts the process, also again after Kill: on the same folder and port. One that runs is left alone: a second one would end at
+// once, and Kill would be about that.
 func (s *Server) Run() {
 	s.t.Helper()
+	if p := s.running(); p.Process != nil {
+		select {
+		case <-p.done:
+		default:
+			return
+		}
+	}
 	binary, err := exec.LookPath("redis-server")
 	if err != nil {
 		s.t.Fatal("redis-server is not installed; run: apt-get install -y redis-server")
