@@ -76,7 +76,10 @@ func es256(key *ecdsa.PrivateKey, header, payload any) string {
 	return input + "." + b64(append(r.FillBytes(make([]byte, 32)), s.FillBytes(make([]byte, 32))...))
 }
 
-func newCredentialTable() *credentialTable {
+func newCredentialTable() *credentialTable { return newCredentialTableOf(demo.GP()) }
+
+// newCredentialTableOf is newCredentialTable for the tokens of somebody else.
+func newCredentialTableOf(caller demo.Caller) *credentialTable {
 	t := &credentialTable{opaque: map[string]m{}}
 	t.key, t.recipient = ecKey(), ecKey()
 	template := &x509.Certificate{
@@ -90,7 +93,7 @@ func newCredentialTable() *credentialTable {
 	if err != nil {
 		panic(err)
 	}
-	token, err := issuer.Token(demo.GP().Claims)
+	token, err := issuer.Token(caller.Claims)
 	if err != nil {
 		panic(err)
 	}
