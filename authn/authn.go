@@ -72,7 +72,14 @@ func New(c Config) (*Authenticator, error) {
 			},
 		}
 		if configured.Introspection != nil {
-			i.introspection = newIntrospector(i, c.MinRefresh)
+			i.introspection = newIntrospector(i, *configured.Introspection, c.MinRefresh)
+		}
+		if configured.Userinfo != nil {
+			i.userinfo = newIntrospector(i, *configured.Userinfo.introspection(), c.MinRefresh)
+			i.userinfo.userinfo = configured.Userinfo
+			if i.introspection == nil {
+				i.introspection = i.userinfo // what an opaque token stands for
+			}
 		}
 		a.issuers[configured.URL] = i
 	}
@@ -88,6 +95,9 @@ func (a *Authenticator) Start(ctx context.Context) {
 		}
 		if issuer.introspection != nil {
 			go issuer.introspection.run(ctx)
+		}
+		if issuer.userinfo != nil && issuer.userinfo != issuer.introspection {
+			go issuer.userinfo.run(ctx)
 		}
 	}
 }
@@ -123,11 +133,20 @@ func (a *Authenticator) verify(ctx context.Context, raw string) (*verified, erro
 	if err != nil {
 		return nil, err
 	}
-	v, e := a.accept(issuer, t.claims, validity)
+	claims, asked, until := t.claims, a.now(), time.Time{}
+	if issuer.userinfo != nil {
+		if claims, until, err = issuer.complete(ctx, raw, t.claims); err != nil {
+			return nil, err
+		}
+		if _, e := issuer.checkClaims(claims); e != nil {
+			return nil, e
+		}
+	}
+	v, e := a.accept(issuer, claims, validity)
 	if e != nil {
 		return nil, e
 	}
-	v.key, v.at = key, a.now()
+	v.key, v.at, v.until = key, asked, until
 	return v, nil
 }
 

@@ -17,7 +17,7 @@ type verified struct {
 	key      keyIdentity
 	at       time.Time // when it was verified
 
-	// Of an opaque token only: until when the answer about it counts, and why it is refused, if it is.
+	// Of a token about which its issuer was asked only: until when the answer counts, and, if the token is opaque, why it is refused, if it is.
 	until   time.Time
 	refusal *Error
 }
@@ -25,8 +25,11 @@ type verified struct {
 // holds reports whether what was verified still counts: the key is in the set that may be used now, and the check, or the answer of
 // the issuer, is not too old. A clock that went back makes it not hold.
 func (v *verified) holds(now time.Time, age time.Duration) bool {
-	if !v.until.IsZero() {
-		return !now.Before(v.at) && now.Before(v.until)
+	if !v.until.IsZero() && (now.Before(v.at) || !now.Before(v.until)) {
+		return false
+	}
+	if v.key == (keyIdentity{}) && !v.until.IsZero() {
+		return true // an opaque token, or a refusal of one
 	}
 	ring := v.issuer.keys.current()
 	if ring == nil || !ring.holds(v.key) {

@@ -62,6 +62,7 @@ type Issuer struct {
 	Persons map[fhir.Identifier]fhir.Identifier
 
 	Introspection     *Introspection // of opaque tokens; nil: they are refused. Without Algorithms there are no others
+	Userinfo          *Userinfo      // asked with each token for what the token does not say; nil: no token is sent there
 	Encryption        *Encryption    // nil: encrypted tokens are refused
 	Registry          string         // of treatment relations: asked where neither token nor client says one; "" asks none
 	SenderConstrained bool           // every token must be bound to a key or certificate; one that is, is checked in any case
@@ -285,6 +286,7 @@ func (i Issuer) check(key string, f *faults) {
 	i.checkKind(key+".kind", f)
 	i.checkPersons(key, f)
 	i.checkIntrospection(key+".introspection", f)
+	i.checkUserinfo(key+".userinfo", f)
 	_, problems := compileClaims(i)
 	for _, problem := range problems {
 		f.add(key+"."+problem.Key, "%s", problem.Problem)

@@ -29,6 +29,8 @@ type introspector struct {
 	fetch   fetcher
 	atLeast time.Duration // between two discoveries
 
+	userinfo *Userinfo // set: the question is not whether the token is active, but who its user is
+
 	slots   chan struct{}      // one for each question under way
 	flights singleflight.Group // by digest of issuer and token: nobody ever shares an answer about another token
 
@@ -38,8 +40,7 @@ type introspector struct {
 	problem    error // why there is no endpoint
 }
 
-func newIntrospector(i *issuer, atLeast time.Duration) *introspector {
-	rule := *i.Introspection
+func newIntrospector(i *issuer, rule Introspection, atLeast time.Duration) *introspector {
 	return &introspector{
 		issuer: i, rule: rule, client: newClient(rule.Transport, rule.Timeout), fetch: i.keys.fetch, atLeast: atLeast,
 		slots: make(chan struct{}, rule.InFlight), problem: errors.New("not discovered yet"),
@@ -53,7 +54,7 @@ func (a *Authenticator) introspects(raw string) *issuer {
 		return nil
 	}
 	for _, i := range a.issuers {
-		if i.introspection != nil && strings.HasPrefix(raw, i.Introspection.TokenPrefix) {
+		if i.introspection != nil && strings.HasPrefix(raw, i.introspection.rule.TokenPrefix) {
 			return i
 		}
 	}
@@ -92,10 +93,17 @@ func (a *Authenticator) introspected(ctx context.Context, i *issuer, raw string)
 // failure not at all.
 func (a *Authenticator) introspect(ctx context.Context, i *issuer, raw string, digest tokenDigest) (*verified, error) {
 	asked := a.now() // the answer may be as old as that
+	until := asked.Add(i.introspection.rule.CacheFor)
 	claims, err := i.introspection.ask(ctx, raw, asked)
+	if err == nil && i.userinfo != nil && i.userinfo != i.introspection {
+		var end time.Time
+		if claims, end, err = i.complete(ctx, raw, claims); end.Before(until) {
+			until = end
+		}
+	}
 	var v *verified
 	if err == nil {
-		v, err = a.acceptAnswer(i, claims, asked)
+		v, err = a.acceptAnswer(i, claims, asked, until)
 	}
 	var refusal *Error
 	switch {
@@ -114,7 +122,7 @@ func (a *Authenticator) introspect(ctx context.Context, i *issuer, raw string, d
 }
 
 // acceptAnswer checks the answer about an active token like the claims of a JWT (RFC 7662 §2.2).
-func (a *Authenticator) acceptAnswer(i *issuer, claims map[string]any, asked time.Time) (*verified, error) {
+func (a *Authenticator) acceptAnswer(i *issuer, claims map[string]any, asked, until time.Time) (*verified, error) {
 	if iss, given := claims["iss"]; given && iss != any(i.URL) {
 		return nil, badToken(ReasonIssuer, "iss")
 	}
@@ -136,7 +144,7 @@ func (a *Authenticator) acceptAnswer(i *issuer, claims map[string]any, asked tim
 	if e != nil {
 		return nil, e
 	}
-	v.at, v.until = asked, asked.Add(i.Introspection.CacheFor)
+	v.at, v.until = asked, until
 	if v.until.After(validity.expires) {
 		v.until = validity.expires
 	}
@@ -191,7 +199,11 @@ func (s *introspector) endpoint(ctx context.Context) (string, error) {
 		return "", s.problem
 	}
 	s.attempted = now
-	s.discovered, s.problem = s.fetch.discover(ctx, s.issuer.URL, "introspection_endpoint")
+	what := "introspection_endpoint"
+	if s.userinfo != nil {
+		what = "userinfo_endpoint"
+	}
+	s.discovered, s.problem = s.fetch.discover(ctx, s.issuer.URL, what)
 	return s.discovered, s.problem
 }
 

@@ -42,6 +42,9 @@ func (s *introspector) ask(ctx context.Context, raw string, asked time.Time) (ma
 	if err != nil {
 		return nil, s.unavailable(err)
 	}
+	if s.userinfo != nil {
+		return s.askUserinfo(ctx, address, raw)
+	}
 	body, err := s.post(ctx, address, raw)
 	if err != nil {
 		return nil, s.unavailable(err)

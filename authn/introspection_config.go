@@ -138,19 +138,25 @@ func (c Config) checkTokenForms(f *faults) {
 	for i, issuer := range c.Issuers {
 		at := fmt.Sprintf("issuers[%d]", i)
 		issuer.checkEncryption(at+".encryption", keys, f)
-		if issuer.Introspection == nil {
-			continue
-		}
+		key, one := issuer.opaque()
 		for _, other := range c.Issuers[:i] {
-			if other.Introspection == nil {
-				continue
-			}
-			one, two := issuer.Introspection.TokenPrefix, other.Introspection.TokenPrefix
-			if strings.HasPrefix(one, two) || strings.HasPrefix(two, one) {
-				f.add(at+".introspection.token_prefix", "does not tell the tokens of this issuer from those of another: a token would be shown to the wrong one")
+			otherKey, two := other.opaque()
+			if key != "" && otherKey != "" && (strings.HasPrefix(one, two) || strings.HasPrefix(two, one)) {
+				f.add(at+"."+key+".token_prefix", "does not tell the tokens of this issuer from those of another: a token would be shown to the wrong one")
 			}
 		}
 	}
+}
+
+// opaque says under which key it is written how opaque tokens of the issuer are recognised, and what they begin with; no key where it has none.
+func (i Issuer) opaque() (key, prefix string) {
+	switch {
+	case i.Introspection != nil:
+		return "introspection", i.Introspection.TokenPrefix
+	case i.Userinfo != nil:
+		return "userinfo", i.Userinfo.TokenPrefix
+	}
+	return "", ""
 }
 
 func (i Issuer) checkEncryption(key string, keys map[string]crypto.PrivateKey, f *faults) {

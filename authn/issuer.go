@@ -21,6 +21,7 @@ type issuer struct {
 	now   func() time.Time
 
 	introspection *introspector // nil where opaque tokens are not taken
+	userinfo      *introspector // nil where nothing is asked about the users of tokens
 	metadata      metadata
 }
 
@@ -32,6 +33,9 @@ func (i *issuer) ready() error {
 	}
 	if i.introspection != nil {
 		err = errors.Join(err, i.introspection.ready())
+	}
+	if i.userinfo != nil && i.userinfo != i.introspection {
+		err = errors.Join(err, i.userinfo.ready())
 	}
 	return err
 }

@@ -36,6 +36,7 @@ type Issuer struct {
 	PersonsFile     string              `yaml:"persons_file"`
 
 	Introspection     Introspection `yaml:"introspection"`
+	Userinfo          Userinfo      `yaml:"userinfo"`
 	Encryption        Encryption    `yaml:"encryption"`
 	SenderConstrained string        `yaml:"sender_constrained"`
 	ProofNonce        bool          `yaml:"dpop_nonce"`
@@ -126,6 +127,7 @@ func (s *settings) authentication(c *checker) {
 		resolved := issuer.resolve(c, key)
 		resolved.Transport = s.carrier(c, "issuer:"+issuer.URL, OwnTLS{CAFile: issuer.TLSCAFile}, key+"tls_ca_file", "", rareTransport)
 		resolved.Introspection = s.introspection(c, key, issuer)
+		resolved.Userinfo = s.userinfo(c, key, issuer)
 		a.Issuers = append(a.Issuers, resolved)
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.config.Clients)) {

@@ -46,9 +46,10 @@ func (i Issuer) withProfile(c *checker, key string) Issuer {
 		c.add(key, "is %q, must be one of: %s", i.Profile, strings.Join(slices.Sorted(maps.Keys(ready)), ", "))
 		return i
 	}
-	claims := i.Claims
+	claims, userinfo := i.Claims, i.Userinfo
 	fill(&claims, profile.Claims)
-	i.Claims = claims
+	fill(&userinfo, profile.Userinfo)
+	i.Claims, i.Userinfo = claims, userinfo
 	fill(&i, profile)
 	return i
 }

@@ -4,8 +4,10 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/json"
 	"errors"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -28,12 +30,17 @@ type profiled struct {
 	t      *testing.T
 	url    string
 	key    *ecdsa.PrivateKey
-	answer map[string]any // of introspection
-	typ    string         // header of its tokens
+	answer map[string]any  // of introspection
+	ours   *rsa.PrivateKey // to which userinfo is encrypted; nil: there is none
+	sealed string
+	typ    string // header of its tokens
 	authn  *authn.Authenticator
 }
 
 const profileClient = "portal"
+
+// unavailable stands in a table for an error that is no refusal.
+const unavailable policy.Reason = "unavailable"
 
 // newProfiled configures an issuer by what an operator writes below `issuers: - …`; {url} is where it is.
 func newProfiled(t *testing.T, written string) *profiled {
@@ -48,9 +55,24 @@ func newProfiled(t *testing.T, written string) *profiled {
 	p.url = server.URL
 	folder := t.TempDir()
 	file := filepath.Join(folder, "gateway.yaml")
-	text := "issuers:\n  - url: \"" + p.url + "\"\n    audience: gateway\n    channel: regional\n" + written +
+	audience := "gateway"
+	if strings.Contains(written, "max-key") {
+		audience = profileClient // MAX names the client, and nobody else
+	}
+	text := "issuers:\n  - url: \"" + p.url + "\"\n    audience: " + audience + "\n    channel: regional\n" + written +
 		"\nclients: { " + profileClient + ": {} }\npolicy: { channels: { regional: { consent: explicit } } }\n"
-	for name, content := range map[string]string{"secret": "hush\n", "persons": foreignPersons} {
+	files := map[string]string{"secret": "hush\n", "persons": foreignPersons}
+	if strings.Contains(written, "max-key") {
+		if p.ours, err = rsa.GenerateKey(rand.Reader, 2048); err != nil {
+			t.Fatal(err)
+		}
+		private, err := json.Marshal(jose.JSONWebKey{Key: p.ours, KeyID: "ours"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		files["max-key"] = string(private)
+	}
+	for name, content := range files {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -84,9 +106,16 @@ func (p *profiled) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var body any
 	switch r.URL.Path {
 	case "/.well-known/openid-configuration":
-		body = map[string]any{"issuer": p.url, "jwks_uri": p.url + "/keys", "introspection_endpoint": p.url + "/introspect"}
+		body = map[string]any{"issuer": p.url, "jwks_uri": p.url + "/keys", "introspection_endpoint": p.url + "/introspect", "userinfo_endpoint": p.url + "/userinfo"}
 	case "/keys":
 		body = jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: p.key.Public(), KeyID: "1", Algorithm: "ES256", Use: "sig"}}}
+	case "/userinfo":
+		w.Header().Set("Content-Type", "application/jwt")
+		if r.Header.Get("Authorization") != "Bearer opaque" {
+			w.WriteHeader(http.StatusUnauthorized)
+		}
+		_, _ = io.WriteString(w, p.sealed)
+		return
 	case "/introspect":
 		body = p.answer
 	}
@@ -107,9 +136,17 @@ func (p *profiled) subject(fixture string) (policy.Subject, error) {
 		p.t.Fatal(err)
 	}
 	maps.Copy(claims, said)
+	maps.DeleteFunc(claims, func(_ string, value any) bool { return value == nil })
 	token := "opaque"
 	if p.answer == nil {
-		options := (&jose.SignerOptions{}).WithType(jose.ContentType(p.typ)).WithHeader("kid", "1")
+		typ := p.typ
+		if p.ours != nil {
+			typ = "" // as MAX has it
+		}
+		options := (&jose.SignerOptions{}).WithHeader("kid", "1")
+		if typ != "" {
+			options.WithType(jose.ContentType(typ))
+		}
 		signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: p.key}, options)
 		if err != nil {
 			p.t.Fatal(err)
@@ -125,12 +162,34 @@ func (p *profiled) subject(fixture string) (policy.Subject, error) {
 		if token, err = signed.CompactSerialize(); err != nil {
 			p.t.Fatal(err)
 		}
+		if p.ours != nil {
+			p.sealed, token = p.seal(token), "opaque"
+		}
 	} else {
 		claims["active"] = true
 		p.answer = claims
 	}
 	header := http.Header{"Authorization": {"Bearer " + token}}
 	return p.authn.Authenticate(p.t.Context(), authn.Request{Method: http.MethodGet, Header: header})
+}
+
+// seal encrypts a signed userinfo as MAX does.
+func (p *profiled) seal(signed string) string {
+	p.t.Helper()
+	options := (&jose.EncrypterOptions{}).WithType("JWT").WithContentType("JWT").WithHeader("x5t", "thumbprint")
+	encrypter, err := jose.NewEncrypter(jose.A128CBC_HS256, jose.Recipient{Algorithm: jose.RSA_OAEP, Key: p.ours.Public()}, options)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	jwe, err := encrypter.Encrypt([]byte(signed))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	sealed, err := jwe.CompactSerialize()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return sealed
 }
 
 // known is what a fixture must lead to, as text: only what the profile has to do with.
@@ -210,6 +269,19 @@ func TestProfiles(t *testing.T) {
 			`{"loa_authn": "urn:oasis:names:tc:SAML:2.0:ac:classes:Smartcard", "bsn": "999991346"}`, "patient substantial 999991346", "",
 		},
 		{
+			"MAX: a patient with DigiD, by the userinfo of an opaque token", "    profile: max\n    kind: { fixed: patient }\n    claims: { client: aud }\n    userinfo: { keys: [max-key] }", "",
+			`{"aud": "portal", "iat": null, "jti": null, "client_id": null, "session_id": "abc", "x5c": "MIIC", "loa_authn": "urn:oasis:names:tc:SAML:2.0:ac:classes:Smartcard", "bsn": "999991346"}`, "patient substantial 999991346", "",
+		},
+		{
+			"MAX: a care worker by userinfo", "    profile: max\n    kind: { fixed: provider }\n    claims: { client: aud }\n    userinfo: { keys: [max-key] }", "",
+			`{"aud": "portal", "iat": null, "jti": null, "client_id": null, "json_schema": "https://max.example/schema", "loa_authn": "http://eidas.europa.eu/LoA/high", "uzi_id": "900000001", "relations": [{"ura": "90000001", "entity_name": "Praktijk", "roles": ["01.015"]}]}`,
+			"provider high ura:90000001 uzi:900000001 01.015 gp", "",
+		},
+		{
+			"MAX: userinfo for another client", "    profile: max\n    kind: { fixed: patient }\n    claims: { client: aud }\n    userinfo: { keys: [max-key], audience: another }", "",
+			`{"aud": "portal", "iat": null, "jti": null, "client_id": null, "loa_authn": "urn:oasis:names:tc:SAML:2.0:ac:classes:Smartcard", "bsn": "999991346"}`, "", unavailable,
+		},
+		{
 			"MAX: a care worker", "    profile: max\n    kind: { fixed: provider }", "",
 			`{"loa_authn": "http://eidas.europa.eu/LoA/high", "loa_uzi": "http://eidas.europa.eu/LoA/high", "uzi_id": "900000001", "relations": [{"ura": "90000001", "entity_name": "Praktijk", "roles": ["01.015"]}]}`,
 			"provider high ura:90000001 uzi:900000001 01.015 gp", "",
@@ -279,6 +351,12 @@ func TestProfiles(t *testing.T) {
 				p.answer = map[string]any{}
 			}
 			s, err := p.subject(tt.claims)
+			if tt.refused == unavailable {
+				if !errors.Is(err, authn.ErrIntrospectionUnavailable) {
+					t.Fatalf("error is %v, want that nothing can be said", err)
+				}
+				return
+			}
 			if refusal, ok := errors.AsType[*authn.Error](err); ok != (tt.refused != "") || ok && refusal.Reason != tt.refused {
 				t.Fatalf("error is %v, want %q", err, tt.refused)
 			}

@@ -80,9 +80,39 @@ func (e Encryption) resolve(c *checker, key string) *authn.Encryption {
 	if !c.written(key) {
 		return nil
 	}
-	resolved := &authn.Encryption{Algorithms: e.Algorithms, Required: e.Required}
-	for i, name := range e.KeyFiles {
-		at := fmt.Sprintf("%s.keys[%d]", key, i)
+	return &authn.Encryption{Algorithms: e.Algorithms, Required: e.Required, Keys: c.decryptionKeys(key+".keys", e.KeyFiles)}
+}
+
+// Userinfo says how an issuer is asked who the user of a token is (authn.Userinfo explains the fields).
+type Userinfo struct {
+	Endpoint    string        `yaml:"endpoint"`
+	TokenPrefix string        `yaml:"token_prefix"`
+	Audience    string        `yaml:"audience"`
+	KeyFiles    []string      `yaml:"keys"`
+	Algorithms  []string      `yaml:"algorithms"`
+	Content     []string      `yaml:"content"`
+	Cache       time.Duration `yaml:"cache"`
+	Timeout     time.Duration `yaml:"timeout"`
+	InFlight    int           `yaml:"in_flight"`
+}
+
+// userinfo gives it in the vocabulary of authn, with its keys; nil where the operator did not write it, whatever a profile says.
+func (s *settings) userinfo(c *checker, key string, i Issuer) *authn.Userinfo {
+	u, at := i.Userinfo, key+"userinfo"
+	if !c.written(at) {
+		return nil
+	}
+	return &authn.Userinfo{
+		Endpoint: u.Endpoint, TokenPrefix: u.TokenPrefix, Audience: u.Audience, Keys: c.decryptionKeys(at+".keys", u.KeyFiles),
+		Algorithms: u.Algorithms, Content: u.Content, CacheFor: u.Cache, Timeout: u.Timeout, InFlight: u.InFlight,
+		Transport: s.carrier(c, "userinfo:"+i.URL, OwnTLS{CAFile: i.TLSCAFile}, key+"tls_ca_file", "", Introspection{InFlight: u.InFlight}.transport),
+	}
+}
+
+// decryptionKeys reads private keys of ours.
+func (c *checker) decryptionKeys(key string, files []string) (keys []authn.DecryptionKey) {
+	for i, name := range files {
+		at := fmt.Sprintf("%s[%d]", key, i)
 		text := c.secret(at, name)
 		if text == "" {
 			continue
@@ -92,7 +122,7 @@ func (e Encryption) resolve(c *checker, key string) *authn.Encryption {
 			c.add(at, "%s: %v", name, err)
 			continue
 		}
-		resolved.Keys = append(resolved.Keys, private)
+		keys = append(keys, private)
 	}
-	return resolved
+	return keys
 }
