@@ -476,3 +476,19 @@ func TestSpeaks(t *testing.T) {
 		}
 	}
 }
+
+// TestSince: consents are read by what their names stood for when they were recorded; the policy itself stays as it was.
+func TestSince(t *testing.T) {
+	p := vectorPolicy(t)
+	var never *consent.Changes
+	in := provider(func(in *policy.Input) {
+		in.Records = []consent.Record{{
+			ID: "r", Status: consent.StatusActive, Decision: consent.DecisionPermit, Party: consent.Side{Category: "gp"}, GivenBy: []string{consent.ByPatient},
+			RecordedAt: consent.Time{Time: in.At.Add(-time.Hour)},
+		}}
+	})
+	ended := p.Since(never.And(consent.Changes{Ended: []consent.Ended{{At: in.At, Kind: consent.NameOfParty, Name: "gp"}}}))
+	if before, after := p.Decide(in).Reason, ended.Decide(in).Reason; before != policy.ReasonConsent || after != policy.ReasonNoConsent {
+		t.Errorf("got %s, and %s since, want ok-consent and no-consent", before, after)
+	}
+}

@@ -79,7 +79,7 @@ func (g *Gate) is(ctx context.Context, x *exchange, who *speaker, named patientN
 	case isKey:
 		return nil
 	case named.reference != "":
-		person, ref = g.patientAt(ctx, x, named.reference)
+		person, ref = g.patientAt(ctx, x, who, named.reference)
 	default:
 		person, ref = g.declaredPerson(named.identifier)
 	}
@@ -113,30 +113,36 @@ func isPersonKey(id string) bool {
 	return len(id) == 64 && strings.Trim(id, "0123456789abcdef") == ""
 }
 
-// patientAt asks a source who a Patient is: the one of the URL at which the gateway shows it, or the only source that there is. An id of
-// one of several sources could be of another person at another.
-func (g *Gate) patientAt(ctx context.Context, x *exchange, reference string) (fhir.Identifier, *refusal) {
-	source := g.parts.Sources[0]
-	at := slices.IndexFunc(g.parts.Sources, func(s *Source) bool { return strings.HasPrefix(reference, g.base(s)+"/") })
+// patientAt asks who a Patient is: the source at whose URL the gateway shows it, or any. An id alone could be of another person at another of
+// several sources: there it is taken from those only of whom the token says who they are, and means them where one source says so.
+func (g *Gate) patientAt(ctx context.Context, x *exchange, who *speaker, reference string) (fhir.Identifier, *refusal) {
+	sources := g.parts.Sources
+	at := slices.IndexFunc(sources, func(s *Source) bool { return strings.HasPrefix(reference, g.base(s)+"/") })
 	switch {
 	case at >= 0:
-		source = g.parts.Sources[at]
+		sources = sources[at : at+1]
+		reference = strings.TrimPrefix(reference, g.base(sources[0])+"/")
 	case strings.Contains(reference, ":"):
 		return fhir.Identifier{}, unplaced("is a reference to another server: name the patient by an identifier")
-	case len(g.parts.Sources) > 1:
+	case len(sources) > 1 && who.key == "":
 		return fhir.Identifier{}, unplaced("is a relative reference, and there are several sources: name the patient by an identifier, or by the URL of the Patient at a source")
 	}
-	id, is := strings.CutPrefix(strings.TrimPrefix(reference, g.base(source)+"/"), "Patient/")
+	id, is := strings.CutPrefix(reference, "Patient/")
 	if !is || !fhir.IsID(id) {
 		return fhir.Identifier{}, unplaced("is not a reference to a Patient")
 	}
-	x.source = source
 	defer func() { x.source = nil }()
-	m, ref := g.resolve(ctx, x, fhir.PatientName{ID: fhir.ID(id)})
-	if ref != nil {
-		return fhir.Identifier{}, ref
+	worst := unresolved("patient-unresolved")
+	for _, x.source = range sources {
+		m, ref := g.resolve(ctx, x, fhir.PatientName{ID: fhir.ID(id)})
+		switch {
+		case ref == nil && (who.key == "" || m.key == who.key):
+			return m.person, nil
+		case ref != nil && ref.cause != causeForbidden:
+			worst = ref
+		}
 	}
-	return m.person, nil
+	return fhir.Identifier{}, worst
 }
 
 // unplaced refuses a reference of which nobody can say whom it means.

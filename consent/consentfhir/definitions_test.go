@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -289,5 +290,34 @@ func TestDefinitionsForbidWhatIsRefused(t *testing.T) {
 				t.Errorf("the code does not take %s.%s, and the definition does not say so: %v", path, name, err)
 			}
 		}
+	}
+}
+
+// TestExampleOfTheDocs: what docs/consent-profile.md shows is taken as it is, and conforms.
+func TestExampleOfTheDocs(t *testing.T) {
+	text, err := os.ReadFile("../../docs/consent-profile.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(text), "```json\n")
+	example, _, found := strings.Cut(after, "```")
+	c, err := profile.Read([]byte(example))
+	if !found || err != nil || c.PatientReference != "Patient/123" || len(c.Records) != 1 || c.Records[0].Party.Category != "hospital" {
+		t.Fatalf("got %+v, %v", c, err)
+	}
+	record := c.Records[0]
+	record.RecordedAt.Time = now
+	if err := catalogue.CheckWrite(record, now); err != nil {
+		t.Error(err)
+	}
+	texts, err := configs.DefaultInformation()
+	if err != nil || !slices.ContainsFunc(texts, func(t configs.Text) bool { return t.Information == record.Information }) {
+		t.Errorf("the text that it names is not there: %v", err)
+	}
+	var resource map[string]any
+	_ = json.Unmarshal([]byte(example), &resource)
+	defs := definitions(t)
+	if faults := conforms(defs, defs[consentfhir.URL], resource); len(faults) > 0 {
+		t.Error(faults)
 	}
 }

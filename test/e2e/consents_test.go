@@ -245,7 +245,7 @@ func TestConsentSearch(t *testing.T) {
 	for query, want := range map[string]int{
 		"?nonsense=1": 400, "?_sort=date": 400, "?status=active&status=active": 400, "?patient=a%20b": 400,
 		"?patient=" + strings.Repeat("0", 64): 403, "?_cursor=AAAA": 404, "?patient=Patient/" + string(demo.Milan().PatientID): 403, "?patient=nobody": 403,
-		"?patient=https://elsewhere.example/Patient/" + id: 422, "?patient=" + url.QueryEscape(g.base+"/fhir/demo/Observation/"+id): 400,
+		"?patient=https://elsewhere.example/Patient/" + id: 400, "?patient=" + url.QueryEscape(g.base+"/fhir/demo/Observation/"+id): 400,
 	} {
 		g.ask(patient, get("/gateway/Consent"+query)).wantStatus(t, want, query).wantNothing(t, query)
 	}
@@ -505,12 +505,15 @@ func TestPatientByReference(t *testing.T) {
 	}
 	second := "\n  - id: second\n    fhir_version: R4\n    base_url: \"{source}\"\n    holder: { organization: \"ura:90000008\", category: hospital }\n" +
 		"    timeout: 2s\n    person_systems: [\"http://fhir.nl/fhir/NamingSystem/bsn\"]\npolicy:\n"
-	several, _ := w.start("\npolicy:\n", second)
-	r := several.ask(patient, sending(t, "POST", "/gateway/Consent", consentFor(johanna, literally("Patient/"+string(johanna.PatientID))))).
-		wantStatus(t, http.StatusUnprocessableEntity, "one of several sources")
+	several, _ := w.start("\npolicy:\n", second, "break_glass: {", "consents: { recorders: [gp] }\nbreak_glass: {")
+	plain := literally("Patient/" + string(johanna.PatientID))
+	r := several.ask(gp, sending(t, "POST", "/gateway/Consent", consentFor(johanna, plain))).wantStatus(t, http.StatusUnprocessableEntity, "one of several sources, by a GP")
 	if _, diagnostics := r.outcome(); !strings.Contains(diagnostics, "several sources") {
 		t.Errorf("got %q", diagnostics)
 	}
+	several.ask(patient, sending(t, "POST", "/gateway/Consent", consentFor(johanna, plain))).wantStatus(t, http.StatusCreated, "the own id at one of several sources")
+	several.ask(patient, sending(t, "POST", "/gateway/Consent", consentFor(johanna, literally("Patient/"+string(milan.PatientID))))).
+		wantStatus(t, http.StatusForbidden, "another's id at one of several sources")
 	several.ask(patient, sending(t, "POST", "/gateway/Consent", consentFor(johanna, literally(several.base+"/fhir/second/Patient/"+string(johanna.PatientID))))).
 		wantStatus(t, http.StatusCreated, "at a source")
 }
