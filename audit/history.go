@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -100,18 +101,28 @@ func (h *History) step(ctx context.Context) (more bool) {
 // Events gives at most limit archived events of a person behind a mark, newest first. The error wraps *DamageError where a line is not what
 // was written: a history with a hole is not shown for a whole one.
 func (h *History) Events(ctx context.Context, person consent.PersonKey, before Mark, limit int) ([]Event, error) {
+	var events []Event
+	err := h.read(func() (err error) {
+		events, err = h.events(ctx, person, before, limit)
+		return err
+	})
+	return events, err
+}
+
+// read runs what reads the files, and does it anew where that finds damage: a write that failed was undone and done again, or a file was
+// removed for its age, and what was noted of the files is of before.
+func (h *History) read(look func() error) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	events, err := h.events(ctx, person, before, limit)
+	err := look()
 	if _, damaged := errors.AsType[*DamageError](err); damaged {
-		// A write that failed was undone and done anew, or a file was removed for its age: what was noted of the files is of before.
 		h.full, h.newest = map[int]*personIndex{}, tail{}
-		events, err = h.events(ctx, person, before, limit)
+		err = look()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("history: %w", err)
+		return fmt.Errorf("history: %w", err)
 	}
-	return events, nil
+	return nil
 }
 
 func (h *History) events(ctx context.Context, person consent.PersonKey, before Mark, limit int) (events []Event, err error) {
@@ -172,6 +183,52 @@ func (h *History) file(events []Event, number int, person consent.PersonKey, bef
 		events = append(events, e)
 	}
 	return events, false, failed
+}
+
+// Event gives the archived event of a person that has an id; zero where there is none. Only lines that hold the id are read as events.
+func (h *History) Event(ctx context.Context, person consent.PersonKey, id EventID) (Event, error) {
+	var found Event
+	err := h.read(func() error {
+		numbers, err := h.refresh(ctx)
+		for _, number := range slices.Backward(numbers) {
+			if err != nil || found.ID != "" {
+				break
+			}
+			found, err = h.eventIn(ctx, number, person, id)
+		}
+		return err
+	})
+	return found, err
+}
+
+// eventIn looks for the event in one file, from its end.
+func (h *History) eventIn(ctx context.Context, number int, person consent.PersonKey, id EventID) (Event, error) {
+	places, err := h.places(number, person)
+	if err != nil || len(places) == 0 {
+		return Event{}, err
+	}
+	f, err := os.Open(h.path(number))
+	if err != nil {
+		return Event{}, err
+	}
+	defer f.Close()
+	wanted := []byte(strconv.Quote(string(id)))
+	for _, place := range slices.Backward(places) {
+		var e Event
+		line, err := lineFrom(f, place)
+		if err == nil && bytes.Contains(line, wanted) {
+			e, err = eventOf(line)
+		}
+		switch {
+		case err != nil:
+			return Event{}, &DamageError{File: segmentName(number), Line: lineAt(f, place), Reason: err.Error()}
+		case e.ID == id && e.Person == person:
+			return e, nil
+		case ctx.Err() != nil:
+			return Event{}, ctx.Err()
+		}
+	}
+	return Event{}, nil
 }
 
 // places are where lines about a person begin, in order; of others with the same hash as well.
@@ -250,10 +307,22 @@ func personIn(line []byte) (consent.PersonKey, bool) {
 
 // eventAt reads the event of the line that begins at a place, and checks the line's sum.
 func eventAt(f io.ReaderAt, place int64) (Event, error) {
+	line, err := lineFrom(f, place)
+	if err != nil {
+		return Event{}, err
+	}
+	return eventOf(line)
+}
+
+func lineFrom(f io.ReaderAt, place int64) ([]byte, error) {
 	line, err := readLine(bufio.NewReaderSize(io.NewSectionReader(f, place, maxLine+1), 4<<10), maxLine)
 	if err != nil {
-		return Event{}, errLine("a line that was there is not")
+		return nil, errLine("a line that was there is not")
 	}
+	return line, nil
+}
+
+func eventOf(line []byte) (Event, error) {
 	body, _, err := checkSum(line)
 	if err != nil {
 		return Event{}, err

@@ -91,6 +91,19 @@ func TestHistoryGivesEachEventOfAPersonOnce(t *testing.T) {
 		if got := pages(t, h, consent.PersonKey(personKey[1:]+"0"), 10); len(got) != 0 {
 			t.Errorf("%s: somebody without events has %v", when, got)
 		}
+		for _, id := range own {
+			if e, err := h.Event(t.Context(), personKey, id); err != nil || e.ID != id || e.Person != personKey {
+				t.Errorf("%s: got event %q of %q for %q, and error %v", when, e.ID, e.Person, id, err)
+			}
+			if e, err := h.Event(t.Context(), otherKey, id); err != nil || e.ID != "" {
+				t.Errorf("%s: somebody else gets event %q, and error %v", when, e.ID, err)
+			}
+		}
+		for _, id := range []audit.EventID{"", "00-999999", `"`, "person"} {
+			if e, err := h.Event(t.Context(), personKey, id); err != nil || e.ID != "" {
+				t.Errorf("%s: got event %q for %q, and error %v", when, e.ID, id, err)
+			}
+		}
 	}
 	check(h, "at first")
 	own = append(own, lives(t, folder, 120, 60)...)
@@ -133,8 +146,14 @@ func TestHistoryStandsStillWhereTheArchiveIsDamaged(t *testing.T) {
 	if events, err := h.Events(t.Context(), personKey, audit.Mark{}, 1000); !errors.As(err, &damage) || damage.File != filepath.Base(first) || damage.Line < 2 {
 		t.Errorf("got %d events and error %v, want the damage", len(events), err)
 	}
+	if e, err := h.Event(t.Context(), personKey, "00-999999"); err != nil || e.ID != "" { // the damaged line is another's, or has another id
+		t.Errorf("got event %q and error %v, want none", e.ID, err)
+	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
+	if _, err := h.Event(ended, personKey, "00-999999"); !errors.Is(err, context.Canceled) {
+		t.Errorf("one event: got error %v after the end of the context", err)
+	}
 	if _, err := h.Events(ended, personKey, audit.Mark{}, 10); !errors.Is(err, context.Canceled) {
 		t.Errorf("got error %v after the end of the context", err)
 	}

@@ -3,7 +3,6 @@ package proxy
 import (
 	"context"
 	"net/http"
-	"slices"
 	"strings"
 
 	"zorgsluis/audit"
@@ -131,21 +130,9 @@ func (g *Gate) serveEvent(ctx context.Context, x *exchange, r *http.Request, que
 
 // findEvent looks for one event of the person; it is zero where there is none.
 func (g *Gate) findEvent(ctx context.Context, x *exchange, id audit.EventID) (audit.Event, error) {
-	var from audit.Mark
-	for range mostLooked / eventsAtATime {
-		events, _, err := g.someEvents(ctx, x, from, eventsAtATime)
-		if err != nil {
-			return audit.Event{}, err
-		}
-		if n := slices.IndexFunc(events, func(e audit.Event) bool { return e.ID == id }); n >= 0 {
-			return events[n], nil
-		}
-		if len(events) < eventsAtATime {
-			break
-		}
-		from = events[len(events)-1].Mark()
-	}
-	return audit.Event{}, nil
+	ctx, cancel := g.within(ctx, x, g.parts.Limits.Store)
+	defer cancel()
+	return g.parts.Events.Event(ctx, x.person, id)
 }
 
 // someEvents asks once for events behind a mark. Each time has the store's limit, and all of them together that of the exchange.

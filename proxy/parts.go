@@ -62,6 +62,8 @@ type Declarations interface {
 type Events interface {
 	// Events gives at most limit events behind a mark, the newest first. They are not the whole where older ones cannot be reached from here.
 	Events(ctx context.Context, key consent.PersonKey, before audit.Mark, limit int) (events []audit.Event, whole bool, err error)
+	// Event gives one of them; zero where the person has none with this id. It fails where it cannot be known.
+	Event(ctx context.Context, key consent.PersonKey, id audit.EventID) (audit.Event, error)
 }
 
 // Decider is the policy decision point (policy.Policy).

@@ -385,6 +385,17 @@ func (s *fakeStore) Events(_ context.Context, key consent.PersonKey, before audi
 	return own[:min(limit, len(own))], !s.cut, nil
 }
 
+func (s *fakeStore) Event(_ context.Context, key consent.PersonKey, id audit.EventID) (audit.Event, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.events {
+		if e.Person == key && e.ID == id {
+			return e, nil
+		}
+	}
+	return audit.Event{}, nil
+}
+
 // put files a record, as if it had been recorded an hour ago.
 func (s *fakeStore) put(bsn string, r consent.Record) {
 	s.mu.Lock()

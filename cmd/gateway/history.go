@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -19,7 +20,10 @@ type recentEvents interface {
 // archivedEvents are a person's events that are in the archive, newest first.
 type archivedEvents interface {
 	Events(ctx context.Context, person consent.PersonKey, before audit.Mark, limit int) ([]audit.Event, error)
+	Event(ctx context.Context, person consent.PersonKey, id audit.EventID) (audit.Event, error) // zero: there is none
 }
+
+var errArchiveBehind = errors.New("the archive does not reach to what the store keeps")
 
 // personEvents are all events of a person: the newest from the store, which has them at once, and older ones from the archive, which has
 // them some time later and for as long as events are kept.
@@ -59,6 +63,31 @@ func (p personEvents) Events(ctx context.Context, person consent.PersonKey, befo
 	sortNewest(events)
 	events = slices.CompactFunc(events, func(a, b audit.Event) bool { return a.ID == b.ID })
 	return events[:min(limit, len(events))], whole, nil
+}
+
+// Event implements proxy.Events.
+func (p personEvents) Event(ctx context.Context, person consent.PersonKey, id audit.EventID) (audit.Event, error) {
+	recent, err := p.recent.Events(ctx, person, p.recent.EventsKept())
+	if err != nil {
+		return audit.Event{}, fmt.Errorf("event: %w", err)
+	}
+	if n := slices.IndexFunc(recent, func(e audit.Event) bool { return e.ID == id }); n >= 0 {
+		return recent[n], nil
+	}
+	if len(recent) == p.recent.EventsKept() {
+		whole, err := p.reaches(ctx, person, recent[len(recent)-1])
+		if err == nil && !whole {
+			err = errArchiveBehind
+		}
+		if err != nil {
+			return audit.Event{}, fmt.Errorf("event: %w", err)
+		}
+	}
+	e, err := p.archived.Event(ctx, person, id)
+	if err != nil {
+		return audit.Event{}, fmt.Errorf("event: %w", err)
+	}
+	return e, nil
 }
 
 func sortNewest(events []audit.Event) {

@@ -32,6 +32,13 @@ func (r archivedRow) Events(_ context.Context, _ consent.PersonKey, before audit
 	return events[:min(limit, len(events))], r.err
 }
 
+func (r archivedRow) Event(_ context.Context, _ consent.PersonKey, id audit.EventID) (audit.Event, error) {
+	if n := slices.IndexFunc(r.events, func(e audit.Event) bool { return e.ID == id }); n >= 0 {
+		return r.events[n], r.err
+	}
+	return audit.Event{}, r.err
+}
+
 // years makes n events of one person, the newest first, always three of one instant.
 func years(n int) []audit.Event {
 	var events []audit.Event
@@ -60,6 +67,12 @@ func TestPersonEventsAreWholeAcrossStoreAndArchive(t *testing.T) {
 			p := personEvents{
 				recent:   row{events: all[:min(tt.kept, len(all))], kept: tt.kept},
 				archived: archivedRow{row{events: all[tt.archivedTo:]}}, wait: time.Millisecond,
+			}
+			for i, one := range all {
+				e, err := p.Event(t.Context(), "person", one.ID)
+				if kept := i < tt.kept; (kept || tt.whole) && (err != nil || e.ID != one.ID) || !kept && !tt.whole && err == nil {
+					t.Errorf("event %d: got %q and error %v", i, e.ID, err)
+				}
 			}
 			for _, size := range []int{1, 7, 40, 1000} {
 				var got []audit.Event
@@ -92,6 +105,9 @@ func TestPersonEventsAreWholeAcrossStoreAndArchive(t *testing.T) {
 	} {
 		if events, _, err := p.Events(t.Context(), "person", audit.Mark{}, 5); !errors.Is(err, broken) || events != nil {
 			t.Errorf("%s fails: got %d events and error %v", name, len(events), err)
+		}
+		if e, err := p.Event(t.Context(), "person", "x"); !errors.Is(err, broken) || e.ID != "" {
+			t.Errorf("%s fails: got event %q and error %v", name, e.ID, err)
 		}
 	}
 }

@@ -174,6 +174,10 @@ func (s *still) Events(context.Context, consent.PersonKey, audit.Mark, int) ([]a
 	return nil, true, nil
 }
 
+func (s *still) Event(context.Context, consent.PersonKey, audit.EventID) (audit.Event, error) {
+	return audit.Event{}, nil
+}
+
 // direct answers from the source's memory without a network.
 type direct struct{ source *source }
 

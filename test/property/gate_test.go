@@ -244,6 +244,11 @@ func (m *memory) Events(context.Context, consent.PersonKey, audit.Mark, int) ([]
 	return nil, true, nil
 }
 
+// Event implements proxy.Events.
+func (m *memory) Event(context.Context, consent.PersonKey, audit.EventID) (audit.Event, error) {
+	return audit.Event{}, nil
+}
+
 // request is what a caller sends.
 type request struct {
 	method, path, contentType, body string
