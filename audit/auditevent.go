@@ -18,7 +18,7 @@ import (
 type FHIROptions struct {
 	Gateway string // public URL of the gateway, without trailing slash
 	Name    string // of this gateway, in words: AuditEvent.source.observer; may be empty
-	Site    string // where it runs: AuditEvent.source.site; may be empty
+	Site    string // where it runs: AuditEvent.source.site; default: the host of Gateway
 	Test    bool   // marks the events as test data (v3-ActReason HTEST)
 	// Holders says which organization ("ura:00000001") keeps the records of a source, by its id. What it asks of its own source is no disclosure.
 	Holders map[string]string
@@ -72,7 +72,7 @@ func (e Event) FHIRAs(f Form, o FHIROptions) ([]byte, error) {
 		PurposeOfEvent: e.purposes(),
 		Agent:          e.agentsIn(f, p, o),
 		Source: r4.AuditEventSource{
-			Site:     text(o.Site),
+			Site:     text(o.site()),
 			Observer: o.observer(),
 			Type:     []r4.Coding{p.source},
 		},
@@ -128,6 +128,14 @@ func Searchset(page Page, o FHIROptions) ([]byte, error) {
 
 // base is the gateway's own FHIR base (design.md, URLs).
 func (o FHIROptions) base() string { return o.Gateway + "/gateway" }
+
+// site is where the event was recorded (NEN 7513, logbron).
+func (o FHIROptions) site() string {
+	if u, err := url.Parse(o.Gateway); o.Site == "" && err == nil {
+		return u.Hostname()
+	}
+	return o.Site
+}
 
 // observer is the gateway as the one who recorded the event.
 func (o FHIROptions) observer() r4.Reference {

@@ -446,7 +446,7 @@ func TestAnOperatorIsNamed(t *testing.T) {
 
 func TestTestDataIsMarked(t *testing.T) {
 	o := gateway
-	o.Test = true
+	o.Test, o.Site = true, ""
 	b, err := access().FHIR(o)
 	if err != nil {
 		t.Fatal(err)
@@ -457,6 +457,9 @@ func TestTestDataIsMarked(t *testing.T) {
 	}
 	if want := (balpCoding{"http://terminology.hl7.org/CodeSystem/v3-ActReason", "HTEST"}); !slices.Contains(got.Meta.Security, want) {
 		t.Errorf("got security %v, want HTEST", got.Meta.Security)
+	}
+	if got.Source.Site != "gw.example" {
+		t.Errorf("got site %q, want the host of the gateway where none is given", got.Source.Site)
 	}
 }
 

@@ -165,22 +165,11 @@ func (p *replay) line(ctx context.Context, l audit.Line) error {
 		return fmt.Errorf("event %d: %w", l.N, err)
 	}
 	lost := p.lost(l)
-	c, err := p.event(l, at.last, e)
-	if l.Made != nil && !lost && err == nil {
-		err = p.change(ctx, &c, l, e)
-	}
 	if l.Made == nil && e.Generation > 0 && e.Kind != audit.KindAccess && !lost {
-		err = fmt.Errorf("%w: event %d tells of a change and does not hold it", ErrDiverged, l.N)
+		return fmt.Errorf("%w: event %d tells of a change and does not hold it", ErrDiverged, l.N)
 	}
-	if err != nil {
+	if err := p.settle(ctx, l, func() error { return p.apply(ctx, l, at.last, e, lost) }); err != nil {
 		return err
-	}
-	r, err := p.store.direct(ctx, c)
-	if err != nil {
-		return err
-	}
-	if r.status != statusOK {
-		return fmt.Errorf("%w: event %d does not follow what is there", ErrDiverged, l.N)
 	}
 	at.last = l.Position
 	p.done.Events++
@@ -191,6 +180,46 @@ func (p *replay) line(ctx context.Context, l audit.Line) error {
 		p.done.Changes++
 	}
 	return nil
+}
+
+// How long a replay waits for a store that does not answer, and between two attempts.
+const (
+	replayPatience = time.Minute
+	leastPause     = 100 * time.Millisecond
+	mostPause      = 2 * time.Second
+)
+
+// settle makes sure of one event. A store that does not answer for a moment (its disk is busy, another server was promoted) does not end a
+// replay of hours: it is asked again, and the last position of its outbox tells whether what was sent before has arrived.
+func (p *replay) settle(ctx context.Context, l audit.Line, apply func() error) error {
+	err := apply()
+	end := time.Now().Add(replayPatience)
+	for wait := leastPause; errors.Is(err, audit.ErrUnavailable) && time.Now().Before(end); wait = min(2*wait, mostPause) {
+		if stopped := pause(ctx, wait); stopped != nil {
+			return errors.Join(err, stopped)
+		}
+		err = apply()
+		if last, unknown := p.store.lastPosition(ctx, l.Shard); err != nil && unknown == nil && last == l.Position {
+			return nil // it was the reply that was lost
+		}
+	}
+	return err
+}
+
+// apply writes one event behind the last position, and the change that it tells of.
+func (p *replay) apply(ctx context.Context, l audit.Line, last string, e audit.Event, lost bool) error {
+	c, err := p.event(l, last, e)
+	if l.Made != nil && !lost && err == nil {
+		err = p.change(ctx, &c, l, e)
+	}
+	if err != nil {
+		return err
+	}
+	r, err := p.store.direct(ctx, c)
+	if err == nil && r.status != statusOK {
+		err = fmt.Errorf("%w: event %d does not follow what is there", ErrDiverged, l.N)
+	}
+	return err
 }
 
 // lost reports whether an operator has accepted that this is no longer in the store.

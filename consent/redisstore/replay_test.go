@@ -96,6 +96,43 @@ func (r *restored) replay(stop int) (redisstore.Replayed, error) {
 
 var errStopped = errors.New("stopped by the test")
 
+// TestReplayWaitsForAStoreThatDoesNotAnswer: a server stands still in the middle, more than once, for longer than a call may take. What was
+// sent before that arrives late; nothing is doubled, nothing is missing, and the replay goes on by itself.
+func TestReplayWaitsForAStoreThatDoesNotAnswer(t *testing.T) {
+	r := newRestored(t)
+	restore := r.backup()
+	for i := range 4 {
+		change(t, r.store, alice, permit)
+		wantErr(t, r.store.Commit(t.Context(), release(r.store, alice, uint64(i+1))), nil)
+	}
+	r.drain()
+	want, _ := standing(t, r.store, alice)
+	restore()
+	r.o.Timeout = 200 * time.Millisecond
+	pass, lines := 0, 0
+	done, err := redisstore.Replay(t.Context(), r.o, func(each func(audit.Line) error) (audit.Summary, error) {
+		pass++
+		return audit.Walk(r.folder, audit.VerifyOptions{Keys: []audit.PublicKey{r.key.PublicKey}, Each: func(l audit.Line) error {
+			if lines++; pass == 2 && lines%2 == 0 {
+				r.server.Freeze()
+				time.AfterFunc(5*r.o.Timeout, r.server.Thaw)
+			}
+			return each(l)
+		}})
+	})
+	if err != nil || done.Changes != 4 || done.Events != 8 {
+		t.Fatalf("got %+v and error %v, want 4 changes and 8 events", done, err)
+	}
+	r.o.Timeout = 0
+	s := reopen(t, r.watermarks())
+	if got, _ := standing(t, s, alice); got.Generation != want.Generation || len(got.Records) != len(want.Records) {
+		t.Errorf("got generation %d with %d records, want %d with %d", got.Generation, len(got.Records), want.Generation, len(want.Records))
+	}
+	if list, err := s.Events(t.Context(), s.Key(alice), 100); err != nil || len(list) != 8 {
+		t.Errorf("got %d events and error %v, want 8", len(list), err)
+	}
+}
+
 // watermarks are the options of a gateway, which knows the archive.
 func (r *restored) watermarks() redisstore.Options {
 	r.t.Helper()
