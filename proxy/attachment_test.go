@@ -3,6 +3,9 @@ package proxy_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"io"
+	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -162,6 +165,36 @@ func TestVersionsAreDecidedOnTheirOwnContent(t *testing.T) {
 	for _, target := range []string{"/fhir/demo/Observation/lab-A/_history/2", "/fhir/demo/Observation/lab-A/_history"} {
 		if got := w.get("gp", target); got.status != 404 {
 			t.Errorf("RD-8 the current version is another patient's: %d %s", got.status, got.body)
+		}
+	}
+}
+
+// TestACountTellsNothingOfHiddenVersions is RD-9: the versions that may be seen are given up to the number that was asked for, and whether the
+// source has more, which may not, makes no difference.
+func TestACountTellsNothingOfHiddenVersions(t *testing.T) {
+	for _, hidden := range []bool{true, false} {
+		w := versioned(t)
+		lab, older, moved := w.source.records["Observation/lab-A"], w.source.records["Observation/lab-A/_history/2"], w.source.records["Observation/lab-A/_history/1"]
+		versions := []string{lab, older}
+		if hidden {
+			versions = []string{moved, lab, moved, older, moved}
+		}
+		w.source.intercept = func(rw http.ResponseWriter, r *http.Request) bool { // a source that gives pages
+			if !strings.HasSuffix(r.URL.Path, "/_history") {
+				return false
+			}
+			next, page := "", versions
+			if n, err := strconv.Atoi(r.URL.Query().Get("_count")); err == nil && n < len(versions) {
+				next, page = `"link":[{"relation":"next","url":"`+w.source.base()+`?page=2"}],`, versions[:n]
+			}
+			rw.Header().Set("Content-Type", "application/fhir+json")
+			io.WriteString(rw, `{"resourceType":"Bundle","type":"history",`+next+`"entry":[{"resource":`+strings.Join(page, `},{"resource":`)+`}]}`)
+			return true
+		}
+		for count, want := range map[string]int{"": 2, "?_count=1": 1, "?_count=2": 2, "?_count=3": 2} {
+			if got := w.get("gp", "/fhir/demo/Observation/lab-A/_history"+count); got.status != 200 || len(got.entries()) != want || !strings.Contains(got.body, "7.20") {
+				t.Errorf("with hidden versions %t, %s: got %d %v, want %d", hidden, count, got.status, got.entries(), want)
+			}
 		}
 	}
 }

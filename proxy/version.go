@@ -29,13 +29,13 @@ func (g *Gate) serveVersions(ctx context.Context, x *exchange, request policy.Re
 	return a, hidden(ref)
 }
 
-// versions fetches the version or versions that are asked for.
+// versions fetches the version or versions that are asked for. Of a history the source is asked for as many as it gives: whether a page
+// that the caller chose is full would tell how many there are, hidden ones too.
 func (g *Gate) versions(ctx context.Context, x *exchange, want fhir.LocalReference) (*readAnswer, *refusal) {
-	path := "/" + x.interaction.Outbound(x.source.Version, "")
 	if x.interaction.Code == fhir.CodeVRead {
-		return g.readResource(ctx, x, want, path)
+		return g.readResource(ctx, x, want, "/"+x.interaction.Outbound(x.source.Version, ""))
 	}
-	f, ref := g.fetch(ctx, x, ask{path: path})
+	f, ref := g.fetch(ctx, x, ask{path: "/" + x.interaction.WithCount(fhir.MaxCount).Outbound(x.source.Version, "")})
 	if ref != nil {
 		return nil, ref
 	}
@@ -61,8 +61,11 @@ func (g *Gate) draftVersions(x *exchange, j *judge, current, versions *readAnswe
 	}
 	c := versions.contents
 	keep := make([]bool, len(c.Resources))
-	kept := 0
+	most, kept := x.interaction.Count(), 0
 	for i := range c.Resources {
+		if most > 0 && kept == most {
+			break
+		}
 		if keep[i] = j.permits(&c.Resources[i]); keep[i] {
 			x.disclose(j, &c.Resources[i])
 			kept++
