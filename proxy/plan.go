@@ -41,7 +41,7 @@ func (g *Gate) plan(x *exchange, i fhir.Interaction) plan {
 		searches = i.Everything(x.source.Version)
 	case fhir.CodeLastN:
 		search, _ := i.LastN()
-		searches = []fhir.Interaction{search}
+		searches, p.count = []fhir.Interaction{search}, fhir.MaxCount // all of it has to be seen
 	}
 	for _, s := range searches {
 		if s.OfMedication() {
