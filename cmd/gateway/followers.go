@@ -91,23 +91,32 @@ func (s *settings) followers(c *checker) {
 			c.add(key+"batch", "is %d, must be from 1 to 1000", f.Batch)
 		}
 		c.between(key+"timeout", f.Timeout, 100*time.Millisecond, 5*time.Minute)
-		files := append(f.TLS.files(), f.HeaderFile, f.SecretFile, f.PasswordFile, f.CredentialsFile)
-		destination := watched(s, c, &fromFiles[follow.Destination]{
-			what: "follower:" + f.Name, files: files,
-			read: func(c *checker) *follow.Destination {
-				made := s.destination(c, key, f)
-				return &made
+		identify := s.identify(c, key, f)
+		files := watched(s, c, &fromFiles[connection]{
+			what: "follower:" + f.Name, files: append(f.TLS.files(), f.HeaderFile, f.SecretFile, f.PasswordFile, f.CredentialsFile),
+			read: func(c *checker) *connection {
+				made := &connection{tls: c.ownTLS(f.TLS, key+"tls.ca_file", key+"tls."), identify: identify}
+				made.destination = s.destination(c, key, f, made)
+				return made
 			},
+			expires: func(made *connection) time.Time { return shownUntil(made.tls) },
 		})
 		s.following = append(s.following, follow.Options{
 			Name: f.Name, Folder: filepath.Join(s.archiveFolder, "followers"), FromNow: f.From == "now", Batch: f.Batch,
-			Destination: &renewed[follow.Destination]{files: destination, make: func(d *follow.Destination) follow.Destination { return *d }},
+			Destination: &renewed[connection]{files: files, make: func(made *connection) follow.Destination { return made.destination }},
 		})
 	}
 }
 
+// connection is how a follower's destination is reached, with what its files hold.
+type connection struct {
+	tls         *tls.Config
+	identify    follow.Identify // made once: what shows who we are follows files of its own
+	destination follow.Destination
+}
+
 // destination checks what is said of one kind, and makes it.
-func (s *settings) destination(c *checker, key string, f Follower) follow.Destination {
+func (s *settings) destination(c *checker, key string, f Follower, by *connection) follow.Destination {
 	known, ok := followerKeys[f.Kind]
 	if !ok {
 		c.add(key+"kind", "is %q, must be fhir, syslog, webhook, nats or kafka", f.Kind)
@@ -122,10 +131,8 @@ func (s *settings) destination(c *checker, key string, f Follower) follow.Destin
 	}
 	form := s.fhirOptions()
 	form.Name = "Zorgsluis"
-	config := c.ownTLS(f.TLS, key+"tls.ca_file", key+"tls.")
 	switch f.Kind {
 	case "fhir":
-		identify := s.identify(c, key, f)
 		if f.Interaction != "" && f.Interaction != "update" && f.Interaction != "create" {
 			c.add(key+"interaction", "is %q, must be update or create", f.Interaction)
 		}
@@ -135,12 +142,12 @@ func (s *settings) destination(c *checker, key string, f Follower) follow.Destin
 			}
 		}
 		return follow.FHIR(follow.FHIROptions{
-			Base: f.URL, Create: f.Interaction == "create", Header: c.header(key, f), TLS: config, Timeout: f.Timeout, Form: form, Also: f.Also, Identify: identify,
+			Base: f.URL, Create: f.Interaction == "create", Header: c.header(key, f), TLS: by.tls, Timeout: f.Timeout, Form: form, Also: f.Also, Identify: by.identify,
 		})
 	case "webhook":
 		return follow.Webhook(follow.WebhookOptions{
-			URL: f.URL, Secret: c.key(key+"secret_file", f.SecretFile), Header: c.header(key, f), TLS: config, Timeout: f.Timeout,
-			Gateway: s.config.PublicURL, Identify: s.identify(c, key, f),
+			URL: f.URL, Secret: c.key(key+"secret_file", f.SecretFile), Header: c.header(key, f), TLS: by.tls, Timeout: f.Timeout,
+			Gateway: s.config.PublicURL, Identify: by.identify,
 		})
 	case "syslog":
 		c.listen(key+"address", f.Address)
@@ -149,10 +156,10 @@ func (s *settings) destination(c *checker, key string, f Follower) follow.Destin
 		}
 		return follow.Syslog(follow.SyslogOptions{
 			Address: f.Address, JSON: f.Format == "json", Host: hostOf(s.config.PublicURL), Unannounced: f.AcceptUnannounced,
-			TLS: config, Timeout: f.Timeout, Form: form,
+			TLS: by.tls, Timeout: f.Timeout, Form: form,
 		})
 	default:
-		return s.broker(c, key, f, config)
+		return s.broker(c, key, f, by.tls)
 	}
 }
 
@@ -202,6 +209,9 @@ func (s *settings) broker(c *checker, key string, f Follower, config *tls.Config
 
 // identify checks where events are posted to, and how the gateway shows there who it is, where that is by a token.
 func (s *settings) identify(c *checker, key string, f Follower) follow.Identify {
+	if !slices.Contains(followerKeys[f.Kind], "url") {
+		return nil
+	}
 	u := c.baseURL(key+"url", f.URL)
 	if u != nil && u.Scheme != "https" && !isLoopback(u.Hostname()) && !f.InsecurePlaintext {
 		c.add(key+"url", "must be https, or on this machine; insecure_plaintext: true where another layer protects it")

@@ -144,3 +144,38 @@ func TestShownFollowersAreGood(t *testing.T) {
 		t.Errorf("configs/gateway.yaml does not say %q", want)
 	}
 }
+
+// TestFollowersAreReadAgain: what a follower's files hold counts without a restart, and reading them again leaves nothing behind.
+func TestFollowersAreReadAgain(t *testing.T) {
+	file := placeFollowers(t, goodFollowers)
+	s, err := loadSettings(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	connectionOf := func(i int) *connection { return s.following[i].Destination.(*renewed[connection]).files.get() }
+	before, webhook := len(s.reloads), connectionOf(2)
+	for range 3 {
+		for _, r := range s.reloads {
+			if _, err := r.look(true); err != nil {
+				t.Errorf("%s: %v", r.name(), err)
+			}
+		}
+	}
+	if len(s.reloads) != before {
+		t.Errorf("%d things are followed, want %d as before", len(s.reloads), before)
+	}
+	if connectionOf(2) == webhook || connectionOf(2).identify == nil {
+		t.Error("the destination is the one before, or forgot how it shows who we are")
+	}
+	header := filepath.Join(filepath.Dir(file), "header")
+	repository := connectionOf(0)
+	write(t, header, "no header")
+	for _, r := range s.reloads {
+		if _, err := r.look(false); (err == nil) == (r.name() == "follower:repository") || err != nil && strings.Contains(err.Error(), "no header") {
+			t.Errorf("%s with a bad file of one: %v", r.name(), err)
+		}
+	}
+	if connectionOf(0) != repository {
+		t.Error("a file that is not good changed the destination")
+	}
+}
