@@ -31,6 +31,8 @@ type Consents struct {
 	Check func(r consent.Record, now time.Time) error
 	// Recorders are the categories of providers who may write down what their patients say; usually none.
 	Recorders []policy.ProviderCategory
+	// Senders are those of them who are known: nobody else writes anything.
+	Senders []Sender
 }
 
 // consentRequest is one request of the Consent API, as its path says it.

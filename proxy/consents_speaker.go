@@ -53,6 +53,8 @@ func (g *Gate) speaker(x *exchange) (*speaker, *refusal) {
 		return absent("not-a-recorder")
 	case len(s.Categories) != 1 || !slices.Contains(g.parts.Consents.Recorders, s.Categories[0]) || s.Organization == "" || s.Practitioner == "":
 		return absent("not-a-recorder")
+	case !g.knownSender(x):
+		return absent(reasonUnknownSender)
 	}
 	return &speaker{by: s.Organization + " " + s.Practitioner, office: s.Organization}, nil
 }

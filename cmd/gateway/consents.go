@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"zorgsluis/consent"
 	"zorgsluis/consent/consentfhir"
@@ -17,9 +18,45 @@ import (
 // Consents is what operators decide about consent over FHIR (docs/consent-profile.md).
 type Consents struct {
 	Recorders []string                 `yaml:"recorders"`
+	Senders   []KnownSender            `yaml:"known_senders"`
 	Parties   map[string]ConsentParty  `yaml:"parties"`
 	Emergency []string                 `yaml:"emergency"`
 	Policies  map[string]ConsentPolicy `yaml:"policies"`
+}
+
+// KnownSender is a care provider who may write, and from where.
+type KnownSender struct {
+	Organization  string   `yaml:"organization"`
+	Practitioners []string `yaml:"practitioners"`
+	Addresses     []string `yaml:"addresses"`
+}
+
+// senders checks who is known to write, and gives it in the vocabulary of the gate.
+func (s *settings) senders(c *checker) (known []proxy.Sender) {
+	cfg := s.config.Consents
+	if (len(cfg.Recorders) > 0) != (len(cfg.Senders) > 0) {
+		c.add("consents.known_senders", "belongs together with consents.recorders: which kinds of providers may write, and which of them are known")
+	}
+	for i, sender := range cfg.Senders {
+		key := fmt.Sprintf("consents.known_senders[%d]", i)
+		if !strings.Contains(sender.Organization, ":") {
+			c.add(key+".organization", "must be prefix:value, such as ura:00000001")
+		}
+		if len(sender.Addresses) == 0 {
+			c.add(key+".addresses", "missing: the addresses or networks from which it writes")
+		}
+		k := proxy.Sender{Organization: sender.Organization, Practitioners: sender.Practitioners}
+		for j, text := range sender.Addresses {
+			prefix, err := parsePrefix(text)
+			if err != nil || prefix != prefix.Masked() || prefix.Bits() == 0 {
+				c.add(fmt.Sprintf("%s.addresses[%d]", key, j), "is %q, must be an address, or a network such as 10.0.0.0/28", text)
+				continue
+			}
+			k.Addresses = append(k.Addresses, prefix)
+		}
+		known = append(known, k)
+	}
+	return known
 }
 
 // ConsentParty is the provider, or the category of providers, that a reference of others stands for.
@@ -41,6 +78,7 @@ type ConsentPolicy struct {
 // consentAPI checks what is decided about consent over FHIR.
 func (s *settings) consentAPI(c *checker) {
 	cfg := s.config.Consents
+	s.knownSenders = s.senders(c)
 	for i, category := range cfg.Recorders {
 		if !slices.Contains(s.catalogue.ProviderCategories, category) {
 			c.add(fmt.Sprintf("consents.recorders[%d]", i), "is not a provider category")
@@ -86,7 +124,7 @@ func (s *settings) consentProfile() consentfhir.Profile {
 
 // consents are the parts of the Consent API.
 func (s *settings) consents(store *redisstore.Store) proxy.Consents {
-	c := proxy.Consents{Store: consentStore{store}, Profile: s.consentProfile(), Check: s.catalogue.CheckWrite}
+	c := proxy.Consents{Store: consentStore{store}, Profile: s.consentProfile(), Check: s.catalogue.CheckWrite, Senders: s.knownSenders}
 	for _, category := range s.config.Consents.Recorders {
 		c.Recorders = append(c.Recorders, policy.ProviderCategory(category))
 	}

@@ -42,6 +42,8 @@ type settings struct {
 	toRegistries  []*credential.Transport // one for each registry, in the same order
 	following     []follow.Options        // one for each follower
 
+	knownSenders []proxy.Sender // of consents
+
 	tables      *configs.Tables
 	policy      *policy.Policy
 	policyHash  string

@@ -80,7 +80,7 @@ func (r reply) resource(t testing.TB) m {
 
 // consentGateway is a gateway where GPs may write down what their patients say.
 func consentGateway(w *world) (*gateway, string) {
-	return w.start("break_glass: {", "consents: { recorders: [gp, hospital] }\nbreak_glass: {")
+	return w.start("break_glass: {", "consents:\n  recorders: [gp, hospital]\n  known_senders: [{ organization: \"ura:90000001\", addresses: [127.0.0.1] }, { organization: \"ura:90000005\", addresses: [127.0.0.0/8] }]\nbreak_glass: {")
 }
 
 // TestPatientGivesReadsChangesAndWithdraws: the life of a consent as a plain FHIR client sees it, and what it does to a GP's requests, at
