@@ -62,7 +62,7 @@ func worthRepeating(err error) bool {
 	if errors.As(err, &reply) {
 		return false
 	}
-	for _, final := range []error{errOverloaded, errClosed, ErrStoreMismatch, ErrDataLost, ErrSealed, context.Canceled} {
+	for _, final := range []error{errOverloaded, errClosed, ErrStoreMismatch, ErrDataLost, ErrDiverged, ErrSealed, context.Canceled} {
 		if errors.Is(err, final) {
 			return false
 		}

@@ -194,7 +194,7 @@ const (
 func (p *replay) settle(ctx context.Context, l audit.Line, apply func() error) error {
 	err := apply()
 	end := time.Now().Add(replayPatience)
-	for wait := leastPause; errors.Is(err, audit.ErrUnavailable) && time.Now().Before(end); wait = min(2*wait, mostPause) {
+	for wait := leastPause; worthRepeating(err) && time.Now().Before(end); wait = min(2*wait, mostPause) {
 		if stopped := pause(ctx, wait); stopped != nil {
 			return errors.Join(err, stopped)
 		}
