@@ -2,6 +2,7 @@ package consentfhir_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -225,36 +226,43 @@ func TestRefusesNamingTheElement(t *testing.T) {
 	const canary = "CANARY7f3a"
 	purpose := func(code string) []any { return []any{m{"system": terminology + "v3-ActReason", "code": code}} }
 	everyone := actorOf("IRCP", "Group", "urn:zorgsluis:emergency-providers", "all")
+	patientPrivacy := m{"system": terminology + "consentscope", "code": "patient-privacy"}
 	nested := func(root m, below ...any) m { root["provision"] = below; return resourceOf(root) }
 	for name, tt := range map[string]struct {
 		resource any
 		element  string
 	}{
-		"a permit without actor":         {resourceOf(m{"type": "permit"}), "provision.actor"},
-		"no type":                        {resourceOf(m{"actor": []any{gp}}), "provision.type"},
-		"an unknown type":                {resourceOf(m{"type": canary}), "provision.type"},
-		"a class":                        {resourceOf(permit(m{"class": []any{}})), "provision.class"},
-		"a code":                         {resourceOf(permit(m{"code": []any{}})), "provision.code"},
-		"a security label":               {resourceOf(permit(m{"securityLabel": []any{}})), "provision.securityLabel"},
-		"an action":                      {resourceOf(permit(m{"action": []any{}})), "provision.action"},
-		"single data":                    {resourceOf(permit(m{"data": []any{}})), "provision.data"},
-		"a period of the data":           {resourceOf(permit(m{"dataPeriod": m{}})), "provision.dataPeriod"},
-		"an extension of others":         {resourceOf(permit(m{"modifierExtension": []any{m{"url": canary}}})), "provision.modifierExtension[0]"},
-		"our modifier as an extension":   {resourceOf(permit(m{"extension": []any{dataOf("GGC002")}})), "provision.extension"},
-		"data of another code system":    {resourceOf(permit(m{"modifierExtension": []any{m{"url": "urn:zorgsluis:consent:data-category", "valueCoding": m{"system": "s", "code": "GGC002"}}}})), "provision.modifierExtension[0].valueCoding"},
-		"data without a value":           {resourceOf(permit(m{"modifierExtension": []any{m{"url": "urn:zorgsluis:consent:data-category"}}})), "provision.modifierExtension[0]"},
-		"two channels":                   {resourceOf(permit(m{"modifierExtension": []any{m{"url": "urn:zorgsluis:consent:channel", "valueCode": "a"}, m{"url": "urn:zorgsluis:consent:channel", "valueCode": "b"}}})), "provision.modifierExtension[1]"},
-		"a purpose of others":            {resourceOf(permit(m{"purpose": []any{m{"system": "http://example.org", "code": canary}}})), "provision.purpose[0]"},
-		"a purpose not decided on":       {resourceOf(permit(m{"purpose": purpose("HMARKT")})), "provision.purpose[0]"},
-		"payment alone":                  {resourceOf(permit(m{"purpose": purpose("HPAYMT")})), "provision.purpose"},
-		"an unknown provider":            {resourceOf(permit(m{"actor": []any{actorOf("IRCP", "Organization", "http://example.org", canary)}})), "provision.actor[0].reference"},
-		"a provider of no type":          {resourceOf(permit(m{"actor": []any{actorOf("IRCP", "Device", "urn:zorgsluis:provider", canary)}})), "provision.actor[0].reference"},
-		"a literal that is unknown":      {resourceOf(permit(m{"actor": []any{m{"role": coded(terminology+"v3-ParticipationType", "IRCP"), "reference": m{"reference": "Group/" + canary}}}})), "provision.actor[0].reference"},
-		"two ways to name one":           {resourceOf(permit(m{"actor": []any{m{"role": coded(terminology+"v3-ParticipationType", "IRCP"), "reference": m{"reference": "Group/x", "type": "Group", "identifier": m{"system": "urn:zorgsluis:provider-category", "value": "gp"}}}}})), "provision.actor[0].reference"},
-		"half an identifier":             {resourceOf(permit(m{"actor": []any{m{"role": coded(terminology+"v3-ParticipationType", "IRCP"), "reference": m{"identifier": m{"value": canary}}}}})), "provision.actor[0].reference.identifier"},
-		"another role":                   {resourceOf(permit(m{"actor": []any{actorOf("AUT", "Group", "urn:zorgsluis:provider-category", "gp")}})), "provision.actor[0].role"},
-		"everyone as a holder":           {nested(m{"type": "deny"}, m{"type": "permit", "purpose": purpose("BTG"), "actor": []any{actorOf("CST", "Group", "urn:zorgsluis:emergency-providers", "all")}}), "provision.provision[0].actor[0].role"},
-		"everyone at the root":           {resourceOf(m{"type": "permit", "actor": []any{everyone}}), "provision.actor"},
+		"a permit without actor":       {resourceOf(m{"type": "permit"}), "provision.actor"},
+		"no type":                      {resourceOf(m{"actor": []any{gp}}), "provision.type"},
+		"an unknown type":              {resourceOf(m{"type": canary}), "provision.type"},
+		"a class":                      {resourceOf(permit(m{"class": []any{}})), "provision.class"},
+		"a code":                       {resourceOf(permit(m{"code": []any{}})), "provision.code"},
+		"a security label":             {resourceOf(permit(m{"securityLabel": []any{}})), "provision.securityLabel"},
+		"an action":                    {resourceOf(permit(m{"action": []any{}})), "provision.action"},
+		"single data":                  {resourceOf(permit(m{"data": []any{}})), "provision.data"},
+		"a period of the data":         {resourceOf(permit(m{"dataPeriod": m{}})), "provision.dataPeriod"},
+		"an extension of others":       {resourceOf(permit(m{"modifierExtension": []any{m{"url": canary}}})), "provision.modifierExtension[0]"},
+		"our modifier as an extension": {resourceOf(permit(m{"extension": []any{dataOf("GGC002")}})), "provision.extension"},
+		"data of another code system":  {resourceOf(permit(m{"modifierExtension": []any{m{"url": "urn:zorgsluis:consent:data-category", "valueCoding": m{"system": "s", "code": "GGC002"}}}})), "provision.modifierExtension[0].valueCoding"},
+		"data without a value":         {resourceOf(permit(m{"modifierExtension": []any{m{"url": "urn:zorgsluis:consent:data-category"}}})), "provision.modifierExtension[0]"},
+		"two channels":                 {resourceOf(permit(m{"modifierExtension": []any{m{"url": "urn:zorgsluis:consent:channel", "valueCode": "a"}, m{"url": "urn:zorgsluis:consent:channel", "valueCode": "b"}}})), "provision.modifierExtension[1]"},
+		"a purpose of others":          {resourceOf(permit(m{"purpose": []any{m{"system": "http://example.org", "code": canary}}})), "provision.purpose[0]"},
+		"a purpose not decided on":     {resourceOf(permit(m{"purpose": purpose("HMARKT")})), "provision.purpose[0]"},
+		"payment alone":                {resourceOf(permit(m{"purpose": purpose("HPAYMT")})), "provision.purpose"},
+		"an unknown provider":          {resourceOf(permit(m{"actor": []any{actorOf("IRCP", "Organization", "http://example.org", canary)}})), "provision.actor[0].reference"},
+		"a provider of no type":        {resourceOf(permit(m{"actor": []any{actorOf("IRCP", "Device", "urn:zorgsluis:provider", canary)}})), "provision.actor[0].reference"},
+		"a literal that is unknown":    {resourceOf(permit(m{"actor": []any{m{"role": coded(terminology+"v3-ParticipationType", "IRCP"), "reference": m{"reference": "Group/" + canary}}}})), "provision.actor[0].reference"},
+		"two ways to name one":         {resourceOf(permit(m{"actor": []any{m{"role": coded(terminology+"v3-ParticipationType", "IRCP"), "reference": m{"reference": "Group/x", "type": "Group", "identifier": m{"system": "urn:zorgsluis:provider-category", "value": "gp"}}}}})), "provision.actor[0].reference"},
+		"half an identifier":           {resourceOf(permit(m{"actor": []any{m{"role": coded(terminology+"v3-ParticipationType", "IRCP"), "reference": m{"identifier": m{"value": canary}}}}})), "provision.actor[0].reference.identifier"},
+		"another role":                 {resourceOf(permit(m{"actor": []any{actorOf("AUT", "Group", "urn:zorgsluis:provider-category", "gp")}})), "provision.actor[0].role"},
+		"everyone as a holder":         {nested(m{"type": "deny"}, m{"type": "permit", "purpose": purpose("BTG"), "actor": []any{actorOf("CST", "Group", "urn:zorgsluis:emergency-providers", "all")}}), "provision.provision[0].actor[0].role"},
+		"everyone at the root":         {resourceOf(m{"type": "permit", "actor": []any{everyone}}), "provision.actor"},
+		"everyone in a refusal":        {resourceOf(m{"type": "deny", "actor": []any{everyone}}), "provision.actor"},
+		"everyone refused":             {nested(m{"type": "deny"}, m{"type": "deny", "purpose": purpose("BTG"), "actor": []any{everyone}}), "provision.provision[0]"},
+		"everyone for some data":       {nested(m{"type": "deny"}, m{"type": "permit", "purpose": purpose("BTG"), "actor": []any{everyone}, "modifierExtension": []any{dataOf("GGC002")}}), "provision.provision[0]"},
+		"everyone twice":               {nested(m{"type": "deny"}, m{"type": "permit", "purpose": purpose("BTG"), "actor": []any{everyone}}, m{"type": "permit", "purpose": purpose("BTG"), "actor": []any{everyone}}), "provision.provision[1]"},
+		"a refusal that emergencies open": {nested(m{"type": "deny", "actor": []any{actorOf("IRCP", "Organization", "http://fhir.nl/fhir/NamingSystem/ura", "1")}},
+			m{"type": "permit", "purpose": purpose("BTG"), "actor": []any{everyone}}, m{"type": "deny", "actor": []any{gp}}), "provision.provision[1]"},
 		"everyone for treatment":         {nested(m{"type": "deny"}, m{"type": "permit", "purpose": purpose("TREAT"), "actor": []any{everyone}}), "provision.provision[0]"},
 		"everyone below a permit":        {nested(permit(nil), m{"type": "permit", "purpose": purpose("BTG"), "actor": []any{everyone}}), "provision.provision[0]"},
 		"an exception without actor":     {nested(m{"type": "deny"}, m{"type": "permit", "purpose": purpose("BTG")}), "provision.provision[0].actor"},
@@ -267,7 +275,7 @@ func TestRefusesNamingTheElement(t *testing.T) {
 		"a draft":                        {with(m{"status": "draft"}), "status"},
 		"another scope":                  {with(m{"scope": coded(terminology+"consentscope", "research")}), "scope"},
 		"another category":               {with(m{"category": []any{coded(terminology+"consentcategorycodes", "acd")}}), "category[0]"},
-		"two codings":                    {with(m{"scope": m{"coding": []any{m{"system": "a", "code": "b"}, m{"system": "a", "code": "b"}}}}), "scope"},
+		"two codings":                    {with(m{"scope": m{"coding": []any{patientPrivacy, patientPrivacy}}}), "scope"},
 		"an unknown policy":              {with(m{"policy": []any{m{"uri": "http://example.org/" + canary}}}), "policy[0].uri"},
 		"no policy":                      {with(m{"policy": nil}), "policy"},
 		"a rule of others":               {with(m{"policyRule": coded(terminology+"v3-ActCode", "OPTINR")}), "policyRule"},
@@ -316,11 +324,12 @@ func TestRefusesNamingTheElement(t *testing.T) {
 // TestRefusesWhatIsNotJSON: the same bytes must mean the same to everybody.
 func TestRefusesWhatIsNotJSON(t *testing.T) {
 	good := string(marshal(t, resourceOf(m{"type": "deny"})))
+	withText := func(text string) string { return `{"text":{"status":"generated","div":"` + text + `"},` + good[1:] }
 	for name, body := range map[string]string{
 		"empty": "", "a list": "[]", "a text": `"x"`, "cut off": good[:len(good)-1], "something after it": good + "{}", "not UTF-8": "{\"a\":\"\xff\"}",
 		"a member twice":       strings.Replace(good, `"status":"active"`, `"status":"inactive","status":"active"`, 1),
 		"too deep":             strings.Repeat(`{"a":`, 40) + "1" + strings.Repeat("}", 40),
-		"too long":             `{"a":"` + strings.Repeat("x", 300<<10) + `"}`,
+		"too long":             withText(strings.Repeat("x", 300<<10)),
 		"cut off in a list":    `{"a":[1`,
 		"cut off in an object": `{"a":{"b":1`,
 		"a name that is none":  `{1:2}`,
@@ -330,8 +339,50 @@ func TestRefusesWhatIsNotJSON(t *testing.T) {
 			t.Errorf("%s: got no error", name)
 		}
 	}
-	if _, err := profile.Read([]byte(good)); err != nil {
-		t.Errorf("the resource that the others are made from: %v", err)
+	for _, body := range []string{good, withText("x")} {
+		if _, err := profile.Read([]byte(body)); err != nil {
+			t.Errorf("the resource that the others are made from: %v", err)
+		}
+	}
+	var many strings.Builder
+	for n := range 5000 {
+		fmt.Fprintf(&many, `"m%d":1,`, n)
+	}
+	if _, err := profile.Read([]byte("{" + many.String() + good[1:])); err == nil || len(fields(err)) != 1 {
+		t.Errorf("got %d problems of an object with too many members, want one", len(fields(err)))
+	}
+}
+
+// TestPoliciesOfOthers: a policy that is configured says what was shown where the resource does not, and there cannot be two.
+func TestPoliciesOfOthers(t *testing.T) {
+	shown := func(id string) consentfhir.Policy {
+		return consentfhir.Policy{Information: consent.Information{ID: id, Version: "1", Language: "en", SHA256: strings.Repeat("0", 64)}, Method: id}
+	}
+	p := profile
+	p.Policies = map[string]consentfhir.Policy{"urn:one": shown("one"), "urn:two": shown("two")}
+	read := func(own bool, uris ...string) (consent.Record, error) {
+		r := resourceOf(m{"type": "deny"})
+		var policies []any
+		for _, uri := range uris {
+			policies = append(policies, m{"uri": uri})
+		}
+		if r["policy"] = policies; !own {
+			delete(r, "extension")
+		}
+		c, err := p.Read(marshal(t, r))
+		if err != nil {
+			return consent.Record{}, err
+		}
+		return c.Records[0], nil
+	}
+	if r, err := read(false, "urn:one"); err != nil || r.Information.ID != "one" || r.Method != "one" {
+		t.Errorf("got %+v, %v, want what the policy says", r, err)
+	}
+	if r, err := read(true, "urn:one"); err != nil || r.Information.ID != "leaflet" || r.Method != "portal" {
+		t.Errorf("got %+v, %v, want what the resource says itself", r, err)
+	}
+	if _, err := read(false, "urn:one", "urn:two"); err == nil || !slices.Contains(fields(err), "policy[1].uri") {
+		t.Errorf("got %v of two policies, want the second refused", err)
 	}
 }
 
