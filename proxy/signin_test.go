@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"reflect"
 	"strings"
@@ -143,5 +144,27 @@ func TestSMARTConfiguration(t *testing.T) {
 				t.Errorf("got %s: %s", got.header.Get("Content-Type"), got.body)
 			}
 		})
+	}
+}
+
+// TestChallengesAreInTheSchemeOfTheRequest: who came with a proof is told in its scheme, with the algorithms (RFC 9449 §7.1), whatever the
+// gate asks for.
+func TestChallengesAreInTheSchemeOfTheRequest(t *testing.T) {
+	for scheme, want := range map[string]string{"Bearer": `Bearer error="%s"`, "DPoP": `DPoP error="%s"`, "dpop": `DPoP error="%s"`} {
+		w := newWorld(t, func(p *proxy.Parts) {
+			p.SignIn[proxy.RouteOwn] = map[policy.SubjectKind]proxy.SignIn{policy.KindPatient: {Least: policy.AssuranceHigh}}
+		})
+		w.story()
+		told := func(caller, target, code string) {
+			t.Helper()
+			r := w.send("", "GET", target, "", "", "Authorization", scheme+" "+caller)
+			got := r.header.Get("WWW-Authenticate")
+			if r.status != 401 || !strings.HasPrefix(got, fmt.Sprintf(want, code)) || strings.Contains(got, `algs="ES256"`) != strings.HasPrefix(want, "DPoP") {
+				t.Errorf("%s, %s: got %d with challenge %q", scheme, code, r.status, got)
+			}
+		}
+		told("patient-a", "/gateway/AuditEvent", "insufficient_user_authentication")
+		w.clock = w.clock.Add(2 * time.Hour) // the token ended before the commit
+		told("gp", searchA, "invalid_token")
 	}
 }

@@ -215,7 +215,7 @@ func (r reply) link(relation string) string {
 type fakeCallers struct{}
 
 func (fakeCallers) Authenticate(_ context.Context, r *http.Request) (policy.Subject, error) {
-	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+	_, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	provider := policy.Subject{
 		Issuer: "https://idp", ID: "sub-" + token, ClientID: "client", TokenID: "jti", Kind: policy.KindProvider,
 		Assurance: policy.AssuranceSubstantial, Organization: "ura:00000002", Practitioner: "uzi:900000001",
