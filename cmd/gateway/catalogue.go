@@ -40,7 +40,7 @@ var errWidens = errors.New("consents on file would open more than they did")
 // before, the operator must say whether consents that use it carry over or end; the notice tells the patients. pending: they are to be told.
 func (s *settings) prepareCatalogue(ctx context.Context, store *redisstore.Store) (pending *activated, err error) {
 	next := activated{Meaning: s.meaning()}
-	text, err := store.Catalogue(ctx)
+	text, err := s.storedCatalogue(ctx, store)
 	if err != nil {
 		return nil, err
 	}
@@ -51,10 +51,10 @@ func (s *settings) prepareCatalogue(ctx context.Context, store *redisstore.Store
 		}
 		if now.Meaning.hash() == next.Meaning.hash() {
 			s.policy = s.policy.Since(now.Since)
-			if now.Pending {
-				return &now, nil
+			if err := s.keepCatalogue(text); err != nil || !now.Pending {
+				return nil, err
 			}
-			return nil, nil
+			return &now, nil
 		}
 		_, at, err := store.Standing(ctx, store.Key(fhir.Identifier{System: "urn:zorgsluis", Value: "catalogue"})) // of nobody: for the store's clock
 		if err != nil {
@@ -65,7 +65,7 @@ func (s *settings) prepareCatalogue(ctx context.Context, store *redisstore.Store
 		}
 	}
 	if text, err = json.Marshal(next); err == nil {
-		err = store.SetCatalogue(ctx, text)
+		err = s.storeCatalogue(ctx, store, text)
 	}
 	if err != nil {
 		return nil, err
@@ -171,7 +171,7 @@ func (s *settings) tellAll(ctx context.Context, store *redisstore.Store, a *acti
 	}
 	text, err := json.Marshal(activated{Meaning: a.Meaning, Since: a.Since})
 	if err == nil {
-		err = store.SetCatalogue(ctx, text)
+		err = s.storeCatalogue(ctx, store, text)
 	}
 	return int(count.Load()), err
 }

@@ -233,7 +233,7 @@ func TestShiftsOfMeaning(t *testing.T) {
 
 // TestNamesThatAreNotCarriedOverEnd: name by name the operator says what becomes of permits that use one which stands for more: those that were
 // given before end, and the notice says so; what is given afterwards counts. A category that is split takes objections along, and permits
-// where the mapping says so.
+// where the mapping says so. A Redis that lost the catalogue gets it back.
 func TestNamesThatAreNotCarriedOverEnd(t *testing.T) {
 	const third = "999990019"
 	for name, tt := range map[string]struct {
@@ -250,7 +250,7 @@ func TestNamesThatAreNotCarriedOverEnd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o, _ := operatorOn(t)
+			o, server := operatorOn(t)
 			o.must("", "catalogue", "activate")
 			grant := strings.Replace(goodGrant, `"gp"`, `"`+tt.uses+`"`, 1)
 			o.must(testBSN, "consent", "put", "--record", o.record(grant))
@@ -264,10 +264,16 @@ func TestNamesThatAreNotCarriedOverEnd(t *testing.T) {
 				t.Errorf("got notices %+v, want one that says %q", list, tt.says)
 			}
 			changed.must(third, "consent", "put", "--record", changed.record(grant))
-			got := changed.decided(policy.ProviderCategory(tt.to), testBSN) + " " + changed.decided(policy.ProviderCategory(tt.to), third) + " " +
-				changed.decided(policy.ProviderCategory(tt.to), otherBSN)
-			if got != tt.want {
-				t.Errorf("got %s, want %s", got, tt.want)
+			for when, lose := range []func(){func() {}, func() {
+				if n := server.Client().Del(t.Context(), "zs:{s00}:catalogue").Val(); n != 1 {
+					t.Fatalf("%d keys hold the catalogue, want 1", n)
+				}
+			}} {
+				lose()
+				to := policy.ProviderCategory(tt.to)
+				if got := changed.decided(to, testBSN) + " " + changed.decided(to, third) + " " + changed.decided(to, otherBSN); got != tt.want {
+					t.Errorf("%d: got %s, want %s", when, got, tt.want)
+				}
 			}
 		})
 	}

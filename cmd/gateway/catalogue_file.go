@@ -1,0 +1,65 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"zorgsluis/consent/redisstore"
+)
+
+// catalogueFile is where the catalogue is kept beside the archive: a Redis that was emptied and replayed gets it back from there, and what had
+// ended stays so. It holds nothing about anybody.
+const catalogueFile = "catalogue.json"
+
+// storedCatalogue gives the catalogue that is active; nil where none ever was.
+func (s *settings) storedCatalogue(ctx context.Context, store *redisstore.Store) ([]byte, error) {
+	text, err := store.Catalogue(ctx)
+	if err != nil || text != nil {
+		return text, err
+	}
+	text, err = os.ReadFile(filepath.Join(s.archiveFolder, catalogueFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("catalogue: %w", err)
+	}
+	return text, store.SetCatalogue(ctx, text)
+}
+
+// storeCatalogue makes a catalogue the active one.
+func (s *settings) storeCatalogue(ctx context.Context, store *redisstore.Store, text []byte) error {
+	if err := store.SetCatalogue(ctx, text); err != nil {
+		return err
+	}
+	return s.keepCatalogue(text)
+}
+
+// keepCatalogue keeps the active catalogue beside the archive, whole or not at all.
+func (s *settings) keepCatalogue(text []byte) error {
+	name := filepath.Join(s.archiveFolder, catalogueFile)
+	if kept, err := os.ReadFile(name); err == nil && bytes.Equal(kept, text) {
+		return nil
+	}
+	if err := os.MkdirAll(s.archiveFolder, 0o700); err != nil {
+		return fmt.Errorf("catalogue: %w", err)
+	}
+	f, err := os.CreateTemp(s.archiveFolder, catalogueFile+".new-*")
+	if err != nil {
+		return fmt.Errorf("catalogue: %w", err)
+	}
+	defer os.Remove(f.Name())
+	_, err = f.Write(text)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return fmt.Errorf("catalogue: %w", err)
+	}
+	return nil
+}
