@@ -32,6 +32,25 @@ func TestTheNameOfAMedicationIsNotToldBesideIt(t *testing.T) {
 	}
 }
 
+// TestADisplayTellsNothingThatACodeRestricts is RF-13: a resource that refers to one of a permitted type does not say what that is called, as
+// long as its code may have restricted it.
+func TestADisplayTellsNothingThatACodeRestricts(t *testing.T) {
+	for _, tt := range []struct {
+		data []string
+		told bool
+	}{
+		{[]string{"MedicationRequest"}, false},
+		{[]string{"MedicationRequest", "Condition"}, false},
+		{[]string{"MedicationRequest", "Restricted"}, false},
+		{[]string{"MedicationRequest", "Condition", "Restricted"}, true},
+	} {
+		got := medicated(t, tt.data...).get("gp", "/fhir/demo/MedicationRequest/rx-A")
+		if got.status != 200 || !strings.Contains(got.body, "Condition/c-A") || strings.Contains(got.body, canary) != tt.told {
+			t.Errorf("%v: got %d %s, want the display %t", tt.data, got.status, got.body, tt.told)
+		}
+	}
+}
+
 // TestAChainTellsNothingOfAHiddenMedication is OR-3: whether a prescription refers to a Medication with a code is answered only where that
 // Medication may be seen; of the others the answer is the same whatever their codes are.
 func TestAChainTellsNothingOfAHiddenMedication(t *testing.T) {

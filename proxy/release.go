@@ -130,17 +130,21 @@ func (j *judge) permitsShared(r *fhir.Resource) bool {
 }
 
 // display reports whether the display text of a reference into a type may stay: only where everything that the type can hold is
-// permitted (leaks.md RF-13, RF-14). What is shared has no categories, but a Medication can have codes that add some (CA-6), and its name
-// says what they say.
+// permitted (leaks.md RF-13, RF-14), and everything that a code or a label can add to it. What is shared has no category of its own and holds
+// no such codes, but for a Medication, whose name says what its code says (CA-6).
 func (g *Gate) display(x *exchange, j *judge) func(string) bool {
+	classifier := x.source.Classifier
+	restricted := !j.all(classifier.AddedCategories())
 	return func(typ string) bool {
-		switch {
+		switch shared := fhir.ClassOf(x.source.Version, typ) == fhir.ClassShared; {
 		case typ == "Medication":
-			return j.all(x.source.Classifier.AddedCategories())
-		case fhir.ClassOf(x.source.Version, typ) == fhir.ClassShared:
+			return !restricted
+		case shared:
 			return true
+		case typ == "Patient": // a name, and no code
+			return j.all(classifier.TypeCategories(typ))
 		}
-		return j.all(x.source.Classifier.TypeCategories(typ))
+		return !restricted && j.all(classifier.TypeCategories(typ))
 	}
 }
 
