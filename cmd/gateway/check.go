@@ -54,6 +54,9 @@ func (s *settings) describeWorld(w io.Writer) {
 	for _, src := range s.config.Sources {
 		fmt.Fprintf(w, "source\t%s\t%s\theld by %s (%s)\n", src.ID, src.BaseURL, src.Holder.Organization, src.Holder.Category)
 	}
+	for _, r := range s.config.Registries {
+		fmt.Fprintf(w, "registry\t%s\t%s\tasked for treatment relations\n", r.Name, r.BaseURL)
+	}
 	for _, issuer := range s.config.Issuers {
 		kind := cmp.Or(issuer.Kind.Fixed, "by claim "+issuer.Kind.Claim)
 		fmt.Fprintf(w, "issuer\t%s\tcallers are %s\tchannel %s\n", issuer.URL, kind, issuer.Channel)
@@ -216,6 +219,11 @@ func (s *settings) warnings() []string {
 	for _, src := range s.config.Sources {
 		if src.InsecurePlaintext {
 			warnings = append(warnings, "source "+src.ID+": insecure_plaintext: records cross the network without TLS")
+		}
+	}
+	for _, r := range s.config.Registries {
+		if r.InsecurePlaintext {
+			warnings = append(warnings, "registry "+r.Name+": insecure_plaintext: who is asked about crosses the network without TLS")
 		}
 	}
 	for _, f := range s.config.Followers {
