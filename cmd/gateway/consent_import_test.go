@@ -104,6 +104,27 @@ func TestConsentImport(t *testing.T) {
 	o.fails(exitUsage, "no such file", "", "consent", "import", "/nowhere.ndjson")
 }
 
+// TestImportKnowsWhatIsOnFile: what says the same and was recorded at the same moment is the same consent, whatever its line looks like.
+func TestImportKnowsWhatIsOnFile(t *testing.T) {
+	o, _ := operatorOn(t)
+	line := resource(t, patient(1), recorded(t, "gp"))
+	file := func(lines ...string) string {
+		return write(t, filepath.Join(t.TempDir(), "consents.ndjson"), strings.Join(lines, ""))
+	}
+	o.must("", "consent", "import", file(line))
+	named := strings.Replace(line, `"status":`, `"id":"elsewhere","status":`, 1)
+	if r := o.do("", "consent", "import", file(named)); named == line || r.code != exitOK || !strings.Contains(r.out, "0 imported, 1 on file already, 0 refused") {
+		t.Errorf("got exit code %d, %q and %q of the same consent in another line", r.code, r.out, r.errors)
+	}
+	two := resource(t, patient(1), recorded(t, "gp"), recorded(t, "lab"))
+	if r := o.do("", "consent", "import", file(two)); r.code != exitRuntime || !strings.Contains(r.errors, "line 1: refused: a part of it is on file already") {
+		t.Errorf("got exit code %d, %q and %q of a consent of which a part is on file", r.code, r.out, r.errors)
+	}
+	if got := o.must("", "consent", "verify", "--all"); !strings.Contains(got, "1 persons, 1 versions") {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestImportGoesOnWhereItEnded(t *testing.T) {
 	o, _ := operatorOn(t)
 	var text strings.Builder

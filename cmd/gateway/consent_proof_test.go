@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"zorgsluis/audit"
+	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore/redistest"
 )
 
@@ -195,4 +199,51 @@ func TestEvidenceIsNoCheckpoint(t *testing.T) {
 	}
 	name := write(t, filepath.Join(t.TempDir(), "note"), file.Signature.Note)
 	o.fails(exitUsage, "not a checkpoint", "", "events", "verify", "--checkpoint", name, "--folder", s.archiveFolder)
+}
+
+// TestEvidenceThatContradictsItself: a signature shows who made a file, and not that it holds. What does not is refused, whoever signed it.
+func TestEvidenceThatContradictsItself(t *testing.T) {
+	key, err := audit.NewCheckpointKey([]byte(strings.Repeat("k", 32)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	good := func() evidence {
+		version := func(generation uint64, entry, previous string) evidenceVersion {
+			sum := sha256.Sum256([]byte(entry))
+			v := evidenceVersion{Hash: hex.EncodeToString(sum[:]), Previous: previous, Entry: []byte(entry)}
+			v.Generation = generation
+			return v
+		}
+		first := version(1, "first", "")
+		text := sha256.Sum256([]byte("what was shown"))
+		return evidence{
+			Format: evidenceFormat, Versions: []evidenceVersion{first, version(2, "second", first.Hash)},
+			Texts: []evidenceText{{Information: consent.Information{SHA256: hex.EncodeToString(text[:])}, Text: "what was shown"}},
+		}
+	}
+	for name, tt := range map[string]struct {
+		change func(*evidence)
+		fine   bool
+	}{
+		"as it is":                             {func(*evidence) {}, true},
+		"another text":                         {func(e *evidence) { e.Texts[0].Text = "what was not shown" }, false},
+		"a text that is not at hand":           {func(e *evidence) { e.Texts[0].Text = "" }, true},
+		"another entry":                        {func(e *evidence) { e.Versions[1].Entry = []byte("another") }, false},
+		"a version that follows no other":      {func(e *evidence) { e.Versions[1].Previous = e.Versions[1].Hash }, false},
+		"the first version left out":           {func(e *evidence) { e.Versions = e.Versions[1:] }, false},
+		"a first version that follows another": {func(e *evidence) { e.Versions[0].Previous = e.Versions[1].Hash }, false},
+		"a version number left out":            {func(e *evidence) { e.Versions[1].Generation = 3 }, false},
+		"no versions":                          {func(e *evidence) { e.Versions = nil }, false},
+		"another form":                         {func(e *evidence) { e.Format = "another" }, false},
+	} {
+		e := good()
+		tt.change(&e)
+		file, err := sealEvidence(e, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := openEvidence(file, []audit.PublicKey{key.PublicKey}); (err == nil) != tt.fine {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
 }
