@@ -79,8 +79,8 @@ func (r reply) resource(t testing.TB) m {
 }
 
 // consentGateway is a gateway where GPs may write down what their patients say.
-func consentGateway(w *world) (*gateway, string) {
-	return w.start("break_glass: {", "consents:\n  recorders: [gp, hospital]\n  known_senders: [{ organization: \"ura:90000001\", addresses: [127.0.0.1] }, { organization: \"ura:90000005\", addresses: [127.0.0.0/8] }]\nbreak_glass: {")
+func consentGateway(w *world, replace ...string) (*gateway, string) {
+	return w.start(append(replace, "break_glass: {", "consents:\n  recorders: [gp, hospital]\n  known_senders: [{ organization: \"ura:90000001\", addresses: [127.0.0.1] }, { organization: \"ura:90000005\", addresses: [127.0.0.0/8] }]\nbreak_glass: {")...)
 }
 
 // TestPatientGivesReadsChangesAndWithdraws: the life of a consent as a plain FHIR client sees it, and what it does to a GP's requests, at
@@ -505,7 +505,7 @@ func TestPatientByReference(t *testing.T) {
 	}
 	second := "\n  - id: second\n    fhir_version: R4\n    base_url: \"{source}\"\n    holder: { organization: \"ura:90000008\", category: hospital }\n" +
 		"    timeout: 2s\n    person_systems: [\"http://fhir.nl/fhir/NamingSystem/bsn\"]\npolicy:\n"
-	several, _ := w.start("\npolicy:\n", second, "break_glass: {", "consents: { recorders: [gp] }\nbreak_glass: {")
+	several, _ := consentGateway(w, "\npolicy:\n", second)
 	plain := literally("Patient/" + string(johanna.PatientID))
 	r := several.ask(gp, sending(t, "POST", "/gateway/Consent", consentFor(johanna, plain))).wantStatus(t, http.StatusUnprocessableEntity, "one of several sources, by a GP")
 	if _, diagnostics := r.outcome(); !strings.Contains(diagnostics, "several sources") {
