@@ -72,3 +72,42 @@ func TestConsentLapsing(t *testing.T) {
 	source.Close()
 	o.fails(exitRuntime, "does not answer", "", "consent", "lapsing")
 }
+
+// TestBirthOf: a date of birth counts where a source has exactly one Patient of that person, and of several dates that it can be the earliest.
+func TestBirthOf(t *testing.T) {
+	answer := ""
+	source := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/fhir+json")
+		fmt.Fprintf(w, `{"resourceType":"Bundle","type":"searchset","entry":[%s]}`, answer)
+	}))
+	defer source.Close()
+	s, err := loadSettings(place(t, strings.NewReplacer("http://127.0.0.1:9001/fhir", source.URL+"/fhir",
+		`person_systems: ["http://fhir.nl/fhir/NamingSystem/bsn"]`, fmt.Sprintf("person_systems: [%q]", elsewhere)).Replace(base)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources, err := s.proxySources(newMetrics(softwareVersion()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry := func(id, value, more string) string {
+		return fmt.Sprintf(`{"fullUrl":"%s/fhir/Patient/%s","resource":{"resourceType":"Patient","id":%q,"identifier":[{"system":%q,"value":%q}]%s},"search":{"mode":"match"}}`,
+			source.URL, id, id, elsewhere, value, more)
+	}
+	born := `,"birthDate":"2014-05-06"`
+	for name, tt := range map[string]struct{ answer, want string }{
+		"one Patient":                   {entry("x", "p1", born), "2014-05-06"},
+		"a month":                       {entry("x", "p1", `,"birthDate":"2014-05"`), "2014-05-01"},
+		"a year":                        {entry("x", "p1", `,"birthDate":"2014"`), "2014-01-01"},
+		"no date":                       {entry("x", "p1", ""), ""},
+		"nobody":                        {"", ""},
+		"two Patients":                  {entry("x", "p1", born) + "," + entry("y", "p1", born), ""},
+		"somebody else":                 {entry("x", "p2", born), ""},
+		"one that another took over of": {entry("x", "p1", born+`,"link":[{"other":{"reference":"Patient/y"},"type":"replaced-by"}]`), ""},
+	} {
+		answer = tt.answer
+		if got, err := birthOf(t.Context(), sources, patient(1), time.Now()); err != nil || got != tt.want {
+			t.Errorf("%s: got %q, %v, want %q", name, got, err, tt.want)
+		}
+	}
+}
