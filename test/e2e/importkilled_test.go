@@ -126,6 +126,11 @@ func TestImportKilled(t *testing.T) {
 		}
 		<-i.ended // without Redis it ends by itself
 		w.redis.Run()
+		for _, line := range regexp.MustCompile(`(?m)^line (\d+): refused`).FindAllStringSubmatch(i.out.String(), -1) {
+			if n, _ := strconv.Atoi(line[1]); n%(badEvery+1) != 0 {
+				t.Fatalf("line %d is good and was refused", n)
+			}
+		}
 		if strings.Contains(i.out.String(), "DATA RACE") {
 			t.Error(i.out.String())
 		}
