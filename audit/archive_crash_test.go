@@ -151,7 +151,7 @@ func TestEntriesThatWereNotTrimmedAreNotArchivedTwice(t *testing.T) {
 
 // TestARestoredOutboxIsComparedWithTheOlderFiles gives back entries that were trimmed long ago, as a restored backup does.
 func TestARestoredOutboxIsComparedWithTheOlderFiles(t *testing.T) {
-	restored := func(t *testing.T, change func(*memOutbox)) (error, *memOutbox, *memDisk) {
+	restored := func(t *testing.T, change func(*memOutbox)) (*memOutbox, *memDisk, error) {
 		d := newMemDisk()
 		outbox := newMemOutbox(t, 2)
 		outbox.fill(5)
@@ -164,23 +164,23 @@ func TestARestoredOutboxIsComparedWithTheOlderFiles(t *testing.T) {
 			t.Fatalf("got %d files, want several", n)
 		}
 		change(backup)
-		return smallArchive(t, d).Drain(t.Context(), backup), backup, d
+		return backup, d, smallArchive(t, d).Drain(t.Context(), backup)
 	}
 	t.Run("the same entries are trimmed and not archived again", func(t *testing.T) {
-		err, backup, d := restored(t, func(o *memOutbox) { o.add(1, "1800000000-0", 1) })
+		backup, d, err := restored(t, func(o *memOutbox) { o.add(1, "1800000000-0", 1) })
 		if err != nil {
 			t.Fatal(err)
 		}
 		backup.checkComplete(t, d)
 	})
 	t.Run("an entry that was altered stops its shard", func(t *testing.T) {
-		err, backup, _ := restored(t, func(o *memOutbox) { o.shards[0][0].Payload = []byte(`{"event":"another"}`) })
+		backup, _, err := restored(t, func(o *memOutbox) { o.shards[0][0].Payload = []byte(`{"event":"another"}`) })
 		if !errors.Is(err, ErrOutbox) || len(backup.shards[0]) != 5 || len(backup.shards[1]) != 0 {
 			t.Errorf("got error %v, %d and %d entries left, want ErrOutbox, 5 and 0", err, len(backup.shards[0]), len(backup.shards[1]))
 		}
 	})
 	t.Run("an entry below the cursor that was never archived stops its shard", func(t *testing.T) {
-		err, backup, _ := restored(t, func(o *memOutbox) { o.shards[0][0].Position = "1600000000-0" })
+		backup, _, err := restored(t, func(o *memOutbox) { o.shards[0][0].Position = "1600000000-0" })
 		if !errors.Is(err, ErrOutbox) || len(backup.shards[0]) != 5 {
 			t.Errorf("got error %v, %d entries left, want ErrOutbox and 5", err, len(backup.shards[0]))
 		}

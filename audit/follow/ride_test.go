@@ -48,8 +48,7 @@ func listen(t *testing.T, handler http.Handler) (*path, *tls.Config) {
 // repository is an AuditEvent repository: what it is sent it keeps once.
 type repository struct {
 	arrivals
-	t        *testing.T
-	interval []string // conditions that were asked
+	t *testing.T
 }
 
 // keep takes one AuditEvent, as a request of its own or an entry of a batch.

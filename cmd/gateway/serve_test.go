@@ -346,7 +346,7 @@ func TestTwoInstancesShareStoreAndArchive(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
-	w, s := newTestWorld(t, nil)
+	w, _ := newTestWorld(t, nil)
 	certificate, key := selfSigned(t, w.folder, "127.0.0.1", time.Now().Add(time.Hour))
 	text, err := os.ReadFile(filepath.Join(w.folder, "gateway.yaml"))
 	if err != nil {
@@ -354,7 +354,8 @@ func TestTLS(t *testing.T) {
 	}
 	tlsText := fmt.Sprintf("tls: { certificate_file: %q, key_file: %q }\n", certificate, key)
 	edited := strings.Replace(string(text), `public_url: "http:`, `public_url: "https:`, 1) + tlsText
-	if s, err = loadSettings(write(t, filepath.Join(w.folder, "tls.yaml"), edited)); err != nil {
+	s, err := loadSettings(write(t, filepath.Join(w.folder, "tls.yaml"), edited))
+	if err != nil {
 		t.Fatal(err)
 	}
 	s.initialise, s.listener = true, w.listener

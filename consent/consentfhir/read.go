@@ -29,7 +29,6 @@ type resource struct {
 	id, version string
 	patient     reference
 	performers  []performer
-	status      string
 	policy      Policy
 	foreign     bool
 	rule        string
