@@ -257,6 +257,10 @@ func TestNamesThatAreNotCarriedOverEnd(t *testing.T) {
 			o.must(otherBSN, "consent", "put", "--record", o.record(strings.Replace(grant, `"permit"`, `"deny"`, 1)))
 			changed := o.withTables("organisation-types.yaml", `B1: { name: "Beeldvormende diagnostiek", category: lab }`, `B1: { name: "Beeldvormende diagnostiek", category: `+tt.to+` }`,
 				"provider-categories.yaml", "  other: ", "  imaging: { label: \"Beeldvorming\" }\n  other: ").with("break_glass:\n", "catalogue: { "+tt.catalogue+" }\nbreak_glass:\n")
+			before, _, _ := strings.Cut(tt.want, " ")
+			if got := changed.decided(policy.ProviderCategory(tt.to), testBSN); got != before {
+				t.Errorf("the process that activates it decides %s, want %s", got, before)
+			}
 			if got := changed.must("", "catalogue", "activate"); !strings.Contains(got, tt.says) {
 				t.Errorf("got %q, want it to tell %q", got, tt.says)
 			}
