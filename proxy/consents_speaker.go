@@ -33,14 +33,13 @@ func (g *Gate) speaker(x *exchange) (*speaker, *refusal) {
 	if ref != nil && ref.cause == causeStepUp {
 		return nil, ref
 	}
-	absent := func(reason policy.Reason) (*speaker, *refusal) { return nil, refuse(causeNotFound, reason) }
 	if ref != nil {
-		return absent(ref.reason)
+		return nil, refuse(causeNotFound, ref.reason)
 	}
 	s := x.subject
 	// That an emergency could be declared (admit) is no treatment relation.
 	if d, admitted := g.parts.Policy.Admit(request); !admitted {
-		return absent(d.Reason)
+		return nil, refuse(causeNotFound, d.Reason)
 	}
 	switch {
 	case s.Kind == policy.KindPatient:
@@ -49,12 +48,11 @@ func (g *Gate) speaker(x *exchange) (*speaker, *refusal) {
 	case s.Kind == policy.KindRepresentative:
 		x.person = g.parts.Standings.Key(s.Person)
 		return &speaker{person: s.Person, key: x.person, says: consent.ByRepresentative, by: "representative (" + s.Authority + ")"}, nil
-	case s.Kind != policy.KindProvider || x.purpose != policy.PurposeTreatment:
-		return absent("not-a-recorder")
-	case len(s.Categories) != 1 || !slices.Contains(g.parts.Consents.Recorders, s.Categories[0]) || s.Organization == "" || s.Practitioner == "":
-		return absent("not-a-recorder")
+	case s.Kind != policy.KindProvider || x.purpose != policy.PurposeTreatment,
+		len(s.Categories) != 1 || !slices.Contains(g.parts.Consents.Recorders, s.Categories[0]) || s.Organization == "" || s.Practitioner == "":
+		return nil, refuse(causeNotFound, "not-a-recorder")
 	case !g.knownSender(x):
-		return absent(reasonUnknownSender)
+		return nil, refuse(causeNotFound, reasonUnknownSender)
 	}
 	return &speaker{by: s.Organization + " " + s.Practitioner, office: s.Organization}, nil
 }
