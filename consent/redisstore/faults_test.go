@@ -269,6 +269,8 @@ func TestWaitOnReplica(t *testing.T) {
 	o := options(t, primary.Socket())
 	o.Replicas = 1
 	s := open(t, o)
+	nobody := func() error { return s.Commit(t.Context(), audit.Release{Event: release(s, bob, 0).Event}) }
+	eventually(t, "the replica in step", nobody)
 	works(t, s)
 	if err := s.Check(t.Context()); err != nil {
 		t.Errorf("check: %v", err)
@@ -281,6 +283,7 @@ func TestWaitOnReplica(t *testing.T) {
 	}), audit.ErrUnavailable)
 	standing(t, s, alice) // reads go on
 	replica.Thaw()
+	eventually(t, "the replica in step", nobody)
 	works(t, s)
 
 	t.Run("an event that only the master has is not acknowledged, on whichever connection it is asked for again", func(t *testing.T) {
@@ -292,7 +295,7 @@ func TestWaitOnReplica(t *testing.T) {
 		other.Client, other.Changes = redistest.Client(t, primary.Socket()), redistest.Client(t, primary.Socket())
 		wantErr(t, reopen(t, other).Commit(t.Context(), r), audit.ErrUnavailable)
 		replica.Thaw()
-		wantErr(t, s.Commit(t.Context(), r), nil)
+		eventually(t, "the replica in step", func() error { return s.Commit(t.Context(), r) })
 	})
 
 	t.Run("the replica stops between reading and writing", func(t *testing.T) {
@@ -306,9 +309,10 @@ func TestWaitOnReplica(t *testing.T) {
 		_, err = s.Change(t.Context(), c) // the master has it, and still it is not acknowledged
 		wantErr(t, err, audit.ErrUnavailable)
 		replica.Thaw()
-		st, err := s.Change(t.Context(), c)
-		if err != nil || st.Generation != before.Generation+1 {
-			t.Errorf("asked again: got generation %d, %v, want %d", st.Generation, err, before.Generation+1)
+		var st consent.Standing
+		eventually(t, "the replica in step", func() (err error) { st, err = s.Change(t.Context(), c); return err })
+		if st.Generation != before.Generation+1 {
+			t.Errorf("asked again: got generation %d, want %d", st.Generation, before.Generation+1)
 		}
 	})
 
