@@ -46,6 +46,7 @@ var reasons = map[policy.Reason]reason{
 	"no-secrecy-basis":              {"refused: no legal basis is known on which the caller keeps medical secrecy", decided},
 	"emergency-not-justified":       {"refused: the conditions of emergency access were not met", decided},
 
+	"not-for-role":          {"refused: this kind of care provider does not need this data for normal work", decided | authorised},
 	"no-treatment-relation": {"refused: there is no treatment relation", decided | authorised},
 	"deceased":              {"refused: the patient has died", decided | authorised},
 	"emergency-refused":     {"refused, in an emergency too, because of what the patient chose", decided | authorised},

@@ -22,6 +22,10 @@ type Config struct {
 
 	Groups        map[string][]fhir.DataCategory // data categories by group; each is in one group at most
 	GroupIncludes map[string][]string            // the groups that a group includes, one level deep
+
+	// Necessary are the data categories and groups that a provider category needs for its work, and beyond which it gets nothing but in
+	// an emergency. A category that is not there gets whatever consent opens.
+	Necessary map[ProviderCategory][]string
 }
 
 // ChannelRule is what is special about a channel. A channel without a rule asks for explicit consent.
@@ -41,6 +45,7 @@ type Policy struct {
 	channels            map[Channel]ChannelRule
 	defaultMinimumAge   int
 	groups              map[fhir.DataCategory][]string // every group that covers the category
+	necessary           map[ProviderCategory][]string  // data categories and groups; shared with nobody
 	changes             *consent.Changes               // of what names in consents stand for
 }
 
@@ -56,6 +61,10 @@ func New(c Config) (*Policy, error) {
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
 	}
+	necessary := maps.Clone(c.Necessary)
+	for category, names := range necessary {
+		necessary[category] = slices.Clone(names)
+	}
 	return &Policy{
 		categories:          slices.Clone(c.Categories),
 		minimumAssurance:    c.MinimumAssurance,
@@ -63,6 +72,7 @@ func New(c Config) (*Policy, error) {
 		channels:            maps.Clone(c.Channels),
 		defaultMinimumAge:   c.DefaultMinimumAge,
 		groups:              c.groupsByCategory(),
+		necessary:           necessary,
 	}, nil
 }
 
@@ -87,6 +97,10 @@ func (c Config) check() error {
 		age := c.Channels[name].MinimumAge
 		refuse(name == "", "a channel has no name")
 		refuse(age != 0 && age < youngest, "channel %s: the minimum age for own access is below %d", name, youngest)
+	}
+	for _, category := range slices.Sorted(maps.Keys(c.Necessary)) {
+		refuse(!slices.Contains(c.Categories, category), "necessary data of %s: the category is not configured", category)
+		refuse(len(c.Necessary[category]) == 0, "necessary data of %s: nothing is named", category)
 	}
 	problems = append(problems, c.checkGroups()...)
 	return errors.Join(problems...)

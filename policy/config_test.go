@@ -21,6 +21,8 @@ func TestNewRefuses(t *testing.T) {
 		{"a category without a name", func(c *policy.Config) { c.Categories = append(c.Categories, "") }, []string{"a provider category has no name"}},
 		{"a blocked category", func(c *policy.Config) { c.Categories = append(c.Categories, "insurer") }, []string{"category insurer is blocked by law and cannot be configured"}},
 		{"an emergency category that is not a category", func(c *policy.Config) { c.EmergencyCategories = []policy.ProviderCategory{"gp", "spoed"} }, []string{"emergency category spoed is not configured"}},
+		{"necessary data of a category that is not configured", func(c *policy.Config) { c.Necessary = map[policy.ProviderCategory][]string{"insurer": {"GGC013"}} }, []string{"necessary data of insurer: the category is not configured"}},
+		{"necessary data that is nothing", func(c *policy.Config) { c.Necessary = map[policy.ProviderCategory][]string{"gp": nil} }, []string{"necessary data of gp: nothing is named"}},
 		{"no minimum assurance", func(c *policy.Config) { c.MinimumAssurance = policy.AssuranceNone }, []string{"minimum assurance is not low, substantial or high"}},
 		{"a minimum assurance that does not exist", func(c *policy.Config) { c.MinimumAssurance = 4 }, []string{"minimum assurance is not low, substantial or high"}},
 		{"a minimum age below the law's", func(c *policy.Config) { c.DefaultMinimumAge = 11 }, []string{"the minimum age for own access is below 12"}},

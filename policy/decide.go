@@ -8,7 +8,8 @@ import (
 )
 
 // Decide answers one question by the rules of decision.md, in their order; the first that answers ends the decision. It is total:
-// there is no input without an answer, and what the rules do not know is denied.
+// there is no input without an answer, and what the rules do not know is denied. Between 8 and 9 an operator's cap on what a provider
+// category needs for its work (Config.Necessary) may refuse: it is about normal work, and no reason to keep anything back in an emergency.
 func (p *Policy) Decide(in Input) Decision {
 	if d, admitted := p.Admit(in.Request); !admitted {
 		return d // rules 1, 2, 5 to 8, and the purpose in 3 and 4
@@ -20,10 +21,13 @@ func (p *Policy) Decide(in Input) Decision {
 		return decision(cmp.Or(p.representation(in), ReasonRepresentative)) // 4
 	}
 
+	emergency, necessary := in.Request.Purpose == PurposeEmergency, p.isNecessary(in.Request)
+	if !emergency && !necessary {
+		return decision(ReasonNotForRole)
+	}
 	state, records := consent.Evaluate(p.query(in), in.Records)
-	emergency := in.Request.Purpose == PurposeEmergency
 	switch {
-	case state == consent.Granted && emergency && !hasRelation(in.Request.Actor): // 9
+	case state == consent.Granted && emergency && !(hasRelation(in.Request.Actor) && necessary): // 9
 		return decision(ReasonConsent, ObligationAlert, ObligationReview).by(records)
 	case state == consent.Granted:
 		return decision(ReasonConsent).by(records)

@@ -157,7 +157,11 @@ type decisionCase struct {
 
 func decide(t *testing.T, tests []decisionCase) {
 	t.Helper()
-	p := vectorPolicy(t)
+	decideBy(t, vectorPolicy(t), tests)
+}
+
+func decideBy(t *testing.T, p *policy.Policy, tests []decisionCase) {
+	t.Helper()
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got := p.Decide(tt.in)
@@ -342,6 +346,67 @@ func TestProvidersBeforeConsent(t *testing.T) { // rules 5 to 8
 		only("no-consent", "directly involved is a relation", provider(related(policy.RelationDirectlyInvolved))),
 		only("no-consent", "a substitute has a relation", provider(related(policy.RelationSubstitute))),
 		only("no-consent", "research needs no relation", provider(related("none"), purpose("HRESCH"))),
+	})
+}
+
+// capped is the policy of the vectors, with caps on what some provider categories may get.
+func capped(t testing.TB) *policy.Policy {
+	t.Helper()
+	c := vectorConfig(t)
+	c.Necessary = map[policy.ProviderCategory][]string{"gp": {"GGC012", "Procedure"}, "pharmacy": {"GGC013"}, "ggz": {"GGC002"}, "lab": {"Restricted"}}
+	p, err := policy.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func TestDataThatIsNotNecessaryForTheWork(t *testing.T) {
+	var everybody []consent.Record
+	for _, category := range []string{"gp", "hospital", "pharmacy", "ggz", "lab"} {
+		r := permit(category)
+		r.Party.Category, r.Purposes = category, []string{"TREAT", "ETREAT", "HRESCH"}
+		everybody = append(everybody, r)
+		r = about(r, "Restricted")
+		r.ID += "-restricted"
+		everybody = append(everybody, r)
+	}
+	open := onFile(everybody...)
+	by := func(category consent.RecordID) []consent.RecordID { return []consent.RecordID{category} }
+	warned := []policy.Obligation{"alert", "review"}
+	unasked := []policy.Obligation{"alert", "notify-patient", "review"}
+	decideBy(t, capped(t), []decisionCase{
+		only("not-for-role", "no consent opens what the category does not need", provider(open)),
+		only("not-for-role", "nor does a consent that names it", provider(onFile(about(permit("a"), "Condition")))),
+		only("not-for-role", "nor an implied one", provider(over("referral"))),
+		only("not-for-role", "nor one to research", provider(open, purpose("HRESCH"))),
+		only("not-for-role", "it says nothing of what the patient chose", provider(onFile(refusal("a")))),
+		only("not-for-role", "nor whether the patient is dead", provider(deceased)),
+		only("not-for-role", "a group that is not named", provider(open, asks("MedicationUse"))),
+		only("not-for-role", "restricted data is in no group", provider(open, asks("Restricted"), categories("ggz"))),
+		only("not-for-role", "nor is data of which nothing is known", provider(open, asks(""))),
+		only("not-for-role", "unclassified data is in a group that is not named", provider(open, asks("Unclassified"))),
+		only("not-for-role", "another category of data than the pharmacy's", provider(open, categories("pharmacy"))),
+
+		{name: "a category in a group that is named", in: provider(open, asks("Imaging")), reason: "ok-consent", records: by("gp")},
+		{name: "a category that is named", in: provider(open, asks("Procedure")), reason: "ok-consent", records: by("gp")},
+		{name: "a category in a group that a named one includes", in: provider(open, asks("MedicationUse"), categories("ggz")), reason: "ok-consent", records: by("ggz")},
+		{name: "restricted data that is named", in: provider(open, asks("Restricted"), categories("lab")), reason: "ok-consent", records: by("lab-restricted")},
+		{name: "data of which nothing is known counts as that", in: provider(open, asks(""), categories("lab")), reason: "ok-consent", records: by("lab-restricted")},
+		{name: "a provider category without a cap", in: provider(open, categories("hospital")), reason: "ok-consent", records: by("hospital")},
+		only("no-consent", "what is necessary still needs consent", provider(asks("Imaging"))),
+
+		{name: "an emergency opens what nobody was asked about", in: provider(emergency), reason: "ok-emergency-unknown", obligations: unasked},
+		{name: "an emergency beyond the cap is reviewed, consent or not", in: provider(emergency, open), reason: "ok-consent", obligations: warned, records: by("gp")},
+		{name: "an emergency within the cap is like any other", in: provider(emergency, open, asks("Imaging")), reason: "ok-consent", records: by("gp")},
+		{name: "an emergency opens nothing that was refused", in: provider(emergency, onFile(refusal("a"))), reason: "emergency-refused", records: by("a")},
+		only("emergency-not-justified", "who may declare none has no emergency", provider(emergency, open, categories("pharmacy"))),
+		only("no-treatment-relation", "the relation comes first", provider(open, related("none"))),
+		only("not-shareable", "what is never shared comes first", provider(open, asks("Consent"))),
+
+		only("ok-self", "patients have no cap", patient()),
+		only("ok-self", "nor those who work in care", patient(categories("pharmacy"))),
+		only("ok-representative", "representatives have no cap", representative(categories("pharmacy"))),
 	})
 }
 

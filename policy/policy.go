@@ -200,6 +200,7 @@ const (
 	ReasonNotShareable          Reason = "not-shareable"
 	ReasonEmergencyNotJustified Reason = "emergency-not-justified"
 	ReasonNoTreatmentRelation   Reason = "no-treatment-relation"
+	ReasonNotForRole            Reason = "not-for-role" // Config.Necessary; decision.md has no caps, and so not this reason
 
 	ReasonConsent            Reason = "ok-consent"
 	ReasonEmergencyUnknown   Reason = "ok-emergency-unknown"

@@ -175,10 +175,15 @@ func TestATotalRefusalNeverOpensAnything(t *testing.T) {
 }
 
 func TestAdmitAgreesWithDecide(t *testing.T) {
-	p := vectorPolicy(t)
+	for name, p := range map[string]*policy.Policy{"no caps": vectorPolicy(t), "caps": capped(t)} {
+		t.Run(name, func(t *testing.T) { admitAgreesWithDecide(t, p) })
+	}
+}
+
+func admitAgreesWithDecide(t *testing.T, p *policy.Policy) {
 	admitted := []policy.Reason{ // what Decide may still say of a caller whom Admit lets pass
 		"patient-mismatch", "deceased", "age-not-allowed", "withheld-from-patient", "ok-self", "representative-blocked",
-		"representative-not-authorised", "ok-representative", "ok-consent", "ok-emergency-unknown", "ok-emergency-exception",
+		"representative-not-authorised", "ok-representative", "not-for-role", "ok-consent", "ok-emergency-unknown", "ok-emergency-exception",
 		"emergency-refused", "consent-refused", "consent-withdrawn", "ok-implied", "no-consent",
 	}
 	rapid.Check(t, func(t *rapid.T) {
@@ -198,6 +203,31 @@ func TestAdmitAgreesWithDecide(t *testing.T) {
 		in.Request.Category = ""
 		if early, ok := p.Admit(in.Request); !ok && p.Decide(in).Reason != early.Reason {
 			t.Fatalf("without a data category Admit says %+v", early)
+		}
+	})
+}
+
+// TestACapOnlyTakesAway: what a cap changes is that something is refused, or that an emergency tells more people; and it changes nothing
+// for the category without a cap, nor for patients and their representatives.
+func TestACapOnlyTakesAway(t *testing.T) {
+	without, with := vectorPolicy(t), capped(t)
+	rapid.Check(t, func(t *rapid.T) {
+		in := anInput().Draw(t, "input")
+		before, after := without.Decide(in), with.Decide(in)
+		a := in.Request.Actor
+		free := a.Kind != policy.KindProvider || !slices.ContainsFunc(a.Categories, func(c policy.ProviderCategory) bool { return c == "gp" || c == "pharmacy" || c == "ggz" || c == "lab" })
+		switch {
+		case sameDecision(after, before):
+		case free:
+			t.Fatalf("with a cap on others got %+v, was %+v", after, before)
+		case after.Permit && !before.Permit:
+			t.Fatalf("a cap opens: got %+v, was %+v", after, before)
+		case in.Request.Purpose == policy.PurposeEmergency:
+			if after.Permit != before.Permit || after.Reason != before.Reason || !slices.Contains(after.Obligations, policy.ObligationAlert) {
+				t.Fatalf("in an emergency got %+v, was %+v", after, before)
+			}
+		case after.Reason != policy.ReasonNotForRole || len(after.Records) > 0 || len(after.Obligations) > 0:
+			t.Fatalf("got %+v, was %+v", after, before)
 		}
 	})
 }

@@ -180,6 +180,16 @@ func hasRelation(a Actor) bool {
 	return a.Relationship == RelationTreating || a.Relationship == RelationDirectlyInvolved || a.Relationship == RelationSubstitute
 }
 
+// isNecessary reports whether a provider, whose one category is certain by rule 5, needs the data for normal work. Data of which nothing
+// is known is Restricted: in no group, so that a cap must name it.
+func (p *Policy) isNecessary(r Request) bool {
+	names, capped := p.necessary[r.Actor.Categories[0]]
+	if !capped || slices.Contains(names, string(protected(r.Category))) {
+		return true
+	}
+	return slices.ContainsFunc(p.groups[r.Category], func(group string) bool { return slices.Contains(names, group) })
+}
+
 // isImplied is rule 13: treatment over a channel where consent is implied (a referral), but for Restricted data.
 func (p *Policy) isImplied(r Request) bool {
 	return r.Purpose == PurposeTreatment && p.channels[r.Channel].Implied && protected(r.Category) != fhir.Restricted

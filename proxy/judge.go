@@ -70,7 +70,7 @@ func mayUseDeclaration(r policy.Request) bool {
 
 // liftable are the only denials that a declaration may lift. It never lifts a block, nor a refusal without exception: the second
 // decision says so.
-var liftable = []policy.Reason{policy.ReasonNoConsent, policy.ReasonConsentRefused, policy.ReasonNoTreatmentRelation}
+var liftable = []policy.Reason{policy.ReasonNoConsent, policy.ReasonConsentRefused, policy.ReasonNoTreatmentRelation, policy.ReasonNotForRole}
 
 // decide gives the verdict for one data category: the normal decision first, and under a declaration once more as ETREAT.
 func (j *judge) decide(category fhir.DataCategory) verdict {
