@@ -40,6 +40,7 @@ func (c *checkCommand) Run(env *environment) error {
 	fmt.Fprintf(w, "%s is good.\n\npolicy\t%s\ntables\t%s\n", c.Config, s.policyHash, s.tables.Hash)
 	s.describeWorld(w)
 	s.describeProviders(w)
+	s.describeNecessary(w)
 	s.describeOwn(w)
 	s.describeBlocked(w)
 	for _, warning := range s.warnings() {
@@ -130,6 +131,19 @@ func (s *settings) describeProviders(w io.Writer) {
 		for _, line := range order {
 			fmt.Fprintf(w, "%s\t%s\t%s\n", channel, strings.Join(names[line], ", "), line)
 		}
+	}
+}
+
+// describeNecessary prints the provider categories with a cap, and all that the policy gives them with consent to each data category by name.
+func (s *settings) describeNecessary(w io.Writer) {
+	if len(s.config.Policy.Necessary) == 0 {
+		return
+	}
+	fmt.Fprintf(w, "\nwhat is necessary for their work: nothing else, whatever the consent, but in an emergency\n")
+	for _, name := range slices.Sorted(maps.Keys(s.config.Policy.Necessary)) {
+		p := probe{category: policy.ProviderCategory(name), purpose: policy.PurposeTreatment}
+		p.records = func(data fhir.DataCategory) []consent.Record { return permits(p.category, string(data)) }
+		fmt.Fprintf(w, "%s\t%s\n", name, strings.Join(texts(s.permitted(p)), ", "))
 	}
 }
 

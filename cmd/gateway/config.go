@@ -114,6 +114,9 @@ type Policy struct {
 	EmergencyCategories []string           `yaml:"emergency_categories"`
 	Channels            map[string]Channel `yaml:"channels"`
 	DefaultMinimumAge   int                `yaml:"default_minimum_age"`
+
+	// Necessary caps provider categories: data categories and groups that each needs for its work. Left out of the hash where there is none.
+	Necessary map[string][]string `yaml:"necessary" json:",omitempty"`
 }
 
 // Channel is an exchange system or route.

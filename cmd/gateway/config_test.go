@@ -191,6 +191,11 @@ func TestBadConfiguration(t *testing.T) {
 		{"emergencies of nobody that is known", "emergency_categories: [gp]", "emergency_categories: [gp, fire]", "policy.emergency_categories[1]", "fire", "not a provider category"},
 		{"nothing said about emergencies", "  emergency_categories: [gp]\n", "", "policy.emergency_categories", "policy:", "missing"},
 		{"a blocked category in emergencies", "emergency_categories: [gp]", "emergency_categories: [insurer]", "policy.emergency_categories[0]", "insurer", "not a provider category"},
+		{"a cap on nobody that is known", "policy:\n", "policy:\n  necessary: { fire: [GGC013] }\n", "policy.necessary.fire", "fire", "not a provider category"},
+		{"a cap on a blocked category", "policy:\n", "policy:\n  necessary: { insurer: [GGC013] }\n", "policy.necessary.insurer", "insurer", "not a provider category"},
+		{"a cap with data that does not exist", "policy:\n", "policy:\n  necessary:\n    pharmacy: [GGC013, Medicine]\n", "policy.necessary.pharmacy[1]", "Medicine", "not a data category"},
+		{"a cap with data that is nobody's", "policy:\n", "policy:\n  necessary: { pharmacy: [Logging] }\n", "policy.necessary.pharmacy[0]", "Logging", "never shared"},
+		{"a cap that leaves nothing", "policy:\n", "policy:\n  necessary: { pharmacy: [] }\n", "policy.necessary.pharmacy", "pharmacy", "names no data"},
 		{"consent that is neither", "consent: explicit", "consent: yes-please", "policy.channels.regional.consent", "yes-please", "explicit or implied"},
 		{"children on their own", "consent: explicit", "consent: explicit, minimum_age: 6", "policy.channels.regional.minimum_age", "minimum_age", "at least 12"},
 		{"tables that are not there", "policy:\n", "policy:\n  tables_folder: tables\n", "policy.tables_folder", "tables_folder", "not a folder"},
@@ -368,6 +373,7 @@ func TestPolicyHash(t *testing.T) {
 	before := hash("", "")
 	for _, change := range [][2]string{
 		{"emergency_categories: [gp]", "emergency_categories: []"}, {"consent: explicit", "consent: implied"},
+		{"policy:\n", "policy:\n  necessary: { gp: [GGC013] }\n"},
 		{"relationship: treating", "relationship: substitute"}, {"category: hospital", "category: gp"}, {"assurance: acr", "assurance: loa"},
 	} {
 		if hash(change[0], change[1]) == before {

@@ -76,11 +76,16 @@ func (s *settings) decisions(c *checker) {
 	for i, category := range p.EmergencyCategories {
 		s.category(c, fmt.Sprintf("policy.emergency_categories[%d]", i), category)
 	}
+	s.necessary(c)
 	if s.tables == nil || len(c.problems) > 0 {
 		return // the policy of a configuration that is not used
 	}
 	config := s.tables.PolicyConfig()
 	config.MinimumAssurance, config.Channels, config.DefaultMinimumAge = level, channels, p.DefaultMinimumAge
+	config.Necessary = map[policy.ProviderCategory][]string{}
+	for category, names := range p.Necessary {
+		config.Necessary[policy.ProviderCategory(category)] = names
+	}
 	for _, category := range p.EmergencyCategories {
 		config.EmergencyCategories = append(config.EmergencyCategories, policy.ProviderCategory(category))
 	}
@@ -92,6 +97,34 @@ func (s *settings) decisions(c *checker) {
 	s.catalogue = s.tables.Catalogue(slices.Sorted(maps.Keys(p.Channels)))
 	if s.policyHash, err = s.hash(); err != nil {
 		c.add("policy", "%v", err)
+	}
+}
+
+// necessary checks the caps on provider categories. A name that stands for nothing would take away more than the operator meant.
+func (s *settings) necessary(c *checker) {
+	for _, category := range slices.Sorted(maps.Keys(s.config.Policy.Necessary)) {
+		key, names := configs.Join("policy.necessary", category), s.config.Policy.Necessary[category]
+		s.category(c, key, category)
+		if len(names) == 0 {
+			c.add(key, "names no data: a category that is not under policy.necessary has no cap")
+		}
+		for i, name := range names {
+			s.data(c, fmt.Sprintf("%s[%d]", key, i), name)
+		}
+	}
+}
+
+// data notes what is neither a data category nor a group of them, and what no care provider gets.
+func (s *settings) data(c *checker, key, name string) {
+	if !c.need(key, name) || s.tables == nil {
+		return
+	}
+	category := fhir.DataCategory(name)
+	if _, group := s.tables.Groups[name]; !group && !slices.Contains(s.tables.DataCategories, category) {
+		c.add(key, "%s is not a data category, nor a group of them", name)
+	}
+	if category == fhir.CategoryConsent || category == fhir.CategoryLogging {
+		c.add(key, "%s is never shared with care providers", name)
 	}
 }
 
