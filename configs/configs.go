@@ -39,8 +39,8 @@ type Tables struct {
 	DataCategories []fhir.DataCategory            // all, sorted; Unclassified and Restricted are among them
 	Groups         map[string][]fhir.DataCategory // direct members, sorted
 	GroupIncludes  map[string][]string
-	GroupLabels    map[string]string // in Dutch
-	Sensitive      []fhir.SensitiveCode
+	GroupLabels    map[string]string    // in Dutch
+	Sensitive      []fhir.SensitiveCode // those that are never disclosed too
 
 	rules map[fhir.Version][]fhir.CategoryRule
 

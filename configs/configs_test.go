@@ -282,6 +282,17 @@ func TestLoadRefuses(t *testing.T) {
 		{"a sensitive code without a system", "sensitive-codes.yaml", "*", "sensitive_codes:\n  - { code: \"1\", category: Restricted }\n", []string{
 			"sensitive-codes.yaml: sensitive_codes[0]: has no system, or one that is not an absolute URI"}},
 
+		{"a code that is never disclosed without a system", "sensitive-codes.yaml", "never_disclosed: []", "never_disclosed: [{ code: own }]", []string{
+			"sensitive-codes.yaml: never_disclosed[0]: has no system, or one that is not an absolute URI"}},
+		{"a code that is never disclosed without a code", "sensitive-codes.yaml", "never_disclosed: []", "never_disclosed: [{ system: \"urn:note\" }]", []string{
+			"sensitive-codes.yaml: never_disclosed[0]: has no code, or one of the wrong form"}},
+		{"a code that is never disclosed of another member", "sensitive-codes.yaml", "never_disclosed: []", "never_disclosed: [{ system: \"urn:note\", prefix: o }]", []string{
+			"sensitive-codes.yaml: never_disclosed[0].prefix: unknown key; known here: code, system"}},
+		{"a data category of what is never disclosed", "data-categories.yaml", "  Alert: ", "  NeverDisclosed: ", []string{
+			"data-categories.yaml: data_categories.NeverDisclosed: is what never_disclosed of sensitive-codes.yaml gives, and no consent may name it"}},
+		{"a sensitive code of what is never disclosed", "sensitive-codes.yaml", "*", sensitive(`code: "1", category: NeverDisclosed`), []string{
+			"sensitive-codes.yaml: sensitive_codes[0]: names a category that is not in data-categories.yaml"}},
+
 		{"levels in another order", "assurance.yaml", "[low, substantial, high]", "[high, substantial, low]", []string{"assurance.yaml: assurance.order: must be low, substantial, high"}},
 		{"a default level that asks for nothing", "assurance.yaml", "minimum_default: substantial", "minimum_default: none", []string{
 			"assurance.yaml: assurance.minimum_default: must be low, substantial or high"}},
@@ -380,6 +391,30 @@ func TestLoadRefusesMoreDataCategoriesThanTheFilterHolds(t *testing.T) {
 	edit(t, files, "data-categories.yaml", "data_categories:\n", "data_categories:\n"+more.String())
 	if tables, err := configs.Load(files); err == nil || tables != nil {
 		t.Errorf("got %v, %v, want no tables and an error", tables, err)
+	}
+}
+
+// TestWhatIsNeverDisclosedIsTheOperators: the list is empty as shipped, an operator's entry is handed to the classifier, and the hash
+// says that instances with and without it decide differently.
+func TestWhatIsNeverDisclosedIsTheOperators(t *testing.T) {
+	never := func(s fhir.SensitiveCode) bool { return s.Category == fhir.NeverDisclosed }
+	before, err := configs.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := shipped(t)
+	edit(t, files, "sensitive-codes.yaml", "never_disclosed: []", "never_disclosed:\n  - { system: \"urn:note\", code: own }")
+	after, err := configs.Load(files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fhir.SensitiveCode{Coding: fhir.Coding{System: "urn:note", Code: "own"}, Category: fhir.NeverDisclosed}
+	if slices.ContainsFunc(before.Sensitive, never) || !slices.Contains(after.Sensitive, want) || before.Hash == after.Hash {
+		t.Errorf("got %+v with hash %s, want %+v and another hash than %s", after.Sensitive, after.Hash, want, before.Hash)
+	}
+	edit(t, files, "sensitive-codes.yaml", "\nnever_disclosed:\n  - { system: \"urn:note\", code: own }", "")
+	if older, err := configs.Load(files); err != nil || slices.ContainsFunc(older.Sensitive, never) {
+		t.Errorf("a folder that is older than the list: got %v, want it to be empty", err)
 	}
 }
 

@@ -121,6 +121,7 @@ func (l *loader) dataCategories(t *Tables) {
 		tab.refuse(!namePattern.MatchString(string(name)), key, "is not a name of letters, digits and hyphens")
 		_, isGroup := file.Groups[string(name)]
 		tab.refuse(isGroup, key, "is a group as well")
+		tab.refuse(name == fhir.NeverDisclosed, key, "is what never_disclosed of "+sensitiveFile+" gives, and no consent may name it")
 		if tab.groupOf(key, name, entry, file.Groups) {
 			t.Groups[entry.Group] = append(t.Groups[entry.Group], name)
 		}
@@ -188,6 +189,10 @@ func (l *loader) sensitiveCodes(t *Tables) {
 			Prefix   string            `yaml:"prefix"`
 			Category fhir.DataCategory `yaml:"category"`
 		} `yaml:"sensitive_codes"`
+		Never []struct {
+			System string `yaml:"system"`
+			Code   string `yaml:"code"`
+		} `yaml:"never_disclosed"`
 	}
 	tab := l.open(sensitiveFile, &file)
 	if tab == nil {
@@ -201,6 +206,12 @@ func (l *loader) sensitiveCodes(t *Tables) {
 		tab.refuse(!slices.Contains(t.DataCategories, c.Category), key, "names a category that is not in "+dataCategoriesFile)
 		coding := fhir.Coding{System: c.System, Code: c.Code + c.Prefix}
 		t.Sensitive = append(t.Sensitive, fhir.SensitiveCode{Coding: coding, Prefix: c.Prefix != "", Category: c.Category})
+	}
+	for i, c := range file.Never {
+		key := "never_disclosed[" + strconv.Itoa(i) + "]"
+		tab.refuse(!uriPattern.MatchString(c.System), key, "has no system, or one that is not an absolute URI")
+		tab.refuse(!wordPattern.MatchString(c.Code), key, "has no code, or one of the wrong form")
+		t.Sensitive = append(t.Sensitive, fhir.SensitiveCode{Coding: fhir.Coding{System: c.System, Code: c.Code}, Category: fhir.NeverDisclosed})
 	}
 }
 

@@ -18,7 +18,8 @@ type CategoryRule struct {
 }
 
 // SensitiveCode adds Category to every resource that holds the code, wherever it stands: in a reason, a component, a contained
-// medication. With Prefix every code that begins with Code counts (a chapter of ICD-10, a group of ATC).
+// medication. With Prefix every code that begins with Code counts (a chapter of ICD-10, a group of ATC). With the category
+// NeverDisclosed the resource is hidden from everybody instead.
 type SensitiveCode struct {
 	Coding
 	Prefix   bool
@@ -39,6 +40,15 @@ func (s *categorySet) union(o *categorySet) {
 	}
 }
 
+func (s *categorySet) meets(o *categorySet) bool {
+	for i := range s {
+		if s[i]&o[i] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
 func (s categorySet) empty() bool { return s == categorySet{} }
 
 // Classifier says in which data categories a resource falls. It is immutable.
@@ -47,6 +57,7 @@ type Classifier struct {
 	categories   []DataCategory // all, sorted
 	unclassified categorySet
 	restricted   categorySet
+	never        categorySet // what hides a resource from everybody; empty where no code does
 	types        map[string]*typeCategories
 	sensitive    map[string]*sensitiveSystem
 	lengths      [256]bool // of the names of sensitive systems: most codings are told by it
@@ -111,6 +122,9 @@ func NewClassifier(v Version, rules []CategoryRule, sensitive []SensitiveCode) (
 	}
 	c.categories = slices.Sorted(maps.Keys(distinct))
 	c.unclassified, c.restricted = c.only(Unclassified), c.only(Restricted)
+	if distinct[NeverDisclosed] {
+		c.never = c.only(NeverDisclosed)
+	}
 	for _, r := range rules {
 		c.addRule(r)
 	}
@@ -124,6 +138,8 @@ func (r CategoryRule) check(v Version) error {
 	switch {
 	case r.Category == "":
 		return errors.New("category is missing")
+	case r.Category == NeverDisclosed:
+		return errors.New("a category that only a sensitive code gives")
 	case !isType(v, r.Type):
 		return fmt.Errorf("no resource type of this version: %q", r.Type)
 	case r.Element == "" && r.Code != Coding{}:
@@ -201,7 +217,11 @@ func (c *Classifier) TypeCategories(typ string) []DataCategory {
 	return c.appendNames(nil, all)
 }
 
-// AddedCategories lists the data categories that a code or a label can add to a resource of any type, sorted.
+// HidesSome reports whether there are codes that hide a resource from everybody: then nobody may see all that a type can hold.
+func (c *Classifier) HidesSome() bool { return !c.never.empty() }
+
+// AddedCategories lists the data categories that a code or a label can add to a resource of any type, sorted. NeverDisclosed is not
+// among them: what holds such a code is not released at all.
 func (c *Classifier) AddedCategories() []DataCategory {
 	all := c.restricted
 	for _, system := range c.sensitive {
@@ -211,6 +231,9 @@ func (c *Classifier) AddedCategories() []DataCategory {
 		for _, p := range system.prefixes {
 			all.union(&p.categories)
 		}
+	}
+	for i := range all {
+		all[i] &^= c.never[i]
 	}
 	return c.appendNames(nil, all)
 }

@@ -143,6 +143,35 @@ func TestBundleLabelHoldsForAll(t *testing.T) {
 	}
 }
 
+// TestBundleThatIsNeverDisclosed: a code of the Bundle's meta hides all that is in it, from a searchset and a history.
+func TestBundleThatIsNeverDisclosed(t *testing.T) {
+	const resource = `{"resourceType":"Condition","id":"c","subject":{"reference":"Patient/A"}}`
+	for _, typ := range []string{"searchset", "history"} {
+		for meta, want := range map[string]bool{
+			`{}`: true, `{"security":[` + never + `]}`: false, `{"tag":[{"code":"x"},` + never + `]}`: false, `{"tag":[{"system":"urn:other","code":"own"}]}`: true,
+		} {
+			for _, body := range []string{
+				`{"resourceType":"Bundle","type":"` + typ + `","meta":` + meta + `,"entry":[{"resource":` + resource + `}]}`,
+				`{"resourceType":"Bundle","type":"` + typ + `","entry":[{"resource":` + resource + `}],"meta":` + meta + `}`,
+			} {
+				var c fhir.Contents
+				read := newReader(t).Searchset
+				if typ == "history" {
+					read = func(body []byte, c *fhir.Contents) error {
+						return newReader(t).History(body, fhir.LocalReference{Type: "Condition", ID: "c"}, c)
+					}
+				}
+				if err := read([]byte(body), &c); err != nil {
+					t.Fatalf("%s: %v", body, err)
+				}
+				if got := c.Resources[0].Attributed; got != want {
+					t.Errorf("%s: got attributed %v, want %v", body, got, want)
+				}
+			}
+		}
+	}
+}
+
 func TestTypeCategories(t *testing.T) {
 	c := newClassifier(t)
 	for typ, want := range map[string]string{
@@ -171,6 +200,7 @@ func TestNewClassifierRefuses(t *testing.T) {
 		{"an unknown element", fhir.CategoryRule{Category: "x", Type: "Condition", Element: "bodySite", Code: code}, fhir.SensitiveCode{Coding: code, Category: "x"}},
 		{"an element without a system", fhir.CategoryRule{Category: "x", Type: "Condition", Element: "code", Code: fhir.Coding{Code: "c"}}, fhir.SensitiveCode{Coding: code, Category: "x"}},
 		{"a code without an element", fhir.CategoryRule{Category: "x", Type: "Condition", Code: code}, fhir.SensitiveCode{Coding: code, Category: "x"}},
+		{"a rule that discloses never", fhir.CategoryRule{Category: fhir.NeverDisclosed, Type: "Condition"}, fhir.SensitiveCode{Coding: code, Category: "x"}},
 		{"a sensitive code without category", fhir.CategoryRule{Category: "x", Type: "Condition"}, fhir.SensitiveCode{Coding: code}},
 		{"a sensitive code without system", fhir.CategoryRule{Category: "x", Type: "Condition"}, fhir.SensitiveCode{Coding: fhir.Coding{Code: "c"}, Category: "x"}},
 		{"a sensitive code without code", fhir.CategoryRule{Category: "x", Type: "Condition"}, fhir.SensitiveCode{Coding: fhir.Coding{System: "s"}, Category: "x", Prefix: true}},
@@ -201,11 +231,19 @@ func TestNewClassifierRefuses(t *testing.T) {
 func TestAddedCategoriesAreThoseOfCodesAndLabels(t *testing.T) {
 	c, err := fhir.NewClassifier(fhir.R4, []fhir.CategoryRule{{Category: "Bare", Type: "Condition"}}, []fhir.SensitiveCode{
 		{Coding: fhir.Coding{System: "s", Code: "1"}, Category: "Exact"}, {Coding: fhir.Coding{System: "s", Code: "2"}, Prefix: true, Category: "Prefix"},
+		{Coding: fhir.Coding{System: "s", Code: "3"}, Category: fhir.NeverDisclosed},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if got, want := c.AddedCategories(), []fhir.DataCategory{"Exact", "Prefix", "Restricted"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
+	}
+	none, err := fhir.NewClassifier(fhir.R4, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !c.HidesSome() || none.HidesSome() {
+		t.Errorf("got that it hides some: %v, and without such a code %v", c.HidesSome(), none.HidesSome())
 	}
 }

@@ -22,6 +22,9 @@ const (
 	Unclassified DataCategory = "Unclassified"
 	// Restricted holds sensitive codes and the labels R, V and unknown ones; it is in no group.
 	Restricted DataCategory = "Restricted"
+	// NeverDisclosed is what no decision is about: a resource that holds such a code leaves for nobody, the patient included. Only a
+	// SensitiveCode gives it, no consent can name it, and no released resource falls in it.
+	NeverDisclosed DataCategory = "NeverDisclosed"
 	// CategoryConsent holds Consent resources; no consent opens it.
 	CategoryConsent DataCategory = "Consent"
 	// CategoryLogging holds AuditEvent resources; no consent opens it.

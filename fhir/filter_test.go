@@ -51,6 +51,7 @@ func testOracle(v Version) *oracle {
 			{Coding: Coding{System: "http://hl7.org/fhir/sid/icd-10", Code: "F"}, Prefix: true, Category: Restricted},
 			{Coding: Coding{System: sct, Code: "370143000"}, Category: "MentalHealth"},
 			{Coding: Coding{System: sct, Code: "370143000"}, Category: "Restricted"},
+			{Coding: Coding{System: "urn:note", Code: "own"}, Category: NeverDisclosed},
 		},
 	}
 	c, err := NewClassifier(v, o.rules, o.sensitive)
@@ -270,6 +271,8 @@ var snippets = []string{
 	`{"versionId":"1","source":"http://hapi:8080/x"}`, `{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"R"}]}`,
 	`{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"N"}],"versionId":"2"}`,
 	`{"security":[{"system":"http://hl7.org/fhir/v3/Confidentiality","code":"N"}]}`, `{"tag":[{"code":"x"},{"code":"SUBSETTED"}]}`, `{"_security":[null]}`,
+	`{"tag":[{"code":"own"},{"code":"own","system":"urn:note"}]}`, `{"security":[{"system":"urn:note","code":"own"}]}`, `{"security":[{"system":"urn:note","code":"OWN"}]}`,
+	`[{"coding":[{"system":"urn:n\u006fte","code":"own"}]}]`, `{"system":"urn:note","code":["own"]}`,
 	`[{"resourceType":"Condition","id":"c1","subject":{"reference":"#"}}]`, `[{"resourceType":"Patient","id":"c1"}]`,
 	`[{"resourceType":"Practitioner","id":"c1","meta":{"versionId":"1"},"text":{"div":"x"}}]`, `[{"resourceType":"Group"}]`,
 	`[{"resourceType":"Condition","contained":[{"resourceType":"Condition"}]}]`, `{"url":"http://hapi:8080/fhir/Binary/1","contentType":"a"}`,

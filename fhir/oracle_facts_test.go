@@ -215,7 +215,7 @@ func (o *oracle) categories(tree, body *node, contained []*node) []DataCategory 
 }
 
 // sensitives are the categories of sensitive codes anywhere below n.
-func (o *oracle) sensitives(n *node) (all []DataCategory) {
+func (o *oracle) sensitives(n any) (all []DataCategory) {
 	visit(nil, n, func(_ []string, n *node) {
 		system, isSystem := n.get("system").(string)
 		code, isCode := n.get("code").(string)
@@ -226,6 +226,11 @@ func (o *oracle) sensitives(n *node) (all []DataCategory) {
 		}
 	})
 	return all
+}
+
+// neverDisclosed reports whether a code that hides the whole resource from everybody stands anywhere below n.
+func (o *oracle) neverDisclosed(n any) bool {
+	return slices.Contains(o.sensitives(n), NeverDisclosed)
 }
 
 func (o *oracle) classify(typ string, n *node) []DataCategory {

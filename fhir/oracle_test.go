@@ -180,6 +180,11 @@ func (o *oracle) bundle(body []byte, kind string) (resources []oracleResource, n
 	}
 	if meta := bundle.get("meta"); bundle.has("meta") {
 		m, ok := meta.(*node)
+		for i := range resources {
+			if o.neverDisclosed(meta) {
+				resources[i].forget()
+			}
+		}
 		if !ok || o.restricts(&node{values: map[string]any{"meta": m}, names: []string{"meta"}}) || len(o.sensitives(m)) > 0 {
 			for i := range resources {
 				if r := &resources[i]; r.Attributed || r.Shared {
@@ -345,7 +350,7 @@ func (o *oracle) resource(tree *node) (oracleResource, error) {
 	if isText && validID(id) {
 		r.ID = ID(id)
 	}
-	if r.ID == "" || o.malformed(tree) {
+	if r.ID == "" || o.malformed(tree) || o.neverDisclosed(tree) {
 		return r, nil
 	}
 	body, contained := split(tree)

@@ -18,6 +18,7 @@ type bundle struct {
 	next, self textSpan
 	entries    int
 	restricted bool // by a label of the Bundle, which holds for all that is in it
+	never      bool // by a code in its meta: nothing of it is disclosed
 }
 
 // searchset reads a Bundle of type searchset.
@@ -51,6 +52,7 @@ func (c *Contents) bundle(i int, b *bundle, rule contentError) int {
 			w.lead(kwMeta)
 			i, _, s := w.any(i, 1)
 			b.restricted = !s.is(isObject) || !w.added.empty()
+			b.never = w.added.meets(&w.r.classifier.never)
 			return i
 		}
 		return w.skip(i)
@@ -62,7 +64,12 @@ func (c *Contents) bundle(i int, b *bundle, rule contentError) int {
 		return w.fail(rule)
 	}
 	c.settle(b.next, b.self)
-	if b.restricted {
+	switch {
+	case b.never:
+		for i := range c.Resources {
+			c.drop(i)
+		}
+	case b.restricted:
 		c.restrictAll()
 	}
 	return i

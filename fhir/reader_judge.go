@@ -15,7 +15,7 @@ func (c *Contents) judge(at span, from marks, mode Mode) contentError {
 		return "no resource type of this version"
 	}
 	id := w.bytes(p.id)
-	v := verdict{typ: t, odd: w.odd || p.idOdd || !isID(id)}
+	v := verdict{typ: t, odd: w.odd || p.idOdd || !isID(id) || w.added.meets(&w.r.classifier.never)}
 	if p.idOdd || !isID(id) {
 		id = nil
 	}
@@ -64,7 +64,7 @@ func (c *Contents) judge(at span, from marks, mode Mode) contentError {
 // verdict is what the judgement of a resource comes to.
 type verdict struct {
 	typ        *readType
-	odd        bool   // not understood: not released
+	odd        bool   // not understood, or never disclosed: not released
 	patient    []byte // the one that is named
 	several    bool   // more than one is
 	member     bool   // by a reference that decides membership

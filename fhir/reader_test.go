@@ -18,6 +18,9 @@ const (
 	atc                   = "http://www.whocc.no/atc"
 )
 
+// never is a coding that hides what holds it from everybody.
+const never = `{"system":"urn:note","code":"own"}`
+
 // newClassifier has rules and codes of every kind.
 func newClassifier(tb testing.TB) *fhir.Classifier {
 	tb.Helper()
@@ -38,6 +41,7 @@ func newClassifier(tb testing.TB) *fhir.Classifier {
 	}, []fhir.SensitiveCode{
 		{Coding: coding(atc, "N06A"), Prefix: true, Category: "MentalHealth"},
 		{Coding: coding(sct, "370143000"), Category: "MentalHealth"},
+		{Coding: coding("urn:note", "own"), Category: fhir.NeverDisclosed},
 	})
 	if err != nil {
 		tb.Fatal(err)
@@ -328,6 +332,18 @@ func TestAttribution(t *testing.T) {
 		{"RM-10 nor what is odd in it", `{"resourceType":"Patient","id":"A","link":[{"other":{"reference":"urn:x"},"type":"seealso"}]}`, "A"},
 		{"a link of another type counts", with(`"link":[{"other":{"reference":"Patient/B"}}]`), ""},
 		{"a link of a contained resource counts", `{"resourceType":"Patient","id":"A","contained":[{"resourceType":"Organization","id":"o","link":{"reference":"Patient/B"}}]}`, ""},
+		{"B9 a label that is never disclosed", with(`"meta":{"security":[` + never + `]}`), ""},
+		{"B9 behind a label of normal", with(`"meta":{"security":[{"system":"` + systemConfidentiality + `","code":"N"},` + never + `]}`), ""},
+		{"B9 a tag", with(`"meta":{"tag":[{"code":"x"},` + never + `]}`), ""},
+		{"B9 a tag, escaped", with(`"meta":{"tag":[{"system":"urn:n\u006fte","code":"\u006fwn"}]}`), ""},
+		{"B9 a securityLabel", with(`"securityLabel":[{"coding":[` + never + `]}]`), ""},
+		{"B9 a label of a contained resource", with(`"contained":[{"resourceType":"Medication","id":"m","meta":{"security":[` + never + `]}}]`), ""},
+		{"B9 a tag of a contained resource", with(`"contained":[{"resourceType":"Medication","id":"m","meta":{"tag":[` + never + `]}}]`), ""},
+		{"B9 the category", with(`"category":[{"coding":[` + never + `]}]`), ""},
+		{"B9 a Patient", `{"resourceType":"Patient","id":"A","meta":{"tag":[` + never + `]}}`, ""},
+		{"B9 the code of another system", with(`"meta":{"tag":[{"system":"urn:notes","code":"own"}]}`), "A"},
+		{"B9 a longer code", with(`"meta":{"tag":[{"system":"urn:note","code":"owner"}]}`), "A"},
+
 		{"SE-20 a resource that is not whole", with(`"meta":{"tag":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"SUBSETTED"}]}`), ""},
 		{"SE-20 nor is a contained one", with(`"contained":[{"resourceType":"Medication","id":"m","meta":{"tag":[{"code":"x"},{"code":"SUBSETTED"}]}}]`), ""},
 		{"SE-20 another tag", with(`"meta":{"tag":[{"code":"HTEST"}]},"tag":[{"code":"SUBSETTED"}]`), "A"},
@@ -376,6 +392,7 @@ func TestSharedResources(t *testing.T) {
 		{"RM-19 a Practitioner without id", `{"resourceType":"Practitioner"}`, false, nil},
 		{"CA-6 a Medication with a sensitive code", `{"resourceType":"Medication","id":"m","code":{"coding":[{"system":"` + atc + `","code":"N06AB06"}]}}`, true, []fhir.DataCategory{"MentalHealth"}},
 		{"CA-11 a Practitioner with a label", `{"resourceType":"Practitioner","id":"p","meta":{"security":[{"system":"x","code":"y"}]}}`, true, []fhir.DataCategory{fhir.Restricted}},
+		{"B9 a Practitioner that is never disclosed", `{"resourceType":"Practitioner","id":"p","meta":{"tag":[` + never + `]}}`, false, nil},
 		{"BI-13 an Endpoint", `{"resourceType":"Endpoint","id":"e"}`, false, nil},
 	}
 	for _, tt := range tests {

@@ -130,11 +130,12 @@ func (j *judge) permitsShared(r *fhir.Resource) bool {
 }
 
 // display reports whether the display text of a reference into a type may stay: only where everything that the type can hold is
-// permitted (leaks.md RF-13, RF-14), and everything that a code or a label can add to it. What is shared has no category of its own and holds
-// no such codes, but for a Medication, whose name says what its code says (CA-6).
+// permitted (leaks.md RF-13, RF-14), and everything that a code or a label can add to it; for nobody, where some codes are never
+// disclosed. What is shared has no category of its own and holds no such codes, but for a Medication, whose name says what its code
+// says (CA-6).
 func (g *Gate) display(x *exchange, j *judge) func(string) bool {
 	classifier := x.source.Classifier
-	restricted := !j.all(classifier.AddedCategories())
+	restricted := classifier.HidesSome() || !j.all(classifier.AddedCategories())
 	return func(typ string) bool {
 		switch shared := fhir.ClassOf(x.source.Version, typ) == fhir.ClassShared; {
 		case typ == "Medication":

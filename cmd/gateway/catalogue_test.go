@@ -218,6 +218,7 @@ func TestShiftsOfMeaning(t *testing.T) {
 		{"a category is split", func(m *meaning) { m.Data["R4 Condition"] = []string{"Diagnosis"} }, "[data Condition no longer covers R4 Condition]"},
 		{"a code is no longer sensitive", func(m *meaning) { delete(m.Data, "sensitive s|x") }, "[sensitive now covers sensitive s|x]"},
 		{"a code becomes sensitive", func(m *meaning) { m.Data["sensitive s|y"] = []string{"Restricted"} }, "[sensitive no longer covers sensitive s|y]"},
+		{"a sensitive code is never disclosed from now on", func(m *meaning) { m.Data["sensitive s|x"] = []string{"NeverDisclosed"} }, "[sensitive no longer covers sensitive s|x]"},
 		{"a channel opens to those who did not choose", func(m *meaning) { m.Channels["regional"] = "implied" },
 			"[channel regional now covers those who did not choose: consent is implied]"},
 		{"a channel is new", func(m *meaning) { m.Channels["lsp"] = "explicit" }, "[channel lsp now covers consents that name no channel: it is new]"},

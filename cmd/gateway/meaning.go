@@ -131,8 +131,10 @@ func (m meaning) shifts(next meaning) []shift {
 		before, after := m.data(rule), next.data(rule)
 		sensitive := strings.HasPrefix(rule, "sensitive ")
 		for _, category := range outside(before, after) {
-			if sensitive { // fewer categories must permit
-				add("sensitive", rule, true)
+			if sensitive { // fewer categories must permit, unless nothing is disclosed any more
+				if !slices.Contains(after, string(fhir.NeverDisclosed)) {
+					add("sensitive", rule, true)
+				}
 				continue
 			}
 			add("data "+category, rule, false)
@@ -188,7 +190,7 @@ func (m meaning) moves(next meaning) (all []consent.Carried) {
 	for _, rule := range union(m.Data, next.Data) {
 		before, after := m.data(rule), next.data(rule)
 		for _, category := range outside(after, before) {
-			if m.knows(category) {
+			if m.knows(category) || category == string(fhir.NeverDisclosed) { // which no consent can name
 				continue
 			}
 			for _, from := range outside(before, after) {
