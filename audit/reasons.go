@@ -63,15 +63,16 @@ var reasons = map[policy.Reason]reason{
 	"catalogue-changed":      {"a notice: the kinds of care providers or data that consents are about were changed; a consent can be changed or withdrawn at any time", 0},
 	ReasonReviewOverdue:      {"the review of the emergency access is late", 0},
 
-	"recorded":  {"a consent or a refusal was put on file", 0},
-	"updated":   {"a consent or a refusal was changed", 0},
-	"withdrawn": {"a consent or a refusal was withdrawn", 0},
-	"objected":  {"the patient stopped all sharing", 0},
-	"imported":  {"a consent or a refusal was taken over from another register", 0},
-	"flagged":   {"it was noted who may decide or see", 0},
-	"exported":  {"access events were given out to an operator", 0},
-	"reported":  {"an operator made a report of who received what", 0},
-	"evidence":  {"proof of what was decided was given out", 0},
+	"recorded":        {"a consent or a refusal was put on file", 0},
+	"updated":         {"a consent or a refusal was changed", 0},
+	"withdrawn":       {"a consent or a refusal was withdrawn", 0},
+	"objected":        {"the patient stopped all sharing", 0},
+	"imported":        {"a consent or a refusal was taken over from another register", 0},
+	"flagged":         {"it was noted who may decide or see", 0},
+	"exported":        {"access events were given out to an operator", 0},
+	"reported":        {"an operator made a report of who received what", 0},
+	ReasonErasureTold: {"an organization that had received these data was told that they were erased, and that it must erase every copy and link", 0},
+	"evidence":        {"proof of what was decided was given out", 0},
 }
 
 // The reasons that this package knows beside those of a decision.
@@ -83,6 +84,8 @@ const (
 	ReasonReviewJustified    policy.Reason = "review-justified"
 	ReasonReviewNotJustified policy.Reason = "review-not-justified"
 	ReasonReviewOverdue      policy.Reason = "review-overdue" // the verdict is late; told once
+
+	ReasonErasureTold policy.Reason = "erasure-told" // a receiver of data is told that they were erased at their source
 )
 
 // describe is AuditEvent.outcomeDesc: the stable code, and in words what it means.

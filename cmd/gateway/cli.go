@@ -56,6 +56,7 @@ type commands struct {
 	Person    personCommand    `cmd:"" help:"Set what a provider decides about a person. Reads the person from standard input."`
 	Review    reviewCommand    `cmd:"" help:"List and close reviews of emergency declarations, and end declarations."`
 	Report    reportCommand    `cmd:"" help:"Report on a period from the archive of access events."`
+	Erasure   erasureCommand   `cmd:"" help:"Tell the organizations that received data that these were erased at their source."`
 	Store     storeCommand     `cmd:"" help:"Prepare, accept and check the store in Redis."`
 	Events    eventsCommand    `cmd:"" help:"Verify, export and replay the archive of access events."`
 	Keys      keysCommand      `cmd:"" help:"Make secret files."`

@@ -36,7 +36,10 @@ type Config struct {
 	Policy     Policy                       `yaml:"policy"`
 	BreakGlass BreakGlass                   `yaml:"break_glass"`
 	Consents   Consents                     `yaml:"consents"`
-	Catalogue  struct {
+	Erasure    struct {
+		Notice Webhook `yaml:"notice"` // for those who received what was erased
+	} `yaml:"erasure"`
+	Catalogue struct {
 		Carry []string `yaml:"carry"`
 		End   []string `yaml:"end"`
 	} `yaml:"catalogue"`

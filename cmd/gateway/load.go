@@ -38,6 +38,7 @@ type settings struct {
 	archiveFolder string
 	archiveKeys   []*audit.CheckpointKey  // the first signs
 	alert, notice *fromFiles[messageTo]   // nil: nobody is told
+	erasureNotice *fromFiles[messageTo]   // nil: nobody is told
 	toSources     []*credential.Transport // one for each source, in the same order
 	toRegistries  []*credential.Transport // one for each registry, in the same order
 	following     []follow.Options        // one for each follower
@@ -121,6 +122,7 @@ func (s *settings) check(c *checker) {
 	s.smartIssuers(c)
 	s.limits(c)
 	s.breakGlass(c)
+	s.erasureNotice = s.messageWebhook(c, "erasure.notice", s.config.Erasure.Notice)
 }
 
 // take notes the problems that the decoder found. About those keys nothing more is said: what could not be read is not missing.

@@ -27,8 +27,8 @@ const (
 	cursorsFolder  = "followers" // in the folder of the archive, which the instances share
 )
 
-// message is one kind of obligation that emergencies bring: somebody is to be told of some events. It is derived from the archive with a
-// durable cursor, and the event of a declaration is recorded in the same atomic step as the declaration: what is in force is told.
+// message is one kind of obligation: somebody is to be told of some events, of emergencies or of an erasure. It is derived from the archive
+// with a durable cursor, and the event of a declaration is recorded in the same atomic step as the declaration: what is in force is told.
 type message struct {
 	name    string
 	to      *fromFiles[messageTo] // nil: nobody
@@ -43,11 +43,12 @@ type messageTo struct {
 	tls    *tls.Config
 }
 
-// messages are the kinds there are: to the privacy officer at once, and to whoever tells the patient.
+// messages are the kinds there are: to the privacy officer at once, to whoever tells the patient, and to whoever tells those that received data.
 func (s *settings) messages() []message {
 	return []message{
 		{"break-glass-alert", s.alert, []policy.Reason{audit.ReasonDeclared, audit.ReasonDeclarationLimit, audit.ReasonReviewOverdue}, nil},
 		{"break-glass-notice", s.notice, []policy.Reason{audit.ReasonDeclared, audit.ReasonReviewNotJustified}, (*running).notice},
+		{"erasure-notice", s.erasureNotice, []policy.Reason{audit.ReasonErasureTold}, (*running).erasureMessage},
 	}
 }
 
@@ -126,8 +127,7 @@ func (d *delivery) Deliver(ctx context.Context, events []audit.Event) (int, erro
 	return len(events), nil
 }
 
-// notice is what whoever tells the patient is told: who it is about, as that is known to the store and stands in no event, and what happened,
-// without the words of the professional or the reviewer: the patient reads those in the own view.
+// notice is a CloudEvent that says who it is about, as that is known to the store and stands in no event.
 type notice struct {
 	SpecVersion     string        `json:"specversion"`
 	ID              audit.EventID `json:"id"`
@@ -135,9 +135,11 @@ type notice struct {
 	Type            string        `json:"type"`
 	Time            time.Time     `json:"time"`
 	DataContentType string        `json:"datacontenttype"`
-	Data            noticeData    `json:"data"`
+	Data            any           `json:"data"` // noticeData, erasureData
 }
 
+// noticeData is what whoever tells the patient is told: who it is about and what happened, without the words of the professional or the
+// reviewer: the patient reads those in the own view.
 type noticeData struct {
 	Person       fhir.Identifier       `json:"person"`
 	Reason       policy.Reason         `json:"reason"` // declared, review-not-justified
@@ -180,7 +182,7 @@ func (g *running) notice() func(context.Context, audit.Event) ([]byte, error) {
 func (m *metrics) message(name string, sent func() uint64, late func() time.Duration) {
 	labels := prometheus.Labels{"message": name}
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-		Name: "zorgsluis_messages_total", Help: "Messages that arrived, to the privacy officer and for patients.", ConstLabels: labels,
+		Name: "zorgsluis_messages_total", Help: "Messages that arrived, to the privacy officer, for patients and for those who received data.", ConstLabels: labels,
 	}, func() float64 { return float64(sent()) }), prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "zorgsluis_messages_late_seconds", Help: "How old the oldest event is that was not looked at, or whose message did not arrive.", ConstLabels: labels,
 	}, func() float64 { return late().Seconds() }))
