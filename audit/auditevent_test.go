@@ -149,6 +149,19 @@ func (e balpEvent) detail(name string) []string {
 	return values
 }
 
+// TestANoticeSaysWhatItIsAbout: what a notice tells stands in the AuditEvent, since that is where the patient reads it.
+func TestANoticeSaysWhatItIsAbout(t *testing.T) {
+	e := access()
+	e.Kind, e.Reason, e.Grounds = audit.KindConsent, "catalogue-changed", "party gp now covers organisation type B1"
+	if got, _ := render(t, e); !slices.Equal(got.detail("grounds"), []string{e.Grounds}) {
+		t.Errorf("got grounds %q, want %q once", got.detail("grounds"), e.Grounds)
+	}
+	e.Declaration = "07-d1"
+	if got, _ := render(t, e); len(got.detail("grounds")) != 0 {
+		t.Errorf("got grounds %q beside those of the declaration", got.detail("grounds"))
+	}
+}
+
 func TestSearchIsAPatientQuery(t *testing.T) {
 	e := access()
 	got, _ := render(t, e)

@@ -117,6 +117,9 @@ func (e Event) details() []detail {
 	add("relation-evidence", text(e.Actor.Evidence))
 	add("secrecy-basis", text(e.Actor.Secrecy))
 	add("reason", text(e.Reason))
+	if e.Declaration == "" && e.Emergency == "" { // those of a declaration stand with it
+		add("grounds", text(e.Grounds))
+	}
 	add("source", text(e.Source))
 	add("channel", text(e.Actor.Channel))
 	add("assurance", text(e.Actor.Assurance))
