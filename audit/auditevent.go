@@ -211,6 +211,12 @@ func (e Event) agents(p pattern, o FHIROptions) []r4.AuditEventAgent {
 			Who:  &r4.Reference{Type: new("Organization"), Identifier: identifier(e.Actor.Organization)},
 		})
 	}
+	if e.Recipient != "" {
+		agents = append(agents, r4.AuditEventAgent{
+			Type: concept(coding(systemParticipant, "PRCP", "primary information recipient")),
+			Who:  &r4.Reference{Type: new("Organization"), Identifier: identifier(e.Recipient)},
+		})
+	}
 	return agents
 }
 

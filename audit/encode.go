@@ -51,7 +51,7 @@ func (e Event) bounded() Event {
 	e.Query, e.Emergency = cut(e.Query, maxQuery), cut(HidePersons(e.Emergency), maxEmergency)
 	e.Code, e.Grounds = cut(e.Code, maxCode), cut(HidePersons(e.Grounds), maxEmergency)
 	e.Declaration, e.Consent = cut(e.Declaration, maxCode), cut(e.Consent, maxCode)
-	e.Address, e.Policy = cut(e.Address, maxName), cut(e.Policy, maxName)
+	e.Address, e.Policy, e.Recipient = cut(e.Address, maxName), cut(e.Policy, maxName), cut(e.Recipient, maxName)
 
 	e.Categories = cutAll(e.Categories, maxCodes, maxCode)
 	e.Obligations = cutAll(e.Obligations, maxCodes, maxCode)
@@ -151,7 +151,7 @@ func hidden(r rune) bool {
 	return r >= 0x7f && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r))
 }
 
-// escapeControls writes hidden characters as \uXXXX. They can stand only inside texts, and all are below U+10000.
+// escapeControls writes hidden characters as JSON escapes. They can stand only inside texts, and all are below U+10000: one escape each.
 func escapeControls(b []byte) []byte {
 	if !slices.ContainsFunc(b, func(c byte) bool { return c >= 0x7f }) || !bytes.ContainsFunc(b, hidden) {
 		return b
@@ -202,7 +202,7 @@ func (e Event) Validate() error {
 			errs = append(errs, fmt.Errorf("%w: %s: %s", ErrEvent, field, rule))
 		}
 	}
-	check(e.Version == e.Actor.Version(), "v", "not a version that this gateway reads, or not that of its members")
+	check(e.Version == e.version(), "v", "not a version that this gateway reads, or not that of its members")
 	check(slices.Contains(kinds, e.Kind), "kind", "unknown")
 	check(slices.Contains(outcomes, e.Outcome), "outcome", "unknown")
 	check(e.Interaction == "" || isCode(string(e.Interaction)), "interaction", "not a code")

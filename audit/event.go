@@ -36,9 +36,9 @@ const (
 	OutcomeError  Outcome = "error"
 )
 
-// SchemaVersion is the version of the event format that this code writes (docs/events.md), but for events whose actor has what came
-// with MandateVersion: who represents, by which authority, or under whose responsibility somebody works; or with EvidenceVersion: on which
-// basis a provider keeps secrecy, and what showed the treatment relation. A reader refuses any other.
+// SchemaVersion is the version of the event format that this code writes (docs/events.md), but for events that have what came with
+// MandateVersion: who represents, by which authority, or under whose responsibility somebody works; or with EvidenceVersion: on which
+// basis a provider keeps secrecy, what showed the treatment relation, and who is told. A reader refuses any other.
 const (
 	SchemaVersion   = 1
 	MandateVersion  = 2
@@ -82,6 +82,9 @@ type Event struct {
 	Count       int                   `json:"count,omitempty"`
 	Address     string                `json:"address,omitempty"` // of the peer
 	Policy      string                `json:"policy,omitempty"`  // hash of the configured policy
+
+	// Since EvidenceVersion.
+	Recipient string `json:"recipient,omitempty"` // organization that is told
 }
 
 // Actor is who asked, as it is kept: of a patient or representative no subject id.
@@ -109,6 +112,14 @@ type Actor struct {
 	// Since EvidenceVersion.
 	Secrecy  policy.SecrecyBasis `json:"secrecy,omitempty"`  // of a provider
 	Evidence string              `json:"evidence,omitempty"` // what showed the relationship: token, client, registry:…
+}
+
+// version is the lowest version of the format that has everything of this event.
+func (e Event) version() int {
+	if e.Recipient != "" {
+		return EvidenceVersion
+	}
+	return e.Actor.Version()
 }
 
 // Version is the lowest version of the format that has everything of this actor.

@@ -73,3 +73,22 @@ func TestMandatesAndRepresentatives(t *testing.T) {
 		})
 	}
 }
+
+// TestRecipientOfANotice: who is told of an erasure is in the event and in its AuditEvent, and not in an event that says it is older.
+func TestRecipientOfANotice(t *testing.T) {
+	e := access()
+	e.Recipient, e.Version = "ura:00000042", audit.EvidenceVersion
+	event := e.Marshal()
+	if !bytes.Contains(event, []byte(`"recipient":"ura:00000042"`)) {
+		t.Errorf("the event lacks the recipient: %s", event)
+	}
+	if read, err := audit.ParseEvent(event); err != nil || read.Recipient != e.Recipient {
+		t.Errorf("read back: got %q, %v", read.Recipient, err)
+	}
+	if resource, err := e.FHIR(audit.FHIROptions{Gateway: "https://gw.example"}); err != nil || !bytes.Contains(resource, []byte(`"PRCP"`)) || !bytes.Contains(resource, []byte("00000042")) {
+		t.Errorf("the AuditEvent lacks the recipient: %v %s", err, resource)
+	}
+	if _, err := audit.ParseEvent(bytes.Replace(event, []byte(`"v":3`), []byte(`"v":1`), 1)); !errors.Is(err, audit.ErrEvent) {
+		t.Errorf("an event of version 1 with a recipient: %v", err)
+	}
+}

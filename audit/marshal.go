@@ -44,6 +44,7 @@ func (e Event) Marshal() []byte {
 	b = appendNumber(b, "count", int64(e.Count))
 	b = appendText(b, "address", e.Address)
 	b = appendText(b, "policy", e.Policy)
+	b = appendText(b, "recipient", e.Recipient)
 	return append(b, '}')
 }
 

@@ -3,11 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -120,28 +118,16 @@ func (c *erasureTellCommand) tell(ctx context.Context, env *environment, s *sett
 	return printJSON(env.stdout, report)
 }
 
-// event puts it on record that one organization is told. What it asks of the archive names who that is: the actor is the officer.
+// event puts it on record that one organization is told. The actor is the officer.
 func (c *erasureTellCommand) event(s *settings, person consent.PersonKey, to receiver, row erasureRow) *audit.Event {
 	e := operatorEvent(s, audit.KindLog, string(audit.ReasonErasureTold), string(row.Event))
 	e.ID, e.Person, e.Source, e.Actor.Name, e.Grounds = row.Event, person, to.source, c.By, c.Why
-	e.Interaction, e.Type, e.Query = fhir.CodeSearch, "AuditEvent", receiverQuery+strings.ReplaceAll(url.QueryEscape(to.organization), "%3A", ":")
+	e.Interaction, e.Type, e.Recipient, e.Version = fhir.CodeSearch, "AuditEvent", to.organization, audit.EvidenceVersion
 	e.Disclosed = row.Resources[:min(len(row.Resources), audit.MaxDisclosed)]
 	if all := len(row.Resources) + row.NotListed; all > len(e.Disclosed) {
 		e.DisclosedTotal = all
 	}
 	return e
-}
-
-// receiverQuery stands before the organization in Event.Query.
-const receiverQuery = "AuditEvent?patient=***&agent="
-
-// receiverIn is the organization that such an event is about; "" where it names none.
-func receiverIn(e audit.Event) string {
-	name, found := strings.CutPrefix(e.Query, receiverQuery)
-	if name, err := url.QueryUnescape(name); err == nil && found {
-		return name
-	}
-	return ""
 }
 
 // receiver is an organization and the source whose data it received.
@@ -234,26 +220,17 @@ var errNoReceiver = errors.New("the event names no organization that is to be to
 // erasureMessage gives how it is rendered that a receiver must erase.
 func (g *running) erasureMessage() func(context.Context, audit.Event) ([]byte, error) {
 	holders := g.settings.fhirOptions().Holders
-	return func(ctx context.Context, e audit.Event) ([]byte, error) {
-		ctx, cancel := context.WithTimeout(ctx, operatorTimeout)
-		defer cancel()
-		standing, _, err := g.store.Standing(ctx, e.Person)
-		if err != nil {
-			return nil, err
+	return g.about("zorgsluis.notice.erasure.v1", func(e audit.Event, standing consent.Standing) (any, error) {
+		if e.Recipient == "" {
+			return nil, errNoReceiver
 		}
 		data := erasureData{
-			Reason: string(e.Reason), Organization: receiverIn(e), Source: e.Source, Holder: holders[e.Source], References: e.Disclosed,
+			Reason: string(e.Reason), Organization: e.Recipient, Source: e.Source, Holder: holders[e.Source], References: e.Disclosed,
 			NotListed: max(0, e.DisclosedTotal-len(e.Disclosed)), NL: erasureNL, EN: erasureEN,
-		}
-		if data.Organization == "" {
-			return nil, errNoReceiver
 		}
 		if standing.Person != (fhir.Identifier{}) {
 			data.Person = &standing.Person
 		}
-		return json.Marshal(notice{
-			SpecVersion: "1.0", ID: e.ID, Source: g.settings.config.PublicURL, Type: "zorgsluis.notice.erasure.v1", Time: e.Time.UTC(),
-			DataContentType: "application/json", Data: data,
-		})
-	}
+		return data, nil
+	})
 }

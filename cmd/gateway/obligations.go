@@ -57,9 +57,7 @@ func (s *settings) messageWebhook(c *checker, key string, w Webhook) *fromFiles[
 	if w == (Webhook{}) {
 		return nil
 	}
-	if u := c.baseURL(key+".url", w.URL); u != nil && u.Scheme != "https" && !isLoopback(u.Hostname()) {
-		c.add(key+".url", "must be https, or on this machine")
-	}
+	c.protectedURL(key+".url", w.URL)
 	return watched(s, c, &fromFiles[messageTo]{
 		what: key, files: []string{w.SecretFile, w.TLSCAFile},
 		read: func(c *checker) *messageTo {
@@ -155,6 +153,21 @@ var errNoPerson = errors.New("the store does not have the declaration that someb
 
 // notice gives how notices to patients are rendered.
 func (g *running) notice() func(context.Context, audit.Event) ([]byte, error) {
+	return g.about("zorgsluis.notice.break-glass.v1", func(e audit.Event, standing consent.Standing) (any, error) {
+		d := find(&standing, e.Declaration)
+		if d == nil {
+			return nil, errNoPerson
+		}
+		reason := g.settings.config.BreakGlass.reason(d.Code)
+		return noticeData{
+			Person: standing.Person, Reason: e.Reason, Declaration: d.ID, Organization: d.Organization, DeclaredAt: d.DeclaredAt.UTC(),
+			Code: d.Code, NL: reason.NL, EN: reason.EN,
+		}, nil
+	})
+}
+
+// about gives how notices of a type are rendered. It asks the store who an event is about, and data what to say.
+func (g *running) about(typ string, data func(audit.Event, consent.Standing) (any, error)) func(context.Context, audit.Event) ([]byte, error) {
 	return func(ctx context.Context, e audit.Event) ([]byte, error) {
 		ctx, cancel := context.WithTimeout(ctx, operatorTimeout)
 		defer cancel()
@@ -162,18 +175,12 @@ func (g *running) notice() func(context.Context, audit.Event) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		d := find(&standing, e.Declaration)
-		if d == nil {
-			return nil, errNoPerson
+		said, err := data(e, standing)
+		if err != nil {
+			return nil, err
 		}
-		reason := g.settings.config.BreakGlass.reason(d.Code)
 		return json.Marshal(notice{
-			SpecVersion: "1.0", ID: e.ID, Source: g.settings.config.PublicURL, Type: "zorgsluis.notice.break-glass.v1", Time: e.Time.UTC(),
-			DataContentType: "application/json",
-			Data: noticeData{
-				Person: standing.Person, Reason: e.Reason, Declaration: d.ID, Organization: d.Organization, DeclaredAt: d.DeclaredAt.UTC(),
-				Code: d.Code, NL: reason.NL, EN: reason.EN,
-			},
+			SpecVersion: "1.0", ID: e.ID, Source: g.settings.config.PublicURL, Type: typ, Time: e.Time.UTC(), DataContentType: "application/json", Data: said,
 		})
 	}
 }
