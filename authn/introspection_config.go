@@ -98,14 +98,7 @@ func (i Issuer) checkIntrospection(key string, f *faults) {
 	if n == nil {
 		return
 	}
-	if n.Endpoint != "" {
-		if _, err := parseEndpoint(n.Endpoint); err != nil {
-			f.add(key+".endpoint", "%v", err)
-		}
-	}
-	if n.TokenPrefix != "" && !isToken68(n.TokenPrefix) {
-		f.add(key+".token_prefix", "has characters that no token has")
-	}
+	n.checkQuestions(key, f)
 	if n.ClientID == "" {
 		f.add(key+".client_id", "is missing")
 	}
@@ -114,6 +107,18 @@ func (i Issuer) checkIntrospection(key string, f *faults) {
 	}
 	if n.Signed && len(i.Algorithms) == 0 {
 		f.add(key+".signed", "needs algorithms of the issuer beside it")
+	}
+}
+
+// checkQuestions checks where questions about tokens go, which, and how many.
+func (n *Introspection) checkQuestions(key string, f *faults) {
+	if n.Endpoint != "" {
+		if _, err := parseEndpoint(n.Endpoint); err != nil {
+			f.add(key+".endpoint", "%v", err)
+		}
+	}
+	if n.TokenPrefix != "" && !isToken68(n.TokenPrefix) {
+		f.add(key+".token_prefix", "has characters that no token has")
 	}
 	f.within(key+".cache", n.CacheFor, 0, maxCacheFor)
 	f.within(key+".timeout", n.Timeout, 100*time.Millisecond, maxIntrospectionTimeout)

@@ -118,7 +118,12 @@ type badRequest struct {
 }
 
 // badProofs are requests with a token that is bound, each with another fault.
-func badProofs(p *provider, now time.Time) (list []badRequest) {
+func badProofs(t *testing.T, p *provider, now time.Time) (list []badRequest) {
+	t.Helper()
+	private, err := p256Key().Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
 	token := bound(p, now)
 	add := func(name string, r authn.Request, want policy.Reason) { list = append(list, badRequest{name, r, want}) }
 	header := func(name, parameter string, value any, want policy.Reason) {
@@ -152,7 +157,7 @@ func badProofs(p *provider, now time.Time) (list []badRequest) {
 	jwk := bareJWK(p256Key().Public())
 	for name, value := range map[string]any{
 		"missing": drop, "null": nil, "a text": "jwk", "a list": []any{jwk}, "empty": members{}, "symmetric": members{"kty": "oct", "k": encode([]byte("secret"))},
-		"private": jwkWith(jwk, members{"d": encode(p256Key().D.Bytes())}), "off the curve": jwkWith(jwk, members{"x": encode(make([]byte, 32))}),
+		"private": jwkWith(jwk, members{"d": encode(private)}), "off the curve": jwkWith(jwk, members{"x": encode(make([]byte, 32))}),
 		"for encryption": jwkWith(jwk, members{"use": "enc"}), "of another algorithm": jwkWith(jwk, members{"alg": "ES384"}), "not for verification": jwkWith(jwk, members{"key_ops": []any{"sign"}}),
 	} {
 		header("the key is "+name, "jwk", value, authn.ReasonProofKey)
@@ -247,7 +252,7 @@ func TestBadProofsAreRefusedEachForItsReason(t *testing.T) {
 	p := newProvider(t)
 	replays := &usedProofs{}
 	a := authenticator(t, p, c, func(c *authn.Config) { c.Replays = replays })
-	bad := badProofs(p, c.now())
+	bad := badProofs(t, p, c.now())
 	if len(bad) < 100 {
 		t.Fatalf("%d bad proofs, want at least 100", len(bad))
 	}

@@ -62,14 +62,7 @@ func (i Issuer) checkUserinfo(key string, f *faults) {
 	if u == nil {
 		return
 	}
-	if u.Endpoint != "" {
-		if _, err := parseEndpoint(u.Endpoint); err != nil {
-			f.add(key+".endpoint", "%v", err)
-		}
-	}
-	if u.TokenPrefix != "" && !isToken68(u.TokenPrefix) {
-		f.add(key+".token_prefix", "has characters that no token has")
-	}
+	u.introspection().checkQuestions(key, f)
 	if len(i.Algorithms) == 0 {
 		f.add(key, "needs algorithms of the issuer beside it: what is encrypted must be signed")
 	}
@@ -88,12 +81,6 @@ func (i Issuer) checkUserinfo(key string, f *faults) {
 		if !slices.Contains(userinfoContents, name) {
 			f.add(key+".content", "%q is not one of %q", name, userinfoContents)
 		}
-	}
-	n := u.introspection()
-	f.within(key+".cache", n.CacheFor, 0, maxCacheFor)
-	f.within(key+".timeout", n.Timeout, 100*time.Millisecond, maxIntrospectionTimeout)
-	if n.InFlight < 1 || n.InFlight > maxIntrospectionInFlight {
-		f.add(key+".in_flight", "must be between 1 and %d", maxIntrospectionInFlight)
 	}
 }
 
