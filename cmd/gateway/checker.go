@@ -142,6 +142,29 @@ func (c *checker) baseURL(key, value string) *url.URL {
 	return u
 }
 
+// protectedURL is baseURL of what is reached over TLS, or on this machine.
+func (c *checker) protectedURL(key, value string) *url.URL {
+	u := c.baseURL(key, value)
+	if !isProtected(u) {
+		c.add(key, "must be https, or on this machine")
+	}
+	return u
+}
+
+// protectedUnless is protectedURL where the operator can say that another layer protects it.
+func (c *checker) protectedUnless(plaintext bool, key, value string) *url.URL {
+	u := c.baseURL(key, value)
+	if !isProtected(u) && !plaintext {
+		c.add(key, "must be https, or on this machine; insecure_plaintext: true where another layer protects it")
+	}
+	return u
+}
+
+// isProtected reports whether nobody on the network sees what goes to a URL. Of one that is refused already nothing more is said.
+func isProtected(u *url.URL) bool {
+	return u == nil || u.Scheme == "https" || isLoopback(u.Hostname())
+}
+
 // listen checks host:port. An empty host means every interface.
 func (c *checker) listen(key, value string) (loopback bool) {
 	if !c.need(key, value) {

@@ -74,8 +74,9 @@ func (s *settings) followers(c *checker) {
 		} else if slices.Contains(names, f.Name) {
 			c.add(key+"name", "%s is used twice", f.Name)
 		}
-		if strings.HasPrefix(f.Name, "break-glass-") {
-			c.add(key+"name", "must not begin with break-glass-: these are the gateway's own")
+		own := slices.ContainsFunc(s.messages(), func(m message) bool { return m.name == f.Name })
+		if own || strings.HasPrefix(f.Name, "break-glass-") {
+			c.add(key+"name", "must not be that of a message of the gateway's own, nor begin with break-glass-: it would share the cursor")
 		}
 		names = append(names, f.Name)
 		if f.From != "" && f.From != "start" && f.From != "now" {
@@ -102,7 +103,7 @@ func (s *settings) followers(c *checker) {
 			expires: func(made *connection) time.Time { return shownUntil(made.tls) },
 		})
 		s.following = append(s.following, follow.Options{
-			Name: f.Name, Folder: filepath.Join(s.archiveFolder, "followers"), FromNow: f.From == "now", Batch: f.Batch,
+			Name: f.Name, Folder: filepath.Join(s.archiveFolder, cursorsFolder), FromNow: f.From == "now", Batch: f.Batch,
 			Destination: &renewed[connection]{files: files, make: func(made *connection) follow.Destination { return made.destination }},
 		})
 	}
@@ -212,10 +213,7 @@ func (s *settings) identify(c *checker, key string, f Follower) follow.Identify 
 	if !slices.Contains(followerKeys[f.Kind], "url") {
 		return nil
 	}
-	u := c.baseURL(key+"url", f.URL)
-	if u != nil && u.Scheme != "https" && !isLoopback(u.Hostname()) && !f.InsecurePlaintext {
-		c.add(key+"url", "must be https, or on this machine; insecure_plaintext: true where another layer protects it")
-	}
+	u := c.protectedUnless(f.InsecurePlaintext, key+"url", f.URL)
 	if !c.written(key + "oauth") {
 		return nil
 	}

@@ -61,6 +61,7 @@ func TestBadFollowers(t *testing.T) {
 		{"a kind that is none", "kind: fhir", "kind: smtp", "followers[0].kind", "nats or kafka"},
 		{"a name that is no name", "name: siem", "name: My SIEM", "followers[1].name", "lower-case"},
 		{"a name of the gateway's own", "name: siem", "name: break-glass-alert", "followers[1].name", "own"},
+		{"the name of its message of an erasure", "name: siem", "name: erasure-notice", "followers[1].name", "own"},
 		{"a name twice", "name: siem", "name: repository", "followers[1].name", "twice"},
 		{"a key of another kind", "format: json", "topic: x", "followers[1].topic", "no meaning with kind: syslog"},
 		{"an unknown key", "format: json", "colour: x", "followers[1].colour", "unknown key"},

@@ -61,9 +61,7 @@ func (s *settings) toSource(c *checker, what, key string, src Source, base *url.
 
 // tokens checks how tokens for a source or a follower are come by.
 func (s *settings) tokens(c *checker, what, key string, o OAuth) *credential.Tokens {
-	if u := c.baseURL(key+"token_url", o.TokenURL); u != nil && u.Scheme != "https" && !isLoopback(u.Hostname()) {
-		c.add(key+"token_url", "must be https, or on this machine: the token crosses the network")
-	}
+	c.protectedURL(key+"token_url", o.TokenURL)
 	c.need(key+"client_id", o.ClientID)
 	if (o.AssertionKeyFile == "") == (o.TLS.CertificateFile == "") {
 		c.add(key+"assertion_key_file", "needs exactly one of assertion_key_file and tls.certificate_file: who asks must be known")

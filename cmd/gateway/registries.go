@@ -72,10 +72,7 @@ func (s *settings) registries(c *checker) {
 				c.add(configs.Join(key+"roles", role), "the role must be system|code")
 			}
 		}
-		base := c.baseURL(key+"base_url", r.BaseURL)
-		if base != nil && base.Scheme != "https" && !isLoopback(base.Hostname()) && !r.InsecurePlaintext {
-			c.add(key+"base_url", "must be https, or on this machine; insecure_plaintext: true where another layer protects it")
-		}
+		base := c.protectedUnless(r.InsecurePlaintext, key+"base_url", r.BaseURL)
 		s.toRegistries = append(s.toRegistries, s.toSource(c, "registry:"+r.Name, key, Source{
 			CredentialFile: r.CredentialFile, TLS: r.TLS, OAuth: r.OAuth, Timeout: r.Timeout,
 		}, base))

@@ -16,7 +16,7 @@ import (
 // server checks where and how the gateway listens.
 func (s *settings) server(c *checker) {
 	cfg := s.config
-	if u := c.baseURL("public_url", cfg.PublicURL); u != nil && u.Scheme != "https" && !isLoopback(u.Hostname()) {
+	if !isProtected(c.baseURL("public_url", cfg.PublicURL)) {
 		c.add("public_url", "must be https: tokens and records travel over it")
 	}
 	loopback := c.listen("listen", cfg.Listen)

@@ -31,10 +31,7 @@ func (s *settings) sources(c *checker) {
 		if fhirVersions[src.FHIRVersion] == 0 {
 			c.add(key+"fhir_version", "must be R4 or STU3")
 		}
-		base := c.baseURL(key+"base_url", src.BaseURL)
-		if u := base; u != nil && u.Scheme != "https" && !isLoopback(u.Hostname()) && !src.InsecurePlaintext {
-			c.add(key+"base_url", "must be https, or on this machine; insecure_plaintext: true where another layer protects it")
-		}
+		base := c.protectedUnless(src.InsecurePlaintext, key+"base_url", src.BaseURL)
 		if c.need(key+"holder.organization", src.Holder.Organization) && !strings.Contains(src.Holder.Organization, ":") {
 			c.add(key+"holder.organization", "must be prefix:value, such as ura:00000001")
 		}
