@@ -287,6 +287,17 @@ func TestAccessEventsAreForThePatientOnly(t *testing.T) {
 	}
 }
 
+// events is how many access events patient A is shown for a query.
+func (w *world) events(query string) int {
+	w.t.Helper()
+	got := w.get("patient-a", "/gateway/AuditEvent"+query)
+	if got.status != 200 {
+		w.t.Fatalf("%s: got %d %s", query, got.status, got.body)
+	}
+	w.checkNothingLeaks(got, "patient-a")
+	return len(got.entries())
+}
+
 // TestDecisionsAndDisclosuresAreFound: to the patient who asks for them, an event is shown as the decision about it and as a disclosure.
 func TestDecisionsAndDisclosuresAreFound(t *testing.T) {
 	w := newWorld(t)
@@ -295,19 +306,10 @@ func TestDecisionsAndDisclosuresAreFound(t *testing.T) {
 		w.get("gp", searchA)
 		w.get("insurer", searchA)
 	}
-	count := func(query string) int {
-		t.Helper()
-		got := w.get("patient-a", "/gateway/AuditEvent"+query)
-		if got.status != 200 {
-			t.Fatalf("%s: got %d %s", query, got.status, got.body)
-		}
-		w.checkNothingLeaks(got, "patient-a")
-		return len(got.entries())
-	}
-	if got := count("?subtype=AuthZ-Consent&outcome=0"); got != 5 {
+	if got := w.events("?subtype=AuthZ-Consent&outcome=0"); got != 5 {
 		t.Errorf("got %d decisions on consent, want the five that permit", got)
 	}
-	if got := count("?type=110113&outcome=8"); got != 5 {
+	if got := w.events("?type=110113&outcome=8"); got != 5 {
 		t.Errorf("got %d decisions that refuse, want 5", got)
 	}
 	disclosed := w.get("patient-a", "/gateway/AuditEvent?subtype=disclose")
@@ -337,25 +339,16 @@ func TestAccessEventsAreSearchedAndPaged(t *testing.T) {
 		w.get("gp", searchA)
 		w.get("insurer", searchA)
 	}
-	count := func(query string) int {
-		t.Helper()
-		got := w.get("patient-a", "/gateway/AuditEvent"+query)
-		if got.status != 200 {
-			t.Fatalf("%s: got %d %s", query, got.status, got.body)
-		}
-		w.checkNothingLeaks(got, "patient-a")
-		return len(got.entries())
-	}
-	if got := count("?outcome=4"); got != 5 {
+	if got := w.events("?outcome=4"); got != 5 {
 		t.Errorf("got %d refusals, want 5", got)
 	}
-	if got := count("?outcome=0&subtype=search-type&date=ge2020"); got != 7 { // five searches and two looks
+	if got := w.events("?outcome=0&subtype=search-type&date=ge2020"); got != 7 { // five searches and two looks
 		t.Errorf("got %d permitted searches, want 7", got)
 	}
-	if got := count("?date=lt2020"); got != 0 {
+	if got := w.events("?date=lt2020"); got != 0 {
 		t.Errorf("got %d events of before there were any", got)
 	}
-	if got := count("?patient.identifier=http://fhir.nl/fhir/NamingSystem/bsn|" + bsnA); got != 14 {
+	if got := w.events("?patient.identifier=http://fhir.nl/fhir/NamingSystem/bsn|" + bsnA); got != 14 {
 		t.Errorf("got %d events where the patient names herself, want 14", got)
 	}
 	if got := w.get("patient-a", "/gateway/AuditEvent?patient.identifier=http://fhir.nl/fhir/NamingSystem/bsn|"+bsnB); got.status != 403 {

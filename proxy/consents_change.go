@@ -70,7 +70,7 @@ func (g *Gate) changeConsents(ctx context.Context, x *exchange, who *speaker, c 
 		return g.asItIs(ctx, x, who, c)
 	}
 	if err != nil {
-		return answer{}, g.unchanged(x, err)
+		return answer{}, g.notMade(x, err)
 	}
 	all := consentfhir.Of(st)
 	at := slices.IndexFunc(all, func(one consentfhir.Consent) bool { return one.Updated.Equal(st.Newest) && c.made(one) })
@@ -94,8 +94,8 @@ func (g *Gate) asItIs(ctx context.Context, x *exchange, who *speaker, c consentC
 	})
 }
 
-// unchanged is the answer to a change that was not made.
-func (g *Gate) unchanged(x *exchange, err error) *refusal {
+// notMade is the answer to a change that was not made.
+func (g *Gate) notMade(x *exchange, err error) *refusal {
 	switch {
 	case errors.Is(err, errNotHere):
 		reason := x.reason
@@ -176,20 +176,15 @@ func (g *Gate) createConsent(ctx context.Context, x *exchange, r *http.Request, 
 	if c.Records[0].Status != consent.StatusActive {
 		return answer{}, unacceptable(&consent.FieldError{Field: "status", Reason: "is not active"})
 	}
-	return g.putConsent(ctx, x, who, c.Records, reasonRecorded)
-}
-
-// putConsent puts records on file as one Consent.
-func (g *Gate) putConsent(ctx context.Context, x *exchange, who *speaker, records []consent.Record, reason policy.Reason) (answer, *refusal) {
 	id := g.parts.Consents.Store.NewRecordID(who.person)
 	return g.changeConsents(ctx, x, who, consentChange{
-		id: id, reason: reason, status: http.StatusCreated,
+		id: id, reason: reasonRecorded, status: http.StatusCreated,
 		apply: func(st *consent.Standing, _ *audit.Event) error {
-			fresh, err := g.fresh(who, id, records, nil, st.Newest)
+			fresh, err := g.fresh(who, id, c.Records, nil, st.Newest)
 			st.Records = append(st.Records, fresh...)
 			return err
 		},
-		made: func(c consentfhir.Consent) bool { return sameContent(c.Records, records) },
+		made: func(made consentfhir.Consent) bool { return sameContent(made.Records, c.Records) },
 	})
 }
 
