@@ -410,7 +410,7 @@ func (b *tokens) persons() {
 	b.claim("a patient whose BSN is a number", "bsn", 999991346, authn.ReasonClaim)
 	b.claim("a patient with two BSNs", "bsn", []any{testBSN, "999990019"}, authn.ReasonClaim)
 	b.claim("a patient with an authority and no representative", "authority", "parental", bad)
-	b.claim("a representative without an id", "user_kind", "proxy", bad)
+	b.add("a legal representative without an id", sign(goodHeader(), with(with(b.claims, "user_kind", "proxy"), "authority", "parental")), bad)
 	b.claim("a representative whose BSN fails the eleven-test", "representative", "123456789", bad)
 	b.claim("a patient's token with a provider's launch scope", "scope", "zorgsluis patient/Observation.rs", authn.ReasonScope)
 }

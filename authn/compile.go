@@ -22,6 +22,7 @@ type claimPaths struct {
 	client           claimPath
 	representative   identifierPath
 	authority        claimPath
+	pseudonym        claimPath
 	represents       identifierPath // the person in the claim represents
 	responsible      prefixedPath
 	authTime         claimPath
@@ -77,6 +78,7 @@ func compileClaims(i Issuer) (claimPaths, []*ConfigError) {
 		client:           parse("claims.client", c.Client),
 		representative:   identifier("claims.representative", c.Representative),
 		authority:        parse("claims.authority", c.Authority),
+		pseudonym:        parse("claims.pseudonym", c.Pseudonym),
 		represents:       identifier("claims.represents.person", c.Represents.Person),
 		responsible:      prefixedPath{parse("claims.responsible", c.Responsible.Path), c.Responsible.Prefix},
 		authTime:         parse("claims.auth_time", c.AuthTime),
@@ -98,7 +100,7 @@ func compileClaims(i Issuer) (claimPaths, []*ConfigError) {
 // reads reports whether any path starts at the top-level claim of this name.
 func (p *claimPaths) reads(name string) bool {
 	paths := []claimPath{p.assurance, p.person.path, p.organization.path, p.organizationType, p.agb, p.roles, p.practitioner.path,
-		p.relationship, p.purpose, p.name, p.client, p.representative.path, p.authority, p.represents.path, p.responsible.path,
+		p.relationship, p.purpose, p.name, p.client, p.representative.path, p.authority, p.pseudonym, p.represents.path, p.responsible.path,
 		p.person.typ, p.authTime, p.kind}
 	for _, identifier := range p.identifiers {
 		paths = append(paths, identifier.path)

@@ -97,6 +97,7 @@ type ClaimMap struct {
 	Client           string // default client_id
 	Representative   IdentifierClaim
 	Authority        string
+	Pseudonym        string // of a representative whom the patient chose; default: Representative where that is no number of persons, else sub
 	Represents       Represents
 	Responsible      PrefixedClaim // the professional under whose responsibility the caller works (mandate)
 	AuthTime         string        // default auth_time

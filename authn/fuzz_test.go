@@ -101,8 +101,11 @@ func FuzzClaims(f *testing.F) {
 		if (s.Kind == policy.KindPatient || s.Kind == policy.KindRepresentative) == (s.Person.Value == "") {
 			t.Error("patients have a person, and nobody else has")
 		}
-		if (s.Kind == policy.KindRepresentative) == (s.Representative == "") {
+		if (s.Kind == policy.KindRepresentative) == (s.Representative+s.Pseudonym == "") {
 			t.Error("representatives have an id, and nobody else has")
+		}
+		if s.Pseudonym != "" && (s.ID != s.Pseudonym || s.Representative != "" && strings.Contains(s.Pseudonym, s.Representative)) {
+			t.Error("a pseudonym is a number again, or not what a representative is known by")
 		}
 	})
 }

@@ -2,6 +2,7 @@ package authn
 
 import (
 	"slices"
+	"strings"
 
 	"zorgsluis/consent"
 	"zorgsluis/fhir"
@@ -27,10 +28,13 @@ func (r *claimReader) persons(i *issuer, s *policy.Subject) {
 	}
 	switch s.Kind {
 	case policy.KindRepresentative:
-		if !given {
+		s.Representative, s.RepresentativeSystem = by.Value, by.System
+		if !policy.IsLegal(s.Authority) {
+			s.Pseudonym = r.pseudonym(i, by, r.one("representative", representative.path))
+			s.ID = s.Pseudonym // sub may be the number
+		} else if !given {
 			r.refuse(ReasonPerson, "representative")
 		}
-		s.Representative, s.RepresentativeSystem = by.Value, by.System
 	case policy.KindPatient:
 	default:
 		if represents {
@@ -43,6 +47,33 @@ func (r *claimReader) persons(i *issuer, s *policy.Subject) {
 		r.refuse(ReasonPerson, "person") // nobody, or somebody who represents himself
 	}
 	s.Person = person
+}
+
+// pseudonym is what the issuer calls a representative who is no legal one, of whom the token may bring a number of a system for persons. One
+// that is the number again, or could be a BSN, refuses the token: such a number may not stand for who was chosen by a patient.
+func (r *claimReader) pseudonym(i *issuer, by fhir.Identifier, number string) string {
+	isNumber := slices.Contains(i.personSystems(), by.System)
+	name, _ := r.claims["sub"].(string)
+	switch {
+	case i.paths.pseudonym != nil:
+		name = r.one("pseudonym", i.paths.pseudonym)
+	case by.Value != "" && !isNumber:
+		name = by.Value
+	}
+	known, err := consent.Pseudonym(i.URL, name)
+	if err != nil || isNumber && (strings.Contains(name, number) || strings.Contains(name, by.Value)) {
+		r.refuse(ReasonPerson, "pseudonym")
+	}
+	return known.Value
+}
+
+// personSystems are the identifier systems by which tokens of the issuer name persons.
+func (i *issuer) personSystems() []string {
+	systems := []string{consent.SystemBSN, i.Claims.Person.System, i.Claims.Represents.Person.System}
+	for _, system := range i.IdentifierTypes {
+		systems = append(systems, system)
+	}
+	return slices.DeleteFunc(systems, func(system string) bool { return system == "" })
 }
 
 // checkRepresents looks at what is in the claim beside the person: where that person acts for another in turn, it is the last one whose

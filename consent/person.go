@@ -41,6 +41,18 @@ func NormalizePerson(id fhir.Identifier) (fhir.Identifier, error) {
 	return id, nil
 }
 
+// systemPseudonym is the system of pseudonyms, before the issuer's URL: no identifier system of persons begins so.
+const systemPseudonym = "urn:zorgsluis:pseudonym:"
+
+// Pseudonym is the identifier of somebody whom a patient chose to see the record, by what an issuer calls that person: no number of
+// persons. The error is ErrNotIdentifier, also for what could be a BSN.
+func Pseudonym(issuer, subject string) (fhir.Identifier, error) {
+	if _, number := normalizeBSN(subject); number {
+		return fhir.Identifier{}, ErrNotIdentifier
+	}
+	return NormalizePerson(fhir.Identifier{System: systemPseudonym + issuer, Value: subject})
+}
+
 // normalizeBSN applies the eleven-test: weights 9 to 2 and -1, the sum divisible by 11, not all zero (domain.md §3.5).
 func normalizeBSN(s string) (string, bool) {
 	s = strings.TrimPrefix(s, sectoralBSN)

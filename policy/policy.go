@@ -113,10 +113,14 @@ type Subject struct {
 	Channel      Channel
 
 	Person               fhir.Identifier // patient and representative: whose record the token is for
+	Authority            string          // representative: parental, guardian, curator, mentor, written
 	Representative       string          // representative: own id
 	RepresentativeSystem string          // identifier system of it; "" where it has none
-	Authority            string          // representative: parental, guardian, curator, mentor, written
-	Responsible          string          // "uzi:…": the professional under whose responsibility the caller works; empty without a mandate
+	// Pseudonym is what the issuer calls a representative who is no legal one (IsLegal): only this stands for that person in keys and events.
+	// Representative, where the token brings one, may be a number that is nobody's business (Wabvpz art. 4(2); UAVG 46): it is compared with
+	// what is on file, and neither kept, hashed nor told.
+	Pseudonym   string
+	Responsible string // "uzi:…": the professional under whose responsibility the caller works; empty without a mandate
 
 	AuthenticatedAt time.Time // auth_time, zero when absent
 	Expires         time.Time // exp

@@ -226,7 +226,7 @@ func (g *Gate) entitled(ctx context.Context, x *exchange, who *speaker) (func(co
 		}
 		who.along, who.silent = false, false
 		for _, born := range m.births {
-			d, along := g.parts.Policy.Speaks(policy.Input{At: at, Request: request, Patient: policy.Patient{
+			d, along := g.parts.Policy.Speaks(policy.Input{At: at, Request: x.asBlocked(request, st.Flags), Patient: policy.Patient{
 				Key: who.key, BirthDate: born, Deceased: m.deceased, Flags: st.Flags,
 			}})
 			if !d.Permit {

@@ -31,7 +31,7 @@ type exchange struct {
 
 	subject       policy.Subject
 	authenticated bool
-	acting        consent.PersonKey // who represents, where the token says it by a number of a person
+	acting        consent.PersonKey // who represents
 	purpose       policy.PurposeOfUse
 
 	person consent.PersonKey // whose record, once known

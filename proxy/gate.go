@@ -309,9 +309,7 @@ func (g *Gate) authenticate(ctx context.Context, x *exchange, r *http.Request) *
 		return &refusal{cause: causeUnavailable, reason: "keys-unavailable", err: err}
 	}
 	x.subject, x.authenticated = subject, true
-	if subject.Kind == policy.KindRepresentative && subject.RepresentativeSystem != "" {
-		x.acting = g.parts.Standings.Key(fhir.Identifier{System: subject.RepresentativeSystem, Value: subject.Representative})
-	}
+	x.acting = g.representative(subject)
 	return nil
 }
 

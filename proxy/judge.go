@@ -44,7 +44,7 @@ func (g *Gate) judge(ctx context.Context, x *exchange, req policy.Request, m *ma
 		return nil, refuse(causeUnavailable, "store-other-person")
 	}
 	j := &judge{
-		policy: g.parts.Policy, request: req, person: m, flags: standing.Flags, records: standing.Records,
+		policy: g.parts.Policy, request: x.asBlocked(req, standing.Flags), person: m, flags: standing.Flags, records: standing.Records,
 		generation: standing.Generation, at: now, expires: x.subject.Expires,
 	}
 	if standing.Newest.After(j.at) {

@@ -253,6 +253,11 @@ func (s *settings) warnings() []string {
 			warnings = append(warnings, "channel "+name+": consent is implied, so that silence permits")
 		}
 	}
+	for _, issuer := range s.config.Issuers {
+		if issuer.Claims.Represents.Claim != "" && issuer.Claims.Person.Path == "sub" && issuer.Claims.Pseudonym == "" {
+			warnings = append(warnings, "issuer "+issuer.URL+": sub is a number of a person, and claims.pseudonym is missing: who is no legal representative is refused")
+		}
+	}
 	if len(s.config.Policy.EmergencyCategories) > 0 && s.alert == nil {
 		warnings = append(warnings, "break_glass.alert is missing: nobody is told at once that an emergency was declared")
 	}

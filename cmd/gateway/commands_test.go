@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -184,6 +185,27 @@ func TestPersonCommand(t *testing.T) {
 	if got := o.list().Flags; len(got.RepresentativesBlocked) != 0 {
 		t.Errorf("got flags %+v, want no blocked representative", got)
 	}
+	// Whom the patient chose is named by issuer and subject, or by the key of both; on file is the key.
+	s, err := loadSettings(o.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	anja := s.config.Issuers[0].URL + "|anja|1"
+	o.must(testBSN+"\n"+anja+"\n", "person", "set", "--block-representative")
+	blocked := o.list().Flags.RepresentativesBlocked
+	if len(blocked) != 1 || len(blocked[0]) != 64 || strings.Trim(blocked[0], "0123456789abcdef") != "" {
+		t.Fatalf("got %q, want one key", blocked)
+	}
+	o.must(testBSN+"\n"+blocked[0]+"\n", "person", "set", "--block-representative")
+	if again := o.list().Flags.RepresentativesBlocked; !slices.Equal(again, blocked) {
+		t.Errorf("by the key: got %q, want the same, %q", again, blocked)
+	}
+	o.must(testBSN+"\n"+anja+"\n", "person", "set", "--unblock-representative")
+	if left := o.list().Flags.RepresentativesBlocked; len(left) != 0 {
+		t.Errorf("got %q, want no blocked representative", left)
+	}
+	o.fails(exitUsage, "issuer that is configured", testBSN+"\nhttps://elsewhere.example|anja\n", "person", "set", "--block-representative")
+	o.fails(exitUsage, "no citizen service number", testBSN+"\n"+s.config.Issuers[0].URL+"|"+otherBSN+"\n", "person", "set", "--block-representative")
 	o.fails(exitUsage, "at least one flag", testBSN, "person", "set")
 	o.fails(exitUsage, "representative", testBSN+"\n", "person", "set", "--block-representative")
 	o.fails(exitUsage, "withheld_from_patient", testBSN, "person", "set", "--withhold", "Everything")

@@ -66,6 +66,7 @@ type Claims struct {
 	Client           string            `yaml:"client"`
 	Representative   IdentifierClaim   `yaml:"representative"`
 	Authority        string            `yaml:"authority"`
+	Pseudonym        string            `yaml:"pseudonym"`
 	Represents       Represents        `yaml:"represents"`
 	Responsible      PrefixedClaim     `yaml:"responsible"`
 	AuthTime         string            `yaml:"auth_time"`
@@ -205,6 +206,7 @@ func (m Claims) resolve() authn.ClaimMap {
 		Client:           m.Client,
 		Representative:   authn.IdentifierClaim(m.Representative),
 		Authority:        m.Authority,
+		Pseudonym:        m.Pseudonym,
 		Represents: authn.Represents{
 			Claim: m.Represents.Claim, Person: authn.IdentifierClaim(m.Represents.Person),
 			Otherwise: m.Represents.Otherwise, Authorities: m.Represents.Authorities,

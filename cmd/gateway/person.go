@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"zorgsluis/audit"
 	"zorgsluis/consent"
@@ -21,7 +22,7 @@ type personSetCommand struct {
 	configured
 	changing
 	Incapacitated         *bool    `negatable:"" help:"The person cannot decide about consent; --no-incapacitated takes it back."`
-	BlockRepresentative   bool     `xor:"representative" help:"Access by the representative whose id is on the second line of standard input is not good care (WGBO 457)."`
+	BlockRepresentative   bool     `xor:"representative" help:"Access by the representative on the second line of standard input is not good care (WGBO 457): the key that events show, issuer|subject of somebody whom the patient chose, or the number of a legal representative."`
 	UnblockRepresentative bool     `xor:"representative" help:"Takes that back."`
 	Withhold              []string `placeholder:"CATEGORY" help:"Data categories that are kept from the patient for now (therapeutic exception, WGBO 448)."`
 	NoLongerWithhold      []string `placeholder:"CATEGORY" help:"Takes that back."`
@@ -42,6 +43,10 @@ func (p *personSetCommand) Run(env *environment) error {
 		return usage(errors.New("person set: name at least one flag"))
 	}
 	return withStore(env, p.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+		representative, err := s.nameOfRepresentative(representative, store.Key)
+		if err != nil {
+			return err
+		}
 		request := p.request(env)
 		standing, err := store.Change(ctx, audit.Change{
 			Request: request, Person: person, IfGeneration: p.IfGeneration,
@@ -68,6 +73,20 @@ func (p *personSetCommand) representative(in *bufio.Reader) (string, error) {
 		return "", usage(fmt.Errorf("representative: %w", err))
 	}
 	return id, nil
+}
+
+// nameOfRepresentative is how flags name a representative: by the key that stands for issuer|subject, else by what was given, which is a key or
+// what tokens bring.
+func (s *settings) nameOfRepresentative(given string, key func(fhir.Identifier) consent.PersonKey) (string, error) {
+	issuer, subject, pair := strings.Cut(given, "|")
+	if !pair || !strings.Contains(issuer, "://") {
+		return given, nil
+	}
+	pseudonym, err := consent.Pseudonym(issuer, subject)
+	if err != nil || !slices.ContainsFunc(s.config.Issuers, func(i Issuer) bool { return i.URL == issuer }) {
+		return "", usage(errors.New("representative: is not issuer|subject of an issuer that is configured, with a subject that is no citizen service number"))
+	}
+	return string(key(pseudonym)), nil
 }
 
 // apply edits the flags. It may run more than once.

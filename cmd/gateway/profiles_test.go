@@ -198,7 +198,7 @@ func known(s policy.Subject) string {
 		policy.KindOther: "other", policy.KindPatient: "patient", policy.KindRepresentative: "representative", policy.KindProvider: "provider",
 	}
 	facts := []string{kinds[s.Kind], s.Assurance.String()}
-	for _, fact := range []string{s.Person.Value, s.Representative, s.RepresentativeSystem, s.Authority, s.Organization, s.Practitioner, strings.Join(s.Roles, "+")} {
+	for _, fact := range []string{s.Person.Value, s.Pseudonym, s.Representative, s.RepresentativeSystem, s.Authority, s.Organization, s.Practitioner, strings.Join(s.Roles, "+")} {
 		if fact != "" {
 			facts = append(facts, fact)
 		}
@@ -213,8 +213,8 @@ func TestProfiles(t *testing.T) {
 	const (
 		substantial = `"acr": "http://eidas.europa.eu/LoA/substantial", `
 		bsn         = `"sub_id_type": "urn:nl-eid-gdi:1.0:id:BSN"`
-		machtigen   = "    profile: nl-gov-oidc\n    claims: { represents: { claim: represents, person: { path: represents.sub, type: represents.sub_id_type }, otherwise: written } }"
-		authorities = "    profile: nl-gov-oidc\n    claims: { authority: grond, represents: { claim: represents, person: { path: represents.sub, type: represents.sub_id_type }, authorities: { ouderlijk-gezag: parental } } }"
+		machtigen   = "    profile: nl-gov-oidc\n    claims: { represents: { claim: represents, person: { path: represents.sub, type: represents.sub_id_type }, otherwise: written }, pseudonym: alias }"
+		authorities = "    profile: nl-gov-oidc\n    claims: { authority: grond, represents: { claim: represents, person: { path: represents.sub, type: represents.sub_id_type }, authorities: { ouderlijk-gezag: parental } }, pseudonym: alias }"
 		foreign     = "    profile: nl-gov-oidc\n    persons_file: persons\n    identifier_types: { \"urn:nl-eid-gdi:1.0:id:BSN\": \"http://fhir.nl/fhir/NamingSystem/bsn\", eidas: \"urn:eidas:person-identifier\" }"
 		introspect  = "    introspection: { client_id: gateway, secret_file: secret }"
 		bsnSystem   = "http://fhir.nl/fhir/NamingSystem/bsn"
@@ -233,12 +233,17 @@ func TestProfiles(t *testing.T) {
 		{
 			"NL GOV: somebody who represents, of whom nobody says by which right", "    profile: nl-gov-oidc", "",
 			`{` + substantial + bsn + `, "sub": "999990019", "represents": {` + bsn + `, "sub": "999991346"}}`,
-			"representative substantial 999991346 999990019 " + bsnSystem, "",
+			"", authn.ReasonPerson,
 		},
 		{
 			"NL GOV: an issuer that knows but one kind of authority", machtigen, "",
+			`{` + substantial + bsn + `, "sub": "999990019", "alias": "a-1", "represents": {` + bsn + `, "sub": "999991346"}}`,
+			"representative substantial 999991346 a-1 999990019 " + bsnSystem + " written", "",
+		},
+		{
+			"NL GOV: whom the patient chose, by nothing but a BSN", machtigen, "",
 			`{` + substantial + bsn + `, "sub": "999990019", "represents": {` + bsn + `, "sub": "999991346"}}`,
-			"representative substantial 999991346 999990019 " + bsnSystem + " written", "",
+			"", authn.ReasonPerson,
 		},
 		{
 			"NL GOV: an authority in words of the issuer", authorities, "",
@@ -247,8 +252,8 @@ func TestProfiles(t *testing.T) {
 		},
 		{
 			"NL GOV: an authority in words that are not mapped", authorities, "",
-			`{` + substantial + bsn + `, "sub": "999990019", "grond": "written", "represents": {` + bsn + `, "sub": "999991346"}}`,
-			"representative substantial 999991346 999990019 " + bsnSystem, "",
+			`{` + substantial + bsn + `, "sub": "999990019", "alias": "a-1", "grond": "written", "represents": {` + bsn + `, "sub": "999991346"}}`,
+			"representative substantial 999991346 a-1 999990019 " + bsnSystem, "",
 		},
 		{
 			"NL GOV: who is represented acts for another", machtigen, "",
@@ -389,5 +394,20 @@ func TestAProfileFillsInWhatIsNotWritten(t *testing.T) {
 	Issuer{Profile: "digid"}.withProfile(c, "issuers[0].profile")
 	if len(c.problems) != 1 || !strings.Contains(c.problems[0].Error(), "dezi, keycloak, max, nl-gov-oidc, nuts") {
 		t.Errorf("problems %v, want one that names the profiles", c.problems)
+	}
+}
+
+// TestCheckWarnsOfNumbersAsPseudonyms: an issuer whose sub is a number knows nobody whom a patient chose by anything else, unless it is said where.
+func TestCheckWarnsOfNumbersAsPseudonyms(t *testing.T) {
+	const warning = "claims.pseudonym is missing"
+	s := &settings{config: defaults()}
+	s.config.Issuers = []Issuer{{URL: "https://login.example", Profile: "nl-gov-oidc"}}
+	s.profiles(&checker{})
+	if got := strings.Join(s.warnings(), "\n"); !strings.Contains(got, "issuer https://login.example") || !strings.Contains(got, warning) {
+		t.Errorf("got %q, want a warning of the issuer", got)
+	}
+	s.config.Issuers[0].Claims.Pseudonym = "alias"
+	if got := strings.Join(s.warnings(), "\n"); strings.Contains(got, warning) {
+		t.Errorf("got %q, want no warning where it is said", got)
 	}
 }

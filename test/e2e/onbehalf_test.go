@@ -42,6 +42,7 @@ const nlGov = `    profile: nl-gov-oidc
     identifier_types: { "` + bsnType + `": "` + demo.SystemBSN + `", eidas: "urn:eidas:person-identifier" }
     claims:
       authority: grond
+      pseudonym: alias
       represents:
         claim: represents
         person: { path: represents.sub, type: represents.sub_id_type }
@@ -78,7 +79,19 @@ func says(t testing.TB, sub string, more m) string {
 func own(t testing.TB, person demo.Person) string { return says(t, person.BSN, nil) }
 
 func onBehalf(t testing.TB, by, of demo.Person, right string) string {
-	return says(t, by.BSN, m{"grond": right, "represents": m{"sub": of.BSN, "sub_id_type": bsnType}})
+	return says(t, by.BSN, m{"grond": right, "alias": alias(by), "represents": m{"sub": of.BSN, "sub_id_type": bsnType}})
+}
+
+// alias is what the issuer calls somebody whose number is nobody's business, and chosen the key that stands for whom a patient chose.
+func alias(p demo.Person) string { return "alias-of-" + string(p.PatientID) }
+
+func (w *world) chosen(t testing.TB, p demo.Person) consent.PersonKey {
+	t.Helper()
+	id, err := consent.Pseudonym(w.issuer.URL(), alias(p))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w.store.Key(id)
 }
 
 func (q question) as(token string) question {
@@ -111,11 +124,11 @@ func TestRepresentatives(t *testing.T) {
 	r := g.ask(demo.Caller{}, conditions.as(onBehalf(t, milan, karena, "machtiging")))
 	r.wantRecordOf(t, karena, "Milan, for Karena")
 	e := w.wantEvent(r, audit.OutcomePermit, "ok-representative")
-	if e.Person != key(karena) || e.Actor.Kind != "representative" || e.Actor.Representative != key(milan) || e.Actor.Authority != "written" || e.Actor.Subject+e.Actor.Name != "" {
-		t.Errorf("the event is about %s by %+v, want Karena's record, and Milan by the key only", e.Person, e.Actor)
+	if e.Person != key(karena) || e.Actor.Kind != "representative" || e.Actor.Representative != w.chosen(t, milan) || e.Actor.Authority != "written" || e.Actor.Subject+e.Actor.Name != "" {
+		t.Errorf("the event is about %s by %+v, want Karena's record, and Milan by his pseudonym only", e.Person, e.Actor)
 	}
 	view := g.ask(demo.Caller{}, get("/gateway/AuditEvent").as(own(t, karena))).wantStatus(t, http.StatusOK, "Karena's view")
-	if !agentIs(t, view, r.id, string(key(milan))) {
+	if !agentIs(t, view, r.id, string(w.chosen(t, milan))) {
 		t.Error("Karena's view does not show who asked for her")
 	}
 	g.ask(demo.Caller{}, conditions.as(own(t, milan))).wantRecordOf(t, milan, "Milan, for himself, after he asked for her")
@@ -126,7 +139,10 @@ func TestRepresentatives(t *testing.T) {
 		t.Errorf("the event is about %s by %+v, want the child's record and the parent", e.Person, e.Actor)
 	}
 
-	represents := func(of m) m { return m{"grond": "machtiging", "represents": of} }
+	represents := func(of m) m { return m{"grond": "machtiging", "alias": alias(milan), "represents": of} }
+	without := func(right string) string {
+		return says(t, milan.BSN, m{"grond": right, "represents": m{"sub": karena.BSN, "sub_id_type": bsnType}})
+	}
 	must(t, karena.BSN+"\n"+johanna.BSN+"\n", "person", "set", "--config", file, "--block-representative")
 	for _, tt := range []struct {
 		name, token string
@@ -136,7 +152,9 @@ func TestRepresentatives(t *testing.T) {
 	}{
 		{"the representative's own record under that token", onBehalf(t, milan, karena, "machtiging"), searchID("Condition", milan), 403, "patient-mismatch"},
 		{"a third person's record", onBehalf(t, milan, karena, "machtiging"), searchID("Condition", johanna), 403, "patient-mismatch"},
-		{"no right is named", says(t, milan.BSN, m{"represents": m{"sub": karena.BSN, "sub_id_type": bsnType}}), conditions, 403, "representative-not-authorised"},
+		{"no right is named", says(t, milan.BSN, m{"alias": alias(milan), "represents": m{"sub": karena.BSN, "sub_id_type": bsnType}}), conditions, 403, "representative-not-authorised"},
+		{"somebody whom a patient chose, by nothing but a BSN", without("machtiging"), conditions, 401, "token-person"},
+		{"a right that nobody mapped, by nothing but a BSN", without("written"), conditions, 401, "token-person"},
 		{"a right that nobody mapped", onBehalf(t, milan, karena, "written"), conditions, 403, "representative-not-authorised"},
 		{"a parent of an adult", onBehalf(t, milan, karena, "ouderlijk-gezag"), conditions, 403, "representative-not-authorised"},
 		{"somebody whom a child of seven authorised", onBehalf(t, milan, child, "machtiging"), conditions, 403, "representative-not-authorised"},
@@ -150,7 +168,7 @@ func TestRepresentatives(t *testing.T) {
 		{"a list of persons is represented", says(t, milan.BSN, represents(m{"sub": []string{karena.BSN, johanna.BSN}, "sub_id_type": bsnType})), conditions, 401, "token-claim"},
 		{"a right and nobody who is represented", says(t, milan.BSN, m{"grond": "machtiging"}), conditions, 401, "token-person"},
 		{"an actor of the token exchange beside it", says(t, milan.BSN, m{"act": m{"sub": "x"}, "represents": m{"sub": karena.BSN, "sub_id_type": bsnType}}), conditions, 401, "token-claim-unprocessed"},
-		{"a level that is too low", says(t, milan.BSN, m{"acr": "http://eidas.europa.eu/LoA/low", "grond": "machtiging", "represents": m{"sub": karena.BSN, "sub_id_type": bsnType}}), conditions, 401, "insufficient-assurance"},
+		{"a level that is too low", says(t, milan.BSN, m{"acr": "http://eidas.europa.eu/LoA/low", "grond": "machtiging", "alias": alias(milan), "represents": m{"sub": karena.BSN, "sub_id_type": bsnType}}), conditions, 401, "insufficient-assurance"},
 	} {
 		w.source.Reset()
 		r := g.ask(demo.Caller{}, tt.ask.as(tt.token)).wantStatus(t, tt.status, tt.name)
@@ -239,7 +257,7 @@ func TestNobodyCrossesOnBehalfOfAnother(t *testing.T) {
 	for i, r := range replies {
 		a, reason, representative := all[i%len(all)], "ok-self", consent.PersonKey("")
 		if a.by != a.of {
-			reason, representative = "ok-representative", w.store.Key(a.by.Identifier())
+			reason, representative = "ok-representative", w.chosen(t, a.by)
 		}
 		if e := w.wantEvent(r, audit.OutcomePermit, reason); e.Person != w.store.Key(a.of.Identifier()) || e.Actor.Representative != representative {
 			t.Errorf("%s for %s: the event is about %s by %s", a.by.Name, a.of.Name, e.Person, e.Actor.Representative)
@@ -268,12 +286,12 @@ func TestForeignPersons(t *testing.T) {
 	if e := w.wantEvent(r, audit.OutcomePermit, "ok-self"); e.Person != w.store.Key(johanna.Identifier()) {
 		t.Errorf("the event is about %s, want Johanna", e.Person)
 	}
-	represented := foreign(foreigner, m{"grond": "machtiging", "represents": m{"sub": karena.BSN, "sub_id_type": bsnType}})
+	represented := foreign(foreigner, m{"grond": "machtiging", "alias": alias(johanna), "represents": m{"sub": karena.BSN, "sub_id_type": bsnType}})
 	r = g.ask(demo.Caller{}, record.as(represented)).wantStatus(t, http.StatusOK, "who represents somebody")
 	if got := r.entries(); !slices.Equal(got, []string{"Patient/" + string(karena.PatientID)}) {
 		t.Errorf("got %v, want Karena", got)
 	}
-	if e := w.wantEvent(r, audit.OutcomePermit, "ok-representative"); e.Person != w.store.Key(karena.Identifier()) || e.Actor.Representative != w.store.Key(johanna.Identifier()) {
+	if e := w.wantEvent(r, audit.OutcomePermit, "ok-representative"); e.Person != w.store.Key(karena.Identifier()) || e.Actor.Representative != w.chosen(t, johanna) {
 		t.Errorf("the event is about %s by %s, want Karena by Johanna", e.Person, e.Actor.Representative)
 	}
 	for _, tt := range []struct {

@@ -1,0 +1,45 @@
+package proxy
+
+import (
+	"slices"
+
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
+	"zorgsluis/policy"
+)
+
+// representative is the key of who represents a patient, as events and blocks have it: of a legal representative that of the number, of
+// anybody else that of the issuer's pseudonym. It is empty where the token brings neither.
+func (g *Gate) representative(s policy.Subject) consent.PersonKey {
+	if s.Kind != policy.KindRepresentative {
+		return ""
+	}
+	if policy.IsLegal(s.Authority) {
+		if s.RepresentativeSystem == "" {
+			return ""
+		}
+		return g.parts.Standings.Key(fhir.Identifier{System: s.RepresentativeSystem, Value: s.Representative})
+	}
+	pseudonym, err := consent.Pseudonym(s.Issuer, s.Pseudonym)
+	if err != nil {
+		return ""
+	}
+	return g.parts.Standings.Key(pseudonym)
+}
+
+// asBlocked asks about a representative by the name under which a person's flags block him, where they do: the key, or what the token brings
+// and was blocked by before there were keys. Who is known by a pseudonym, and of whom the token brings no more, could be anybody who is blocked
+// by a number: then he is.
+func (x *exchange) asBlocked(request policy.Request, flags consent.Flags) policy.Request {
+	blocked := flags.RepresentativesBlocked
+	if x.subject.Kind != policy.KindRepresentative || slices.Contains(blocked, request.Actor.Representative) {
+		return request
+	}
+	isNumber := func(name string) bool { return !isPersonKey(name) }
+	if at := slices.Index(blocked, string(x.acting)); at >= 0 {
+		request.Actor.Representative = blocked[at]
+	} else if at = slices.IndexFunc(blocked, isNumber); at >= 0 && request.Actor.Representative == "" {
+		request.Actor.Representative = blocked[at]
+	}
+	return request
+}
