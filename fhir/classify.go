@@ -60,13 +60,15 @@ type Classifier struct {
 	never        categorySet // what hides a resource from everybody; empty where no code does
 	types        map[string]*typeCategories
 	sensitive    map[string]*sensitiveSystem
-	lengths      [256]bool // of the names of sensitive systems: most codings are told by it
+	lengths      [256]bool      // of the names of sensitive systems: most codings are told by it
+	added        []DataCategory // AddedCategories
 }
 
 // typeCategories are the rules of one type.
 type typeCategories struct {
 	bare  categorySet
 	coded map[elementCode]categorySet
+	all   []DataCategory // TypeCategories
 	// byText holds the same by code alone: one short text is hashed sooner than three.
 	byText map[string][]codedRule
 	// byCategory and byCode say whether any rule reads that element: then its shape has to be right.
@@ -131,7 +133,40 @@ func NewClassifier(v Version, rules []CategoryRule, sensitive []SensitiveCode) (
 	for _, s := range sensitive {
 		c.addSensitive(s)
 	}
+	for _, t := range c.types {
+		t.all = c.appendNames(nil, c.possible(t))
+	}
+	c.added = c.appendNames(nil, c.addable())
 	return c, nil
+}
+
+// possible is what the rules of a type can give to a resource.
+func (c *Classifier) possible(t *typeCategories) categorySet {
+	all := t.bare
+	if all.empty() {
+		all = c.unclassified
+	}
+	for _, s := range t.coded {
+		all.union(&s)
+	}
+	return all
+}
+
+// addable is what a code or a label can add to a resource of any type.
+func (c *Classifier) addable() categorySet {
+	all := c.restricted
+	for _, system := range c.sensitive {
+		for _, s := range system.exact {
+			all.union(&s)
+		}
+		for _, p := range system.prefixes {
+			all.union(&p.categories)
+		}
+	}
+	for i := range all {
+		all[i] &^= c.never[i]
+	}
+	return all
 }
 
 func (r CategoryRule) check(v Version) error {
@@ -201,42 +236,21 @@ func (c *Classifier) addSensitive(s SensitiveCode) {
 }
 
 // TypeCategories lists the data categories that a resource of the type can fall in by its type, category and code, sorted.
-// Sensitive codes and labels can add others to any resource.
+// Sensitive codes and labels can add others to any resource. Nobody may change the list.
 func (c *Classifier) TypeCategories(typ string) []DataCategory {
 	t := c.types[typ]
 	if t == nil {
 		return []DataCategory{Unclassified}
 	}
-	all := t.bare
-	if all.empty() {
-		all = c.unclassified
-	}
-	for _, s := range t.coded {
-		all.union(&s)
-	}
-	return c.appendNames(nil, all)
+	return t.all
 }
 
 // HidesSome reports whether there are codes that hide a resource from everybody: then nobody may see all that a type can hold.
 func (c *Classifier) HidesSome() bool { return !c.never.empty() }
 
 // AddedCategories lists the data categories that a code or a label can add to a resource of any type, sorted. NeverDisclosed is not
-// among them: what holds such a code is not released at all.
-func (c *Classifier) AddedCategories() []DataCategory {
-	all := c.restricted
-	for _, system := range c.sensitive {
-		for _, s := range system.exact {
-			all.union(&s)
-		}
-		for _, p := range system.prefixes {
-			all.union(&p.categories)
-		}
-	}
-	for i := range all {
-		all[i] &^= c.never[i]
-	}
-	return c.appendNames(nil, all)
-}
+// among them: what holds such a code is not released at all. Nobody may change the list.
+func (c *Classifier) AddedCategories() []DataCategory { return c.added }
 
 // appendNames appends the categories of a set in order.
 func (c *Classifier) appendNames(dst []DataCategory, s categorySet) []DataCategory {

@@ -272,17 +272,21 @@ func appendDecoded(dst, raw []byte) []byte {
 func appendString[S string | []byte](dst []byte, s S) []byte {
 	const digits = "0123456789abcdef"
 	dst = append(dst, '"')
+	done := 0
 	for i := range len(s) {
-		switch c := s[i]; {
-		case c == '"' || c == '\\':
-			dst = append(dst, '\\', c)
-		case c < 0x20:
-			dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
-		default:
-			dst = append(dst, c)
+		c := s[i]
+		if c >= 0x20 && c != '"' && c != '\\' {
+			continue
 		}
+		dst = append(dst, s[done:i]...)
+		done = i + 1
+		if c < 0x20 {
+			dst = append(dst, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
+			continue
+		}
+		dst = append(dst, '\\', c)
 	}
-	return append(dst, '"')
+	return append(append(dst, s[done:]...), '"')
 }
 
 // number reads the number at i; its text is kept as it is (JS-9).

@@ -29,7 +29,14 @@ type judge struct {
 	at          time.Time
 	declaration *consent.Declaration // the caller's own, in force at `at`; nil when there is none
 	expires     time.Time            // of the token
-	verdicts    []verdict            // one for each category that was asked: few
+	verdicts    []*verdict           // one for each category that was asked: few
+	displays    []display            // one for each type that was asked
+}
+
+// display says whether the display text of references into a type may stay.
+type display struct {
+	typ  string
+	stay bool
 }
 
 // judge reads the standing and prepares the decision on it.
@@ -73,16 +80,16 @@ func mayUseDeclaration(r policy.Request) bool {
 var liftable = []policy.Reason{policy.ReasonNoConsent, policy.ReasonConsentRefused, policy.ReasonNoTreatmentRelation, policy.ReasonNotForRole}
 
 // decide gives the verdict for one data category: the normal decision first, and under a declaration once more as ETREAT.
-func (j *judge) decide(category fhir.DataCategory) verdict {
-	for i := range j.verdicts {
-		if j.verdicts[i].category == category {
-			return j.verdicts[i]
+func (j *judge) decide(category fhir.DataCategory) *verdict {
+	for _, v := range j.verdicts {
+		if v.category == category {
+			return v
 		}
 	}
-	v := verdict{Decision: j.ask(category, j.request.Purpose, nil), category: category}
+	v := &verdict{Decision: j.ask(category, j.request.Purpose, nil), category: category}
 	if !v.Permit && j.declaration != nil && slices.Contains(liftable, v.Reason) {
 		emergency := &policy.Emergency{Reason: j.declaration.Reason, ConsentImpossible: j.declaration.ConsentImpossible}
-		v = verdict{Decision: j.ask(category, policy.PurposeEmergency, emergency), category: category, emergency: true}
+		v = &verdict{Decision: j.ask(category, policy.PurposeEmergency, emergency), category: category, emergency: true}
 	}
 	j.verdicts = append(j.verdicts, v)
 	return v
@@ -120,18 +127,16 @@ func (j *judge) all(categories []fhir.DataCategory) bool {
 }
 
 // first gives a permitting verdict among categories, else the first denial.
-func (j *judge) first(categories []fhir.DataCategory) verdict {
-	var denial verdict
-	for i, category := range categories {
-		v := j.decide(category)
-		if v.Permit {
+func (j *judge) first(categories []fhir.DataCategory) *verdict {
+	for _, category := range categories {
+		if v := j.decide(category); v.Permit {
 			return v
 		}
-		if i == 0 {
-			denial = v
-		}
 	}
-	return denial
+	if len(categories) > 0 {
+		return j.decide(categories[0])
+	}
+	return &verdict{}
 }
 
 // notAfter is the instant from which the decision might be another one (design.md, step 8).

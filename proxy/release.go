@@ -74,7 +74,7 @@ func (x *exchange) forget() {
 }
 
 // use notes a verdict that the answer rests on.
-func (x *exchange) use(j *judge, v verdict) {
+func (x *exchange) use(j *judge, v *verdict) {
 	x.records = append(x.records, v.Records...)
 	x.obligations = append(x.obligations, v.Obligations...)
 	if v.emergency {
@@ -133,27 +133,33 @@ func (j *judge) permitsShared(r *fhir.Resource) bool {
 // permitted (leaks.md RF-13, RF-14), and everything that a code or a label can add to it; for nobody, where some codes are never
 // disclosed. What is shared has no category of its own and holds no such codes, but for a Medication, whose name says what its code
 // says (CA-6).
-func (g *Gate) display(x *exchange, j *judge) func(string) bool {
-	classifier := x.source.Classifier
-	restricted := classifier.HidesSome() || !j.all(classifier.AddedCategories())
-	return func(typ string) bool {
-		switch shared := fhir.ClassOf(x.source.Version, typ) == fhir.ClassShared; {
-		case typ == "Medication":
-			return !restricted
-		case shared:
-			return true
-		case typ == "Patient": // a name, and no code
-			return j.all(classifier.TypeCategories(typ))
+func (j *judge) display(s *Source, typ string) bool {
+	for _, d := range j.displays {
+		if d.typ == typ {
+			return d.stay
 		}
-		return !restricted && j.all(classifier.TypeCategories(typ))
 	}
+	d := display{typ: typ}
+	added := func() bool { return !s.Classifier.HidesSome() && j.all(s.Classifier.AddedCategories()) }
+	switch shared := fhir.ClassOf(s.Version, typ) == fhir.ClassShared; {
+	case typ == "Medication":
+		d.stay = added()
+	case shared:
+		d.stay = true
+	case typ == "Patient": // a name, and no code
+		d.stay = j.all(s.Classifier.TypeCategories(typ))
+	default:
+		d.stay = added() && j.all(s.Classifier.TypeCategories(typ))
+	}
+	j.displays = append(j.displays, d)
+	return d.stay
 }
 
 // edits are the changes that every released resource undergoes (design.md, "What a response may contain").
 func (g *Gate) edits(x *exchange, j *judge) fhir.Edits {
 	kind := j.request.Actor.Kind
 	return fhir.Edits{
-		Base: g.base(x.source), KeepDisplay: g.display(x, j),
+		Base: g.base(x.source), KeepDisplay: func(typ string) bool { return j.display(x.source, typ) },
 		// The law keeps the BSN out of the personal domain (domain.md §3.5).
 		StripIdentifiers: kind == policy.KindPatient || kind == policy.KindRepresentative,
 	}
