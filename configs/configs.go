@@ -4,6 +4,7 @@
 package configs
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/hex"
@@ -39,7 +40,7 @@ type Tables struct {
 	DataCategories []fhir.DataCategory            // all, sorted; Unclassified and Restricted are among them
 	Groups         map[string][]fhir.DataCategory // direct members, sorted
 	GroupIncludes  map[string][]string
-	GroupLabels    map[string]string    // in Dutch
+	Labels         map[string]Label     // of data categories and groups, which never have the same name
 	Sensitive      []fhir.SensitiveCode // those that are never disclosed too
 
 	rules map[fhir.Version][]fhir.CategoryRule
@@ -49,8 +50,16 @@ type Tables struct {
 
 // ProviderCategory is a category of providers and what patients call it.
 type ProviderCategory struct {
-	Name  policy.ProviderCategory
-	Label string // in Dutch
+	Name policy.ProviderCategory
+	Label
+}
+
+// Label is what patients read for a name of the tables. Where a table has none it is the name; where there is no English it is the Dutch.
+type Label struct{ Dutch, English string }
+
+func labelled(name, dutch, english string) Label {
+	dutch = cmp.Or(dutch, name)
+	return Label{dutch, cmp.Or(english, dutch)}
 }
 
 // The files, in the order in which they are read: the first names what the others refer to.

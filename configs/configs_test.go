@@ -41,7 +41,7 @@ func TestDefaultTables(t *testing.T) {
 	if got, want := tables.CategoryNames(), []policy.ProviderCategory{"ggz", "gp", "hospital", "lab", "nursing", "other", "pharmacy"}; !slices.Equal(got, want) {
 		t.Errorf("provider categories: got %v, want %v", got, want)
 	}
-	if got := tables.ProviderCategories[1]; got.Label != "Huisartsen en huisartsenposten" {
+	if got := tables.ProviderCategories[1]; got.Dutch != "Huisartsen en huisartsenposten" || got.English != "General practices and out-of-hours GP centres" {
 		t.Errorf("got %+v", got)
 	}
 	if tables.MinimumAssurance != policy.AssuranceSubstantial || tables.Assurance.Level("http://eidas.europa.eu/LoA/high") != policy.AssuranceHigh || len(tables.Assurance) != 11 {
@@ -60,7 +60,7 @@ func TestDefaultTables(t *testing.T) {
 	if got, want := tables.GroupIncludes["GGC002"], []string{"GGC012", "GGC013"}; !slices.Equal(got, want) {
 		t.Errorf("GGC002 includes: got %v, want %v", got, want)
 	}
-	if got := tables.GroupLabels["GGC012"]; got != "Uitslagen" {
+	if got := tables.Labels["GGC012"]; got != (configs.Label{Dutch: "Uitslagen", English: "Results"}) {
 		t.Errorf("GGC012: got label %q", got)
 	}
 	if !slices.Contains(tables.Groups["GGC002"], fhir.Unclassified) {
@@ -189,7 +189,7 @@ func TestLoadRefuses(t *testing.T) {
 			"provider-categories.yaml: provider_categories: has no categories"}},
 		{"a provider category that is blocked by law", "provider-categories.yaml", "  gp: ", "  insurer: { label: x }\n  gp: ", []string{
 			"provider-categories.yaml: provider_categories.insurer: is blocked by law and cannot be a category that may ask"}},
-		{"a provider category without a label", "provider-categories.yaml", `{ label: "Laboratoria" }`, "{}", []string{
+		{"a provider category without a label", "provider-categories.yaml", `label: "Laboratoria", `, "", []string{
 			"provider-categories.yaml: provider_categories.lab: has no label"}},
 		{"a provider category with a bad name", "provider-categories.yaml", "  gp: ", "  \"g p\": { label: x }\n  gp: ", []string{
 			"provider-categories.yaml: provider_categories.\"g p\": is not a name of letters, digits and hyphens"}},
@@ -234,15 +234,15 @@ func TestLoadRefuses(t *testing.T) {
 			"data-categories.yaml: data_categories.Specimen.mitz: is not a group"}},
 		{"a data category that does not say its group", "data-categories.yaml", "[Specimen], mitz: GGC012", "[Specimen]", []string{
 			"data-categories.yaml: data_categories.Specimen: has no mitz: name a group, or none"}},
-		{"Restricted in a group", "data-categories.yaml", "Restricted:              { mitz: none }", "Restricted: { mitz: GGC002 }", []string{
+		{"Restricted in a group", "data-categories.yaml", "Restricted:              { mitz: none,", "Restricted: { mitz: GGC002,", []string{
 			"data-categories.yaml: data_categories.Restricted: must be in no group (mitz: none)"}},
 		{"Consent in a group", "data-categories.yaml", "fhir: [Consent], mitz: none", "fhir: [Consent], mitz: GGC002", []string{
 			"data-categories.yaml: data_categories.Consent: must be in no group (mitz: none)"}},
 		{"Logging in a group", "data-categories.yaml", "fhir: [AuditEvent], mitz: none", "fhir: [AuditEvent], mitz: GGC002", []string{
 			"data-categories.yaml: data_categories.Logging: must be in no group (mitz: none)"}},
-		{"Unclassified in no group", "data-categories.yaml", "Unclassified:            { mitz: GGC002 }", "Unclassified: { mitz: none }", []string{
+		{"Unclassified in no group", "data-categories.yaml", "Unclassified:            { mitz: GGC002,", "Unclassified: { mitz: none,", []string{
 			"data-categories.yaml: data_categories.Unclassified: must be in a group"}},
-		{"what others refer to: a category that is missing", "data-categories.yaml", "  Restricted:              { mitz: none }\n", "", []string{
+		{"what others refer to: a category that is missing", "data-categories.yaml", "  Restricted:", "  Withheld:", []string{
 			"data-categories.yaml: data_categories.Restricted: is missing: the gateway itself gives it a meaning",
 			"sensitive-codes.yaml: sensitive_codes[0]: names a category that is not in data-categories.yaml"}},
 		{"a resource type that does not exist", "data-categories.yaml", "fhir: [Flag]", "fhir: [Flagg]", []string{
@@ -263,7 +263,7 @@ func TestLoadRefuses(t *testing.T) {
 			"data-categories.yaml: data_categories.Al_ert: is not a name of letters, digits and hyphens"}},
 		{"a data category with the name of a group", "data-categories.yaml", "  Alert: ", "  GGC012: ", []string{
 			"data-categories.yaml: data_categories.GGC012: is a group as well"}},
-		{"a group without a label", "data-categories.yaml", `{ label: "Uitslagen" }`, "{}", []string{"data-categories.yaml: groups.GGC012: has no label"}},
+		{"a group without a label", "data-categories.yaml", `label: "Uitslagen", `, "", []string{"data-categories.yaml: groups.GGC012: has no label"}},
 		{"a group with a bad name", "data-categories.yaml", "  GGC012: { label", "  \"GGC 1\": { label: x }\n  GGC012: { label", []string{
 			"data-categories.yaml: groups.\"GGC 1\": is not a name of letters, digits and hyphens"}},
 		{"a group that includes what is no group", "data-categories.yaml", "includes: [GGC012, GGC013]", "includes: [GGC012, GGC031]", []string{

@@ -66,7 +66,8 @@ var (
 func (l *loader) providerCategories(t *Tables) {
 	var file struct {
 		Categories map[policy.ProviderCategory]struct {
-			Label string `yaml:"label"`
+			Label   string `yaml:"label"`
+			English string `yaml:"label_en"`
 		} `yaml:"provider_categories"`
 	}
 	tab := l.open(providerCategoriesFile, &file)
@@ -79,7 +80,7 @@ func (l *loader) providerCategories(t *Tables) {
 		tab.refuse(!namePattern.MatchString(string(name)), key, "is not a name of letters, digits and hyphens")
 		tab.refuse(name.IsBlocked(), key, "is blocked by law and cannot be a category that may ask")
 		tab.refuse(file.Categories[name].Label == "", key, "has no label")
-		t.ProviderCategories = append(t.ProviderCategories, ProviderCategory{name, file.Categories[name].Label})
+		t.ProviderCategories = append(t.ProviderCategories, ProviderCategory{name, labelled(string(name), file.Categories[name].Label, file.Categories[name].English)})
 	}
 }
 
@@ -91,11 +92,14 @@ type dataCategoryEntry struct {
 	Group     string   `yaml:"mitz"`
 	Note      string   `yaml:"note"`
 	Sensitive bool     `yaml:"sensitive"`
+	Label     string   `yaml:"label"`
+	English   string   `yaml:"label_en"`
 }
 
 // groupEntry is one group of data categories.
 type groupEntry struct {
 	Label    string   `yaml:"label"`
+	English  string   `yaml:"label_en"`
 	Includes []string `yaml:"includes"`
 }
 
@@ -109,15 +113,15 @@ func (l *loader) dataCategories(t *Tables) {
 		return
 	}
 	t.rules = map[fhir.Version][]fhir.CategoryRule{}
-	t.Groups, t.GroupIncludes, t.GroupLabels = map[string][]fhir.DataCategory{}, map[string][]string{}, map[string]string{}
+	t.Groups, t.GroupIncludes, t.Labels = map[string][]fhir.DataCategory{}, map[string][]string{}, map[string]Label{}
 	for _, name := range slices.Sorted(maps.Keys(file.Groups)) {
 		group := file.Groups[name]
-		t.Groups[name], t.GroupIncludes[name], t.GroupLabels[name] = []fhir.DataCategory{}, group.Includes, group.Label
+		t.Groups[name], t.GroupIncludes[name], t.Labels[name] = []fhir.DataCategory{}, group.Includes, labelled(name, group.Label, group.English)
 		tab.group(join("groups", name), name, file.Groups)
 	}
 	for _, name := range slices.Sorted(maps.Keys(file.Categories)) {
 		key, entry := join("data_categories", string(name)), file.Categories[name]
-		t.DataCategories = append(t.DataCategories, name)
+		t.DataCategories, t.Labels[string(name)] = append(t.DataCategories, name), labelled(string(name), entry.Label, entry.English)
 		tab.refuse(!namePattern.MatchString(string(name)), key, "is not a name of letters, digits and hyphens")
 		_, isGroup := file.Groups[string(name)]
 		tab.refuse(isGroup, key, "is a group as well")

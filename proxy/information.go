@@ -8,8 +8,9 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
+
+	"golang.org/x/text/language"
 
 	"zorgsluis/consent"
 )
@@ -21,8 +22,11 @@ type Text struct {
 }
 
 // informationPath is where the texts are. They are open: who is still to choose has no token yet, they are the same for everybody, and they
-// say nothing of anybody (requirements A2, B29).
-const informationPath = "/gateway/information"
+// say nothing of anybody (requirements A2, B29). overviewPath is where it says what this deployment exchanges.
+const (
+	informationPath = "/gateway/information"
+	overviewPath    = informationPath + "/overview"
+)
 
 // listedText is a text in the list of them: what a Consent says of it, and where it is.
 type listedText struct {
@@ -30,19 +34,32 @@ type listedText struct {
 	URL string `json:"url"`
 }
 
-// listInformation is the list of all texts, in the order of their names.
-func (g *Gate) listInformation() ([]byte, error) {
-	list := []listedText{}
-	for _, t := range g.parts.Information {
-		list = append(list, listedText{t.Information, g.parts.PublicURL + informationPath + "/" + t.ID + "/" + t.Version + "?language=" + t.Language})
-	}
-	return json.Marshal(struct {
-		Information []listedText `json:"information"`
-	}{list})
+// listedOverview is the overview in one language: no version, since it is what holds now.
+type listedOverview struct {
+	Language string `json:"language"`
+	SHA256   string `json:"sha256"`
+	URL      string `json:"url"`
 }
 
-// serveInformation gives the list, or one text in the language that is asked for. A text never changes, and its SHA-256 is its ETag: a new
-// wording is a new version.
+// listInformation is the list of all texts, in the order of their names, and of the overview.
+func (g *Gate) listInformation() ([]byte, error) {
+	var list struct {
+		Information []listedText     `json:"information"`
+		Overview    []listedOverview `json:"overview,omitempty"`
+	}
+	list.Information = []listedText{}
+	at := func(path, language string) string { return g.parts.PublicURL + path + "?language=" + language }
+	for _, t := range g.parts.Information {
+		list.Information = append(list.Information, listedText{t.Information, at(informationPath+"/"+t.ID+"/"+t.Version, t.Language)})
+	}
+	for _, t := range g.parts.Overview {
+		list.Overview = append(list.Overview, listedOverview{t.Language, t.SHA256, at(overviewPath, t.Language)})
+	}
+	return json.Marshal(list)
+}
+
+// serveInformation gives the list, or one text or the overview in the language that is asked for. Its SHA-256 is its ETag. A text never
+// changes: a new wording is a new version. The overview is what the configuration says.
 func (g *Gate) serveInformation(ctx context.Context, x *exchange, r *http.Request, path, query string) (answer, *refusal) {
 	if path == informationPath && query == "" {
 		return g.openJSON(x, g.texts)
@@ -51,13 +68,7 @@ func (g *Gate) serveInformation(ctx context.Context, x *exchange, r *http.Reques
 	if err != nil || len(values) > 1 || len(values) == 1 && len(values["language"]) != 1 {
 		return answer{}, g.nowhere(ctx, x, r)
 	}
-	var versions []Text
-	for _, t := range g.parts.Information {
-		if path == informationPath+"/"+t.ID+"/"+t.Version {
-			versions = append(versions, t)
-		}
-	}
-	t, found := inLanguage(versions, values.Get("language"), r.Header.Get("Accept-Language"))
+	t, found := inLanguage(g.textsAt(path), values.Get("language"), strings.Join(r.Header.Values("Accept-Language"), ","))
 	if !found {
 		return answer{}, g.nowhere(ctx, x, r)
 	}
@@ -74,6 +85,19 @@ func (g *Gate) serveInformation(ctx context.Context, x *exchange, r *http.Reques
 	return a, ref
 }
 
+// textsAt are the languages of the text at a path.
+func (g *Gate) textsAt(path string) (texts []Text) {
+	if path == overviewPath {
+		return g.parts.Overview
+	}
+	for _, t := range g.parts.Information {
+		if path == informationPath+"/"+t.ID+"/"+t.Version {
+			texts = append(texts, t)
+		}
+	}
+	return texts
+}
+
 // inLanguage chooses among the languages of a text: the one that is named; or the best of those that the caller reads (RFC 9110 §12.5.4),
 // and where there is none Dutch, or else the first.
 func inLanguage(texts []Text, named, accepted string) (Text, bool) {
@@ -87,24 +111,18 @@ func inLanguage(texts []Text, named, accepted string) (Text, bool) {
 		at := in(named)
 		return texts[max(at, 0)], at >= 0
 	}
-	best, weight := max(in("nl"), 0), 0.0
-	for part := range strings.SplitSeq(accepted, ",") {
-		tag, parameter, _ := strings.Cut(strings.TrimSpace(part), ";")
-		q := 1.0
-		if text, given := strings.CutPrefix(strings.TrimSpace(parameter), "q="); given {
-			var err error
-			if q, err = strconv.ParseFloat(text, 64); err != nil {
-				continue
-			}
-		}
-		primary, _, _ := strings.Cut(tag, "-")
-		for _, language := range []string{tag, primary} {
-			if at := in(strings.TrimSpace(language)); at >= 0 && q > weight {
-				best, weight = at, q
-			}
+	order := []int{max(in("nl"), 0)} // the first is what a matcher falls back to
+	for i := range texts {
+		if i != order[0] {
+			order = append(order, i)
 		}
 	}
-	return texts[best], true
+	tags := make([]language.Tag, len(texts))
+	for i, at := range order {
+		tags[i] = language.Make(texts[at].Language)
+	}
+	_, best := language.MatchStrings(language.NewMatcher(tags), accepted)
+	return texts[order[best]], true
 }
 
 // isInformation reports whether a path is one of the texts, or their list.

@@ -179,23 +179,30 @@ func (s *settings) amount(permitted []fhir.DataCategory) string {
 // describeOwn prints from which age patients may see their own record.
 func (s *settings) describeOwn(w io.Writer) {
 	fmt.Fprintf(w, "\npatients may see their own record\n")
-	now := time.Now()
 	for _, channel := range slices.Sorted(maps.Keys(s.config.Policy.Channels)) {
-		for age := range 121 {
-			in := policy.Input{
-				At: now,
-				Request: policy.Request{
-					Actor:   policy.Actor{Kind: policy.KindPatient, Assurance: policy.AssuranceHigh, PatientKey: "example"},
-					Purpose: policy.PurposePatientRequest, Channel: policy.Channel(channel), Category: fhir.CategoryPatient,
-				},
-				Patient: policy.Patient{Key: "example", BirthDate: now.AddDate(-age, 0, -2).Format(time.DateOnly)},
-			}
-			if s.policy.Decide(in).Permit {
-				fmt.Fprintf(w, "%s\tfrom %d years\n", channel, age)
-				break
-			}
+		if age, ever := s.ownFrom(policy.Channel(channel)); ever {
+			fmt.Fprintf(w, "%s\tfrom %d years\n", channel, age)
 		}
 	}
+}
+
+// ownFrom is the age in years from which the policy lets patients see their own record over a channel, if it ever does.
+func (s *settings) ownFrom(channel policy.Channel) (age int, ever bool) {
+	now := time.Now()
+	for age := range 121 {
+		in := policy.Input{
+			At: now,
+			Request: policy.Request{
+				Actor:   policy.Actor{Kind: policy.KindPatient, Assurance: policy.AssuranceHigh, PatientKey: "example"},
+				Purpose: policy.PurposePatientRequest, Channel: channel, Category: fhir.CategoryPatient,
+			},
+			Patient: policy.Patient{Key: "example", BirthDate: now.AddDate(-age, 0, -2).Format(time.DateOnly)},
+		}
+		if s.policy.Decide(in).Permit {
+			return age, true
+		}
+	}
+	return 0, false
 }
 
 // describeBlocked prints whom the law shuts out, after asking the policy whether it does.

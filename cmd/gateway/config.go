@@ -99,6 +99,7 @@ type Source struct {
 	Holder      struct {
 		Organization string `yaml:"organization"`
 		Category     string `yaml:"category"`
+		Name         string `yaml:"name"` // that patients know it by
 	} `yaml:"holder"`
 	CredentialFile    string        `yaml:"credential_file"`
 	TLS               OwnTLS        `yaml:"tls"`
@@ -126,6 +127,8 @@ type Policy struct {
 type Channel struct {
 	Consent    string `yaml:"consent"` // explicit or implied
 	MinimumAge int    `yaml:"minimum_age"`
+	Label      string `yaml:"label" json:"-"` // that patients know it by, in Dutch; no part of the hash of what decides
+	English    string `yaml:"label_en" json:"-"`
 }
 
 // BreakGlass bounds emergency declarations, and says within which time each must be reviewed.

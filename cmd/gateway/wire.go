@@ -58,6 +58,10 @@ func (s *settings) gate(store *redisstore.Store, archived *audit.History, a *aut
 	if err != nil {
 		return nil, err
 	}
+	overview, err := s.overview()
+	if err != nil {
+		return nil, err
+	}
 	cfg, l := s.config, s.config.Limits
 	return proxy.NewGate(proxy.Parts{
 		PublicURL:     cfg.PublicURL,
@@ -77,6 +81,7 @@ func (s *settings) gate(store *redisstore.Store, archived *audit.History, a *aut
 		Declarations:  store,
 		Consents:      s.consents(store),
 		Information:   s.shown(),
+		Overview:      overview,
 		Profiles:      profiles,
 		Events:        personEvents{recent: store, archived: archived, wait: l.Timeouts.Store / 2},
 		CursorKeys:    s.cursorKeys,

@@ -30,6 +30,7 @@ func TestInformationIsServed(t *testing.T) {
 	listed := g.ask(nobody, get("/gateway/information")).wantStatus(t, http.StatusOK, "list")
 	var list struct {
 		Information []struct{ ID, Version, Language, SHA256, URL string }
+		Overview    []struct{ Language, SHA256, URL string }
 	}
 	if err := json.Unmarshal([]byte(listed.body), &list); err != nil || len(list.Information) != 3 || listed.header.Get("Content-Type") != "application/json" {
 		t.Fatalf("got %s %v", listed.body, err)
@@ -60,7 +61,24 @@ func TestInformationIsServed(t *testing.T) {
 		g.ask(patient, sending(t, "POST", "/gateway/Consent", consentFor(johanna, naming(one.SHA256)))).wantStatus(t, http.StatusCreated, "what was shown")
 		g.ask(patient, sending(t, "POST", "/gateway/Consent", consentFor(johanna, naming(strings.Repeat("0", 64))))).wantStatus(t, http.StatusUnprocessableEntity, "something else")
 	}
+	seen := map[string]bool{}
+	for _, one := range list.Overview {
+		r := g.ask(nobody, get(strings.TrimPrefix(one.URL, g.base))).wantStatus(t, http.StatusOK, one.URL)
+		sum := sha256.Sum256([]byte(r.body))
+		if hex.EncodeToString(sum[:]) != one.SHA256 || r.header.Get("ETag") != `"`+one.SHA256+`"` || r.header.Get("Content-Language") != one.Language ||
+			!strings.Contains(r.body, demo.OrganizationSourceHolder) || strings.Contains(r.body, w.source.URL()) {
+			t.Errorf("%s: got %q with %v", one.URL, r.body, r.header)
+		}
+		known := get(strings.TrimPrefix(one.URL, g.base))
+		known.header = http.Header{"If-None-Match": {r.header.Get("ETag")}}
+		g.ask(nobody, known).wantStatus(t, http.StatusNotModified, "the overview that is known")
+		seen[one.Language] = true
+	}
+	if !seen["nl"] || !seen["en"] || len(seen) != 2 {
+		t.Errorf("the overview is in %v, want Dutch and English", seen)
+	}
 	for _, tt := range []struct{ path, accept, want string }{
+		{"overview", "", "nl"}, {"overview", "en-GB, nl;q=0.5", "en"}, {"overview", "fr", "nl"}, {"sharing/1", "de-AT, en;q=0.1", "en"}, {"sharing/1", "x-y;;q=,nl", "nl"},
 		{"sharing/1", "", "nl"}, {"sharing/1", "en-GB,nl;q=0.5", "en"}, {"sharing/1", "fr, en;q=0.3, nl;q=0.7", "nl"}, {"sharing/1", "fr;q=x, *", "nl"},
 		{"sharing/1?language=en", "nl", "en"}, {"sharing/2", "nl", "de"}, {"sharing/1", "en;q=0", "nl"},
 	} {
@@ -70,7 +88,7 @@ func TestInformationIsServed(t *testing.T) {
 			t.Errorf("%s, %q: got %v, want %s", tt.path, tt.accept, got, tt.want)
 		}
 	}
-	for _, path := range []string{"/sharing", "/sharing/1/nl", "/sharing/3", "/sharing/1?language=fr", "/sharing/1?language=nl&language=en", "/sharing/1?x=y", "/../secrets", "?x=y", "/"} {
+	for _, path := range []string{"/sharing", "/sharing/1/nl", "/sharing/3", "/sharing/1?language=fr", "/sharing/1?language=nl&language=en", "/sharing/1?x=y", "/overview/1", "/overview?language=fr", "/../secrets", "?x=y", "/"} {
 		g.ask(nobody, get("/gateway/information"+path)).wantStatus(t, http.StatusNotFound, path)
 	}
 }
