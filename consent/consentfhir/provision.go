@@ -276,8 +276,11 @@ func (p *provision) over(s scope) scope {
 	if len(p.purposes) > 0 {
 		s.purposes = p.purposes
 	}
-	if !p.from.IsZero() || !p.to.IsZero() {
-		s.from, s.to = p.from, p.to
+	if !p.from.IsZero() {
+		s.from = p.from
+	}
+	if !p.to.IsZero() {
+		s.to = p.to
 	}
 	return s
 }

@@ -301,6 +301,8 @@ func TestRefusesNamingTheElement(t *testing.T) {
 		"a date that does not exist":     {with(m{"dateTime": "2026-02-30"}), "dateTime"},
 		"an instant without a zone":      {with(m{"dateTime": "2026-02-03T10:00:00"}), "dateTime"},
 		"an end that is no date":         {resourceOf(permit(m{"period": m{"end": canary}})), "provision.period.end"},
+		"an end after the last year":     {resourceOf(permit(m{"period": m{"end": "9999-12-31T23:59:59-14:00"}})), "provision.period.end"},
+		"a beginning before the first":   {resourceOf(permit(m{"period": m{"start": "0001"}})), "provision.period.start"},
 		"an empty period":                {resourceOf(permit(m{"period": m{}})), "provision.period"},
 		"a provision that is a list":     {resourceOf([]any{}), "provision"},
 		"a member of other software":     {with(m{canary: "x"}), "(a name that is not shown)"},
@@ -401,7 +403,9 @@ func TestOneConsentSeveralRecords(t *testing.T) {
 		"everything but in emergencies": {m{"type": "deny", "provision": []any{everyone}}, "deny except emergencies"},
 		"that, and never one category":  {m{"type": "deny", "provision": []any{everyone, m{"type": "deny", "modifierExtension": []any{dataOf("GGC013")}}}}, "deny except emergencies; deny data GGC013"},
 		"a permit but for some data":    {m{"type": "permit", "actor": []any{gp}, "provision": []any{m{"type": "deny", "modifierExtension": []any{dataOf("GGC013")}}}}, "permit gp; deny gp data GGC013"},
-		"a permit for an emergency":     {m{"type": "deny", "purpose": []any{m{"system": terminology + "v3-ActReason", "code": "TREAT"}}, "provision": []any{m{"type": "permit", "actor": []any{lab}, "purpose": btg}}}, "deny for TREAT; permit lab for ETREAT"},
+		"an exception that begins later": {m{"type": "permit", "actor": []any{gp}, "period": m{"end": "2026-12-31"}, "provision": []any{m{"type": "permit", "modifierExtension": []any{dataOf("GGC013")}, "period": m{"start": "2026-06-01T00:00:00Z"}}}},
+			"permit gp until 2026-12-31; permit gp data GGC013 from 2026-06-01 until 2026-12-31"},
+		"a permit for an emergency": {m{"type": "deny", "purpose": []any{m{"system": terminology + "v3-ActReason", "code": "TREAT"}}, "provision": []any{m{"type": "permit", "actor": []any{lab}, "purpose": btg}}}, "deny for TREAT; permit lab for ETREAT"},
 	} {
 		got, err := profile.Read(marshal(t, resourceOf(tt.provision)))
 		if err != nil {
@@ -422,6 +426,12 @@ func TestOneConsentSeveralRecords(t *testing.T) {
 			}
 			if r.EmergencyException {
 				words = append(words, "except emergencies")
+			}
+			if !r.ValidFrom.IsZero() {
+				words = append(words, "from "+r.ValidFrom.Format(time.DateOnly))
+			}
+			if !r.ValidTo.IsZero() {
+				words = append(words, "until "+r.ValidTo.Format(time.DateOnly))
 			}
 			said = append(said, strings.Join(words, " "))
 		}
