@@ -99,6 +99,10 @@ func (w *write) list(field string, names, known []string) {
 // moments checks the instants against each other and against now.
 func (w *write) moments(now time.Time) {
 	r := w.record
+	w.year("recorded_at", r.RecordedAt)
+	w.year("withdrawn_at", r.WithdrawnAt)
+	w.year("valid_from", r.ValidFrom)
+	w.year("valid_to", r.ValidTo)
 	w.refuse(r.RecordedAt.IsZero(), "recorded_at", "is missing")
 	w.refuse(r.RecordedAt.After(now), "recorded_at", "is in the future")
 	w.refuse(!r.ValidTo.IsZero() && !r.ValidTo.After(r.ValidFrom.Time), "valid_to", "is not after valid_from")
@@ -106,6 +110,12 @@ func (w *write) moments(now time.Time) {
 	w.refuse(r.Status == StatusActive && !r.WithdrawnAt.IsZero(), "withdrawn_at", "is for a withdrawn record only")
 	w.refuse(r.WithdrawnAt.After(now), "withdrawn_at", "is in the future")
 	w.refuse(!r.WithdrawnAt.IsZero() && r.WithdrawnAt.Before(r.RecordedAt.Time), "withdrawn_at", "is before recorded_at")
+}
+
+// year checks that an instant can be written: what no form of a record can show, nobody could see again.
+func (w *write) year(field string, at Time) {
+	year := at.UTC().Year()
+	w.refuse(!at.IsZero() && (year < 1 || year > 9999), field, "is outside of the years 1 to 9999")
 }
 
 // names checks what the record is about.

@@ -11,8 +11,25 @@ import (
 // dateTime is the grammar of R4 (§2.24.0.1), but for the leap second.
 var dateTime = regexp.MustCompile(`^\d{4}(-\d{2}(-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2}))?)?)?$`)
 
-// Span reads a dateTime: the first instant that it means, and the first after it. A date without a time is one in the Netherlands.
+// lastInstant is the last one that a dateTime can write: of what ends with it there is no first instant after.
+var lastInstant = time.Date(9999, time.December, 31, 23, 59, 59, 999_999_999, time.UTC)
+
+// Span reads a dateTime: the first instant that it means, and the first after it, both in UTC. A date without a time is one in the
+// Netherlands. What could not be written again, since it is before the year 1 or after 9999 in UTC, is no dateTime; and the end of the last
+// second is its own last instant.
 func Span(s string) (from, to time.Time, ok bool) {
+	from, to, ok = span(s)
+	from, to = from.UTC(), to.UTC()
+	if !ok || from.Year() < 1 || from.After(lastInstant) {
+		return time.Time{}, time.Time{}, false
+	}
+	if to.After(lastInstant) {
+		to = lastInstant
+	}
+	return from, to, true
+}
+
+func span(s string) (from, to time.Time, ok bool) {
 	if !dateTime.MatchString(s) {
 		return from, to, false
 	}
@@ -20,7 +37,7 @@ func Span(s string) (from, to time.Time, ok bool) {
 	if clock < 0 {
 		layout := time.DateOnly[:len(s)]
 		from, err := time.ParseInLocation(layout, s, consent.Zone())
-		if err != nil || from.Year() < 1 {
+		if err != nil {
 			return from, to, false
 		}
 		switch len(s) {
@@ -32,7 +49,7 @@ func Span(s string) (from, to time.Time, ok bool) {
 		return from, from.AddDate(0, 0, 1), true
 	}
 	from, err := time.Parse(time.RFC3339Nano, s)
-	if err != nil || from.UTC().Year() < 1 {
+	if err != nil {
 		return from, to, false
 	}
 	unit := time.Second

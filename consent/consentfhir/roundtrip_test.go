@@ -163,6 +163,9 @@ func TestReadWritesBackTheSame(t *testing.T) {
 		if err != nil {
 			rt.Fatalf("%v\n%s", err, written)
 		}
+		if _, err := json.Marshal(first.Records); err != nil { // as the command line shows them
+			rt.Fatalf("records that cannot be shown: %v", err)
+		}
 		if g, w := comparable(t, second.Records), comparable(t, first.Records); g != w {
 			rt.Fatalf("got\n%s, want\n%s\nas written: %s", g, w, written)
 		}
@@ -229,7 +232,15 @@ func drawnProvision(t *rapid.T, depth int) m {
 		p["modifierExtension"] = modifiers
 	}
 	if rapid.IntRange(0, 4).Draw(t, "period") == 0 {
-		p["period"] = m{"end": rapid.SampledFrom([]string{"2026", "2027-02", "2026-12-31", "2026-12-31T23:59:59.5+01:00"}).Draw(t, "end")}
+		p["period"] = m{"end": rapid.SampledFrom([]string{
+			"2026", "2027-02", "2026-12-31", "2026-12-31T23:59:59.5+01:00", "9999", "9999-12-31", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59-01:00", "0001",
+		}).Draw(t, "end")}
+	}
+	if rapid.IntRange(0, 4).Draw(t, "beginning") == 0 {
+		if p["period"] == nil {
+			p["period"] = m{}
+		}
+		p["period"].(m)["start"] = rapid.SampledFrom([]string{"2025", "2026-02-03", "0001", "0001-01-01T00:00:00Z"}).Draw(t, "start")
 	}
 	if depth > 0 {
 		var nested []any
