@@ -9,7 +9,7 @@ import (
 	"zorgsluis/fhir"
 )
 
-// SystemBSN is the identifier system of the Dutch citizen service number.
+// SystemBSN is the identifier system of the Dutch citizen service number, by the first of its names (fhir.PersonSystem).
 const SystemBSN = "http://fhir.nl/fhir/NamingSystem/bsn"
 
 // sectoralBSN is the prefix that DigiD brokers put before a BSN; s00000001 is another number (domain.md §3.2).
@@ -25,10 +25,10 @@ var (
 )
 
 // NormalizePerson gives the one form in which an identifier names a person: two identifiers are the same person exactly when their
-// normal forms are equal. A BSN loses its sectoral prefix, is padded from eight digits to nine, and must pass the eleven-test;
+// normal forms are equal. A BSN has one system (fhir.PersonSystem), loses its sectoral prefix, is padded from eight digits to nine, and must pass the eleven-test;
 // identifiers of other systems are taken as they are. The error is ErrNotBSN or ErrNotIdentifier.
 func NormalizePerson(id fhir.Identifier) (fhir.Identifier, error) {
-	if id.System == SystemBSN {
+	if fhir.PersonSystem(id.System) == SystemBSN {
 		bsn, ok := normalizeBSN(id.Value)
 		if !ok {
 			return fhir.Identifier{}, ErrNotBSN

@@ -57,6 +57,7 @@ func TestNormalizePerson(t *testing.T) {
 		{"the character before 0, where it would pass the test", id(consent.SystemBSN, "99999105/"), fhir.Identifier{}, consent.ErrNotBSN},
 		{"a character after 9", id(consent.SystemBSN, "99999134:"), fhir.Identifier{}, consent.ErrNotBSN},
 		{"a digit of another script that has nine bytes", id(consent.SystemBSN, "999999६"), fhir.Identifier{}, consent.ErrNotBSN},
+		{"a citizen service number under the OID of its system", id("urn:oid:2.16.840.1.113883.2.4.6.3", "00009830"), id(consent.SystemBSN, "000009830"), nil},
 		{"another system is taken as it is", id(other, "s00000000:12 Ab"), id(other, "s00000000:12 Ab"), nil},
 		{"the system's name counts exactly", id(strings.ToUpper(consent.SystemBSN), "999991346"), id(strings.ToUpper(consent.SystemBSN), "999991346"), nil},
 		{"no system", id("", "1"), fhir.Identifier{}, consent.ErrNotIdentifier},

@@ -184,7 +184,7 @@ func (o *oracle) localReference(n *node) []LocalReference {
 func (o *oracle) isPerson(v any) bool {
 	n, _ := v.(*node)
 	system, isText := n.get("system").(string)
-	return isText && slices.Contains(o.PersonSystems, system)
+	return isText && slices.ContainsFunc(o.PersonSystems, func(s string) bool { return PersonSystem(s) == PersonSystem(system) })
 }
 
 // identifiers are the person identifiers that are released.
@@ -192,7 +192,7 @@ func (o *oracle) identifiers(readable *node, contained []*node) (all []Identifie
 	for _, part := range append([]*node{readable}, contained...) {
 		visit(nil, part, func(path []string, n *node) {
 			if value, ok := n.get("value").(string); ok && len(path) > 0 && o.isPerson(n) {
-				all = append(all, Identifier{n.get("system").(string), value})
+				all = append(all, Identifier{PersonSystem(n.get("system").(string)), value})
 			}
 		})
 	}

@@ -32,7 +32,7 @@ type ReaderOptions struct {
 type Reader struct {
 	base       string
 	host       sourceHost
-	persons    []string
+	persons    []string // systems, by all names
 	classifier *Classifier
 	maxDepth   int
 	maxEntries int
@@ -78,7 +78,7 @@ func NewReader(o ReaderOptions) (*Reader, error) {
 		return nil, fmt.Errorf("reader: %w", err)
 	}
 	r := &Reader{
-		base: o.Base, host: host, persons: slices.Clone(o.PersonSystems), classifier: o.Classifier,
+		base: o.Base, host: host, persons: personSystems(o.PersonSystems), classifier: o.Classifier,
 		maxDepth: o.MaxDepth, maxEntries: o.MaxEntries, labels: confidentiality(o.Version),
 		lexicon: newLexicon(), types: make(map[string]*readType, len(table.types)), typeNames: []string{""},
 	}
@@ -103,6 +103,18 @@ func NewReader(o ReaderOptions) (*Reader, error) {
 		r.types[name] = t
 	}
 	return r, nil
+}
+
+// personSystems are systems by all names that they have: who looks for one finds it under each of them.
+func personSystems(systems []string) (all []string) {
+	for _, system := range systems {
+		all = append(all, system)
+		if PersonSystem(system) == bsnSystems[0] {
+			all = append(all, bsnSystems...)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // memberPath turns a dotted path of the table into keywords.

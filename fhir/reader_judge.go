@@ -240,7 +240,7 @@ func (c *Contents) keepPersons(patient bool) {
 	found := false
 	for _, p := range w.persons {
 		if !patient || !p.linked {
-			c.found.identifiers = append(c.found.identifiers, foundText{w.r.persons[p.system], c.keepText(w.bytes(p.value))})
+			c.found.identifiers = append(c.found.identifiers, foundText{PersonSystem(w.r.persons[p.system]), c.keepText(w.bytes(p.value))})
 			found = true
 		}
 	}

@@ -127,7 +127,9 @@ func (r *Reader) personIdentifier(e elements, at string) (id Identifier, current
 		return Identifier{}, false, false
 	}
 	during, ok := contains(period, at)
-	return id, ok && during && use != "old" && id.Value != "" && slices.Contains(r.persons, id.System), ok
+	current = ok && during && use != "old" && id.Value != "" && slices.Contains(r.persons, id.System)
+	id.System = PersonSystem(id.System)
+	return id, current, ok
 }
 
 // contains reports whether a Period holds any part of a day; of a partial date, any day that it may mean counts.

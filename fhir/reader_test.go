@@ -425,6 +425,35 @@ func TestReferencesAndIdentifiers(t *testing.T) {
 	}
 }
 
+// TestOneNumberUnderTwoNames: the BSN is the same number under the OID of its system.
+func TestOneNumberUnderTwoNames(t *testing.T) {
+	const oid = "urn:oid:2.16.840.1.113883.2.4.6.3"
+	body := []byte(`{"resourceType":"Patient","id":"A","identifier":[{"system":"` + oid + `","value":"999999990"}]}`)
+	want := []fhir.Identifier{{System: systemBSN, Value: "999999990"}}
+	for _, configured := range []string{systemBSN, oid} {
+		r, err := fhir.NewReader(fhir.ReaderOptions{
+			Version: fhir.R4, Base: "http://hapi:8080/fhir", PersonSystems: []string{configured}, Classifier: newClassifier(t),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var c fhir.Contents
+		if err := r.Resource(body, fhir.LocalReference{Type: "Patient", ID: "A"}, &c); err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Resources[0].Identifiers; !slices.Equal(got, want) {
+			t.Errorf("%s: got identifiers %v, want %v", configured, got, want)
+		}
+		if got := string(c.AppendResource(nil, 0, fhir.Edits{StripIdentifiers: true})); strings.Contains(got, "999999990") {
+			t.Errorf("%s: the number is still in %s", configured, got)
+		}
+		records, err := r.Patients(body, "2026-06-15")
+		if err != nil || len(records) != 1 || !slices.Equal(records[0].Identifiers, want) {
+			t.Errorf("%s: got %v %v, want a patient with %v", configured, records, err, want)
+		}
+	}
+}
+
 func TestSearchsetEntries(t *testing.T) {
 	obs := func(id string) string {
 		return `{"resourceType":"Observation","id":"` + id + `","subject":{"reference":"Patient/A"}}`

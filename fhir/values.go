@@ -9,8 +9,17 @@ import (
 // anyType is the target of a reference that may point at every type.
 const anyType = "*"
 
-// Systems of the Dutch citizen number. A token with one of them names a person and is taken only where the patient is named.
+// bsnSystems are the names of the system of Dutch citizen numbers. A token with one of them names a person and is taken only where the patient
+// is named.
 var bsnSystems = []string{"http://fhir.nl/fhir/NamingSystem/bsn", "urn:oid:2.16.840.1.113883.2.4.6.3"}
+
+// PersonSystem is the one name of an identifier system: numbers of systems that have the same name are the same numbers.
+func PersonSystem(system string) string {
+	if slices.Contains(bsnSystems, system) {
+		return bsnSystems[0]
+	}
+	return system
+}
 
 // checkValues checks every alternative of a value against the grammar of its kind (R4 §3.1.1.4).
 func (t *table) checkValues(param paramRule, p Param) *RequestError {

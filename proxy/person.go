@@ -181,7 +181,7 @@ func (g *Gate) resolveIdentifier(ctx context.Context, x *exchange, identifier fh
 	if m := g.people.find(x.source.ID, "", key, g.parts.Now()); m != nil {
 		return m.or()
 	}
-	path, form := fhir.PatientSearch(person)
+	path, form := x.source.PatientSearch(person)
 	f, ref := g.fetch(ctx, x, ask{path: "/" + path, form: form})
 	if ref != nil {
 		return nil, ref
@@ -203,13 +203,29 @@ func (g *Gate) resolveIdentifier(ctx context.Context, x *exchange, identifier fh
 
 // normalise gives the canonical form of an identifier, if its system names persons at the source.
 func (g *Gate) normalise(s *Source, identifier fhir.Identifier) (fhir.Identifier, bool) {
+	if s.personSystem(identifier) == "" {
+		return fhir.Identifier{}, false
+	}
+	person, err := consent.NormalizePerson(identifier)
+	return person, err == nil
+}
+
+// personSystem is by which name the source knows the system of an identifier; "" where it names no persons there.
+func (s *Source) personSystem(identifier fhir.Identifier) string {
 	for _, system := range s.PersonSystems {
-		if identifier.System == system {
-			person, err := consent.NormalizePerson(identifier)
-			return person, err == nil
+		if fhir.PersonSystem(system) == fhir.PersonSystem(identifier.System) {
+			return system
 		}
 	}
-	return fhir.Identifier{}, false
+	return ""
+}
+
+// Knows reports whether the source names persons by numbers of the system.
+func (s *Source) Knows(person fhir.Identifier) bool { return s.personSystem(person) != "" }
+
+// PatientSearch is the search that finds the Patient of a person whom the source knows (fhir.PatientSearch).
+func (s *Source) PatientSearch(person fhir.Identifier) (path, form string) {
+	return fhir.PatientSearch(fhir.Identifier{System: s.personSystem(person), Value: person.Value})
 }
 
 // mapping reads exactly one usable Patient, with exactly one person. Duplicates, replaced records, two identifiers and a birth

@@ -3,7 +3,34 @@ package proxy_test
 import (
 	"strings"
 	"testing"
+
+	"zorgsluis/proxy"
 )
+
+const bsnOID = "urn:oid:2.16.840.1.113883.2.4.6.3"
+
+// TestOnePersonUnderTwoNamesOfASystem: what a patient decided holds at a source that names the BSN by its OID, and a resource that names
+// another patient so is not given.
+func TestOnePersonUnderTwoNamesOfASystem(t *testing.T) {
+	w := newWorld(t, func(p *proxy.Parts) { p.Sources[0].PersonSystems = []string{bsnOID} })
+	w.story()
+	w.source.records["Patient/A"] = strings.Replace(w.source.records["Patient/A"], bsnSystem, bsnOID, 1)
+	if got := w.get("gp", searchA); got.status != 200 {
+		t.Fatalf("search: got %d %s, want 200", got.status, got.body)
+	}
+	if form := w.source.forms[0]; !strings.Contains(form, "2.16.840") {
+		t.Errorf("the source was asked %q, want its own name of the system", form)
+	}
+	if got := w.get("gp", "/fhir/demo/Observation/lab-A"); got.status != 200 {
+		t.Errorf("read: got %d %s, want 200", got.status, got.body)
+	}
+	record := w.source.records["Observation/lab-A"]
+	other := `{"subject":{"identifier":{"system":"` + bsnOID + `","value":"` + bsnB + `"},`
+	w.source.records["Observation/lab-A"] = strings.Replace(record, `"subject":{`, other[1:], 1)
+	if got := w.get("gp", "/fhir/demo/Observation/lab-A"); got.status != 404 {
+		t.Errorf("with the number of another patient: got %d %s, want 404", got.status, got.body)
+	}
+}
 
 // TestAPatientThatChangedIsReadAnew: what was learned from a Patient holds for these bytes and no others.
 func TestAPatientThatChangedIsReadAnew(t *testing.T) {

@@ -130,7 +130,7 @@ const mostPatients = 1 << 20
 // are theirs. The identifier goes in a form body, never in a URL.
 func birthOf(ctx context.Context, sources []*proxy.Source, person fhir.Identifier, now time.Time) (string, error) {
 	for _, source := range sources {
-		if !slices.Contains(source.PersonSystems, person.System) {
+		if !source.Knows(person) {
 			continue
 		}
 		body, err := askPatient(ctx, source, person)
@@ -152,7 +152,7 @@ func birthOf(ctx context.Context, sources []*proxy.Source, person fhir.Identifie
 func askPatient(ctx context.Context, source *proxy.Source, person fhir.Identifier) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, source.Timeout)
 	defer cancel()
-	path, form := fhir.PatientSearch(person)
+	path, form := source.PatientSearch(person)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, source.Base+"/"+path, strings.NewReader(form))
 	if err != nil {
 		return nil, errors.New("the request could not be built")

@@ -103,7 +103,7 @@ func (t teams) relations(team object) (found []policy.Relationship) {
 func (t teams) isOf(reference any) bool {
 	same, others := false, false
 	for _, id := range t.identifiers(reference, "Patient") {
-		if id.System != t.person.System {
+		if fhir.PersonSystem(id.System) != t.person.System {
 			continue
 		}
 		normal, err := consent.NormalizePerson(id)
