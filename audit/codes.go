@@ -52,8 +52,7 @@ const (
 	profileDisclosure    = profileBase + "PrivacyDisclosure.Source"
 )
 
-// identifierSystems says which prefix of an organization's or practitioner's identifier stands for which system
-// (domain.md §3.6).
+// identifierSystems says which prefix of an organization's or practitioner's identifier stands for which system.
 var identifierSystems = map[string]string{
 	"ura":   "http://fhir.nl/fhir/NamingSystem/ura",
 	"uzi":   "http://fhir.nl/fhir/NamingSystem/uzi-nr-pers",

@@ -20,7 +20,7 @@ const (
 	// MaxDisclosed is how many references an event lists; Event.DisclosedTotal tells of more.
 	MaxDisclosed = 1000
 
-	maxRecords   = 1000 // as many as a person can have (design.md), so that none is ever left out
+	maxRecords   = 1000 // as many as a person can have on file (consent/redisstore), so that none is ever left out
 	maxCodes     = 64   // categories, roles, obligations
 	maxCode      = 64   // a code, an id of ours, a data category
 	maxReference = 130  // type (64), slash, id (64)
@@ -31,7 +31,7 @@ const (
 	cutMark = "…" // ends a text that was cut
 )
 
-// hiddenPatient stands for a Patient in Disclosed: the source's id of a patient is an identifier (design.md, promise 8), and
+// hiddenPatient stands for a Patient in Disclosed: the source's id of a patient is an identifier (README, promise 8), and
 // Event.Person says already who it is.
 const hiddenPatient = "Patient/***"
 

@@ -12,7 +12,7 @@ const hiddenPerson = "***"
 
 // HidePersons takes every BSN out of a text that somebody types, the reason of an emergency or the grounds of a verdict: nine digits,
 // with or without dots or spaces between them, that pass the eleven-test. A person stands in events by the person key only
-// (design.md, promise 8). Marshal does it to all such texts of an event.
+// (README, promise 8). Marshal does it to all such texts of an event.
 func HidePersons(s string) string {
 	var b strings.Builder
 	for at := 0; at < len(s); {

@@ -22,7 +22,7 @@ var (
 	ErrUnavailable = errors.New("audit: store unavailable")
 )
 
-// Release is one access event that must be durable before anything of what it describes leaves (design.md, step 8), and the
+// Release is one access event that must be durable before anything of what it describes leaves (README, step 8), and the
 // condition under which it may be recorded. Committing it again with the same Event.ID records nothing twice and checks the
 // condition again.
 type Release struct {

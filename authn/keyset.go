@@ -24,7 +24,7 @@ type refreshRule struct {
 }
 
 // keySet holds the keys of one issuer. go-oidc's own set fetches once for every token with an unknown kid or a bad signature and
-// never forgets a key (limits.md 0.5, operating.md §3.6); this one fetches in the background, at most once per interval for an
+// never forgets a key; this one fetches in the background, at most once per interval for an
 // unknown kid, never for a bad signature, and what the provider removed is gone with the next fetch.
 type keySet struct {
 	issuer     string

@@ -1,5 +1,5 @@
-// Package consent is what patients decided: consent records, break-glass declarations, and the standing of one person. It is
-// pure: no I/O, no clock, no logging, no context.
+// Package consent is what patients decided: consent records, break-glass declarations, and the standing of one person
+// (docs/decision.md, "The consent state"). It is pure: no I/O, no clock, no logging, no context.
 package consent
 
 import (

@@ -12,7 +12,7 @@ import (
 // SystemBSN is the identifier system of the Dutch citizen service number, by the first of its names (fhir.PersonSystem).
 const SystemBSN = "http://fhir.nl/fhir/NamingSystem/bsn"
 
-// sectoralBSN is the prefix that DigiD brokers put before a BSN; s00000001 is another number (domain.md §3.2).
+// sectoralBSN is the prefix that DigiD brokers put before a BSN; s00000001 is another number.
 const sectoralBSN = "s00000000:"
 
 // maxIdentifier bounds the system and the value of a person identifier, in bytes.
@@ -53,7 +53,7 @@ func Pseudonym(issuer, subject string) (fhir.Identifier, error) {
 	return NormalizePerson(fhir.Identifier{System: systemPseudonym + issuer, Value: subject})
 }
 
-// normalizeBSN applies the eleven-test: weights 9 to 2 and -1, the sum divisible by 11, not all zero (domain.md §3.5).
+// normalizeBSN applies the eleven-test: weights 9 to 2 and -1, the sum divisible by 11, not all zero.
 func normalizeBSN(s string) (string, bool) {
 	s = strings.TrimPrefix(s, sectoralBSN)
 	if len(s) == 8 {

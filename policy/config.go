@@ -34,7 +34,7 @@ type ChannelRule struct {
 	MinimumAge int  // for a patient's own access, in years; 0 is the default
 }
 
-// youngest is the age from which the law knows a patient's own access (WGBO 465; domain.md §2.4).
+// youngest is the age from which the law knows a patient's own access (WGBO 465).
 const youngest = 12
 
 // Policy decides. New makes it; the zero Policy denies everything. It does not change and may be used by many goroutines.

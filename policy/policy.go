@@ -1,5 +1,5 @@
-// Package policy is the decision: who may see which data of whom, and why. It is pure and total: no clock, no I/O, no error
-// result, and the zero Decision denies.
+// Package policy is the decision: who may see which data of whom, and why (docs/decision.md). It is pure and total: no clock, no I/O,
+// no error result, and the zero Decision denies.
 package policy
 
 import (
@@ -204,7 +204,7 @@ const (
 	ReasonNotShareable          Reason = "not-shareable"
 	ReasonEmergencyNotJustified Reason = "emergency-not-justified"
 	ReasonNoTreatmentRelation   Reason = "no-treatment-relation"
-	ReasonNotForRole            Reason = "not-for-role" // Config.Necessary; decision.md has no caps, and so not this reason
+	ReasonNotForRole            Reason = "not-for-role" // beyond Config.Necessary
 
 	ReasonConsent            Reason = "ok-consent"
 	ReasonEmergencyUnknown   Reason = "ok-emergency-unknown"

@@ -111,7 +111,7 @@ func IsAuthority(word string) bool {
 // 4(2)). That of whom the patient chose himself may not.
 func IsLegal(authority string) bool { return IsAuthority(authority) && authority != "written" }
 
-// hasAuthority reports whether an authority holds for somebody of that age (WGBO 465; domain.md §2.4).
+// hasAuthority reports whether an authority holds for somebody of that age (WGBO 465).
 func hasAuthority(authority string, age int, incapacitated bool) bool {
 	switch authority {
 	case "parental", "guardian":

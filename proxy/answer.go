@@ -104,7 +104,7 @@ func (r *refusal) Unwrap() error { return r.err }
 func refuse(c cause, reason policy.Reason) *refusal { return &refusal{cause: c, reason: reason} }
 
 // recorded reports whether the refusal is an event of its own. What is refused because the store is down or the gateway sheds
-// load is counted only (design.md, promise 2): recording it would need what is missing.
+// load is counted only (README, promise 2): recording it would need what is missing.
 func (r *refusal) recorded() bool {
 	return r.cause != causeUnavailable && r.cause != causeOverloaded && r.cause != causeOutcomeUnknown
 }

@@ -27,7 +27,7 @@ const (
 
 // serveBreakGlass takes a declaration: a named professional states, for one patient, why consent cannot be asked or awaited. It
 // opens nothing by itself; while it lasts, denials of that professional's requests for that patient are decided once more as
-// ETREAT (design.md, "Break-glass").
+// ETREAT (docs/operating.md, "Emergencies").
 func (g *Gate) serveBreakGlass(ctx context.Context, x *exchange, r *http.Request, query string) (answer, *refusal) {
 	x.kind, x.name = audit.KindBreakGlass, "break-glass"
 	asked, misread := g.readDeclaration(r, query)

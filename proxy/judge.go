@@ -70,7 +70,7 @@ func (g *Gate) judge(ctx context.Context, x *exchange, req policy.Request, m *ma
 	return j, nil
 }
 
-// mayUseDeclaration says whose requests a declaration can open: of a professional, for treatment (design.md, "Break-glass").
+// mayUseDeclaration says whose requests a declaration can open: of a professional, for treatment (docs/operating.md, "Emergencies").
 func mayUseDeclaration(r policy.Request) bool {
 	return r.Actor.Kind == policy.KindProvider && r.Actor.Practitioner != "" && r.Purpose == policy.PurposeTreatment
 }
@@ -139,7 +139,7 @@ func (j *judge) first(categories []fhir.DataCategory) *verdict {
 	return &verdict{}
 }
 
-// notAfter is the instant from which the decision might be another one (design.md, step 8).
+// notAfter is the instant from which the decision might be another one (README, step 8).
 func (j *judge) notAfter() time.Time {
 	earliest := j.expires
 	sooner := func(t time.Time) {

@@ -44,7 +44,7 @@ func proofOf(body []byte, now time.Time) proof {
 	return proof{sha256.Sum256(body), now.Format(time.DateOnly)}
 }
 
-// people remembers mappings by (source, id) and by (source, person), bounded and for a short time (design.md, "Persons"). What it
+// people remembers mappings by (source, id) and by (source, person), bounded and for a short time. What it
 // holds is never consent.
 type people struct {
 	mu    sync.Mutex

@@ -13,7 +13,7 @@ import (
 	"zorgsluis/policy"
 )
 
-// attempts is how often a disclosure is decided: once, and twice more when the standing moved in between (design.md, step 8).
+// attempts is how often a disclosure is decided: once, and twice more when the standing moved in between (README, step 8).
 const attempts = 3
 
 // contents pools the scanner's working memory.
@@ -155,12 +155,12 @@ func (j *judge) display(s *Source, typ string) bool {
 	return d.stay
 }
 
-// edits are the changes that every released resource undergoes (design.md, "What a response may contain").
+// edits are the changes that every released resource undergoes.
 func (g *Gate) edits(x *exchange, j *judge) fhir.Edits {
 	kind := j.request.Actor.Kind
 	return fhir.Edits{
 		Base: g.base(x.source), KeepDisplay: func(typ string) bool { return j.display(x.source, typ) },
-		// The law keeps the BSN out of the personal domain (domain.md §3.5).
+		// The law keeps the BSN out of the personal domain.
 		StripIdentifiers: kind == policy.KindPatient || kind == policy.KindRepresentative,
 	}
 }

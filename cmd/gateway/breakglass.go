@@ -11,7 +11,7 @@ import (
 	"zorgsluis/proxy"
 )
 
-// defaultReasons are why consent cannot be asked or awaited, as the law and the minister describe emergencies (domain.md §2.7), and
+// defaultReasons are why consent cannot be asked or awaited, as the law and the minister describe emergencies, and
 // the conflict of duties that may concern somebody else (requirements E8).
 func defaultReasons() []EmergencyReason {
 	return []EmergencyReason{

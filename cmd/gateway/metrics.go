@@ -23,7 +23,7 @@ var interactions = []string{
 	"consent-read", "consent-vread", "consent-history", "consent-search", "consent-create", "consent-update", "consent-withdraw", "consent-object",
 }
 
-// The steps that are measured one by one (design.md, "One request").
+// The steps that are measured one by one (README, "How a request passes").
 const (
 	stepAuthenticate = "authenticate"
 	stepStanding     = "standing"

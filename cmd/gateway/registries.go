@@ -28,7 +28,7 @@ type Registry struct {
 	Organizations     bool              `yaml:"organizations"`
 }
 
-// registrySystems are the systems of identifiers where a registry's configuration names none (domain.md §3.6).
+// registrySystems are the systems of identifiers where a registry's configuration names none.
 var registrySystems = map[string]string{
 	"uzi:": "http://fhir.nl/fhir/NamingSystem/uzi-nr-pers", "ura:": "http://fhir.nl/fhir/NamingSystem/ura",
 	"agb:": "http://fhir.nl/fhir/NamingSystem/agb-z", "big:": "http://fhir.nl/fhir/NamingSystem/big",

@@ -17,7 +17,7 @@ import (
 	"zorgsluis/proxy"
 )
 
-// personMapping is how long the gate remembers which person a source's patient is (design.md, "Persons").
+// personMapping is how long the gate remembers which person a source's patient is.
 const personMapping = time.Minute
 
 // authenticator stands between the gate and authn: it says what the request is, and gives the gate its own words.

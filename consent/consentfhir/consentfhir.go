@@ -85,7 +85,7 @@ const (
 // profiles are those whose rules a resource may claim to follow.
 var profiles = []string{URL, ProfileBasic, ProfileIntermediate}
 
-// namingSystems says which prefix of an organization's or practitioner's identifier stands for which system (domain.md §3.6).
+// namingSystems says which prefix of an organization's or practitioner's identifier stands for which system.
 var namingSystems = []struct{ prefix, system string }{
 	{"ura:", "http://fhir.nl/fhir/NamingSystem/ura"},
 	{"uzi:", "http://fhir.nl/fhir/NamingSystem/uzi-nr-pers"},

@@ -11,8 +11,7 @@ import (
 )
 
 // batcher gathers the commits, or the standings, of all requests in flight for one master and sends them together, as one script:
-// while one batch is under way the next one fills. With appendfsync always that is a group commit: one fsync for all of them
-// (limits.md B.4).
+// while one batch is under way the next one fills. With appendfsync always that is a group commit: one fsync for all of them.
 type batcher struct {
 	store *Store
 	key   string // any key of a shard that the master holds

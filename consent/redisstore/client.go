@@ -32,7 +32,7 @@ type ClientOptions struct {
 // NewClient makes a client that the store can rely on: a write is never repeated behind our back, deadlines reach the socket, and
 // every command goes to a master.
 //
-// These settings are the point of the function (operating.md §3.2): with go-redis' defaults an XADD whose reply is lost is sent
+// These settings are the point of the function: with go-redis' defaults an XADD whose reply is lost is sent
 // again, request deadlines are ignored, and a withdrawn consent may be read from a cache or a replica.
 func NewClient(o ClientOptions) redis.UniversalClient {
 	orDefault(&o.PoolSize, 16)

@@ -108,7 +108,7 @@ func (m *maker) consentOnly(r row) bool {
 	return err == nil && slices.Contains(m.contents.Resources[0].Categories, fhir.CategoryConsent)
 }
 
-// changed reports that one of the edits of design.md is due in a resource, and checks that nothing else is changed: both without the
+// changed reports that one of the edits (fhir.Edits) is due in a resource, and checks that nothing else is changed: both without the
 // elements that may be edited are equal.
 func (s *stage) changed(t *testing.T, want, got row) bool {
 	t.Helper()
