@@ -88,7 +88,7 @@ func probes(category policy.ProviderCategory, channel policy.Channel, groups []s
 	}})
 }
 
-func texts(list []fhir.DataCategory) []string {
+func texts[T ~string](list []T) []string {
 	all := make([]string, len(list))
 	for i, c := range list {
 		all[i] = string(c)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"log/slog"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -52,6 +53,25 @@ func (g *running) opened(a *audit.Archive) {
 	// Not silently: what a crash leaves is an unfinished line, and so is what somebody leaves who cuts the end off.
 	g.metrics.torn.Inc()
 	g.log.Warn("archive: an unfinished line is cut off; the outbox still has its event", "where", a.Torn())
+}
+
+// archiveRepeat is how often it is told that the archive still cannot go on.
+const archiveRepeat = time.Minute
+
+// reportArchive gives what logs that the archive cannot go on: at once, and every minute while that is so. Where the store is away the
+// archive fails for each shard in the same way: of several errors the first is told, and how many there are.
+func reportArchive(log *slog.Logger) func(error) {
+	var last string
+	var told time.Time
+	return func(err error) {
+		all := unjoin(err)
+		first := all[0].Error()
+		if first == last && time.Since(told) < archiveRepeat {
+			return
+		}
+		last, told = first, time.Now()
+		log.Error("archive", "error", first, "errors", len(all))
+	}
 }
 
 // archiveMetrics shows how the archive is doing, besides its lag.

@@ -60,7 +60,7 @@ func (s *settings) prepareCatalogue(ctx context.Context, store *redisstore.Store
 		if err != nil {
 			return nil, err
 		}
-		if err := s.follow(&next, now, at); err != nil {
+		if err := s.transition(&next, now, at); err != nil {
 			return nil, err
 		}
 	}
@@ -77,8 +77,8 @@ func (s *settings) prepareCatalogue(ctx context.Context, store *redisstore.Store
 	return &next, nil
 }
 
-// follow says what becomes of consents where one meaning follows another at an instant, name by name as the operator decided.
-func (s *settings) follow(next *activated, now activated, at time.Time) error {
+// transition says what becomes of consents where one meaning follows another at an instant, name by name as the operator decided.
+func (s *settings) transition(next *activated, now activated, at time.Time) error {
 	var undecided []string
 	var since consent.Changes
 	for _, c := range now.Meaning.shifts(next.Meaning) {

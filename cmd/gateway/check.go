@@ -219,8 +219,8 @@ func (s *settings) describeBlocked(w io.Writer) {
 		}
 		fmt.Fprintf(w, "%s\tgets %d of all data categories\n", category, got)
 	}
-	fmt.Fprintf(w, "purposes\t%v\n", s.tables.Providers.BlockedPurposes())
-	fmt.Fprintf(w, "\nroles that nothing binds to medical secrecy: refused\t%v\n", s.tables.Providers.RolesWithoutSecrecy())
+	fmt.Fprintf(w, "purposes\t%s\n", strings.Join(texts(s.tables.Providers.BlockedPurposes()), ", "))
+	fmt.Fprintf(w, "\nroles that nothing binds to medical secrecy: refused\t%s\n", strings.Join(s.tables.Providers.RolesWithoutSecrecy(), ", "))
 }
 
 // warnings are choices that are allowed, and that somebody should know of: check prints them, and every start logs them.

@@ -72,9 +72,12 @@ func (c *checker) atLeast(key string, got, least int) {
 	}
 }
 
-// between notes a time outside of its bounds, both inclusive.
+// between notes a time outside of its bounds, both inclusive, or one that is not there and has no default.
 func (c *checker) between(key string, got, least, most time.Duration) {
-	if got < least || got > most {
+	switch {
+	case got == 0 && least > 0 && !c.written(key):
+		c.add(key, "missing: a time between %s and %s", least, most)
+	case got < least, got > most:
 		c.add(key, "is %s, must be between %s and %s", got, least, most)
 	}
 }

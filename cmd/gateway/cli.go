@@ -52,8 +52,8 @@ type configured struct {
 type commands struct {
 	Serve     serveCommand     `cmd:"" help:"Run the gateway."`
 	Check     checkCommand     `cmd:"" help:"Validate a configuration as serve does, and print what its policy amounts to."`
-	Consent   consentCommand   `cmd:"" help:"Put, withdraw, list consents of a person and show their history. Reads the person (BSN, or system|value) from standard input."`
-	Person    personCommand    `cmd:"" help:"Set what a provider decides about a person. Reads the person from standard input."`
+	Consent   consentCommand   `cmd:"" help:"Record, withdraw, list, prove, import and export consents."`
+	Person    personCommand    `cmd:"" help:"Set what a provider decides about a person."`
 	Review    reviewCommand    `cmd:"" help:"List and close reviews of emergency declarations, and end declarations."`
 	Report    reportCommand    `cmd:"" help:"Report on a period from the archive of access events."`
 	Erasure   erasureCommand   `cmd:"" help:"Tell the organizations that received data that these were erased at their source."`

@@ -98,7 +98,7 @@ func TestConsentCommands(t *testing.T) {
 	grant := o.record(goodGrant)
 	o.fails(exitRuntime, "gateway store init", testBSN, "consent", "list")
 	o.must("", "store", "init")
-	o.fails(exitRuntime, "there are keys", "", "store", "init")
+	o.fails(exitRuntime, "nothing to do", "", "store", "init")
 
 	first := o.must(testBSN+"\n", "consent", "put", "--record", grant, "--request-id", "one")
 	if again := o.must(testBSN, "consent", "put", "--record", grant, "--request-id", "one"); again != first {
@@ -223,13 +223,14 @@ func TestStoreOfOthersIsRefused(t *testing.T) {
 	}
 	o.fails(exitRuntime, "secrets", testBSN, "consent", "list")
 	o.fails(exitRuntime, "secrets", "", "store", "accept")
+	o.fails(exitRuntime, "there are keys of a store", "", "store", "init")
 }
 
 func TestServerThatLosesWritesIsRefused(t *testing.T) {
 	server := redistest.Start(t, "--appendfsync", "everysec")
 	text := strings.Replace(base, "mode: embedded\n  folder: redis\n", fmt.Sprintf("mode: external\n  addresses: [%q]\n", server.Address()), 1)
 	o := operator{t, place(t, strings.Replace(text, "127.0.0.1:9464", "127.0.0.1:0", 1))}
-	o.must("", "store", "init")
+	o.fails(exitRuntime, "appendfsync: set it to always", "", "store", "init")
 	o.fails(exitRuntime, "appendfsync", "", "store", "check")
 	o.fails(exitRuntime, "appendfsync", "", "serve")
 }

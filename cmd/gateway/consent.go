@@ -16,24 +16,24 @@ import (
 )
 
 type consentCommand struct {
-	Put      putCommand      `cmd:"" help:"Record one consent or refusal; prints its id."`
-	Withdraw withdrawCommand `cmd:"" help:"Withdraw one record."`
-	List     listCommand     `cmd:"" help:"Print what is on file for the person."`
-	History  historyCommand  `cmd:"" help:"Print every version of what was on file, proven by its chain."`
+	Put      putCommand      `cmd:"" help:"Record one consent or refusal; prints its id. Reads the person (BSN, or system|value) from standard input."`
+	Withdraw withdrawCommand `cmd:"" help:"Withdraw one record. Reads the person (BSN, or system|value) from standard input."`
+	List     listCommand     `cmd:"" help:"Print what is on file for a person. Reads the person (BSN, or system|value) from standard input."`
+	History  historyCommand  `cmd:"" help:"Print every version of what was on file for a person, proven by its chain. Reads the person (BSN, or system|value) from standard input."`
 
 	Import importCommand `cmd:"" help:"Put consents on file that were recorded elsewhere: NDJSON of FHIR Consent, which keep the moment at which they were recorded. Can be interrupted and repeated."`
 	Export exportCommand `cmd:"" help:"Print the consents of everybody, or of one person, as NDJSON of FHIR Consent. This is on record itself."`
 
 	Lapsing       lapsingCommand       `cmd:"" help:"Print which consents and refusals stop counting because a child turns 12 or 16, and put a notice of each on record, once. Asks the sources for birth dates."`
-	Verify        verifyCommand        `cmd:"" help:"Prove the chain of versions of a person, or of everybody, and that the archive holds the same. Exit code 3: it does not hold, and the message says where."`
-	Evidence      evidenceCommand      `cmd:"" help:"Print one signed file that proves what the person consented to, how, when and on which information. This is on record itself."`
-	CheckEvidence checkEvidenceCommand `cmd:"" help:"Check such a file, without a store or a configuration. Exit code 3: it is not what was signed."`
+	Verify        verifyCommand        `cmd:"" help:"Prove the chain of versions of a person, who is read from standard input (BSN, or system|value), or of everybody, and that the archive holds the same. Exit code 3: it does not hold, and the message says where."`
+	Evidence      evidenceCommand      `cmd:"" help:"Print one signed file that proves what the person consented to, how, when and on which information. Reads the person (BSN, or system|value) from standard input. This is on record itself."`
+	CheckEvidence checkEvidenceCommand `cmd:"" help:"Check a file that consent evidence printed, without a store or a configuration. Exit code 3: it is not what was signed."`
 }
 
 type putCommand struct {
 	configured
 	changing
-	Record string `required:"" placeholder:"FILE" help:"The record as a JSON file. Its id and recorded_at are given by the store."`
+	Record string `required:"" placeholder:"FILE" help:"The record as a JSON file (docs/operating.md shows one). Its id and recorded_at are given by the store."`
 }
 
 // Run records one consent record.
@@ -97,11 +97,12 @@ func putRecord(ctx context.Context, s *settings, store *redisstore.Store, p newR
 
 // checkNew says what is wrong with a record that is to be put on file.
 func (s *settings) checkNew(r consent.Record, now time.Time) error {
-	err := s.catalogue.CheckWrite(r, now)
+	var status error
 	if r.Status != consent.StatusActive {
-		err = errors.Join(err, &consent.FieldError{Field: "status", Reason: "must be active: withdraw a record that is on file"})
+		status = &consent.FieldError{Field: "status", Reason: "must be active: withdraw a record that is on file"}
+		r.Status = consent.StatusActive // what else is wrong is told at once
 	}
-	return usage(err)
+	return usage(errors.Join(status, s.catalogue.CheckWrite(r, now)))
 }
 
 // recordedBy is the id under which a change recorded its record: ours, or, where the request was known already, that of the first

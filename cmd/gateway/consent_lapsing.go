@@ -26,7 +26,7 @@ const reasonLapsing policy.Reason = "consent-lapsing"
 
 type lapsingCommand struct {
 	configured
-	Within   string `default:"90d" placeholder:"DAYS" help:"How far to look ahead: 90d."`
+	Within   string `default:"90d" placeholder:"DAYS" help:"How far to look ahead; default: 90d."`
 	Identify bool   `help:"Name the patients by their own identifiers, so that they can be asked. The output is then as secret as a record."`
 }
 

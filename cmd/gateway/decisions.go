@@ -9,6 +9,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 
 	"zorgsluis/configs"
 	"zorgsluis/fhir"
@@ -134,7 +135,7 @@ func (s *settings) category(c *checker, key, category string) {
 		return
 	}
 	if names := s.tables.CategoryNames(); !slices.Contains(names, policy.ProviderCategory(category)) {
-		c.add(key, "%s is not a provider category; there are %s", category, names)
+		c.add(key, "%s is not a provider category; there are %s", category, strings.Join(texts(names), ", "))
 	}
 }
 

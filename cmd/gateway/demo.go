@@ -49,9 +49,9 @@ func (d *demoCommand) Run(env *environment) error {
 		log = slog.New(slog.DiscardHandler)
 	}
 	told := make(chan error, 1)
-	served := serve(ctx, s, log, func(g *running, _ addresses) {
+	served := serve(ctx, s, log, func(g *running, at addresses) {
 		go func() {
-			err := w.show(ctx, d.Tour, s, g, env.stdout)
+			err := w.show(ctx, d.Tour, g, at, env.stdout)
 			told <- err
 			if err != nil || d.Tour {
 				cancel()
@@ -204,7 +204,8 @@ policy:
 `
 
 // show seeds the consents, and tells what to try, or plays the tour.
-func (w *world) show(ctx context.Context, tour bool, s *settings, g *running, out io.Writer) error {
+func (w *world) show(ctx context.Context, tour bool, g *running, at addresses, out io.Writer) error {
+	s := g.settings
 	put := func(record consent.Record, person fhir.Identifier) error {
 		_, err := putRecord(ctx, s, g.store, newRecord{record: record, person: person, request: rand.Text()})
 		return err
@@ -221,7 +222,7 @@ func (w *world) show(ctx context.Context, tour bool, s *settings, g *running, ou
 			Review: func(ctx context.Context, person fhir.Identifier) error { return reviewJustified(ctx, s, g, person) },
 		}.Run(ctx)
 	}
-	return w.tell(s, out)
+	return w.tell(s, at, out)
 }
 
 // withdrawParty withdraws, as the patient, every active permit that names exactly this party.
@@ -271,7 +272,7 @@ func reviewJustified(ctx context.Context, s *settings, g *running, person fhir.I
 }
 
 // tell writes a token for each caller into a file that curl can read, and lines to try.
-func (w *world) tell(s *settings, out io.Writer) error {
+func (w *world) tell(s *settings, at addresses, out io.Writer) error {
 	for _, caller := range demo.Callers() {
 		token, err := w.issuer.Token(caller.Claims)
 		if err != nil {
@@ -302,9 +303,10 @@ func (w *world) tell(s *settings, out io.Writer) error {
 	fmt.Fprintf(out, "%s", w.emergency(s, karena))
 	fmt.Fprintf(out, "  # 200: her own record, and who asked for it\n  curl -H @%[1]s \"%[2]sdemo/Condition\"\n  curl -H @%[1]s \"%[3]s/gateway/AuditEvent\"\n",
 		filepath.Join(w.folder, "patient"), base, s.config.PublicURL)
-	fmt.Fprintf(out, "\nConsents, with the program itself (the BSN comes from standard input):\n  echo %s | gateway consent list --config %s\n",
+	fmt.Fprintf(out, "\nWhat is on file for her, with the program itself (the BSN comes from standard input):\n  echo %s | go run ./cmd/gateway consent list --config %s\n",
 		karena.BSN, filepath.Join(w.folder, "gateway.yaml"))
-	fmt.Fprintf(out, "\nThe whole story by itself: gateway demo --tour. Stop with Ctrl-C; nothing is kept.\n")
+	fmt.Fprintf(out, "Health and metrics, for operators:\n  curl http://%[1]s/readyz\n  curl http://%[1]s/metrics\n", at.admin)
+	fmt.Fprintf(out, "The whole story by itself:\n  go run ./cmd/gateway demo --tour\n\nStop with Ctrl-C; nothing is kept.\n")
 	return nil
 }
 

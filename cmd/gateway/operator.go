@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/user"
 	"strings"
 	"time"
@@ -122,8 +123,16 @@ func readLine(in *bufio.Reader) (string, error) {
 	return text, nil
 }
 
-// lines gives standard input in lines of bounded length.
-func lines(env *environment) *bufio.Reader { return bufio.NewReaderSize(env.stdin, maxPersonLine) }
+// lines gives standard input, of which the first line names a person, in lines of bounded length. Somebody who types is told what
+// the command waits for.
+func lines(env *environment) *bufio.Reader {
+	if file, ok := env.stdin.(*os.File); ok {
+		if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			fmt.Fprintln(env.stderr, "the person (BSN, or system|value):")
+		}
+	}
+	return bufio.NewReaderSize(env.stdin, maxPersonLine)
+}
 
 // printJSON prints a value for people and for jq.
 func printJSON(w io.Writer, v any) error {

@@ -15,7 +15,7 @@ import (
 )
 
 type personCommand struct {
-	Set personSetCommand `cmd:"" help:"Set flags of a person; those that are not named stay as they are."`
+	Set personSetCommand `cmd:"" help:"Set flags of a person; those that are not named stay as they are. Reads the person (BSN, or system|value) from standard input."`
 }
 
 type personSetCommand struct {

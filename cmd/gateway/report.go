@@ -18,7 +18,7 @@ type reportCommand struct {
 
 // period is which days a report is about, as they are in the Netherlands.
 type period struct {
-	From string `required:"" placeholder:"DATE" help:"First day of the period (2026-01-31)."`
+	From string `required:"" placeholder:"DATE" help:"First day of the period, as days are in the Netherlands (2026-01-31)."`
 	To   string `required:"" placeholder:"DATE" help:"Last day of the period."`
 }
 

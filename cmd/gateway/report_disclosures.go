@@ -73,7 +73,7 @@ func disclosed(e audit.Event) bool {
 
 type reportRecipientsCommand struct {
 	configured
-	From string `placeholder:"DATE" help:"First day (2026-01-31); default: everything that is kept."`
+	From string `placeholder:"DATE" help:"First day, as days are in the Netherlands (2026-01-31); default: everything that is kept."`
 	To   string `placeholder:"DATE" help:"Last day."`
 }
 

@@ -14,9 +14,9 @@ import (
 )
 
 type reviewCommand struct {
-	List  reviewListCommand  `cmd:"" help:"Print the declarations that wait for a review."`
-	Close reviewCloseCommand `cmd:"" help:"Record the verdict on one. Not justified ends it at once."`
-	End   reviewEndCommand   `cmd:"" help:"End one that is in force. It still waits for its review."`
+	List  reviewListCommand  `cmd:"" help:"Print the emergency declarations that wait for a review."`
+	Close reviewCloseCommand `cmd:"" help:"Record the verdict on a declaration. Not justified ends it at once."`
+	End   reviewEndCommand   `cmd:"" help:"End a declaration that is in force. It still waits for its review."`
 }
 
 type reviewListCommand struct {

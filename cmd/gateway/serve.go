@@ -245,7 +245,7 @@ func (g *running) runArchive(ctx context.Context) {
 		}
 	}
 	g.follow(ctx)
-	g.archive.OnError = func(err error) { g.log.Error("archive", "error", err.Error()) }
+	g.archive.OnError = reportArchive(g.log)
 	g.fulfil(ctx)
 	if err := g.archive.Run(ctx, g.store); err != nil {
 		g.failed <- err

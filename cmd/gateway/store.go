@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,12 +21,29 @@ type storeInitCommand struct{ configured }
 // Run makes the store. An archive that knows a store already forbids it: an emptied Redis would turn every refusal into "unknown".
 func (c *storeInitCommand) Run(env *environment) error {
 	return withServer(env, c.Config, func(ctx context.Context, o redisstore.Options, _ *audit.Archive) error {
-		if err := redisstore.Initialise(ctx, o); err != nil {
+		err := redisstore.Initialise(ctx, o)
+		if errors.Is(err, redisstore.ErrStoreMismatch) && checkServer(ctx, o) == nil {
+			return errors.New("the store of this configuration is there already, and good: there is nothing to do")
+		}
+		if err != nil {
 			return err
 		}
-		_, err := fmt.Fprintln(env.stdout, "the store is ready")
+		if err := checkServer(ctx, o); err != nil {
+			return fmt.Errorf("the store is made, but serve will refuse its server: %w", err)
+		}
+		_, err = fmt.Fprintln(env.stdout, "the store is ready")
 		return err
 	})
+}
+
+// checkServer opens the store and looks at its server, as serve does before it trusts it.
+func checkServer(ctx context.Context, o redisstore.Options) error {
+	store, err := redisstore.Open(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	return store.Check(ctx)
 }
 
 type storeAcceptCommand struct {
@@ -116,7 +134,7 @@ func (c *storeCheckCommand) Run(env *environment) error {
 			return err
 		}
 		_, err = fmt.Fprintf(env.stdout, "store %s: good\nredis: %d of %d bytes used\narchive: %d events, head %s\n",
-			store.StoreID(), memory.Used, memory.Max, archive.Events, archive.Head)
+			store.StoreID(), memory.Used, memory.Max, archive.Events, cmp.Or(archive.Head, "none yet"))
 		return err
 	})
 }

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -10,31 +13,50 @@ import (
 // watchEvery is the time between two looks at the store that nobody asked for.
 const watchEvery = 10 * time.Second
 
-// watch looks at the store from time to time, whether anybody polls readiness or not: a server that was reconfigured or demoted, or
-// that fills up, is told in the log before callers notice.
+// watch looks at the store and the issuers from time to time, whether anybody polls readiness or not: a server that was reconfigured
+// or demoted, or that fills up, and an issuer that does not answer, are told in the log before callers notice.
 func (g *running) watch(ctx context.Context) {
-	if g.settings.inMemory {
-		return // cannot be checked
-	}
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
+	down := map[string]bool{}
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		look, cancel := context.WithTimeout(ctx, healthTimeout)
-		if err := g.store.Check(look); err != nil && ctx.Err() == nil {
-			g.log.Error("store", "error", err.Error())
+		logIssuers(g.log, g.authenticator.Ready(), down)
+		if !g.settings.inMemory { // one in memory cannot be checked
+			g.lookAtStore(ctx)
 		}
-		if memory, err := g.store.Memory(look); err == nil {
-			g.metrics.memory(memory.Used, memory.Max)
-			if memory.Alarm() {
-				g.log.Error("redis fills up: the archive does not keep up, or maxmemory is too small", "used", memory.Used, "max", memory.Max)
-			}
+	}
+}
+
+func (g *running) lookAtStore(ctx context.Context) {
+	look, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	if err := g.store.Check(look); err != nil && ctx.Err() == nil {
+		g.log.Error("store", "error", err.Error())
+	}
+	if memory, err := g.store.Memory(look); err == nil {
+		g.metrics.memory(memory.Used, memory.Max)
+		if memory.Alarm() {
+			g.log.Error("redis fills up: the archive does not keep up, or maxmemory is too small", "used", memory.Used, "max", memory.Max)
 		}
-		cancel()
+	}
+}
+
+// logIssuers tells, once each time, that the tokens of an issuer cannot be verified, and that they can be again. down holds the issuers
+// of which it was told.
+func logIssuers(log *slog.Logger, ready map[string]error, down map[string]bool) {
+	for _, url := range slices.Sorted(maps.Keys(ready)) {
+		switch err := ready[url]; {
+		case err != nil && !down[url]:
+			log.Error("issuer: its tokens cannot be verified, and its callers are answered 503", "issuer", url, "error", err.Error())
+		case err == nil && down[url]:
+			log.Info("issuer: its tokens can be verified again", "issuer", url)
+		}
+		down[url] = ready[url] != nil
 	}
 }
 
