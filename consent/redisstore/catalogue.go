@@ -34,7 +34,7 @@ func (s *Store) Catalogue(ctx context.Context) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("catalogue: %w", err)
 	}
-	return plain, nil
+	return []byte(plain), nil
 }
 
 // SetCatalogue keeps what the names in consents mean to those who use this store, sealed.
@@ -56,5 +56,5 @@ func (s *Store) NoticeID(person consent.PersonKey, matter string) (audit.EventID
 	if err := checkKey(person); err != nil {
 		return "", fmt.Errorf("notice: %w", err)
 	}
-	return audit.EventID(twoDigits(s.shardOf(person)) + "-" + keyed(s.o.PersonSecret, "notice", string(person), matter)[:2*randomBytes]), nil
+	return audit.EventID(twoDigits(s.shardOf(person)) + "-" + s.secret.hmac("notice", string(person), matter)[:2*randomBytes]), nil
 }

@@ -16,7 +16,8 @@ import (
 type codec struct {
 	reading bool
 	out     []byte // what was written
-	in      string // what is still to be read; texts that were read are parts of it
+	in      string // what is read; texts that were read are parts of it
+	at      int    // what is before was read
 	failed  bool   // in is not what was written
 }
 
@@ -29,13 +30,13 @@ func (v *state) marshal() []byte {
 }
 
 // unmarshal reads the sealed form: all of it, of exactly this version.
-func (v *state) unmarshal(plain []byte) error {
+func (v *state) unmarshal(plain string) error {
 	if len(plain) == 0 || plain[0] != stateVersion {
 		return fmt.Errorf("%w: standing is not of this version", ErrSealed)
 	}
-	c := codec{reading: true, in: string(plain[1:])}
+	c := codec{reading: true, in: plain[1:]}
 	c.state(v)
-	if c.failed || c.in != "" {
+	if c.failed || c.left() > 0 {
 		return fmt.Errorf("%w: standing is damaged", ErrSealed)
 	}
 	return nil
@@ -124,19 +125,22 @@ func (c *codec) number(n *uint64) {
 		return
 	}
 	*n = 0
-	for i, shift := 0, uint(0); i < len(c.in) && i < binary.MaxVarintLen64; i, shift = i+1, shift+7 {
-		b := c.in[i]
+	for shift := uint(0); c.left() > 0 && shift < 7*binary.MaxVarintLen64; shift += 7 {
+		b := c.in[c.at]
+		c.at++
 		*n |= uint64(b&0x7f) << shift
 		if b < 0x80 {
-			c.in = c.in[i+1:]
 			return
 		}
 	}
 	c.fail()
 }
 
+// left is how much is still to be read.
+func (c *codec) left() int { return len(c.in) - c.at }
+
 // fail ends reading: everything after it is empty.
-func (c *codec) fail() { c.failed, c.in = true, "" }
+func (c *codec) fail() { c.failed, c.at = true, len(c.in) }
 
 func (c *codec) bool(b *bool) {
 	n := uint64(0)
@@ -176,11 +180,13 @@ func text[S ~string](c *codec, s *S) {
 		c.out = append(c.out, *s...)
 		return
 	}
-	if n > uint64(len(c.in)) {
+	if n > uint64(c.left()) {
 		c.fail()
 		n = 0
 	}
-	*s, c.in = S(c.in[:n]), c.in[n:]
+	from := c.at
+	c.at += int(n)
+	*s = S(c.in[from:c.at])
 }
 
 func list[E any](c *codec, l *[]E, element func(*codec, *E)) {
@@ -189,7 +195,7 @@ func list[E any](c *codec, l *[]E, element func(*codec, *E)) {
 		n = uint64(len(*l)) + 1
 	}
 	c.number(&n)
-	if n > uint64(len(c.in))+1 && c.reading { // each element takes a byte at least
+	if n > uint64(c.left())+1 && c.reading { // each element takes a byte at least
 		c.fail()
 		n = 0
 	}

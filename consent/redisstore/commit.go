@@ -101,7 +101,7 @@ func (s *Store) identify(e *audit.Event) (int, error) {
 
 // anyShard spreads events about nobody over the shards.
 func (s *Store) anyShard() int {
-	return s.shardOf(consent.PersonKey(keyed(s.o.PersonSecret, "any shard", newID(0))))
+	return s.shardOf(consent.PersonKey(s.secret.hmac("any shard", newID(0))))
 }
 
 // micros is an instant in microseconds, or "" for none. It is rounded down: a bound may come sooner, never later.

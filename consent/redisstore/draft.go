@@ -165,7 +165,7 @@ func (s *Store) name(shard int, st *consent.Standing, before onFile, d *draft) e
 // versionEntry is what a version holds: the hash of the version before, as that one is stored with its stamp, and the standing.
 type versionEntry struct {
 	previous string
-	state    []byte
+	state    string
 }
 
 func (v versionEntry) marshal() []byte {
@@ -174,15 +174,15 @@ func (v versionEntry) marshal() []byte {
 	return append(c.out, v.state...)
 }
 
-func parseVersion(plain []byte) (versionEntry, bool) {
-	c, v := codec{reading: true, in: string(plain)}, versionEntry{}
+func parseVersion(plain string) (versionEntry, bool) {
+	c, v := codec{reading: true, in: plain}, versionEntry{}
 	text(&c, &v.previous)
-	v.state = []byte(c.in)
+	v.state = c.in[c.at:]
 	return v, !c.failed
 }
 
 func (s *Store) sealVersion(person consent.PersonKey, generation uint64, last string, plain []byte) (string, error) {
-	small, err := deflate(versionEntry{hashOf(last), plain}.marshal())
+	small, err := deflate(versionEntry{hashOf(last), string(plain)}.marshal())
 	if err != nil {
 		return "", err
 	}

@@ -55,6 +55,9 @@ func unavailable(cause error) error {
 // another server is the master by now, or a replica was late. Calls are idempotent, so repeating is safe; what Redis refused for
 // a reason that stays (OOM, MISCONF, a wrong type) is not repeated.
 func worthRepeating(err error) bool {
+	if err == nil {
+		return false
+	}
 	if errors.Is(err, errReplicas) || movedAway(err) {
 		return true
 	}

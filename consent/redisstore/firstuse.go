@@ -16,7 +16,7 @@ func (s *Store) FirstUse(ctx context.Context, digest string, kept time.Duration)
 	if digest == "" || kept < time.Millisecond {
 		return false, fmt.Errorf("first use: %w", ErrInvalid)
 	}
-	hash := consent.PersonKey(keyed(s.o.PersonSecret, "first use", digest))
+	hash := consent.PersonKey(s.secret.hmac("first use", digest))
 	shard := s.shardOf(hash)
 	c := call{
 		script: &firstUseScript, shard: shard, keys: []string{keysOf(shard).used(string(hash))},

@@ -1,7 +1,6 @@
 package redisstore
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"strconv"
@@ -19,7 +18,7 @@ type Version struct {
 	Entry          string
 	Hash, Previous string
 
-	state []byte // the form that was sealed
+	state string // the form that was sealed
 }
 
 // History gives all versions of a person's standing, oldest first. The chain is verified: every version opens, names the one
@@ -79,7 +78,7 @@ func (s *Store) chain(person consent.PersonKey, seen version, r reply) ([]Versio
 		return nil, err
 	}
 	newest := versions[len(versions)-1]
-	if !bytes.Equal(plain, newest.state) || newest.Newest != instant(present.at) {
+	if plain != newest.state || newest.Newest != instant(present.at) {
 		return nil, fmt.Errorf("%w: the last version is not the standing", ErrSealed)
 	}
 	return versions, nil
@@ -100,7 +99,7 @@ func (s *Store) openVersion(person consent.PersonKey, generation uint64, entry s
 	if err != nil {
 		return Version{}, fmt.Errorf("%w: version %d", ErrSealed, generation)
 	}
-	v, ok := parseVersion(plain)
+	v, ok := parseVersion(string(plain))
 	if !ok {
 		return Version{}, fmt.Errorf("%w: version %d", ErrSealed, generation)
 	}

@@ -7,8 +7,10 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"hash"
 	"strconv"
 	"strings"
+	"sync"
 
 	"zorgsluis/audit"
 	"zorgsluis/consent"
@@ -23,7 +25,7 @@ const (
 // Key is the pseudonym of a person: HMAC-SHA-256, under the secret, over the length-prefixed system and value. The person must be
 // normalised (consent.NormalizePerson): another spelling is another person.
 func (s *Store) Key(person fhir.Identifier) consent.PersonKey {
-	return consent.PersonKey(keyed(s.o.PersonSecret, "", person.System, person.Value))
+	return consent.PersonKey(s.secret.hmac("", person.System, person.Value))
 }
 
 // NewRecordID makes an id for a consent record of this person.
@@ -36,25 +38,41 @@ func (s *Store) NewDeclarationID(person fhir.Identifier) consent.DeclarationID {
 	return consent.DeclarationID(newID(s.shardOf(s.Key(person))))
 }
 
-// keyed is the hex of HMAC-SHA-256 over the length-prefixed parts. A purpose other than "" stands in front in a form that no
+// secret makes HMACs. What makes them is reused: every standing that is read takes one, and to begin costs as much as to hash.
+type secret struct{ macs sync.Pool }
+
+type mac struct {
+	hash hash.Hash
+	text []byte // what is hashed, then the sum and its hex
+}
+
+func newSecret(key []byte) *secret {
+	return &secret{sync.Pool{New: func() any { return &mac{hash: hmac.New(sha256.New, key)} }}}
+}
+
+// hmac is the hex of HMAC-SHA-256 over the length-prefixed parts. A purpose other than "" stands in front in a form that no
 // length can have, so that the purposes cannot be confused with persons or each other.
-func keyed(secret []byte, purpose string, parts ...string) string {
-	mac := hmac.New(sha256.New, secret)
+func (s *secret) hmac(purpose string, parts ...string) string {
+	m := s.macs.Get().(*mac)
+	defer s.macs.Put(m)
+	text := m.text[:0]
 	if purpose != "" {
-		mac.Write([]byte("\xff\xff\xff\xff\xff\xff\xff\xff" + purpose + "\x00"))
+		text = append(append(append(text, "\xff\xff\xff\xff\xff\xff\xff\xff"...), purpose...), 0)
 	}
-	var length [8]byte
 	for _, p := range parts {
-		binary.BigEndian.PutUint64(length[:], uint64(len(p)))
-		mac.Write(length[:])
-		mac.Write([]byte(p))
+		text = append(binary.BigEndian.AppendUint64(text, uint64(len(p))), p...)
 	}
-	return hex.EncodeToString(mac.Sum(nil))
+	m.hash.Reset()
+	m.hash.Write(text)
+	text = m.hash.Sum(text[:0])
+	m.text = hex.AppendEncode(text, text)
+	return string(m.text[sha256.Size:])
 }
 
 // checkValue tells whether two instances have the same secrets, without telling the secrets.
 func checkValue(o Options) string {
-	return keyed(o.PersonSecret, "check of the secrets, version 1", keyed(o.SealingKey, "check of the sealing key"))[:32]
+	sealing := newSecret(o.SealingKey).hmac("check of the sealing key")
+	return newSecret(o.PersonSecret).hmac("check of the secrets, version 1", sealing)[:32]
 }
 
 // shardOf gives the shard of a person key that has the right form: its first four bytes, modulo the number of shards.
@@ -77,12 +95,20 @@ func checkKey(key consent.PersonKey) error {
 // isHex reports whether s has only lower-case hexadecimal digits.
 func isHex(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+		if !hexDigits[s[i]] {
 			return false
 		}
 	}
 	return true
 }
+
+// hexDigits is a table because no processor guesses whether a random digit is a number or a letter.
+var hexDigits = func() (table [256]bool) {
+	for _, c := range "0123456789abcdef" {
+		table[c] = true
+	}
+	return table
+}()
 
 // newID makes an id of the form <shard>-<random>.
 func newID(shard int) string {

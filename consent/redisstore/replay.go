@@ -304,7 +304,7 @@ func (p *replay) change(ctx context.Context, c *call, l audit.Line, e audit.Even
 		c.keys = append(c.keys, k.index(id))
 	}
 	c.args = append(c.args,
-		v.generation, s.sealer.seal(kindStanding, e.Person, e.Generation, made.state), l.Made.Version, int(requestLife.Seconds()),
+		v.generation, s.sealer.seal(kindStanding, e.Person, e.Generation, []byte(made.state)), l.Made.Version, int(requestLife.Seconds()),
 		string(e.ID), string(e.Person), len(d.opened))
 	for _, id := range append(d.opened, d.closed...) {
 		c.args = append(c.args, reviewMember(id, e.Person))

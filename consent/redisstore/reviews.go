@@ -71,7 +71,7 @@ func (s *Store) CountDeclaration(ctx context.Context, professional string, windo
 	if professional == "" || window < time.Millisecond || limit < 1 {
 		return false, fmt.Errorf("count declaration: %w", ErrInvalid)
 	}
-	hash := consent.PersonKey(keyed(s.o.PersonSecret, "professional", professional))
+	hash := consent.PersonKey(s.secret.hmac("professional", professional))
 	shard := s.shardOf(hash)
 	// Not repeated when the reply is lost: counted twice would be too strict, and not at all is for the caller to ask again.
 	r, err := s.direct(ctx, call{

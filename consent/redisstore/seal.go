@@ -7,7 +7,9 @@ import (
 	"crypto/cipher"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"zorgsluis/consent"
@@ -40,25 +42,34 @@ func newSealer(key []byte) (sealer, error) {
 func (s sealer) seal(kind string, person consent.PersonKey, generation uint64, plain []byte) string {
 	sealed := make([]byte, 1, 1+len(plain)+s.aead.Overhead())
 	sealed[0] = sealVersion
-	return string(s.aead.Seal(sealed, nil, plain, associated(kind, person, generation)))
+	return string(s.aead.Seal(sealed, nil, plain, associated(nil, kind, person, generation)))
 }
 
-func (s sealer) open(kind string, person consent.PersonKey, generation uint64, sealed string) ([]byte, error) {
+func (s sealer) open(kind string, person consent.PersonKey, generation uint64, sealed string) (string, error) {
 	if len(sealed) == 0 || sealed[0] != sealVersion {
-		return nil, fmt.Errorf("%w: %s: unknown format", ErrSealed, kind)
+		return "", fmt.Errorf("%w: %s: unknown format", ErrSealed, kind)
 	}
-	plain, err := s.aead.Open(nil, nil, []byte(sealed[1:]), associated(kind, person, generation))
+	buffer := opened.Get().(*[]byte)
+	defer opened.Put(buffer)
+	b := associated((*buffer)[:0], kind, person, generation)
+	ad := len(b)
+	b = slices.Grow(append(b, sealed[1:]...), len(sealed)) // what is sealed, and room for what was sealed
+	*buffer = b
+	plain, err := s.aead.Open(b[len(b):], nil, b[ad:], b[:ad])
 	if err != nil {
-		return nil, fmt.Errorf("%w: %s does not open", ErrSealed, kind)
+		return "", fmt.Errorf("%w: %s does not open", ErrSealed, kind)
 	}
-	return plain, nil
+	return string(plain), nil
 }
 
-func associated(kind string, person consent.PersonKey, generation uint64) []byte {
-	ad := make([]byte, 0, len(kind)+len(person)+22)
-	ad = append(append(ad, kind...), 0)
-	ad = append(append(ad, person...), 0)
-	return strconv.AppendUint(ad, generation, 10)
+// opened are buffers in which values are opened.
+var opened = sync.Pool{New: func() any { return new([]byte) }}
+
+// associated appends the associated data.
+func associated(dst []byte, kind string, person consent.PersonKey, generation uint64) []byte {
+	dst = append(append(dst, kind...), 0)
+	dst = append(append(dst, person...), 0)
+	return strconv.AppendUint(dst, generation, 10)
 }
 
 // deflate makes a version small: all versions of a person are kept, and they are much alike inside.
@@ -87,8 +98,8 @@ var deflaters = sync.Pool{New: func() any {
 }}
 
 // inflate undoes deflate, up to a limit.
-func inflate(small []byte, limit int) ([]byte, error) {
-	r := flate.NewReader(bytes.NewReader(small))
+func inflate(small string, limit int) ([]byte, error) {
+	r := flate.NewReader(strings.NewReader(small))
 	defer r.Close()
 	plain, err := io.ReadAll(io.LimitReader(r, int64(limit)+1))
 	if err != nil {

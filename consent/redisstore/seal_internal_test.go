@@ -1,7 +1,6 @@
 package redisstore
 
 import (
-	"bytes"
 	"errors"
 	"slices"
 	"strings"
@@ -23,25 +22,25 @@ func TestSealBindsEverything(t *testing.T) {
 	person := consent.PersonKey(strings.Repeat("a", personKeyLength))
 	plain := []byte("what was decided")
 	sealed := s.seal(kindStanding, person, 12, plain)
-	if got, err := s.open(kindStanding, person, 12, sealed); err != nil || !bytes.Equal(got, plain) {
+	if got, err := s.open(kindStanding, person, 12, sealed); err != nil || got != string(plain) {
 		t.Errorf("got %q, %v", got, err)
 	}
 	if s.seal(kindStanding, person, 12, plain) == sealed {
 		t.Error("the same value is sealed the same way twice")
 	}
-	refused := map[string]func() ([]byte, error){
-		"as a version":           func() ([]byte, error) { return s.open(kindVersion, person, 12, sealed) },
-		"of another person":      func() ([]byte, error) { return s.open(kindStanding, person[1:]+"b", 12, sealed) },
-		"of another generation":  func() ([]byte, error) { return s.open(kindStanding, person, 2, sealed) },
-		"with digits moved over": func() ([]byte, error) { return s.open(kindStanding, person+"1", 2, sealed) },
-		"under another key":      func() ([]byte, error) { return other.open(kindStanding, person, 12, sealed) },
-		"of another format":      func() ([]byte, error) { return s.open(kindStanding, person, 12, "\x02"+sealed[1:]) },
-		"cut":                    func() ([]byte, error) { return s.open(kindStanding, person, 12, sealed[:len(sealed)-1]) },
-		"cut to nothing":         func() ([]byte, error) { return s.open(kindStanding, person, 12, sealed[:1]) },
-		"empty":                  func() ([]byte, error) { return s.open(kindStanding, person, 12, "") },
+	refused := map[string]func() (string, error){
+		"as a version":           func() (string, error) { return s.open(kindVersion, person, 12, sealed) },
+		"of another person":      func() (string, error) { return s.open(kindStanding, person[1:]+"b", 12, sealed) },
+		"of another generation":  func() (string, error) { return s.open(kindStanding, person, 2, sealed) },
+		"with digits moved over": func() (string, error) { return s.open(kindStanding, person+"1", 2, sealed) },
+		"under another key":      func() (string, error) { return other.open(kindStanding, person, 12, sealed) },
+		"of another format":      func() (string, error) { return s.open(kindStanding, person, 12, "\x02"+sealed[1:]) },
+		"cut":                    func() (string, error) { return s.open(kindStanding, person, 12, sealed[:len(sealed)-1]) },
+		"cut to nothing":         func() (string, error) { return s.open(kindStanding, person, 12, sealed[:1]) },
+		"empty":                  func() (string, error) { return s.open(kindStanding, person, 12, "") },
 	}
 	for name, open := range refused {
-		if got, err := open(); got != nil || !errors.Is(err, ErrSealed) {
+		if got, err := open(); got != "" || !errors.Is(err, ErrSealed) {
 			t.Errorf("%s: got %q, %v", name, got, err)
 		}
 	}
@@ -75,16 +74,16 @@ func TestGenerationsAreBounded(t *testing.T) {
 
 // TestPersonKeysAreNotConfused: the parts are length-prefixed, and other uses of the secret cannot collide with persons.
 func TestPersonKeysAreNotConfused(t *testing.T) {
-	secret := slices.Repeat([]byte("p"), minSecret)
+	secret, other := newSecret(slices.Repeat([]byte("p"), minSecret)), newSecret(slices.Repeat([]byte("q"), minSecret))
 	seen := map[string]string{}
 	for name, key := range map[string]string{
-		"a|bc":     keyed(secret, "", "a", "bc"),
-		"ab|c":     keyed(secret, "", "ab", "c"),
-		"abc":      keyed(secret, "", "abc"),
-		"|abc":     keyed(secret, "", "", "abc"),
-		"rate":     keyed(secret, "professional", "a", "bc"),
-		"as value": keyed(secret, "", "professional", "a", "bc"),
-		"secret":   keyed(slices.Repeat([]byte("q"), minSecret), "", "a", "bc"),
+		"a|bc":     secret.hmac("", "a", "bc"),
+		"ab|c":     secret.hmac("", "ab", "c"),
+		"abc":      secret.hmac("", "abc"),
+		"|abc":     secret.hmac("", "", "abc"),
+		"rate":     secret.hmac("professional", "a", "bc"),
+		"as value": secret.hmac("", "professional", "a", "bc"),
+		"secret":   other.hmac("", "a", "bc"),
 	} {
 		if other, ok := seen[key]; ok {
 			t.Errorf("%s and %s have the same key", name, other)

@@ -71,7 +71,7 @@ func stampsOf(st *consent.Standing) iter.Seq2[stampKey, *time.Time] {
 }
 
 // decode reads the sealed form and fills in the stamps of the latest write.
-func (s *Store) decode(person consent.PersonKey, plain []byte, generation uint64, at int64) (consent.Standing, error) {
+func (s *Store) decode(person consent.PersonKey, plain string, generation uint64, at int64) (consent.Standing, error) {
 	var v state
 	if err := v.unmarshal(plain); err != nil {
 		return consent.Standing{}, err
@@ -91,7 +91,7 @@ func fill(st *consent.Standing, stamps []stamp, at int64) {
 	if len(stamps) == 0 {
 		return
 	}
-	after := make(map[stampKey]int64, len(stamps))
+	after := map[stampKey]int64{} // without a size: a small one is no allocation
 	for _, s := range stamps {
 		after[s.stampKey] = s.After
 	}

@@ -19,6 +19,7 @@ type Store struct {
 	o           Options
 	id          string
 	check       string
+	secret      *secret // of the pseudonyms
 	sealer      sealer
 	keys        []keys // by shard
 	sequences   sequences
@@ -79,7 +80,7 @@ func newStore(o Options) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		o: o, id: o.StoreID, check: checkValue(o), sealer: sealer,
+		o: o, id: o.StoreID, check: checkValue(o), secret: newSecret(o.PersonSecret), sealer: sealer,
 		sequences: make(sequences, o.Shards), generations: newGenerations(o.Remembered), closed: make(chan struct{}),
 	}
 	for shard := range s.o.Shards {
