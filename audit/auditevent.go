@@ -211,13 +211,23 @@ func (e Event) agents(p pattern, o FHIROptions) []r4.AuditEventAgent {
 			Who:  &r4.Reference{Type: new("Organization"), Identifier: identifier(e.Actor.Organization)},
 		})
 	}
-	if e.Recipient != "" {
+	if e.ApprovedBy != "" {
 		agents = append(agents, r4.AuditEventAgent{
-			Type: concept(coding(systemParticipant, "PRCP", "primary information recipient")),
-			Who:  &r4.Reference{Type: new("Organization"), Identifier: identifier(e.Recipient)},
+			Type: concept(coding(systemParticipant, "VRF", "verifier")), Who: &r4.Reference{Display: text(e.ApprovedBy)},
 		})
 	}
+	if e.Recipient != "" {
+		agents = append(agents, r4.AuditEventAgent{Type: concept(coding(systemParticipant, "PRCP", "primary information recipient")), Who: e.recipient()})
+	}
 	return agents
+}
+
+// recipient is who is told, or receives a copy: an organization by its number, or somebody in words.
+func (e Event) recipient() *r4.Reference {
+	if e.isHandover() {
+		return &r4.Reference{Display: text(e.Recipient)}
+	}
+	return &r4.Reference{Type: new("Organization"), Identifier: identifier(e.Recipient)}
 }
 
 // peer is the network address of the caller, where it is known.

@@ -52,6 +52,10 @@ func (e Event) bounded() Event {
 	e.Code, e.Grounds = cut(e.Code, maxCode), cut(HidePersons(e.Grounds), maxEmergency)
 	e.Declaration, e.Consent = cut(e.Declaration, maxCode), cut(e.Consent, maxCode)
 	e.Address, e.Policy, e.Recipient = cut(e.Address, maxName), cut(e.Policy, maxName), cut(e.Recipient, maxName)
+	e.LegalGround, e.ApprovedBy, e.Digest = cut(e.LegalGround, maxCode), cut(HidePersons(e.ApprovedBy), maxName), cut(e.Digest, maxCode)
+	if e.isHandover() { // in words, where the number of an organization stands otherwise
+		e.Recipient, e.Actor.Name = cut(HidePersons(e.Recipient), maxName), HidePersons(e.Actor.Name)
+	}
 
 	e.Categories = cutAll(e.Categories, maxCodes, maxCode)
 	e.Obligations = cutAll(e.Obligations, maxCodes, maxCode)
@@ -202,7 +206,7 @@ func (e Event) Validate() error {
 			errs = append(errs, fmt.Errorf("%w: %s: %s", ErrEvent, field, rule))
 		}
 	}
-	check(e.Version == e.version(), "v", "not a version that this gateway reads, or not that of its members")
+	check(e.Version == e.LowestVersion(), "v", "not a version that this gateway reads, or not that of its members")
 	check(slices.Contains(kinds, e.Kind), "kind", "unknown")
 	check(slices.Contains(outcomes, e.Outcome), "outcome", "unknown")
 	check(e.Interaction == "" || isCode(string(e.Interaction)), "interaction", "not a code")
@@ -211,6 +215,9 @@ func (e Event) Validate() error {
 	check(e.Time.IsZero() || isInstant(e.Time), "time", "not a time at which there was a gateway")
 	check(e.Person == "" || isKey(string(e.Person)), "person", "not a person key")
 	check(e.Actor.Representative == "" || isKey(string(e.Actor.Representative)), "representative", "not a person key")
+	check(e.LegalGround == "" || isCode(string(e.LegalGround)), "legal_ground", "not a code")
+	check(e.isHandover() || e.ApprovedBy == "" && e.Digest == "", "legal_ground", "missing, of a copy")
+	check(e.Digest == "" || isKey(e.Digest), "digest", "not a SHA-256 in hex")
 	check(e.Count >= 0, "count", "negative")
 	check(e.DisclosedTotal == 0 || e.DisclosedTotal > len(e.Disclosed), "disclosed_total", "not more than are listed")
 	check(isBounded(e), "event", "a text or list is over its bound")

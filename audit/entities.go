@@ -120,6 +120,8 @@ func (e Event) details() []detail {
 	if e.Declaration == "" && e.Emergency == "" { // those of a declaration stand with it
 		add("grounds", text(e.Grounds))
 	}
+	add("legal-ground", text(e.LegalGround))
+	add("copy-sha256", text(e.Digest))
 	add("source", text(e.Source))
 	add("channel", text(e.Actor.Channel))
 	add("assurance", text(e.Actor.Assurance))

@@ -38,11 +38,13 @@ const (
 
 // SchemaVersion is the version of the event format that this code writes (docs/events.md), but for events that have what came with
 // MandateVersion: who represents, by which authority, or under whose responsibility somebody works; or with EvidenceVersion: on which
-// basis a provider keeps secrecy, what showed the treatment relation, and who is told. A reader refuses any other.
+// basis a provider keeps secrecy, what showed the treatment relation, and who is told; or with HandoverVersion: what belongs to a copy
+// that is given by hand. A reader refuses any other.
 const (
 	SchemaVersion   = 1
 	MandateVersion  = 2
 	EvidenceVersion = 3
+	HandoverVersion = 4
 )
 
 // Event is one access event. It holds no patient identifier: the person is a key, a patient's own subject id is left out, and the
@@ -50,7 +52,7 @@ const (
 type Event struct {
 	ID      EventID   `json:"id"`
 	Time    time.Time `json:"time"`
-	Version int       `json:"v"` // SchemaVersion
+	Version int       `json:"v"` // LowestVersion
 	Kind    Kind      `json:"kind"`
 	Request string    `json:"request_id"` // X-Request-Id of the exchange
 
@@ -84,7 +86,12 @@ type Event struct {
 	Policy      string                `json:"policy,omitempty"`  // hash of the configured policy
 
 	// Since EvidenceVersion.
-	Recipient string `json:"recipient,omitempty"` // organization that is told
+	Recipient string `json:"recipient,omitempty"` // organization that is told; of a handover, in words, who receives the copy
+
+	// Since HandoverVersion, of a copy that is given by hand after the patient's death.
+	LegalGround policy.Ground `json:"legal_ground,omitempty"`
+	ApprovedBy  string        `json:"approved_by,omitempty"` // who approved it beside the actor
+	Digest      string        `json:"digest,omitempty"`      // of the copy: SHA-256, in hex
 }
 
 // Actor is who asked, as it is kept: of a patient or representative no subject id.
@@ -114,13 +121,19 @@ type Actor struct {
 	Evidence string              `json:"evidence,omitempty"` // what showed the relationship: token, client, registry:…
 }
 
-// version is the lowest version of the format that has everything of this event.
-func (e Event) version() int {
-	if e.Recipient != "" {
+// LowestVersion is the lowest version of the format that has everything of this event.
+func (e Event) LowestVersion() int {
+	switch {
+	case e.isHandover():
+		return HandoverVersion
+	case e.Recipient != "":
 		return EvidenceVersion
 	}
 	return e.Actor.Version()
 }
+
+// isHandover reports whether the event tells of a copy that is given by hand, or of one that was refused.
+func (e Event) isHandover() bool { return e.LegalGround != "" }
 
 // Version is the lowest version of the format that has everything of this actor.
 func (a Actor) Version() int {

@@ -58,6 +58,9 @@ func (e Event) ResourceID(f Form) string {
 func (e Event) pattern(f Form) pattern {
 	p := e.eventPattern()
 	p.source = coding(systemSourceType, "4", "Application Server")
+	if e.isHandover() {
+		p.user = "PPRF" // who gives the copy, and does not receive it
+	}
 	switch f {
 	case FormDecision:
 		subtype := coding(systemBALPAuthZ, "AuthZ-Consent", "Authorization Decision using Roles and Consent")
@@ -66,13 +69,13 @@ func (e Event) pattern(f Form) pattern {
 		}
 		return pattern{
 			kind: coding(systemDCM, "110113", "Security Alert"), subtypes: []r4.Coding{subtype}, action: new(r4.AuditEventActionE),
-			client: application, server: gate, user: "IRCP", source: coding(systemSourceType, "6", "Security Server"),
+			client: application, server: gate, user: p.user, source: coding(systemSourceType, "6", "Security Server"),
 		}
 	case FormDisclosure:
 		disclosed := coding(systemLifecycle, "disclose", "Disclose Record Lifecycle Event")
 		return pattern{
 			kind: coding(systemDCM, "110106", "Export"), subtypes: append([]r4.Coding{disclosed}, p.subtypes...), action: new(r4.AuditEventActionR),
-			client: destination, server: source, user: "IRCP", source: p.source,
+			client: destination, server: source, user: p.user, source: p.source,
 		}
 	}
 	return p

@@ -3,6 +3,7 @@ package audit_test
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -90,5 +91,67 @@ func TestRecipientOfANotice(t *testing.T) {
 	}
 	if _, err := audit.ParseEvent(bytes.Replace(event, []byte(`"v":3`), []byte(`"v":1`), 1)); !errors.Is(err, audit.ErrEvent) {
 		t.Errorf("an event of version 1 with a recipient: %v", err)
+	}
+}
+
+// TestHandover: who gave a copy by hand, who approved it, on which ground, to whom and which copy is in the event and in its AuditEvents, without
+// the numbers that somebody typed; and not in an event that says it is older.
+func TestHandover(t *testing.T) {
+	const bsn, digest = "999991346", "ab54d286a4f2e4f0f8b0d5a7cfd2c5e0f0a1b2c3d4e5f60718293a4b5c6d7e8f"
+	e := access()
+	e.Actor = audit.Actor{Kind: "other", Name: "A. Officer " + bsn, Roles: []string{audit.RoleOperator}}
+	e.Reason, e.Records, e.LegalGround, e.Digest = policy.ReasonAfterDeath, nil, policy.GroundHereditary, digest
+	e.ApprovedBy, e.Recipient, e.Grounds = "B. Director "+bsn, "a son, "+bsn, "his physician asks, about "+bsn
+	if e.Version = e.LowestVersion(); e.Version != audit.HandoverVersion {
+		t.Errorf("got version %d", e.Version)
+	}
+	event := e.Marshal()
+	for _, want := range []string{`"v":4`, `"legal_ground":"hereditary-condition"`, `"approved_by":"B. Director ***"`, `"recipient":"a son, ***"`, `"digest":"` + digest, `"name":"A. Officer ***"`} {
+		if !bytes.Contains(event, []byte(want)) {
+			t.Errorf("the event lacks %s: %s", want, event)
+		}
+	}
+	if read, err := audit.ParseEvent(event); err != nil || read.ApprovedBy != "B. Director ***" || read.LegalGround != e.LegalGround || read.Digest != digest {
+		t.Errorf("read back: got %+v, %v", read, err)
+	}
+	for _, older := range []string{`"v":1`, `"v":3`} {
+		if _, err := audit.ParseEvent(bytes.Replace(event, []byte(`"v":4`), []byte(older), 1)); !errors.Is(err, audit.ErrEvent) {
+			t.Errorf("read as %s: %v", older, err)
+		}
+	}
+	o := audit.FHIROptions{Gateway: "https://gw.example", Holders: map[string]string{e.Source: "ura:00000001"}}
+	if forms := e.Forms(o); !slices.Equal(forms, []audit.Form{audit.FormEvent, audit.FormDecision, audit.FormDisclosure}) {
+		t.Errorf("got forms %q", forms)
+	}
+	for _, form := range e.Forms(o) {
+		resource, err := e.FHIRAs(form, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, want := range []string{`"PPRF"`, `"VRF"`, `"PRCP"`, `"display":"B. Director ***"`, `"display":"a son, ***"`} {
+			if !bytes.Contains(resource, []byte(want)) {
+				t.Errorf("%s lacks %s: %s", form, want, resource)
+			}
+		}
+		if bytes.Contains(resource, []byte(bsn)) || bytes.Contains(resource, []byte("IRCP")) || bytes.Contains(resource, []byte(`"profile"`)) {
+			t.Errorf("%s has a number, calls who gives the copy its recipient, or claims a profile: %s", form, resource)
+		}
+		if details := bytes.Contains(resource, []byte(`"legal-ground","valueString":"hereditary-condition"`)) && bytes.Contains(resource, []byte(digest)); details != (form != audit.FormDecision) {
+			t.Errorf("%s: ground and copy are in it: %v", form, details)
+		}
+	}
+	for name, change := range map[string]func(*audit.Event){
+		"a ground that is no code": func(e *audit.Event) { e.LegalGround = "a will" },
+		"a digest that is none":    func(e *audit.Event) { e.Digest = "abc" },
+		"no ground":                func(e *audit.Event) { e.LegalGround, e.Version = "", audit.EvidenceVersion },
+	} {
+		wrong, err := audit.ParseEvent(event)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(&wrong)
+		if err := wrong.Validate(); !errors.Is(err, audit.ErrEvent) {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }

@@ -45,6 +45,9 @@ func (e Event) Marshal() []byte {
 	b = appendText(b, "address", e.Address)
 	b = appendText(b, "policy", e.Policy)
 	b = appendText(b, "recipient", e.Recipient)
+	b = appendText(b, "legal_ground", e.LegalGround)
+	b = appendText(b, "approved_by", e.ApprovedBy)
+	b = appendText(b, "digest", e.Digest)
 	return append(b, '}')
 }
 

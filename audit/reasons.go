@@ -28,6 +28,17 @@ var reasons = map[policy.Reason]reason{
 	"ok-emergency-unknown":   {"made available in an emergency; the patient had not chosen yet", permitted},
 	"ok-emergency-exception": {"made available in an emergency, which the patient allows", permitted | consented},
 
+	policy.ReasonAfterDeath: {"a copy was made available by hand after the death of the patient, on a ground that the law knows", permitted},
+
+	policy.ReasonGroundNotListed:      {"refused: no copy after the death of the patient on a ground that the law does not know", decided},
+	policy.ReasonFourEyes:             {"refused: a copy after the death of the patient takes two people", decided},
+	policy.ReasonPresumptionMissing:   {"refused: nobody stated that the deceased patient would not have objected", decided},
+	policy.ReasonDataNotNamed:         {"refused: a copy after the death of the patient must name the data that its ground needs", decided},
+	policy.ReasonRestrictedNotAllowed: {"refused: restricted data is not given after the death of the patient", decided},
+	policy.ReasonNotDeceased:          {"refused: the source does not say that the patient has died", decided},
+	policy.ReasonAgeAtDeath:           {"refused: the patient did not certainly die before the age of sixteen", decided},
+	policy.ReasonObjectedInLife:       {"refused: the patient objected in life", decided | authorised},
+
 	"blocked-insurer":               {"refused: a health insurer may never see this", decided},
 	"blocked-company-doctor":        {"refused: a company doctor may never see this", decided},
 	"blocked-insurance-doctor":      {"refused: an insurance doctor may never see this", decided},

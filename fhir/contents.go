@@ -42,7 +42,9 @@ type PatientRecord struct {
 	BirthEarliest string       // "" where the source has no birth date
 	BirthLatest   string
 	Deceased      bool
-	Replaced      bool // has a link of type replaced-by, or is not active
+	DiedEarliest  string // the first day that the death may have been on, of an instant the first that it was on anywhere; "" where none is said
+	DiedLatest    string // the last
+	Replaced      bool   // has a link of type replaced-by, or is not active
 }
 
 // Contents is what a response discloses. It is reused: each reading forgets the one before. It refers to the body that was read,

@@ -87,7 +87,7 @@ func (r *Reader) patientRecord(resource []byte, at string) (PatientRecord, error
 	}
 	if _, given := patient["deceasedDateTime"]; given {
 		_, both := patient["deceasedBoolean"]
-		if _, _, ok := dateRange(deadSince); !ok || both {
+		if record.DiedEarliest, record.DiedLatest, ok = daysAnywhere(deadSince); !ok || both {
 			return PatientRecord{}, errPatient
 		}
 		dead = true
@@ -170,4 +170,12 @@ func dateRange(s string) (earliest, latest string, ok bool) {
 		return t.Format(time.DateOnly), last.Format(time.DateOnly), true
 	}
 	return "", "", false
+}
+
+// daysAnywhere is dateRange, but that an instant is on every day that it is on in some time zone of the world.
+func daysAnywhere(s string) (earliest, latest string, ok bool) {
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t.UTC().Add(-12 * time.Hour).Format(time.DateOnly), t.UTC().Add(14 * time.Hour).Format(time.DateOnly), true
+	}
+	return dateRange(s)
 }

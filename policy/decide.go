@@ -124,7 +124,8 @@ func (d Decision) by(records []consent.RecordID) Decision {
 
 func (r Reason) permits() bool {
 	switch r {
-	case ReasonSelf, ReasonRepresentative, ReasonConsent, ReasonEmergencyUnknown, ReasonEmergencyException, ReasonImplied:
+	case ReasonSelf, ReasonRepresentative, ReasonConsent, ReasonEmergencyUnknown, ReasonEmergencyException, ReasonImplied,
+		ReasonAfterDeath:
 		return true
 	default:
 		return false

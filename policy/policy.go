@@ -138,6 +138,9 @@ type Patient struct {
 	BirthDate string
 	Deceased  bool
 	Flags     consent.Flags
+
+	// The first and the last day, in the same form, on which the patient may have died; "" where it is not known. Only AfterDeath asks.
+	DiedEarliest, DiedLatest string
 }
 
 // Emergency is the break-glass declaration under which ETREAT is asked.

@@ -184,14 +184,10 @@ func hasRelation(a Actor) bool {
 	return a.Relationship == RelationTreating || a.Relationship == RelationDirectlyInvolved || a.Relationship == RelationSubstitute
 }
 
-// isNecessary reports whether a provider, whose one category is certain by rule 5, needs the data for normal work. Data of which nothing
-// is known is Restricted: in no group, so that a cap must name it.
+// isNecessary reports whether a provider, whose one category is certain by rule 5, needs the data for normal work.
 func (p *Policy) isNecessary(r Request) bool {
 	names, capped := p.necessary[r.Actor.Categories[0]]
-	if !capped || slices.Contains(names, string(protected(r.Category))) {
-		return true
-	}
-	return slices.ContainsFunc(p.groups[r.Category], func(group string) bool { return slices.Contains(names, group) })
+	return !capped || p.names(names, r.Category)
 }
 
 // isImplied is rule 13: treatment over a channel where consent is implied (a referral), but for Restricted data.
