@@ -43,6 +43,8 @@ type exchange struct {
 	categories  []fhir.DataCategory
 	disclosed   []string
 	reason      policy.Reason
+
+	order *order // of a Desk; nil: a caller of the gate
 }
 
 // begin opens an exchange.
@@ -94,18 +96,21 @@ func newUUID() string {
 // event describes the exchange as it stands. It holds no identifier of the patient (audit.Event).
 func (x *exchange) event(outcome audit.Outcome, reason policy.Reason, policyHash string) *audit.Event {
 	e := &audit.Event{
-		Version: 1, Kind: x.kind, Request: x.id, Person: x.person, Outcome: outcome, Reason: reason,
+		Kind: x.kind, Request: x.id, Person: x.person, Outcome: outcome, Reason: reason,
 		Interaction: x.interaction.Code, Type: x.interaction.Type, Query: x.query,
 		Actor: x.actor(), Categories: x.categories, Disclosed: x.disclosed,
 		Records: x.records, Obligations: x.obligations, Declaration: x.declaration, Policy: policyHash, Address: x.address,
 	}
-	e.Version = e.Actor.Version()
 	if x.source != nil {
 		e.Source = x.source.ID
 	}
 	if x.emergency != nil {
 		e.Emergency, e.Code, e.Declaration = x.emergency.Reason, x.emergency.Code, x.emergency.ID
 	}
+	if x.order != nil {
+		x.order.describe(e)
+	}
+	e.Version = e.LowestVersion()
 	return e
 }
 

@@ -126,6 +126,9 @@ func (s *sourcePage) read(x *exchange, p plan, j *judge) *refusal {
 	return nil
 }
 
+// everyMatch is more than a source can have.
+const everyMatch = int(^uint(0) >> 1)
+
 // mostRows is more than a page of a source can hold.
 const mostRows = 9_999_999
 

@@ -112,7 +112,10 @@ func (j *judge) ask(category fhir.DataCategory, purpose policy.PurposeOfUse, eme
 func (j *judge) input(birth string) policy.Input {
 	return policy.Input{
 		At: j.at, Request: j.request, Records: j.records,
-		Patient: policy.Patient{Key: j.person.key, BirthDate: birth, Deceased: j.person.deceased, Flags: j.flags},
+		Patient: policy.Patient{
+			Key: j.person.key, BirthDate: birth, Deceased: j.person.deceased, Flags: j.flags,
+			DiedEarliest: j.person.diedEarliest, DiedLatest: j.person.diedLatest,
+		},
 	}
 }
 

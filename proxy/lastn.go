@@ -10,15 +10,14 @@ import (
 // another (leaks.md OP-3). The source gives the newest first; of each code the first are taken. All that is permitted has to be
 // seen for that, so a patient with more than the bound of pages has to be asked about more narrowly.
 func (g *Gate) serveLastN(ctx context.Context, x *exchange, j *judge, p plan) (answer, *refusal) {
-	const all = int(^uint(0) >> 1)
-	found, ref := g.gather(ctx, x, j, p, position{}, all)
+	found, ref := g.gather(ctx, x, j, p, position{}, everyMatch)
 	if ref != nil {
 		return answer{}, ref
 	}
 	defer found.release()
 	_, most := x.interaction.LastN()
 	return g.page(ctx, x, j, found, func(j *judge) ([]pick, *position, *refusal) {
-		picks, more := found.matches(j, all)
+		picks, more := found.matches(j, everyMatch)
 		if more != nil {
 			return nil, nil, refuse(causeTooLarge, "lastn-too-large")
 		}

@@ -14,13 +14,14 @@ import (
 // mapped is what the gate learned from a source about one person: the source's id, the person, and what the decision needs to
 // know of the patient.
 type mapped struct {
-	id       fhir.ID
-	person   fhir.Identifier
-	key      consent.PersonKey
-	births   []string // the days that the birth date may mean: one, or the first and the last
-	deceased bool
-	learned  time.Time
-	proof    proof
+	id                       fhir.ID
+	person                   fhir.Identifier
+	key                      consent.PersonKey
+	births                   []string // the days that the birth date may mean: one, or the first and the last
+	deceased                 bool
+	diedEarliest, diedLatest string
+	learned                  time.Time
+	proof                    proof
 	// unusable is why there is no such person here. It is remembered as long as a mapping is, under the same key: a patient who is not
 	// there must not be told from one who is by what asking again costs.
 	unusable policy.Reason
@@ -246,7 +247,7 @@ func (g *Gate) mapping(s *Source, body []byte) (*mapped, *refusal) {
 	if r.Replaced || r.BirthEarliest == "" {
 		return nil, unresolved("patient-unusable")
 	}
-	m := &mapped{id: r.ID, births: []string{r.BirthEarliest}, deceased: r.Deceased, learned: now, proof: proofOf(body, now)}
+	m := &mapped{id: r.ID, births: []string{r.BirthEarliest}, deceased: r.Deceased, diedEarliest: r.DiedEarliest, diedLatest: r.DiedLatest, learned: now, proof: proofOf(body, now)}
 	if r.BirthLatest != r.BirthEarliest {
 		m.births = append(m.births, r.BirthLatest)
 	}

@@ -77,6 +77,23 @@ func (s *settings) prepareCatalogue(ctx context.Context, store *redisstore.Store
 	return &next, nil
 }
 
+// readByCatalogue has consents read as the running gateways read them, and changes nothing.
+func (s *settings) readByCatalogue(ctx context.Context, store *redisstore.Store) error {
+	text, err := s.storedCatalogue(ctx, store)
+	if err != nil || text == nil {
+		return err
+	}
+	var now activated
+	if err := json.Unmarshal(text, &now); err != nil {
+		return fmt.Errorf("catalogue in the store: %w", err)
+	}
+	if now.Meaning.hash() != s.meaning().hash() {
+		return errors.New("the categories of this configuration are not those that consents are read by: gateway catalogue activate first")
+	}
+	s.policy = s.policy.Since(now.Since)
+	return nil
+}
+
 // transition says what becomes of consents where one meaning follows another at an instant, name by name as the operator decided.
 func (s *settings) transition(next *activated, now activated, at time.Time) error {
 	var undecided []string

@@ -265,6 +265,9 @@ func (s *settings) warnings() []string {
 			warnings = append(warnings, "issuer "+issuer.URL+": sub is a number of a person, and claims.pseudonym is missing: who is no legal representative is refused")
 		}
 	}
+	if s.config.Policy.AfterDeath.Restricted {
+		warnings = append(warnings, "policy.after_death.restricted: gateway release gives Restricted data of the dead where it is named")
+	}
 	if len(s.config.Policy.EmergencyCategories) > 0 && s.alert == nil {
 		warnings = append(warnings, "break_glass.alert is missing: nobody is told at once that an emergency was declared")
 	}

@@ -57,6 +57,7 @@ type commands struct {
 	Review    reviewCommand    `cmd:"" help:"List and close reviews of emergency declarations, and end declarations."`
 	Report    reportCommand    `cmd:"" help:"Report on a period from the archive of access events."`
 	Erasure   erasureCommand   `cmd:"" help:"Tell the organizations that received data that these were erased at their source."`
+	Release   releaseCommand   `cmd:"" help:"Give a copy of named data of somebody who has died, by hand, on a ground that the law knows. Reads the person from standard input."`
 	Store     storeCommand     `cmd:"" help:"Prepare, accept and check the store in Redis."`
 	Events    eventsCommand    `cmd:"" help:"Verify, export and replay the archive of access events."`
 	Keys      keysCommand      `cmd:"" help:"Make secret files."`

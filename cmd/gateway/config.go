@@ -121,6 +121,10 @@ type Policy struct {
 
 	// Necessary caps provider categories: data categories and groups that each needs for its work. Left out of the hash where there is none.
 	Necessary map[string][]string `yaml:"necessary" json:",omitempty"`
+	// AfterDeath is what gateway release may give. Left out of the hash where it says nothing.
+	AfterDeath struct {
+		Restricted bool `yaml:"restricted"`
+	} `yaml:"after_death" json:",omitzero"`
 }
 
 // Channel is an exchange system or route.

@@ -373,7 +373,7 @@ func TestPolicyHash(t *testing.T) {
 	before := hash("", "")
 	for _, change := range [][2]string{
 		{"emergency_categories: [gp]", "emergency_categories: []"}, {"consent: explicit", "consent: implied"},
-		{"policy:\n", "policy:\n  necessary: { gp: [GGC013] }\n"},
+		{"policy:\n", "policy:\n  necessary: { gp: [GGC013] }\n"}, {"policy:\n", "policy:\n  after_death: { restricted: true }\n"},
 		{"relationship: treating", "relationship: substitute"}, {"category: hospital", "category: gp"}, {"assurance: acr", "assurance: loa"},
 	} {
 		if hash(change[0], change[1]) == before {

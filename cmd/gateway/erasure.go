@@ -177,7 +177,7 @@ func (x *erasure) take(e audit.Event) {
 		e.DisclosedTotal = 0
 	}
 	if e.Actor.Organization == "" {
-		x.unnamed[recipientOf(e.Actor)] = true
+		x.unnamed[recipientOf(e)] = true
 		return
 	}
 	to := receiver{e.Actor.Organization, e.Source}

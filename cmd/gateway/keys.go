@@ -52,14 +52,27 @@ func generateKeys(folder string) ([]string, error) {
 	return made, errors.Join(problems...)
 }
 
-// writeKey makes one file, which must not exist, and has it on disk before it returns.
+// writeKey makes one file with a key.
 func writeKey(name string) error {
 	key := make([]byte, keyLength)
 	_, _ = rand.Read(key) // never fails (crypto/rand)
+	return writeNew(name, []byte(base64.StdEncoding.EncodeToString(key)+"\n"))
+}
+
+// writeNew makes one file, which must not exist, for its owner only, and has it on disk before it returns. What could not be written whole
+// does not stay.
+func writeNew(name string, content []byte) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(base64.StdEncoding.EncodeToString(key) + "\n")
-	return errors.Join(err, f.Sync(), f.Close())
+	_, err = f.Write(content)
+	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(name))
+	}
+	folder, err := os.Open(filepath.Dir(name))
+	if err != nil {
+		return err
+	}
+	return errors.Join(folder.Sync(), folder.Close())
 }

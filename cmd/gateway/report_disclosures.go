@@ -77,7 +77,8 @@ type reportRecipientsCommand struct {
 	To   string `placeholder:"DATE" help:"Last day."`
 }
 
-// recipient is who received something: the person who asked, for which organization, by which client.
+// recipient is who received something: the person who asked, for which organization, by which client; or whom a copy was given to by hand,
+// on a legal ground.
 type recipient struct {
 	Kind         string              `json:"kind,omitempty"`
 	Organization string              `json:"organization,omitempty"`
@@ -85,15 +86,20 @@ type recipient struct {
 	Name         string              `json:"name,omitempty"`
 	Client       string              `json:"client,omitempty"`
 	Purpose      policy.PurposeOfUse `json:"purpose,omitempty"`
+	Ground       policy.Ground       `json:"legal_ground,omitempty"`
 }
 
-func recipientOf(a audit.Actor) recipient {
-	return recipient{a.Kind, a.Organization, a.Practitioner, a.Name, a.Client, a.Purpose}
+func recipientOf(e audit.Event) recipient {
+	if e.LegalGround != "" { // the actor gave it
+		return recipient{Name: e.Recipient, Ground: e.LegalGround}
+	}
+	a := e.Actor
+	return recipient{Kind: a.Kind, Organization: a.Organization, Practitioner: a.Practitioner, Name: a.Name, Client: a.Client, Purpose: a.Purpose}
 }
 
 func (r recipient) compare(other recipient) int {
 	return cmp.Or(cmp.Compare(r.Organization, other.Organization), cmp.Compare(r.Practitioner, other.Practitioner), cmp.Compare(r.Name, other.Name),
-		cmp.Compare(r.Client, other.Client), cmp.Compare(r.Purpose, other.Purpose), cmp.Compare(r.Kind, other.Kind))
+		cmp.Compare(r.Client, other.Client), cmp.Compare(r.Purpose, other.Purpose), cmp.Compare(r.Kind, other.Kind), cmp.Compare(r.Ground, other.Ground))
 }
 
 type recipientRow struct {
@@ -124,7 +130,7 @@ func (r *reportRecipientsCommand) Run(env *environment) error {
 		err := s.eachEvent(func(e audit.Event) error {
 			report.ArchivedThrough = later(report.ArchivedThrough, e.Time)
 			if disclosed(e) && e.Person == key && within(e.Time, from, to) {
-				at(found, recipientOf(e.Actor)).add(e)
+				at(found, recipientOf(e)).add(e)
 			}
 			return env.ctx.Err()
 		})
@@ -210,7 +216,7 @@ func (r *reportIncidentCommand) collect(env *environment, s *settings, person co
 			if recipients[e.Person] == nil {
 				recipients[e.Person] = map[recipient]bool{}
 			}
-			recipients[e.Person][recipientOf(e.Actor)] = true
+			recipients[e.Person][recipientOf(e)] = true
 		case e.Outcome != audit.OutcomePermit:
 			report.Refused++
 		}
@@ -271,7 +277,7 @@ func (r *reportInsurersCommand) Run(env *environment) error {
 	err = s.eachEvent(func(e audit.Event) error {
 		report.ArchivedThrough = later(report.ArchivedThrough, e.Time)
 		if within(e.Time, from, until) && slices.Contains(e.Obligations, policy.ObligationReportAuthority) {
-			who := recipientOf(e.Actor)
+			who := recipientOf(e)
 			if found[who] == nil {
 				found[who] = &attempts{recipient: who, persons: map[consent.PersonKey]bool{}}
 			}

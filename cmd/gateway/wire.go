@@ -62,7 +62,7 @@ func (s *settings) gate(store *redisstore.Store, archived *audit.History, a *aut
 	if err != nil {
 		return nil, err
 	}
-	cfg, l := s.config, s.config.Limits
+	cfg := s.config
 	return proxy.NewGate(proxy.Parts{
 		PublicURL:     cfg.PublicURL,
 		StepUp:        s.stepUp,
@@ -83,27 +83,32 @@ func (s *settings) gate(store *redisstore.Store, archived *audit.History, a *aut
 		Information:   s.shown(),
 		Overview:      overview,
 		Profiles:      profiles,
-		Events:        personEvents{recent: store, archived: archived, wait: l.Timeouts.Store / 2},
+		Events:        personEvents{recent: store, archived: archived, wait: cfg.Limits.Timeouts.Store / 2},
 		CursorKeys:    s.cursorKeys,
-		Limits: proxy.Limits{
-			RequestBody:   int64(l.RequestBody),
-			ResponseBody:  int64(l.ResponseBody),
-			Memory:        int64(l.Memory),
-			InFlight:      l.InFlight,
-			Request:       l.Timeouts.Request,
-			Store:         l.Timeouts.Store,
-			Lookups:       l.LookupsPerMinute,
-			Unrecognised:  cfg.Unauthenticated.EventsPerMinute,
-			PersonMapping: personMapping,
-			ReadFloor:     l.ReadFloor,
-		},
-		BreakGlass: cfg.BreakGlass.parts(),
-		Now:        time.Now,
-		Log:        log,
-		Observe:    m.observe,
-		Software:   softwareVersion(),
-		Started:    time.Now(),
+		Limits:        s.proxyLimits(),
+		BreakGlass:    cfg.BreakGlass.parts(),
+		Now:           time.Now,
+		Log:           log,
+		Observe:       m.observe,
+		Software:      softwareVersion(),
+		Started:       time.Now(),
 	})
+}
+
+func (s *settings) proxyLimits() proxy.Limits {
+	l := s.config.Limits
+	return proxy.Limits{
+		RequestBody:   int64(l.RequestBody),
+		ResponseBody:  int64(l.ResponseBody),
+		Memory:        int64(l.Memory),
+		InFlight:      l.InFlight,
+		Request:       l.Timeouts.Request,
+		Store:         l.Timeouts.Store,
+		Lookups:       l.LookupsPerMinute,
+		Unrecognised:  s.config.Unauthenticated.EventsPerMinute,
+		PersonMapping: personMapping,
+		ReadFloor:     l.ReadFloor,
+	}
 }
 
 func (s *settings) proxySources(m *metrics) ([]*proxy.Source, error) {

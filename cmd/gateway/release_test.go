@@ -1,0 +1,103 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"zorgsluis/audit"
+	"zorgsluis/policy"
+	"zorgsluis/proxy"
+)
+
+// TestReleaseArguments: what cannot lead to a copy is refused before the store or a source is asked, and an argument with the number of the person, however
+// it is written, before anything else.
+func TestReleaseArguments(t *testing.T) {
+	o := operator{t, place(t, base)} // whose Redis nobody starts
+	folder := t.TempDir()
+	taken := write(t, filepath.Join(folder, "taken"), "")
+	good := map[string]string{
+		"--source": "hospital", "--ground": "incident", "--data": "Condition", "--to": "a son", "--by": "A", "--approved-by": "B", "--why": "an incident",
+		"--out": filepath.Join(folder, "copy"),
+	}
+	for _, tt := range []struct{ flag, value, person, message string }{
+		{"--to", " ", testBSN, "--to must say"},
+		{"--by", "\t", testBSN, "--by must say"},
+		{"--approved-by", " ", testBSN, "--approved-by must say"},
+		{"--why", " ", testBSN, "--why must say"},
+		{"--out", taken, testBSN, "nothing is overwritten"},
+		{"--out", folder, testBSN, "nothing is overwritten"},
+		{"--out", filepath.Join(taken, "copy"), testBSN, "--out must be"},
+		{"--out", filepath.Join(folder, "none", "copy"), testBSN, "a folder that exists"},
+		{"--to", "a son", "", "standard input"},
+		{"--to", "a son", "123456789", "citizen service number"},
+		{"--to", "the son of " + testBSN, testBSN, "the number of a person"},
+		{"--to", "the son of " + otherBSN, testBSN, "the number of a person"},
+		{"--why", "about 99-9991.346", testBSN, "the number of a person"},
+		{"--why", "about 9999 91346", testBSN, "the number of a person"},
+		{"--by", testBSN, testBSN, "the number of a person"},
+		{"--out", filepath.Join(folder, testBSN), testBSN, "the number of a person"},
+		{"--ground", "file of " + testBSN, testBSN, "the number of a person"},
+		{"--to", "chart X1-Y", "urn:hospital|X1-Y", "the number of a person"},
+	} {
+		args := []string{"release", "--no-objection-presumed"}
+		for flag, value := range good {
+			if flag == tt.flag {
+				value = tt.value
+			}
+			args = append(args, flag, value)
+		}
+		o.fails(exitUsage, tt.message, tt.person, args...)
+	}
+	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 1 {
+		t.Errorf("got %v, %v, want nothing new", entries, err)
+	}
+}
+
+// TestReleaseSaysWhy: a refusal says whether it is on record, and each of the decision has words of its own.
+func TestReleaseSaysWhy(t *testing.T) {
+	if got := explain(&proxy.NotReleased{Reason: policy.ReasonNotDeceased, Recorded: true}).Error(); !strings.Contains(got, "is on record") || !strings.Contains(got, "has died") {
+		t.Errorf("got %q", got)
+	}
+	if got := explain(&proxy.NotReleased{Reason: "event-not-recorded"}).Error(); !strings.Contains(got, "nothing of it is on record") || !strings.Contains(got, "event-not-recorded") {
+		t.Errorf("got %q", got)
+	}
+	if err := explain(audit.ErrUnavailable); err != audit.ErrUnavailable {
+		t.Errorf("got %v of another error", err)
+	}
+	for _, reason := range []policy.Reason{
+		policy.ReasonGroundNotListed, policy.ReasonFourEyes, policy.ReasonPresumptionMissing, policy.ReasonDataNotNamed, policy.ReasonNotShareable,
+		policy.ReasonRestrictedNotAllowed, policy.ReasonNotDeceased, policy.ReasonAgeAtDeath, policy.ReasonRepresentativeBlocked,
+	} {
+		if refusals[reason] == "" {
+			t.Errorf("%s has no words", reason)
+		}
+	}
+}
+
+// TestWriteNew: a file is written whole, for its owner, and never over another.
+func TestWriteNew(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "copy")
+	if err := writeNew(name, []byte("one")); err != nil {
+		t.Fatal(err)
+	}
+	if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("got %v, %v", info.Mode(), err)
+	}
+	link := name + "-link"
+	if err := os.Symlink(name+"-elsewhere", link); err != nil {
+		t.Fatal(err)
+	}
+	for _, there := range []string{name, link} {
+		if err := writeNew(there, []byte("two")); err == nil {
+			t.Errorf("%s was written over", there)
+		}
+	}
+	if content, err := os.ReadFile(name); err != nil || string(content) != "one" {
+		t.Errorf("got %q, %v", content, err)
+	}
+	if _, err := os.Stat(name + "-elsewhere"); err == nil {
+		t.Error("a link was followed")
+	}
+}
