@@ -1,11 +1,13 @@
 package fhir
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
 	"math/bits"
 	"slices"
+	"unicode"
 )
 
 // CategoryRule puts resources of a type into a data category: all of them (Element empty), or those with a coding in their
@@ -225,14 +227,14 @@ func (c *Classifier) addSensitive(s SensitiveCode) {
 		c.sensitive[s.System] = system
 		c.lengths[min(len(s.System), len(c.lengths)-1)] = true
 	}
-	one := c.only(s.Category)
+	one, code := c.only(s.Category), string(plainCode([]byte(s.Code)))
 	if s.Prefix {
-		system.prefixes = append(system.prefixes, sensitivePrefix{s.Code, one})
+		system.prefixes = append(system.prefixes, sensitivePrefix{code, one})
 		return
 	}
-	known := system.exact[s.Code]
+	known := system.exact[code]
 	one.union(&known)
-	system.exact[s.Code] = one
+	system.exact[code] = one
 }
 
 // TypeCategories lists the data categories that a resource of the type can fall in by its type, category and code, sorted.
@@ -271,6 +273,7 @@ func (c *Classifier) addCode(to *categorySet, system, code []byte) {
 	if s == nil {
 		return
 	}
+	code = plainCode(code)
 	if one, ok := s.exact[string(code)]; ok {
 		to.union(&one)
 	}
@@ -279,6 +282,16 @@ func (c *Classifier) addCode(to *categorySet, system, code []byte) {
 			to.union(&p.categories)
 		}
 	}
+}
+
+// plainCode is a code without white space around it, and in capitals: a source that writes f32.1 means F32.1, and what restricts must not
+// hang on that.
+func plainCode(code []byte) []byte {
+	code = bytes.TrimSpace(code)
+	if bytes.ContainsFunc(code, unicode.IsLower) {
+		return bytes.ToUpper(code)
+	}
+	return code
 }
 
 // find is what the rules of the type give to exactly this coding, and whether there are any.

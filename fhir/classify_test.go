@@ -58,6 +58,8 @@ func TestCategories(t *testing.T) {
 		{"the prefix itself", condition(`"code":` + concept(coding(atc, "N06A"))), "Condition MentalHealth"},
 		{"shorter than the prefix", condition(`"code":` + concept(coding(atc, "N06"))), "Condition"},
 		{"the exact code with more behind", condition(`"code":` + concept(coding(sct, "3701430001"))), "Condition"},
+		{"a sensitive code in small letters", condition(`"code":` + concept(coding(atc, "n06ab06"))), "Condition MentalHealth"},
+		{"a sensitive code with white space about it", condition(`"code":` + concept(coding(sct, ` 370143000\u00a0`))), "Condition MentalHealth"},
 		{"a sensitive code in an extension", condition(`"extension":[{"url":"x","valueCoding":` + coding(sct, "370143000") + `}]`), "Condition MentalHealth"},
 		{"a sensitive code, escaped", condition(`"code":{"coding":[{"system":"http:\/\/snomed.info\/sct","code":"37014300\u0030"}]}`), "Condition MentalHealth"},
 		{"a sensitive code of another system", condition(`"code":` + concept(coding("x", "370143000"))), "Condition"},

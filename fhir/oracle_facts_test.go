@@ -219,7 +219,9 @@ func (o *oracle) sensitives(n any) (all []DataCategory) {
 	visit(nil, n, func(_ []string, n *node) {
 		system, isSystem := n.get("system").(string)
 		code, isCode := n.get("code").(string)
+		code = strings.ToUpper(strings.TrimSpace(code))
 		for _, s := range o.sensitive {
+			s.Code = strings.ToUpper(s.Code)
 			if isSystem && isCode && s.System == system && (code == s.Code || s.Prefix && strings.HasPrefix(code, s.Code)) {
 				all = append(all, s.Category)
 			}

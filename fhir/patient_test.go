@@ -42,6 +42,7 @@ func TestPatients(t *testing.T) {
 		{"RM-25 deceased in a month", patient(`"deceasedDateTime":"2020-02"`), []fhir.PatientRecord{{ID: "A", Deceased: true, DiedEarliest: "2020-02-01", DiedLatest: "2020-02-29"}}},
 		{"RM-25 deceased at an instant", patient(`"deceasedDateTime":"2020-01-01T10:00:00.123Z"`), []fhir.PatientRecord{{ID: "A", Deceased: true, DiedEarliest: "2019-12-31", DiedLatest: "2020-01-02"}}},
 		{"RM-25 deceased at an instant of another day here", patient(`"deceasedDateTime":"2020-01-01T23:30:00-05:00"`), []fhir.PatientRecord{{ID: "A", Deceased: true, DiedEarliest: "2020-01-01", DiedLatest: "2020-01-02"}}},
+		{"RM-25 deceased on a day that is not known", patient(`"_deceasedDateTime":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/data-absent-reason","valueCode":"unknown"}]}`), []fhir.PatientRecord{{ID: "A", Deceased: true}}},
 		{"RM-20 active", patient(`"active":true,"link":[{"other":{"reference":"Patient/B"},"type":"replaces"}]`), []fhir.PatientRecord{record}},
 		{"RM-20 not active", patient(`"active":false`), []fhir.PatientRecord{{ID: "A", Replaced: true}}},
 		{"RM-20 replaced by another", patient(`"link":[{"other":{"reference":"Patient/B"},"type":"seealso"},{"other":{"reference":"Patient/B"},"type":"replaced-by"}]`), []fhir.PatientRecord{{ID: "A", Replaced: true}}},

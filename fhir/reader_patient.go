@@ -91,6 +91,8 @@ func (r *Reader) patientRecord(resource []byte, at string) (PatientRecord, error
 			return PatientRecord{}, errPatient
 		}
 		dead = true
+	} else if _, given := patient["_deceasedDateTime"]; given {
+		dead = true // on a day that is not told
 	}
 	record.Deceased, record.Replaced = dead, !active
 	for _, link := range links {
