@@ -368,6 +368,8 @@ func (b *tokens) mapped() {
 	b.claim("TK-14 extensions is a text", "extensions", "x", bad)
 	b.claim("TK-14 extensions is null", "extensions", nil, bad)
 	b.claim("TK-14 a value is too long", "relation", strings.Repeat("x", 2000), bad)
+	b.claim("TK-14 a speciality that blocks, with a space behind it", "agb", "9803 ", bad)
+	b.claim("TK-14 a space that is none of ASCII", "organization_type", "\u00a0Z3", bad)
 	b.claim("TK-14 a value that turns the line", "relation", "treating\u202e", bad)
 	b.claim("TK-14 an identifier without a system", "organization_ids", []any{members{"value": "1"}}, bad)
 	b.claim("TK-14 an identifier that is a text", "organization_ids", []any{"1"}, bad)

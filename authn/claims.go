@@ -119,11 +119,11 @@ func (p claimPath) one(claims map[string]any) (string, error) {
 	return values[0], nil
 }
 
-// claimText reads a value that may be kept in events and compared with configuration: text that is not empty, bounded, and free of
-// control and format characters.
+// claimText reads a value that may be kept in events and compared with configuration: text that is not empty, bounded, free of control and
+// format characters, and without white space around it: "9803 " would not be the code that blocks.
 func claimText(node any) (string, bool) {
 	value, ok := node.(string)
-	if !ok || value == "" || len(value) > maxClaim {
+	if !ok || value == "" || len(value) > maxClaim || strings.TrimSpace(value) != value {
 		return "", false
 	}
 	for _, r := range value {
