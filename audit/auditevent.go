@@ -126,7 +126,7 @@ func Searchset(page Page, o FHIROptions) ([]byte, error) {
 	return json.Marshal(bundle)
 }
 
-// base is the gateway's own FHIR base (README, "What it serves").
+// base is the gateway's own FHIR base (docs/api.md).
 func (o FHIROptions) base() string { return o.Gateway + "/gateway" }
 
 // site is where the event was recorded (NEN 7513, logbron).

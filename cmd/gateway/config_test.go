@@ -346,6 +346,43 @@ func TestShippedConfiguration(t *testing.T) {
 	}
 }
 
+// TestExampleConfigurations loads configs/examples with the files that they name. An example warns of nothing.
+func TestExampleConfigurations(t *testing.T) {
+	examples, err := filepath.Glob("../../configs/examples/*.yaml")
+	if err != nil || len(examples) == 0 {
+		t.Fatalf("got %d examples, error %v", len(examples), err)
+	}
+	for _, example := range examples {
+		t.Run(filepath.Base(example), func(t *testing.T) {
+			text, err := os.ReadFile(example)
+			if err != nil {
+				t.Fatal(err)
+			}
+			folder := t.TempDir()
+			secrets, shown := filepath.Join(folder, "secrets"), filepath.Join(folder, "tls")
+			_, err = generateKeys(secrets)
+			err = errors.Join(err, writeKey(filepath.Join(secrets, "alert-secret")), writeKey(filepath.Join(secrets, "notice-secret")), os.Mkdir(shown, 0o700))
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, filepath.Join(secrets, "redis-password"), "password")
+			certificate, key := selfSigned(t, shown, "sluis.region.example", time.Now().Add(time.Hour))
+			for name, as := range map[string]string{"certificate.pem": certificate, "callers-ca.pem": certificate, "redis-ca.pem": certificate, "key.pem": key} {
+				if err := os.Link(as, filepath.Join(shown, name)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s, err := loadSettings(write(t, filepath.Join(folder, "gateway.yaml"), string(text)))
+			if err != nil {
+				t.Fatalf("got error %v", err)
+			}
+			if got := s.warnings(); len(got) != 0 {
+				t.Errorf("got warnings %q, want none", got)
+			}
+		})
+	}
+}
+
 // keysOf are the names of all keys in a configuration struct, once each.
 func keysOf(t reflect.Type) (keys []string) {
 	switch t.Kind() {
