@@ -106,7 +106,7 @@ type Interaction struct {
 	Version string      // vread only: the version's id
 	Patient PatientName // whom it names: searches, $everything, $lastn
 	Params  []Param     // sorted by name, repeats in the order given; none of reads and attachments
-	Cursor  string      // search: a sealed page link instead of Patient and Params; attachment: the sealed link
+	Cursor  string      // searches, $everything: a sealed page link instead of Patient and Params; attachment: the sealed link
 }
 
 // Request is the part of an HTTP request that says what is asked. Path is the escaped path below the FHIR base of the source,

@@ -4,7 +4,7 @@ import "strings"
 
 // ParseInteraction understands a request completely, or refuses it: the error is always a *RequestError, and the Interaction is
 // then zero. It accepts only what the table of the version lists (R4 §3.1.0): read, search by GET and by POST to _search, search of
-// the Patient compartment, Patient/[id]/$everything and Observation/$lastn by GET, sealed links to attachments, and vread and
+// the Patient compartment, Patient/[id]/$everything and its pages, and Observation/$lastn by GET, sealed links to attachments, and vread and
 // history of an instance where the request allows them. A search that names no patient is understood too; whether it may be asked is
 // for the caller to say.
 func ParseInteraction(v Version, r Request) (Interaction, error) {
@@ -40,10 +40,12 @@ func (t *table) parse(r Request) (Interaction, *RequestError) {
 		Code: target.code, Type: target.typ, ID: target.id, Version: target.version,
 		Patient: PatientName{ID: target.patient}, Cursor: target.sealed,
 	}
-	switch i.Code {
-	case CodeSearch:
+	switch {
+	case target.page:
+		i.Cursor, err = given[0].Value, checkCursor(given[0], len(given))
+	case i.Code == CodeSearch:
 		err = t.parseSearch(&i, target.rule, given)
-	case CodeLastN:
+	case i.Code == CodeLastN:
 		err = t.parseLastN(&i, target.rule, given)
 	default:
 		err = t.parsePlain(&i, given)
@@ -106,7 +108,7 @@ func (i Interaction) Redacted() string {
 		i.Cursor = mask
 		return i.path("")
 	case i.Cursor != "":
-		return i.Type + "?" + cursorParam + "=" + mask
+		return i.Page(mask)
 	}
 	name, _ := i.patientParam()
 	params := make([]Param, len(i.Params))
@@ -114,6 +116,12 @@ func (i Interaction) Redacted() string {
 		params[n] = Param{p.Name, maskNumbers(p.Value)}
 	}
 	return withQuery(i.path(mask), appendQuery(nil, name, mask, params))
+}
+
+// Page is the link to a page of the interaction, relative to the FHIR base: it holds what is sealed, and names no patient.
+func (i Interaction) Page(sealed string) string {
+	i.Cursor = sealed
+	return i.path("") + "?" + cursorParam + "=" + sealed
 }
 
 // maskNumbers replaces the alternatives of a value that are bare numbers as long as one that identifies a person: eight digits, nine, or
@@ -144,6 +152,9 @@ func (i Interaction) path(patient string) string {
 	case CodeHistory:
 		return i.Type + "/" + string(i.ID) + "/_history"
 	case CodeEverything:
+		if i.Cursor != "" {
+			return i.Type + "/$everything"
+		}
 		return i.Type + "/" + patient + "/$everything"
 	case CodeLastN:
 		return i.Type + "/$lastn"

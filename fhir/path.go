@@ -18,6 +18,7 @@ type target struct {
 	patient ID     // named by the path
 	sealed  string // the link to an attachment
 	form    bool   // the query is in a form body
+	page    bool   // the query is a page link of an operation
 }
 
 var (
@@ -46,7 +47,7 @@ func (t *table) parsePath(r Request) (target, *RequestError) {
 	}
 	for _, s := range segments[:n] {
 		if s[0] == '$' {
-			return t.operationTarget(r.Method, segments[:n], s[1:])
+			return t.operationTarget(r, segments[:n], s[1:])
 		}
 	}
 	typ := segments[0]
@@ -80,14 +81,16 @@ func baseError(r Request) *RequestError {
 	return errNoMethod
 }
 
-// operationTarget is one of the two operations that are served, each in one form: GET Patient/[id]/$everything and
-// GET Observation/$lastn. Of the others it names the standard ones; the name of another is the caller's own text.
-func (t *table) operationTarget(method string, segments []string, name string) (target, *RequestError) {
+// operationTarget is one of the two operations that are served, each in one form: GET Patient/[id]/$everything, with its pages at
+// Patient/$everything, and GET Observation/$lastn. Of the others it names the standard ones; the name of another is the caller's own text.
+func (t *table) operationTarget(r Request, segments []string, name string) (target, *RequestError) {
 	n := len(segments)
 	switch {
-	case method != "GET", segments[n-1] != "$"+name:
+	case r.Method != "GET", segments[n-1] != "$"+name:
 	case name == "everything" && n == 3 && segments[0] == typePatient && validID(segments[1]):
 		return target{code: CodeEverything, typ: typePatient, rule: t.types[typePatient], patient: ID(segments[1])}, nil
+	case name == "everything" && n == 2 && segments[0] == typePatient && strings.HasPrefix(r.RawQuery, cursorParam+"="):
+		return target{code: CodeEverything, typ: typePatient, rule: t.types[typePatient], page: true}, nil
 	case name == "lastn" && n == 2 && segments[0] == typeObservation:
 		return target{code: CodeLastN, typ: typeObservation, rule: t.types[typeObservation]}, nil
 	}

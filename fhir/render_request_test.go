@@ -77,6 +77,7 @@ func TestRedactedDoesNotNameThePatient(t *testing.T) {
 		{"a search that names nobody", search("Condition", nobody), "Condition"},
 		{"with a parameter", search("Condition", nobody, par("_count", "1")), "Condition?_count=1"},
 		{"a cursor", fhir.Interaction{Code: fhir.CodeSearch, Type: "Condition", Cursor: "abc"}, "Condition?_cursor=***"},
+		{"a page of everything", fhir.Interaction{Code: fhir.CodeEverything, Type: "Patient", Cursor: "abc"}, "Patient/$everything?_cursor=***"},
 		{"everything", everything(par("_count", "3")), "Patient/***/$everything?_count=3"},
 		{"the last observations", lastN(patientA, par("max", "3")), "Observation/$lastn?patient=***&max=3"},
 		{"a version of a Patient", fhir.Interaction{Code: fhir.CodeVRead, Type: "Patient", ID: "A", Version: "1"}, "Patient/***/_history/1"},

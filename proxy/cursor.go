@@ -163,7 +163,7 @@ func (g *Gate) nextLink(x *exchange, j *judge, more *position) (string, *refusal
 	if err != nil {
 		return "", refuse(causeTooLong, "query-too-long-to-page")
 	}
-	return g.base(x.source) + "/" + x.interaction.Type + "?_cursor=" + sealed, nil
+	return g.base(x.source) + "/" + x.interaction.Page(sealed), nil
 }
 
 // openCursor checks a page link for this caller, and puts what was asked in its place. Every failure is a resource that does not
@@ -171,8 +171,8 @@ func (g *Gate) nextLink(x *exchange, j *judge, more *position) (string, *refusal
 func (g *Gate) openCursor(x *exchange) (cursor, *refusal) {
 	var c cursor
 	err := g.cursors.open("page", x.interaction.Cursor, &c)
-	if err != nil || g.parts.Now().Unix() >= c.Expires || c.Source != x.source.ID || c.Asked.Type != x.interaction.Type || c.Purpose != x.purpose ||
-		string(c.Caller) != string(x.callerDigest()) {
+	if err != nil || g.parts.Now().Unix() >= c.Expires || c.Source != x.source.ID || c.Asked.Code != x.interaction.Code || c.Asked.Type != x.interaction.Type ||
+		c.Purpose != x.purpose || string(c.Caller) != string(x.callerDigest()) {
 		return cursor{}, refuse(causeNotFound, "cursor-invalid")
 	}
 	x.cursor, x.query, x.interaction = x.interaction.Cursor, c.Query, c.Asked

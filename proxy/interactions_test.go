@@ -204,6 +204,14 @@ func TestEverythingIsMadeOfOwnSearches(t *testing.T) {
 	if got := w.get("gp", "/fhir/demo/Patient/B/$everything"); got.status != 403 {
 		t.Errorf("OP-1 another patient: %d", got.status)
 	}
+	// A page belongs to the operation: in one of a search for Patients a validator looks for Patients.
+	next := w.get("gp", "/fhir/demo/Patient/A/$everything?_count=2").link("next")
+	if page := w.get("gp", next); !strings.HasPrefix(next, "/fhir/demo/Patient/$everything?_cursor=") || page.status != 200 || page.link("self") != next {
+		t.Errorf("OP-1 a page: %d, at %s, says %s", page.status, next, page.link("self"))
+	}
+	if got := w.get("gp", strings.Replace(next, "/$everything", "", 1)); got.status != 404 {
+		t.Errorf("PG-4 a page of everything as one of a search: %d", got.status)
+	}
 	paged := w.walk("gp", "/fhir/demo/Patient/A/$everything?_count=2")
 	if got := slices.Concat(paged...); !slices.Equal(got, []string{"A", "c-A", "rx-A", "lab-A", "m1", "p1", "survey-A", "p1"}) || len(paged) != 3 {
 		t.Errorf("in pages: %v", paged)

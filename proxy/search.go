@@ -175,7 +175,7 @@ func (r *gathered) size() int {
 // selfLink is the request as it was understood, the patient's value replaced; of a page, the page link itself.
 func (g *Gate) selfLink(x *exchange) string {
 	if x.cursor != "" {
-		return g.base(x.source) + "/" + x.interaction.Type + "?_cursor=" + x.cursor
+		return g.base(x.source) + "/" + x.interaction.Page(x.cursor)
 	}
 	return g.base(x.source) + "/" + x.query
 }

@@ -14,7 +14,7 @@ import (
 )
 
 // sealed finds links whose tokens are random: next pages and attachments.
-var sealed = regexp.MustCompile(`(https://gw\.example/fhir/s/(?:[A-Za-z]+\?_cursor=|Binary/))[A-Za-z0-9_-]{200,}`)
+var sealed = regexp.MustCompile(`(https://gw\.example/fhir/s/(?:[A-Za-z]+(?:/\$everything)?\?_cursor=|Binary/))[A-Za-z0-9_-]{200,}`)
 
 // Whatever a caller asks, and however often, the answers are the same with and without what the caller may not see: status, headers,
 // bodies, the order and number of rows, and the length of the links.
