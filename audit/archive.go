@@ -65,6 +65,8 @@ var (
 	ErrBehind = errors.New("archive: behind what was trimmed from the outbox")
 	// ErrHeld: files are kept beyond their retention, because they were not followed yet. Only reported; nothing is wrong with the archive.
 	ErrHeld = errors.New("archive: files are past their retention and kept: a follower has not read them")
+	// ErrAltered: a file of the archive was removed, replaced or cut off under it. Nothing more leaves the outbox.
+	ErrAltered = errors.New("archive: a file was altered while it was written to")
 	// ErrClosed: the archive was closed.
 	ErrClosed = errors.New("archive: closed")
 )
@@ -90,7 +92,7 @@ type Archive struct {
 
 	mu         sync.Mutex
 	disk       disk
-	lock       interface{ Close() error }
+	lock       lock
 	open       *segment
 	chain      chain
 	signatures *segment   // the file of the newest checkpoints; nil: none was made of this segment
@@ -396,6 +398,9 @@ func (w *writer) flush(ctx context.Context) error {
 			return err
 		}
 		maps.Copy(a.recent, w.recent)
+	}
+	if err := a.inPlace(); err != nil {
+		return err
 	}
 	var errs []error
 	for shard, b := range trim {

@@ -146,6 +146,14 @@ func (a *Archive) append(lines []byte, after chain) error {
 	return nil
 }
 
+// inPlace makes sure, before anything is trimmed, that what is written is what is found in the folder, and that the lock on it is still ours.
+func (a *Archive) inPlace() error {
+	if _, err := a.lock.InPlace(); err != nil {
+		return fmt.Errorf("%w: %w", ErrAltered, err)
+	}
+	return errors.Join(a.open.inPlace(), a.signatures.inPlace())
+}
+
 // signIfDue makes a checkpoint where enough events, or the oldest for long enough, are without one.
 func (a *Archive) signIfDue() error {
 	unsigned := a.chain.n - a.signed.size

@@ -419,6 +419,53 @@ func TestTheFolderIsLocked(t *testing.T) {
 	open(t, folder)
 }
 
+// TestNothingIsTrimmedWhereTheFilesWereTakenAway: what is written to a file that nobody finds any more is not archived, however well it
+// was synced.
+func TestNothingIsTrimmedWhereTheFilesWereTakenAway(t *testing.T) {
+	for name, take := range map[string]func(folder string) error{
+		"the file was removed":  func(folder string) error { return os.Remove(filepath.Join(folder, "events-000001.jsonl")) },
+		"its checkpoints were":  func(folder string) error { return os.Remove(filepath.Join(folder, "checkpoints-000001.jsonl")) },
+		"the lock was":          func(folder string) error { return os.Remove(filepath.Join(folder, "lock")) },
+		"the folder was":        os.RemoveAll,
+		"the file was cut off":  func(folder string) error { return os.Truncate(filepath.Join(folder, "events-000001.jsonl"), 100) },
+		"the file was appended": func(folder string) error { return appendTo(filepath.Join(folder, "events-000001.jsonl"), "x") },
+		"a copy is in its place": func(folder string) error {
+			name := filepath.Join(folder, "events-000001.jsonl")
+			b, err := os.ReadFile(name)
+			return errors.Join(err, os.Remove(name), os.WriteFile(name, b, 0o600))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			folder := filepath.Join(t.TempDir(), "archive")
+			a := open(t, folder)
+			a.CheckpointEvents = 1
+			o := &outbox{id: "store-1", shards: make([][]audit.Entry, 1)}
+			o.add(0, 1)
+			if err := a.Drain(t.Context(), o); err != nil || len(o.shards[0]) != 0 {
+				t.Fatalf("before: got error %v and %d entries left, want none", err, len(o.shards[0]))
+			}
+			if err := take(folder); err != nil {
+				t.Fatal(err)
+			}
+			o.add(0, 2)
+			for range 2 {
+				if err := a.Drain(t.Context(), o); !errors.Is(err, audit.ErrAltered) || len(o.shards[0]) != 1 {
+					t.Errorf("got error %v and %d entries left, want ErrAltered and 1", err, len(o.shards[0]))
+				}
+			}
+		})
+	}
+}
+
+func appendTo(name, text string) error {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}
+
 func TestOnlyTheOwnerMayReadTheFiles(t *testing.T) {
 	for _, name := range files(t, archived(t, 1)) {
 		info, err := os.Stat(name)

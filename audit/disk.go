@@ -16,8 +16,24 @@ const lockName = "lock"
 // osDisk is a folder of the operating system. Files are readable by the gateway's user only.
 type osDisk struct{ folder string }
 
+// osFile is an open file in it.
+type osFile struct{ *os.File }
+
+// InPlace implements placed.
+func (f osFile) InPlace() (size int64, err error) {
+	there, err := os.Stat(f.Name())
+	if err != nil {
+		return 0, err
+	}
+	open, err := f.Stat()
+	if err == nil && !os.SameFile(there, open) {
+		err = fmt.Errorf("%s is another file", f.Name())
+	}
+	return there.Size(), err
+}
+
 // Lock makes the folder, durably, and locks it until the process ends or closes the lock.
-func (d osDisk) Lock() (io.Closer, error) {
+func (d osDisk) Lock() (lock, error) {
 	if err := os.MkdirAll(d.folder, 0o700); err != nil {
 		return nil, err
 	}
@@ -34,7 +50,7 @@ func (d osDisk) Lock() (io.Closer, error) {
 		}
 		return nil, errors.Join(fmt.Errorf("lock %s: %w", d.folder, err), f.Close())
 	}
-	return f, nil
+	return osFile{f}, nil
 }
 
 // Names lists the files of the folder.
@@ -64,7 +80,7 @@ func (d osDisk) Append(name string) (file, error) {
 	if err := syncFolder(d.folder); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return f, nil
+	return osFile{f}, nil
 }
 
 // Remove removes files, and makes that durable.

@@ -93,7 +93,7 @@ func (d *memDisk) unsynced() int {
 	return n
 }
 
-func (d *memDisk) Lock() (io.Closer, error) { return io.NopCloser(nil), nil }
+func (d *memDisk) Lock() (lock, error) { return &memFile{disk: d}, nil }
 
 func (d *memDisk) Names() ([]string, error) { return slices.Collect(maps.Keys(d.files)), nil }
 
@@ -162,6 +162,8 @@ func (f *memFile) Truncate(size int64) error {
 }
 
 func (f *memFile) Close() error { return nil }
+
+func (f *memFile) InPlace() (int64, error) { return int64(len(f.data)), nil }
 
 // durable is what the archive would hold after a power failure: "shard/position" of every event, in order.
 func (d *memDisk) durable() ([]string, error) {

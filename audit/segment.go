@@ -13,7 +13,7 @@ import (
 
 // disk is what the archive does to its folder; tests give one that fails.
 type disk interface {
-	Lock() (io.Closer, error)
+	Lock() (lock, error)
 	Names() ([]string, error)
 	Open(name string) (io.ReadCloser, error) // to read
 	Append(name string) (file, error)        // to write at the end; made durable, with its folder, when it is new
@@ -25,6 +25,18 @@ type file interface {
 	io.WriteCloser
 	Sync() error
 	Truncate(size int64) error
+	placed
+}
+
+// lock keeps other processes out until it is closed.
+type lock interface {
+	io.Closer
+	placed
+}
+
+// placed is an open file that can tell whether it is still what stands under its name, and how long that is.
+type placed interface {
+	InPlace() (size int64, err error)
 }
 
 // segment is a file that is written to. size is how much of it is safely on disk.
@@ -63,6 +75,22 @@ func (s *segment) write(lines []byte) error {
 		return fmt.Errorf("archive: write: %w", err)
 	}
 	s.size += int64(len(lines))
+	return nil
+}
+
+// inPlace reports, as an error, where somebody took the file away, put another in its place, or cut it off while it was written to: what
+// went into it then is on no disk that anybody will read.
+func (s *segment) inPlace() error {
+	if s == nil {
+		return nil
+	}
+	size, err := s.file.InPlace()
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", ErrAltered, err)
+	case size < s.size || size > s.size && !s.dirty:
+		return fmt.Errorf("%w: it has another size", ErrAltered)
+	}
 	return nil
 }
 
