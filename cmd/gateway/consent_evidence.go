@@ -77,7 +77,7 @@ func (c *evidenceCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	return withStore(env, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+	return withStoreFor(env.ctx, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
 		if len(s.archiveKeys) == 0 {
 			return usage(errors.New("consent evidence: archive.checkpoint_key_files is missing: there is no key to sign with"))
 		}

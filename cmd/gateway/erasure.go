@@ -89,12 +89,8 @@ func (c *erasureTellCommand) tell(ctx context.Context, env *environment, s *sett
 		return err
 	}
 	report := erasureReport{Webhook: s.erasureNotice != nil, Told: []erasureRow{}}
-	err := s.eachEvent(func(e audit.Event) error {
-		report.ArchivedThrough = later(report.ArchivedThrough, e.Time)
-		x.take(e)
-		return ctx.Err()
-	})
-	if err != nil {
+	var err error
+	if report.ArchivedThrough, err = s.eachEvent(ctx, x.take); err != nil {
 		return err
 	}
 	for _, to := range slices.SortedFunc(maps.Keys(x.received), receiver.compare) {

@@ -199,7 +199,7 @@ func (c *eventsExportCommand) Run(env *environment) error {
 			return err
 		}
 	}
-	return withStore(env, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+	return withStoreFor(env.ctx, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
 		var key consent.PersonKey
 		if c.Patient {
 			key = store.Key(person)
@@ -211,7 +211,7 @@ func (c *eventsExportCommand) Run(env *environment) error {
 		}
 		out := bufio.NewWriter(env.stdout)
 		_, err := audit.Walk(s.archiveFolder, audit.VerifyOptions{Keys: s.archivePublic(), Each: func(l audit.Line) error {
-			if err := env.ctx.Err(); err != nil {
+			if err := ctx.Err(); err != nil {
 				return err
 			}
 			line, err := c.line(s, l, key, from, to)

@@ -57,7 +57,7 @@ func withStore(env *environment, file string, do func(context.Context, *settings
 	return withStoreFor(ctx, file, do)
 }
 
-// withStoreFor is withStore for a command that takes as long as there is to do.
+// withStoreFor is withStore for a command that takes as long as there is to do: one that reads the archive, or asks about everybody.
 func withStoreFor(ctx context.Context, file string, do func(context.Context, *settings, *redisstore.Store) error) error {
 	s, err := loadSettings(file)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -37,17 +38,22 @@ func (p period) instants() (from, until time.Time, err error) {
 	return from, until.AddDate(0, 0, 1), nil
 }
 
-// eachEvent gives every event of the archive, oldest first, after checking the archive on the way: a report of a damaged one is none.
-func (s *settings) eachEvent(each func(audit.Event) error) error {
-	_, err := audit.Walk(s.archiveFolder, audit.VerifyOptions{
+// eachEvent gives every event of the archive, oldest first, and the time of the newest. It checks the archive on the way: a report of a
+// damaged one is none.
+func (s *settings) eachEvent(ctx context.Context, each func(audit.Event)) (through time.Time, err error) {
+	_, err = audit.Walk(s.archiveFolder, audit.VerifyOptions{
 		Keys: s.archivePublic(),
 		Each: func(l audit.Line) error {
 			e, err := audit.ParseEvent(l.Payload)
 			if err != nil {
 				return fmt.Errorf("event %d: %w", l.N, err)
 			}
-			return each(e)
+			if e.Time.After(through) {
+				through = e.Time
+			}
+			each(e)
+			return ctx.Err()
 		},
 	})
-	return err
+	return through, err
 }

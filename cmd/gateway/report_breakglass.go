@@ -28,7 +28,7 @@ func (r *reportBreakGlassCommand) Run(env *environment) error {
 		return err
 	}
 	c := emergencies{from: from, until: until, made: map[consent.DeclarationID]*emergency{}}
-	if err := s.eachEvent(c.take); err != nil {
+	if c.through, err = s.eachEvent(env.ctx, c.take); err != nil {
 		return fmt.Errorf("report breakglass: %w", err)
 	}
 	return printJSON(env.stdout, c.report(s.config.BreakGlass, time.Now()))
@@ -52,10 +52,7 @@ type emergency struct {
 }
 
 // take takes one event, oldest first: those of one person come in order, so that a declaration comes before what became of it.
-func (c *emergencies) take(e audit.Event) error {
-	if e.Time.After(c.through) {
-		c.through = e.Time
-	}
+func (c *emergencies) take(e audit.Event) {
 	ends := e.Reason == audit.ReasonDeclarationEnded || e.Reason == "declaration-absent"
 	made := c.made[e.Declaration]
 	switch {
@@ -71,7 +68,6 @@ func (c *emergencies) take(e audit.Event) error {
 	case e.Kind == audit.KindAccess && e.Outcome == audit.OutcomePermit:
 		made.uses++
 	}
-	return nil
 }
 
 // declares notes that somebody wanted to declare.

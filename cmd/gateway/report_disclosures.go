@@ -117,7 +117,7 @@ func (r *reportRecipientsCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	return withStore(env, r.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+	return withStoreFor(env.ctx, r.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
 		key := store.Key(person)
 		if err := onRecord(ctx, s, store, key); err != nil {
 			return fmt.Errorf("report recipients: %w", err)
@@ -127,12 +127,11 @@ func (r *reportRecipientsCommand) Run(env *environment) error {
 			Recipients      []recipientRow `json:"recipients"`
 		}{Recipients: []recipientRow{}}
 		found := map[recipient]*disclosure{}
-		err := s.eachEvent(func(e audit.Event) error {
-			report.ArchivedThrough = later(report.ArchivedThrough, e.Time)
+		var err error
+		report.ArchivedThrough, err = s.eachEvent(ctx, func(e audit.Event) {
 			if disclosed(e) && e.Person == key && within(e.Time, from, to) {
 				at(found, recipientOf(e)).add(e)
 			}
-			return env.ctx.Err()
 		})
 		if err != nil {
 			return fmt.Errorf("report recipients: %w", err)
@@ -183,7 +182,7 @@ func (r *reportIncidentCommand) Run(env *environment) error {
 			return err
 		}
 	}
-	return withStore(env, r.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+	return withStoreFor(env.ctx, r.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
 		var key consent.PersonKey
 		if r.Patient {
 			key = store.Key(person)
@@ -191,7 +190,7 @@ func (r *reportIncidentCommand) Run(env *environment) error {
 		if err := onRecord(ctx, s, store, key); err != nil {
 			return fmt.Errorf("report incident: %w", err)
 		}
-		report, err := r.collect(env, s, key, from, until)
+		report, err := r.collect(ctx, s, key, from, until)
 		if err == nil && r.Identify {
 			err = identify(ctx, store, report.Patients)
 		}
@@ -202,11 +201,11 @@ func (r *reportIncidentCommand) Run(env *environment) error {
 	})
 }
 
-func (r *reportIncidentCommand) collect(env *environment, s *settings, person consent.PersonKey, from, until time.Time) (incident, error) {
+func (r *reportIncidentCommand) collect(ctx context.Context, s *settings, person consent.PersonKey, from, until time.Time) (incident, error) {
 	report := incident{From: from, Until: until, Patients: []affected{}}
 	data, recipients := map[consent.PersonKey]*disclosure{}, map[consent.PersonKey]map[recipient]bool{}
-	err := s.eachEvent(func(e audit.Event) error {
-		report.ArchivedThrough = later(report.ArchivedThrough, e.Time)
+	var err error
+	report.ArchivedThrough, err = s.eachEvent(ctx, func(e audit.Event) {
 		switch {
 		case !within(e.Time, from, until), person != "" && e.Person != person, e.Kind != audit.KindAccess && e.Kind != audit.KindBreakGlass,
 			r.Client != "" && e.Actor.Client != r.Client, r.Organization != "" && e.Actor.Organization != r.Organization:
@@ -220,7 +219,6 @@ func (r *reportIncidentCommand) collect(env *environment, s *settings, person co
 		case e.Outcome != audit.OutcomePermit:
 			report.Refused++
 		}
-		return env.ctx.Err()
 	})
 	for _, key := range slices.Sorted(maps.Keys(data)) {
 		report.Patients = append(report.Patients, affected{
@@ -274,8 +272,7 @@ func (r *reportInsurersCommand) Run(env *environment) error {
 		Attempts        []*attempts `json:"attempts"`
 	}{From: from, Until: until, Attempts: []*attempts{}}
 	found := map[recipient]*attempts{}
-	err = s.eachEvent(func(e audit.Event) error {
-		report.ArchivedThrough = later(report.ArchivedThrough, e.Time)
+	report.ArchivedThrough, err = s.eachEvent(env.ctx, func(e audit.Event) {
 		if within(e.Time, from, until) && slices.Contains(e.Obligations, policy.ObligationReportAuthority) {
 			who := recipientOf(e)
 			if found[who] == nil {
@@ -288,7 +285,6 @@ func (r *reportInsurersCommand) Run(env *environment) error {
 				one.Patients = len(one.persons)
 			}
 		}
-		return env.ctx.Err()
 	})
 	if err != nil {
 		return fmt.Errorf("report insurers: %w", err)
@@ -316,13 +312,6 @@ func between(first, last string) (from, until time.Time, err error) {
 }
 
 func within(at, from, until time.Time) bool { return !at.Before(from) && at.Before(until) }
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
 
 // at gives what is added up under a key.
 func at[K comparable](found map[K]*disclosure, key K) *disclosure {
