@@ -21,18 +21,17 @@ import (
 
 // Authenticator verifies the tokens of the configured issuers. It is safe for concurrent use.
 type Authenticator struct {
-	issuers           map[string]*issuer
-	clients           map[string]Client
-	allowUnregistered bool
-	tables            *policy.Tables
-	assurance         policy.AssuranceMap
-	cache             *tokenCache
-	cacheAge          time.Duration
-	inactive          *tokenCache // opaque tokens that their issuer did not vouch for, for a short time
-	replays           Replays
-	nonces            nonces
-	skew              time.Duration
-	now               func() time.Time
+	issuers   map[string]*issuer
+	clients   map[string]Client
+	tables    *policy.Tables
+	assurance policy.AssuranceMap
+	cache     *tokenCache
+	cacheAge  time.Duration
+	inactive  *tokenCache // opaque tokens that their issuer did not vouch for, for a short time
+	replays   Replays
+	nonces    nonces
+	skew      time.Duration
+	now       func() time.Time
 }
 
 // New checks the configuration and makes an Authenticator. The error joins all faults, each a [*ConfigError]. No provider is
@@ -43,18 +42,17 @@ func New(c Config) (*Authenticator, error) {
 		return nil, err
 	}
 	a := &Authenticator{
-		issuers:           make(map[string]*issuer),
-		clients:           maps.Clone(c.Clients),
-		allowUnregistered: c.AllowUnregisteredClients,
-		tables:            c.Tables,
-		assurance:         c.Assurance,
-		cache:             newTokenCache(c.CacheEntries),
-		cacheAge:          c.CacheAge,
-		inactive:          newTokenCache(min(c.CacheEntries, maxInactive)),
-		replays:           c.Replays,
-		nonces:            newNonces(c.NonceSecrets),
-		skew:              c.Skew,
-		now:               c.Now,
+		issuers:   make(map[string]*issuer),
+		clients:   maps.Clone(c.Clients),
+		tables:    c.Tables,
+		assurance: c.Assurance,
+		cache:     newTokenCache(c.CacheEntries),
+		cacheAge:  c.CacheAge,
+		inactive:  newTokenCache(min(c.CacheEntries, maxInactive)),
+		replays:   c.Replays,
+		nonces:    newNonces(c.NonceSecrets),
+		skew:      c.Skew,
+		now:       c.Now,
 	}
 	for _, configured := range c.Issuers {
 		paths, _ := compileClaims(configured) // faults were found by check

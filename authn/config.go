@@ -19,9 +19,7 @@ type Config struct {
 	Issuers   []Issuer
 	Tables    *policy.Tables      // provider categories from the signals in a token
 	Assurance policy.AssuranceMap // level claim values; an unknown value is none
-	Clients   map[string]Client   // by client id
-	// AllowUnregisteredClients lets in clients that are not in Clients. Then nothing but the issuer says who may ask.
-	AllowUnregisteredClients bool
+	Clients   map[string]Client   // by client id; no other client may ask
 
 	Skew            time.Duration // tolerated in iat, nbf and auth_time, at most 60 s; never in exp
 	RefreshInterval time.Duration // of the keys, default 5 min, at most 9 min: a removed key stops within ten
@@ -230,7 +228,7 @@ func (c Config) check() error {
 }
 
 func (c Config) checkClients(urls map[string]bool, f *faults) {
-	if len(c.Clients) == 0 && !c.AllowUnregisteredClients {
+	if len(c.Clients) == 0 {
 		f.add("clients", "none is registered, so that every token would be refused")
 	}
 	for _, id := range slices.Sorted(maps.Keys(c.Clients)) {

@@ -148,7 +148,7 @@ func (a *Authenticator) client(i *issuer, r *claimReader) (string, Client) {
 		r.refuse(ReasonClient, "client")
 	}
 	registered, known := a.clients[id]
-	if !known && !a.allowUnregistered || known && registered.Issuer != "" && registered.Issuer != i.URL {
+	if !known || registered.Issuer != "" && registered.Issuer != i.URL {
 		r.refuse(ReasonClient, "client")
 	}
 	return id, registered

@@ -192,16 +192,6 @@ func TestClaimNamesMayHoldDots(t *testing.T) {
 	}
 }
 
-func TestUnregisteredClientsOnlyWhereConfigured(t *testing.T) {
-	c := newClock()
-	p := newProvider(t)
-	open := authenticator(t, p, c, func(c *authn.Config) { c.AllowUnregisteredClients = true })
-	if s := authenticate(t, open, sign(goodHeader(), with(p.claims(c.now()), "client_id", "stranger"))); s.ClientID != "stranger" {
-		t.Errorf("client is %q", s.ClientID)
-	}
-	checkRefused(t, open, badToken{"", sign(goodHeader(), with(p.claims(c.now()), "client_id", drop)), authn.ReasonClient})
-}
-
 func TestSubjectsDoNotShareSlices(t *testing.T) {
 	c := newClock()
 	p := newProvider(t)
