@@ -182,18 +182,7 @@ func (a *Archive) closeFiles() error {
 	return errors.Join(errs...)
 }
 
-// Watermarks are the highest consent sequences in the archive, by shard: a store that is lower has lost changes.
-func (a *Archive) Watermarks() map[int]uint64 {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	marks := make(map[int]uint64, len(a.chain.marks))
-	for shard, m := range a.chain.marks {
-		marks[shard] = m.Sequence
-	}
-	return marks
-}
-
-// Reached is how far each shard's outbox is archived.
+// Reached is how far each shard's outbox is archived. A store whose sequences are lower has lost changes.
 func (a *Archive) Reached() map[int]Reached {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -353,15 +353,15 @@ func TestTheArchiveRemembersWhereItWas(t *testing.T) {
 	}
 	a := open(t, folder)
 	a.Batch, a.SegmentBytes = 1, 2000
-	if a.StoreID() != "" || len(a.Watermarks()) != 0 {
-		t.Errorf("a new archive knows store %q and %v", a.StoreID(), a.Watermarks())
+	if a.StoreID() != "" || len(a.Reached()) != 0 {
+		t.Errorf("a new archive knows store %q and %v", a.StoreID(), a.Reached())
 	}
 	if err := a.Drain(t.Context(), o); err != nil {
 		t.Fatal(err)
 	}
 	want := map[int]uint64{0: 12, 2: 7}
-	if !maps.Equal(a.Watermarks(), want) {
-		t.Errorf("got watermarks %v, want %v", a.Watermarks(), want)
+	if !maps.Equal(sequences(a), want) {
+		t.Errorf("got sequences %v, want %v", sequences(a), want)
 	}
 	if lag := a.Lag(); lag.Archived != 13 || lag.CaughtUp.IsZero() || lag.Err != nil {
 		t.Errorf("got lag %+v, want 13 archived and caught up", lag)
@@ -370,9 +370,18 @@ func TestTheArchiveRemembersWhereItWas(t *testing.T) {
 		t.Fatal(err)
 	}
 	again := open(t, folder)
-	if !maps.Equal(again.Watermarks(), want) || again.StoreID() != "store-1" || again.Lag().Archived != 13 {
-		t.Errorf("got watermarks %v, store %q, %+v after a restart", again.Watermarks(), again.StoreID(), again.Lag())
+	if !maps.Equal(sequences(again), want) || again.StoreID() != "store-1" || again.Lag().Archived != 13 {
+		t.Errorf("got sequences %v, store %q, %+v after a restart", sequences(again), again.StoreID(), again.Lag())
 	}
+}
+
+// sequences are the highest consent sequences in an archive, by shard.
+func sequences(a *audit.Archive) map[int]uint64 {
+	all := map[int]uint64{}
+	for shard, at := range a.Reached() {
+		all[shard] = at.Sequence
+	}
+	return all
 }
 
 func TestAnotherStoreIsRefusedUntilItIsAdopted(t *testing.T) {
@@ -393,8 +402,8 @@ func TestAnotherStoreIsRefusedUntilItIsAdopted(t *testing.T) {
 	if err := a.Drain(t.Context(), o); err != nil {
 		t.Fatalf("Drain: %v", err)
 	}
-	if want := map[int]uint64{0: 1}; !maps.Equal(a.Watermarks(), want) {
-		t.Errorf("got watermarks %v, want %v: those of the new store", a.Watermarks(), want)
+	if want := map[int]uint64{0: 1}; !maps.Equal(sequences(a), want) {
+		t.Errorf("got sequences %v, want %v: those of the new store", sequences(a), want)
 	}
 	if got, err := audit.Verify(folder, testKey(t).PublicKey); err != nil || got.Events != 5 || got.Store != "store-2" {
 		t.Errorf("got %+v and error %v, want 5 events, at last of store-2", got, err)

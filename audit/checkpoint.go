@@ -14,7 +14,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// ErrKey: what should be a key of checkpoints is none.
+// ErrKey says that what should be a key of checkpoints is none.
 var ErrKey = errors.New("checkpoint key")
 
 // keyPrefix begins the name of every key, and so the first line of what it signs.

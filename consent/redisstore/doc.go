@@ -1,5 +1,5 @@
 // Package redisstore keeps what patients decided, and the access events, in Redis: standings with their history, break-glass
-// declarations, and the outbox from which the archive is filled. It is the place where promises 2 and 3 of the design are kept: an
+// declarations, and the outbox from which the archive is filled. It is the place where promises 2 and 3 of README are kept: an
 // event is durable before anything leaves, and no release passes under a standing that has changed.
 //
 // It decides nothing and logs nothing. It takes no consent from memory either: every read goes to the master, and is opened anew.

@@ -41,7 +41,7 @@ type EmbeddedOptions struct {
 	MaxMemory string // default 256mb
 }
 
-// ErrNoServer: there is no redis-server to run.
+// ErrNoServer says that there is no redis-server to run.
 var ErrNoServer = errors.New("redisstore: no redis-server on PATH (Debian: apt-get install -y redis-server)")
 
 // stopGrace is how long a server may take to end in order before it is killed. Nothing acknowledged is lost either way.

@@ -42,7 +42,7 @@ func newStore(d dialect) *store {
 var referenceMember = regexp.MustCompile(`"reference"\s*:\s*"([^"]+)"`)
 
 // add stores a resource. The same type and id replaces what was there.
-func (s *store) add(raw Resource) error {
+func (st *store) add(raw Resource) error {
 	var head struct {
 		ResourceType string `json:"resourceType"`
 		ID           string `json:"id"`
@@ -55,32 +55,32 @@ func (s *store) add(raw Resource) error {
 	}
 	r := &stored{typ: head.ResourceType, id: head.ID, raw: raw}
 	r.tree = sync.OnceValue(r.decode)
-	s.remove(r.name())
-	s.byName[r.name()] = r
-	s.byType[r.typ] = append(s.byType[r.typ], r)
-	if s.referring[r.typ] == nil {
-		s.referring[r.typ] = map[string][]*stored{}
+	st.remove(r.name())
+	st.byName[r.name()] = r
+	st.byType[r.typ] = append(st.byType[r.typ], r)
+	if st.referring[r.typ] == nil {
+		st.referring[r.typ] = map[string][]*stored{}
 	}
 	for _, match := range referenceMember.FindAllSubmatch(raw, -1) {
 		ref := referenceOf(string(match[1]))
-		if list := s.referring[r.typ][ref]; len(list) == 0 || list[len(list)-1] != r {
-			s.referring[r.typ][ref] = append(list, r)
+		if list := st.referring[r.typ][ref]; len(list) == 0 || list[len(list)-1] != r {
+			st.referring[r.typ][ref] = append(list, r)
 		}
 	}
 	return nil
 }
 
 // remove takes a resource out, if it is there.
-func (s *store) remove(name string) {
-	r := s.byName[name]
+func (st *store) remove(name string) {
+	r := st.byName[name]
 	if r == nil {
 		return
 	}
 	same := func(other *stored) bool { return other == r }
-	delete(s.byName, name)
-	s.byType[r.typ] = slices.DeleteFunc(s.byType[r.typ], same)
-	for ref, list := range s.referring[r.typ] {
-		s.referring[r.typ][ref] = slices.DeleteFunc(list, same)
+	delete(st.byName, name)
+	st.byType[r.typ] = slices.DeleteFunc(st.byType[r.typ], same)
+	for ref, list := range st.referring[r.typ] {
+		st.referring[r.typ][ref] = slices.DeleteFunc(list, same)
 	}
 }
 
