@@ -105,6 +105,9 @@ func newAsk() *ask { return asks.Get().(*ask) }
 // do queues an ask and waits for its answer. One whose fate is unknown is repeated once: asks are idempotent. The ask must not be
 // used any more.
 func (s *Store) do(ctx context.Context, a *ask) (answer, error) {
+	if s.unkept.Load() {
+		return answer{}, errUnsafe
+	}
 	s.counters.calls.Add(1)
 	a.timer.Reset(s.o.Timeout)
 	r, answered := s.enqueue(ctx, a)

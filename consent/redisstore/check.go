@@ -13,6 +13,9 @@ import (
 // ErrServer is a setting or state of the server under which the promises cannot be kept. The text names the setting to change.
 var ErrServer = errors.New("redis server")
 
+// errUnkept is an ErrServer about a setting with which what the server acknowledges can be gone again.
+var errUnkept = fmt.Errorf("%w", ErrServer)
+
 // wanted are the settings without which an acknowledged write can be lost or evicted, and why.
 var wanted = []struct{ setting, value, why string }{
 	{"appendonly", "yes", "without it a restart loses consents and events"},
@@ -22,12 +25,16 @@ var wanted = []struct{ setting, value, why string }{
 }
 
 // Check looks at every shard's meta key and at every master: that it is one, that what it acknowledges is kept, that nothing is
-// evicted, and that the replicas are there. All problems are told at once; each names the setting to change.
+// evicted, and that the replicas are there. All problems are told at once; each names the setting to change. From a check that finds that
+// something acknowledged could be gone again, and until one that does not, nothing is decided and nothing is recorded.
 func (s *Store) Check(ctx context.Context) error {
 	problems := []error{s.verify(ctx)}
 	err := s.forEachMaster(ctx, func(ctx context.Context, client *redis.Client) error {
 		return s.checkServer(ctx, client)
 	})
+	if unkept := errors.Is(err, errUnkept); unkept || err == nil {
+		s.unkept.Store(unkept)
+	}
 	if err := errors.Join(append(problems, err)...); err != nil {
 		return fmt.Errorf("check store: %w", err)
 	}
@@ -45,10 +52,10 @@ func (s *Store) forEachMaster(ctx context.Context, f func(context.Context, *redi
 func (s *Store) checkServer(ctx context.Context, client *redis.Client) error {
 	problems := []error{s.checkRole(ctx, client)}
 	for _, w := range wanted {
-		problems = append(problems, s.checkSetting(ctx, client, w.setting, w.why, func(v string) bool { return v == w.value }, w.value))
+		problems = append(problems, s.checkSetting(ctx, client, w.setting, errUnkept, w.why, func(v string) bool { return v == w.value }, w.value))
 	}
 	atLeast1 := func(v string) bool { n, err := strconv.ParseUint(v, 10, 64); return err == nil && n > 0 }
-	problems = append(problems, s.checkSetting(ctx, client, "maxmemory", "otherwise the machine's memory runs out", atLeast1, "a number of bytes"))
+	problems = append(problems, s.checkSetting(ctx, client, "maxmemory", ErrServer, "otherwise the machine's memory runs out", atLeast1, "a number of bytes"))
 	return errors.Join(problems...)
 }
 
@@ -71,7 +78,7 @@ func (s *Store) checkRole(ctx context.Context, client *redis.Client) error {
 
 // checkSetting wants a good value; where the server refuses CONFIG the operator's word counts.
 func (s *Store) checkSetting(
-	ctx context.Context, client *redis.Client, setting, why string, good func(string) bool, want string,
+	ctx context.Context, client *redis.Client, setting string, kind error, why string, good func(string) bool, want string,
 ) error {
 	values, err := client.ConfigGet(ctx, setting).Result()
 	value := values[setting]
@@ -82,7 +89,7 @@ func (s *Store) checkSetting(
 		}
 	}
 	if !good(value) {
-		return fmt.Errorf("%w: %s: set it to %s: %s", ErrServer, setting, want, why)
+		return fmt.Errorf("%w: %s: set it to %s: %s", kind, setting, want, why)
 	}
 	return nil
 }

@@ -1,9 +1,12 @@
 package redisstore_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
+	"zorgsluis/audit"
+	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/consent/redisstore/redistest"
 )
@@ -38,6 +41,39 @@ func TestCheckNamesTheSetting(t *testing.T) {
 	server.Do("replicaof", "127.0.0.1", "1")
 	if err := s.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "not a master") {
 		t.Errorf("a replica: got %v", err)
+	}
+}
+
+// TestNothingIsRecordedWhereItCouldBeLost: once a check has seen that the server does not keep what it acknowledges, nothing is decided and
+// nothing recorded, until a check sees that it does.
+func TestNothingIsRecordedWhereItCouldBeLost(t *testing.T) {
+	server := redistest.Start(t)
+	s := open(t, options(t, server.Socket()))
+	wantAll := func(when string, want error) {
+		t.Helper()
+		_, _, err := s.Standing(t.Context(), s.Key(alice))
+		if !errors.Is(err, want) {
+			t.Errorf("%s: standing: got %v, want %v", when, err, want)
+		}
+		if err := s.Commit(t.Context(), audit.Release{Event: &audit.Event{Version: 1, Kind: audit.KindAccess}}); !errors.Is(err, want) {
+			t.Errorf("%s: commit: got %v, want %v", when, err, want)
+		}
+		_, err = s.Change(t.Context(), audit.Change{Person: alice, Event: &audit.Event{Version: 1, Kind: audit.KindConsent}, Apply: func(*consent.Standing) error { return nil }})
+		if !errors.Is(err, want) {
+			t.Errorf("%s: change: got %v, want %v", when, err, want)
+		}
+	}
+	wantAll("as it should be", nil)
+	for setting, bad := range map[string]string{"appendonly": "no", "appendfsync": "everysec", "maxmemory-policy": "allkeys-lru"} {
+		good := server.Client().ConfigGet(t.Context(), setting).Val()[setting]
+		server.Do("config", "set", setting, bad)
+		wantErr(t, s.Check(t.Context()), redisstore.ErrServer)
+		wantAll(setting+" "+bad, audit.ErrUnavailable)
+		server.Do("config", "set", setting, good)
+		if err := s.Check(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wantAll(setting+" "+good, nil)
 	}
 }
 

@@ -39,6 +39,8 @@ var (
 	// errOverloaded and errClosed are refusals before anything was sent.
 	errOverloaded = fmt.Errorf("%w: overloaded", audit.ErrUnavailable)
 	errClosed     = fmt.Errorf("%w: closed", audit.ErrUnavailable)
+	// errUnsafe is a refusal since the last Check, which named the setting.
+	errUnsafe = fmt.Errorf("%w: the server could lose what it acknowledges", audit.ErrUnavailable)
 	// errReplicas: the write is on the master, but too few replicas confirmed it in time.
 	errReplicas = fmt.Errorf("%w: too few replicas confirmed", audit.ErrUnavailable)
 )
@@ -65,7 +67,7 @@ func worthRepeating(err error) bool {
 	if errors.As(err, &reply) {
 		return false
 	}
-	for _, final := range []error{errOverloaded, errClosed, ErrStoreMismatch, ErrDataLost, ErrDiverged, ErrSealed, context.Canceled} {
+	for _, final := range []error{errOverloaded, errClosed, errUnsafe, ErrStoreMismatch, ErrDataLost, ErrDiverged, ErrSealed, context.Canceled} {
 		if errors.Is(err, final) {
 			return false
 		}

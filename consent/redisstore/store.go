@@ -27,6 +27,7 @@ type Store struct {
 	locks       [64]chan struct{} // of changes, by person: this instance does not compete with itself
 	batchers    [2][]*batcher     // by kind, then by master
 	counters    counters
+	unkept      atomic.Bool // the server could lose what it acknowledges (Check)
 	closed      chan struct{}
 	closing     sync.Once
 	running     sync.WaitGroup
