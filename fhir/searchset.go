@@ -1,6 +1,9 @@
 package fhir
 
-import "cmp"
+import (
+	"cmp"
+	"encoding/base64"
+)
 
 // Searchset renders a Bundle of type searchset entry by entry, so that one page can be made of several answers of a source. The
 // wrapper is our own: no total, no links but ours, of an entry nothing but fullUrl, resource and search mode (R4 §3.1.1.1).
@@ -28,16 +31,40 @@ func (s *Searchset) AddAs(c *Contents, i int, mode Mode, attachment func(binary 
 	if !r.Attributed && !r.Shared {
 		return
 	}
+	s.edits.Attachment = attachment
+	s.open()
+	s.dst = c.appendEntry(s.dst, i, &s.edits)
+	s.close(cmp.Or(mode, ModeMatch))
+}
+
+// AddBinary appends a Binary as an entry that came along: its id, content type and content, and nothing else that the source said.
+func (s *Searchset) AddBinary(v Version, id ID, b Binary) {
+	content := `","data":"`
+	if v == STU3 {
+		content = `","content":"`
+	}
+	s.open()
+	dst := appendString(append(s.dst, `{"fullUrl":`...), s.edits.Base)
+	dst = append(append(dst[:len(dst)-1], `/Binary/`...), id...)
+	dst = append(append(dst, `","resource":{"resourceType":"Binary","id":"`...), id...)
+	dst = appendString(append(dst, `","contentType":`...), b.ContentType)
+	dst = append(dst[:len(dst)-1], content...)
+	s.dst = append(base64.StdEncoding.AppendEncode(dst, b.Data), `"}`...)
+	s.close(ModeInclude)
+}
+
+// open begins an entry; close ends one behind its resource.
+func (s *Searchset) open() {
 	opening := `,`
 	if s.entries == 0 {
 		opening = `,"entry":[`
 	}
 	s.entries++
-	s.edits.Attachment = attachment
-	dst := c.appendEntry(append(s.dst, opening...), i, &s.edits)
-	dst = append(dst, `,"search":{"mode":"`...)
-	dst = append(dst, cmp.Or(mode, ModeMatch)...)
-	s.dst = append(dst, `"}}`...)
+	s.dst = append(s.dst, opening...)
+}
+
+func (s *Searchset) close(mode Mode) {
+	s.dst = append(append(append(s.dst, `,"search":{"mode":"`...), mode...), `"}}`...)
 }
 
 // Bytes ends the Bundle. Nothing can be added afterwards.

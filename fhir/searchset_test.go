@@ -1,6 +1,7 @@
 package fhir_test
 
 import (
+	"encoding/json"
 	"errors"
 	"testing"
 
@@ -37,6 +38,22 @@ func TestSearchsetOfSeveralAnswers(t *testing.T) {
 	}
 	if got, want := string(fhir.NewSearchset(nil, fhir.Edits{}).Bytes()), `{"resourceType":"Bundle","type":"searchset"}`; got != want {
 		t.Errorf("nothing: got %s, want %s", got, want)
+	}
+}
+
+// A Binary comes along under its id in the form of the version, with its content and nothing else.
+func TestSearchsetWithBinaries(t *testing.T) {
+	for v, content := range map[fhir.Version]string{fhir.R4: "data", fhir.STU3: "content"} {
+		set := fhir.NewSearchset(nil, fhir.Edits{Base: "https://gw.example/h"})
+		set.AddBinary(v, "b1", fhir.Binary{ContentType: `text/plain; charset="a\"b"`, Data: []byte("one?>"), Categories: []fhir.DataCategory{fhir.Restricted}})
+		set.AddBinary(v, "b2", fhir.Binary{ContentType: "application/pdf", Data: []byte("two")})
+		entry := func(id, contentType, data string) string {
+			return `{"fullUrl":"https://gw.example/h/Binary/` + id + `","resource":{"resourceType":"Binary","id":"` + id + `","contentType":"` + contentType + `","` + content + `":"` + data + `"},"search":{"mode":"include"}}`
+		}
+		want := `{"resourceType":"Bundle","type":"searchset","entry":[` + entry("b1", `text/plain; charset=\"a\\\"b\"`, "b25lPz4=") + `,` + entry("b2", "application/pdf", "dHdv") + `]}`
+		if got := set.Bytes(); string(got) != want || !json.Valid(got) {
+			t.Errorf("\n got %s\nwant %s", got, want)
+		}
 	}
 }
 

@@ -115,18 +115,32 @@ func (g *Gate) binary(ctx context.Context, x *exchange, id fhir.ID) (fhir.Binary
 	return binary, nil
 }
 
-// draftAttachment decides on the holder, and on what the Binary says of itself: it can only narrow (leaks.md BI-2).
+// The reasons why what a Binary says of itself keeps it back.
+const (
+	reasonSecurityContext policy.Reason = "security-context"
+	reasonSecurityLabel   policy.Reason = "security-label"
+)
+
+// withholds is why a Binary is not given although its holder is, "" where it is: what it says of itself can only narrow (leaks.md BI-2).
+func (j *judge) withholds(b fhir.Binary, holder *fhir.Resource) policy.Reason {
+	patient := fhir.LocalReference{Type: "Patient", ID: j.person.id}
+	switch {
+	case b.HasSecurityContext && b.SecurityContext != patient && b.SecurityContext != name(holder):
+		return reasonSecurityContext
+	case len(b.Categories) > 0 && !j.all(b.Categories):
+		return reasonSecurityLabel
+	}
+	return ""
+}
+
+// draftAttachment decides on the holder, and on what the Binary says of itself.
 func (g *Gate) draftAttachment(x *exchange, j *judge, holder *readAnswer, l attachmentLink, b fhir.Binary) (draft, *refusal) {
 	r := &holder.contents.Resources[0]
 	if !j.permits(r) {
 		return draft{}, g.deniedResource(x, j, r)
 	}
-	patient := fhir.LocalReference{Type: "Patient", ID: j.person.id}
-	if b.HasSecurityContext && b.SecurityContext != patient && b.SecurityContext != name(r) {
-		return draft{}, refuse(causeForbidden, "security-context")
-	}
-	if len(b.Categories) > 0 && !j.all(b.Categories) {
-		return draft{}, refuse(causeForbidden, "security-label")
+	if reason := j.withholds(b, r); reason != "" {
+		return draft{}, refuse(causeForbidden, reason)
 	}
 	x.disclose(j, r)
 	x.disclosed = append(x.disclosed, "Binary/"+string(l.Binary))

@@ -2,8 +2,6 @@ package proxy
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
@@ -42,9 +40,6 @@ type Posthumous interface {
 // copyWithin bounds the making of one copy, and is how long what was looked at for it counts.
 const copyWithin = 10 * time.Minute
 
-// maxCopyPages bounds how many pages of a source one copy takes.
-const maxCopyPages = 10_000
-
 // NewDesk makes a desk, or says that a part is missing (ErrMissingPart).
 func NewDesk(p DeskParts) (*Desk, error) {
 	l := p.Limits
@@ -68,12 +63,12 @@ type Order struct {
 
 // Copy is what there is once its event is on record.
 type Copy struct {
-	Body        []byte // a Bundle of type searchset, without identifiers of persons
-	Event       audit.EventID
-	Digest      string // SHA-256 of Body, in hex, as in the event
-	Resources   int
-	Categories  []fhir.DataCategory
-	Attachments int // documents that it refers to, and does not hold
+	Body       []byte // a Bundle of type searchset, without identifiers of persons
+	Event      audit.EventID
+	Digest     string // SHA-256 of Body, in hex, as in the event
+	Resources  int    // with those that come along
+	Categories []fhir.DataCategory
+	LeftOut    int // attachments that the source does not have, or that say of themselves that they may not be given
 }
 
 // NotReleased is why there is no copy.
@@ -99,8 +94,9 @@ func (n *NotReleased) Unwrap() error { return n.err }
 // order is an Order on its way, and what it comes to.
 type order struct {
 	Order
-	copy     Copy
-	objected []fhir.DataCategory
+	copy        Copy
+	objected    []fhir.DataCategory
+	attachments map[fhir.ID]fhir.Binary // that the source has
 }
 
 // groundNotListed stands in the event for a ground that is none.
@@ -228,68 +224,4 @@ func (g *Gate) permitsNamed(x *exchange, j *judge) *refusal {
 		return refuse(causeForbidden, reason)
 	}
 	return nil
-}
-
-// collect asks the source for all of the record that may be handed over, page by page, with what is shared and referred to.
-func (g *Gate) collect(ctx context.Context, x *exchange, j *judge) (*gathered, *refusal) {
-	all, p := &gathered{}, g.plan(x, x.interaction)
-	for at := new(position); at != nil; {
-		if at.Next == "" && !j.first(x.source.Classifier.TypeCategories(p.searches[at.Search].Type)).Permit {
-			at = p.nextSearch(*at) // nothing of this type could be kept
-			continue
-		}
-		page, ref := g.sourcePage(ctx, x, j, p, *at)
-		if ref == nil && len(all.pages) == maxCopyPages {
-			all.pages = append(all.pages, page)
-			ref = refuse(causeTooLarge, "copy-too-large")
-		}
-		if ref != nil {
-			all.release()
-			return nil, tooLarge(ref)
-		}
-		all.pages = append(all.pages, page)
-		at = page.after
-	}
-	picks, _ := all.matches(j, everyMatch)
-	along := &gathered{} // by themselves: how much they may be has a bound of its own
-	ref := g.accompany(ctx, x, j, along, picks)
-	if all.companions = along.companions; ref != nil {
-		all.release()
-		return nil, tooLarge(ref)
-	}
-	return all, nil
-}
-
-// tooLarge says of a copy for which the memory does not do that less data has to be named: waiting does not help.
-func tooLarge(ref *refusal) *refusal {
-	if ref.cause == causeOverloaded {
-		return refuse(causeTooLarge, "copy-too-large")
-	}
-	return ref
-}
-
-// draftCopy notes what a copy discloses, and renders it.
-func (g *Gate) draftCopy(x *exchange, j *judge, found *gathered) (draft, *refusal) {
-	if ref := g.permitsNamed(x, j); ref != nil { // the standing may have moved since the first look
-		return draft{}, ref
-	}
-	picks, _ := found.matches(j, everyMatch)
-	if len(picks) == 0 {
-		return draft{}, refuse(causeNotFound, "absent")
-	}
-	picks = append(picks, found.companionsOf(j, picks)...)
-	e := g.edits(x, j)
-	e.StripIdentifiers = true // as for everybody outside of care
-	set, c := fhir.NewSearchset(nil, e), Copy{Resources: len(picks)}
-	for _, p := range picks {
-		x.disclose(j, p.resource())
-		c.Attachments += len(p.page.contents.Attachments(p.i))
-		set.AddAs(p.page.contents, p.i, p.mode, nil)
-	}
-	x.sorted()
-	body := set.Bytes()
-	sum := sha256.Sum256(body)
-	c.Digest, c.Categories = hex.EncodeToString(sum[:]), x.categories
-	x.order.copy = c
-	return draft{body: body, outcome: audit.OutcomePermit, reason: policy.ReasonAfterDeath}, nil
 }

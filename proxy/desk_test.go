@@ -2,6 +2,7 @@ package proxy_test
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"net/http"
@@ -269,5 +270,69 @@ func TestNoDeskWithoutItsParts(t *testing.T) {
 	}
 	if _, err := proxy.NewDesk(whole); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestDeskAttaches: letters of the named data are in the copy, and the links lead to them; what a letter says of itself can only keep it back, and
+// what the source does not have is counted.
+func TestDeskAttaches(t *testing.T) {
+	const here = "https://gw.example/fhir/demo/Binary/bin-A"
+	for name, tt := range map[string]struct {
+		extra   string // of the Binary
+		change  func(*world)
+		given   bool
+		leftOut int
+	}{
+		"a letter":             {"", nil, true, 0},
+		"of the patient":       {`,"securityContext":{"reference":"Patient/A"}`, nil, true, 0},
+		"of its holder":        {`,"securityContext":{"reference":"DocumentReference/doc-A"}`, nil, true, 0},
+		"of somebody else":     {`,"securityContext":{"reference":"Patient/B"}`, nil, false, 1},
+		"restricted by itself": {`,"meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"R"}]}`, nil, false, 1},
+		"that is not there":    {"", func(w *world) { delete(w.source.records, "Binary/bin-A") }, false, 1},
+		"that is none":         {"", func(w *world) { w.source.records["Binary/bin-A"] = `{"resourceType":"Binary","id":"other"}` }, false, 1},
+		"of a document that is not released": {"", func(w *world) {
+			w.source.records["DocumentReference/doc-A"] = strings.Replace(w.source.records["DocumentReference/doc-A"], "Patient/A", "Patient/B", 1)
+		}, false, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			desk := w.desk()
+			w.document("application/pdf", canary+" the letter", tt.extra)
+			if tt.change != nil {
+				tt.change(w)
+			}
+			got, err := desk.Copy(t.Context(), order("Unclassified", "Condition"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, e := reply{body: string(got.Body)}, w.store.last(t)
+			letter := `{"resourceType":"Binary","id":"bin-A","contentType":"application/pdf","data":"` + base64.StdEncoding.EncodeToString([]byte(canary+" the letter")) + `"}`
+			if strings.Contains(r.body, letter) != tt.given || strings.Contains(r.body, `"url":"`+here+`"`) != tt.given || strings.Contains(r.body, "signature") ||
+				slices.Contains(e.Disclosed, "Binary/bin-A") != tt.given || slices.Contains(r.entries(), "Binary/bin-A") != tt.given {
+				t.Errorf("given %v: %s\n%+v", tt.given, r.body, e)
+			}
+			if got.LeftOut != tt.leftOut || got.Resources != len(r.entries()) || len(e.Disclosed) != len(r.entries()) {
+				t.Errorf("got %d resources, %d left out, want %d and %d", got.Resources, got.LeftOut, len(r.entries()), tt.leftOut)
+			}
+		})
+	}
+	w := newWorld(t)
+	desk := w.desk(func(p *proxy.DeskParts) { p.Limits.ResponseBody, p.Limits.Memory = 64<<10, 100<<10 })
+	w.document("application/pdf", strings.Repeat("x", 20<<10), "")
+	for _, more := range []string{"bin-2", "bin-3"} { // each by itself would do
+		w.source.records["Binary/"+more] = strings.Replace(w.source.records["Binary/bin-A"], "bin-A", more, 1)
+		w.source.records["DocumentReference/doc-A"] = strings.Replace(w.source.records["DocumentReference/doc-A"], `"content":[`, `"content":[{"attachment":{"url":"Binary/`+more+`"}},`, 1)
+	}
+	if _, err := desk.Copy(t.Context(), order("Unclassified")); err == nil || w.store.last(t).Reason != "copy-too-large" {
+		t.Errorf("letters beyond the memory: got %v", err)
+	}
+	w.source.intercept = func(rw http.ResponseWriter, r *http.Request) bool {
+		if strings.Contains(r.URL.Path, "Binary") {
+			rw.WriteHeader(http.StatusInternalServerError)
+		}
+		return strings.Contains(r.URL.Path, "Binary")
+	}
+	if _, err := w.desk().Copy(t.Context(), order("Unclassified")); err == nil || w.store.last(t).Reason != "source-status" {
+		t.Errorf("a source that fails: got %v", err)
 	}
 }

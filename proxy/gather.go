@@ -19,6 +19,12 @@ type sourcePage struct {
 	ofMedication bool      // of the plan
 }
 
+// release gives back the memory of one page.
+func (s *sourcePage) release() {
+	s.fetched.release()
+	contents.Put(s.contents)
+}
+
 // gathered are the pages of a source from which one page of ours is made.
 type gathered struct {
 	pages      []*sourcePage
@@ -29,8 +35,7 @@ type gathered struct {
 // release gives back the memory. Nothing that was read from the pages may be used afterwards.
 func (r *gathered) release() {
 	for _, p := range slices.Concat(r.pages, r.companions) {
-		p.fetched.release()
-		contents.Put(p.contents)
+		p.release()
 	}
 	r.pages, r.companions = nil, nil
 }
@@ -91,8 +96,7 @@ func (g *Gate) sourcePage(ctx context.Context, x *exchange, j *judge, p plan, at
 	}
 	page := &sourcePage{at: at, typ: p.searches[at.Search].Type, fetched: f, contents: contents.Get().(*fhir.Contents), ofMedication: p.ofMedication}
 	if ref := page.read(x, p, j); ref != nil {
-		f.release()
-		contents.Put(page.contents)
+		page.release()
 		return nil, ref
 	}
 	return page, nil

@@ -133,12 +133,12 @@ func (c *releaseCommand) desk(ctx context.Context, s *settings, store *redisstor
 func (c *releaseCommand) tell(env *environment, made proxy.Copy) error {
 	fmt.Fprintln(env.stderr, "read the copy before you hand it over: what does not relate to the ground, and what harms the privacy of somebody else, must not go along (BW 7:458a lid 3 and 4)")
 	return printJSON(env.stdout, struct {
-		Event       audit.EventID       `json:"event"`
-		SHA256      string              `json:"sha256"`
-		Resources   int                 `json:"resources"`
-		Categories  []fhir.DataCategory `json:"categories"`
-		Attachments int                 `json:"attachments_left_out,omitempty"`
-	}{made.Event, made.Digest, made.Resources, made.Categories, made.Attachments})
+		Event      audit.EventID       `json:"event"`
+		SHA256     string              `json:"sha256"`
+		Resources  int                 `json:"resources"`
+		Categories []fhir.DataCategory `json:"categories"`
+		LeftOut    int                 `json:"attachments_left_out,omitempty"`
+	}{made.Event, made.Digest, made.Resources, made.Categories, made.LeftOut})
 }
 
 // refusals say in words why there is no copy.

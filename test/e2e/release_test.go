@@ -16,6 +16,7 @@ import (
 
 	"zorgsluis/audit"
 	"zorgsluis/consent"
+	"zorgsluis/fhir"
 	"zorgsluis/internal/demo"
 )
 
@@ -367,5 +368,22 @@ func TestReleaseKilledBetween(t *testing.T) {
 	must(t, adult.BSN+"\n", args...)
 	if _, err := os.Lstat(out); err != nil || told() < 2 {
 		t.Errorf("the next one: %v, %d events", err, told())
+	}
+}
+
+// TestReleaseFromAnOlderSystem: a source of STU3 is no other, and letters come along.
+func TestReleaseFromAnOlderSystem(t *testing.T) {
+	t.Parallel()
+	_, child := deceased(t)
+	w := newWorldOf(t, fhir.STU3,
+		demo.Resource(`{"resourceType":"Patient","id":"dead-child","identifier":[{"system":"`+demo.SystemBSN+`","value":"`+childBSN+`"}],"birthDate":"2005-03","deceasedDateTime":"2019-05-06"}`),
+		demo.Resource(`{"resourceType":"DocumentReference","id":"letter","status":"current","subject":{"reference":"Patient/dead-child"},"content":[{"attachment":{"url":"Binary/the-letter"}},{"attachment":{"url":"Binary/lost"}}]}`),
+		demo.Resource(`{"resourceType":"Binary","id":"the-letter","contentType":"text/plain","content":"ZGVhciBjb2xsZWFndWU="}`))
+	file, _, _, _ := w.configure()
+	c := &clerk{world: w, file: file, folder: t.TempDir()}
+	entries, body, e := c.gets(child, "--ground", "parents-under-16", "--data", "GGC002")
+	if want := []string{"Patient/dead-child", "DocumentReference/letter", "Binary/the-letter"}; !slices.Equal(entries, want) || !strings.Contains(body, `"content":"ZGVhciBjb2xsZWFndWU="`) ||
+		strings.Contains(body, "Binary/lost") || !slices.Contains(e.Disclosed, "Binary/the-letter") {
+		t.Errorf("got %q, event %q, %s", entries, e.Disclosed, body)
 	}
 }
