@@ -73,10 +73,14 @@ func (g *Gate) show(ctx context.Context, x *exchange, who *speaker, reason polic
 	return answer{}, refuse(causeUnavailable, "standing-unsettled")
 }
 
+// standing is what is on file now: Newest is the store's time, unless something on file is later.
 func (g *Gate) standing(ctx context.Context, x *exchange, key consent.PersonKey) (consent.Standing, error) {
 	ctx, cancel := g.within(ctx, x, g.parts.Limits.Store)
 	defer cancel()
-	st, _, err := g.parts.Standings.Standing(ctx, key)
+	st, now, err := g.parts.Standings.Standing(ctx, key)
+	if now.After(st.Newest) {
+		st.Newest = now
+	}
 	return st, err
 }
 

@@ -220,10 +220,7 @@ func (g *Gate) entitled(ctx context.Context, x *exchange, who *speaker) (func(co
 	request := g.request(x)
 	request.Category = fhir.CategoryConsent
 	return func(st consent.Standing) error {
-		at := st.Newest
-		if now := g.parts.Now(); now.After(at) {
-			at = now
-		}
+		at := st.Newest // of the store's clock
 		who.along, who.silent = false, false
 		for _, born := range m.births {
 			d, along := g.parts.Policy.Speaks(policy.Input{At: at, Request: x.asBlocked(request, st.Flags), Patient: policy.Patient{

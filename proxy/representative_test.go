@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"zorgsluis/consent"
 	"zorgsluis/fhir"
@@ -109,6 +110,32 @@ func TestWhoRepresentsByWhichKey(t *testing.T) {
 			numbers := slices.ContainsFunc(made, func(id fhir.Identifier) bool { return strings.Contains(id.System+id.Value, proxyBSN) })
 			if legal := tt.by.Authority == "curator"; numbers != legal {
 				t.Errorf("a key was made of the number: %v, want %v", numbers, legal)
+			}
+		})
+	}
+}
+
+// TestARepresentativesSayIsOfTheStoresClock: the birthday on which a parent's say ends comes when it does for the store, whatever the clock
+// of the instance says.
+func TestARepresentativesSayIsOfTheStoresClock(t *testing.T) {
+	for _, tt := range []struct {
+		name, born string
+		clock      time.Duration // of the instance, before the store's
+		status     int
+	}{
+		{"sixteen since midnight", "2010-11-21", 0, http.StatusNotFound},
+		{"sixteen since midnight, on an instance that is behind", "2010-11-21", -24 * time.Hour, http.StatusNotFound},
+		{"sixteen tomorrow", "2010-11-22", 0, http.StatusOK},
+		{"sixteen tomorrow, on an instance that is ahead", "2010-11-22", 24 * time.Hour, http.StatusOK},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, func(p *proxy.Parts) {
+				p.Authenticator = callerIs(represents("parental", proxyBSN, ""))
+				p.Now = func() time.Time { return epoch.Add(tt.clock) }
+			})
+			w.source.records["Patient/A"] = strings.Replace(w.source.records["Patient/A"], "1961-02-03", tt.born, 1)
+			if got := w.get("representative", "/gateway/Consent"); got.status != tt.status {
+				t.Errorf("got %d %s, want %d", got.status, got.body, tt.status)
 			}
 		})
 	}
