@@ -64,6 +64,7 @@ type Issuer struct {
 	Encryption        *Encryption    // nil: encrypted tokens are refused
 	Registry          string         // of treatment relations: asked where neither token nor client says one; "" asks none
 	SenderConstrained bool           // every token must be bound to a key or certificate; one that is, is checked in any case
+	NamedOnly         bool           // whom a patient authorised in writing must have been named at the gateway as well
 	ProofNonce        bool           // a DPoP proof must hold a nonce of ours (RFC 9449 §9)
 
 	// Transport reaches the provider, for discovery and keys; nil: only one that speaks plain HTTP, on this machine.

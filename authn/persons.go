@@ -32,6 +32,7 @@ func (r *claimReader) persons(i *issuer, s *policy.Subject) {
 		if !policy.IsLegal(s.Authority) {
 			s.Pseudonym = r.pseudonym(i, by, r.one("representative", representative.path))
 			s.ID = s.Pseudonym // sub may be the number
+			s.MustBeNamed = i.NamedOnly
 		} else if !given {
 			r.refuse(ReasonPerson, "representative")
 		}

@@ -80,3 +80,21 @@ func TestWhoIsKnownByAPseudonym(t *testing.T) {
 		})
 	}
 }
+
+// TestNamedOnly: an issuer can be one whose word is not enough for whom a patient chose; legal representatives need not be named.
+func TestNamedOnly(t *testing.T) {
+	c := newClock()
+	p := newProvider(t)
+	for _, only := range []bool{true, false} {
+		a := authenticator(t, p, c, func(c *authn.Config) { c.Issuers[0].NamedOnly = only })
+		for authority, want := range map[string]bool{"written": only, "friend": only, "parental": false, "guardian": false, "curator": false, "mentor": false} {
+			claims := with(with(p.patientClaims(c.now()), "authority", authority), "representative", "000009830")
+			if s := authenticate(t, a, sign(goodHeader(), claims)); s.MustBeNamed != want {
+				t.Errorf("named only %v, %s: must be named is %v", only, authority, s.MustBeNamed)
+			}
+		}
+		if s := authenticate(t, a, sign(goodHeader(), p.patientClaims(c.now()))); s.MustBeNamed {
+			t.Error("a patient must be named")
+		}
+	}
+}

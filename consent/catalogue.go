@@ -32,6 +32,7 @@ func (c Catalogue) CheckWrite(r Record, now time.Time) error {
 	w.words()
 	w.moments(now)
 	w.names()
+	w.person()
 	w.information()
 	if r.Decision == DecisionPermit {
 		w.permit()
@@ -75,7 +76,9 @@ func (w *write) words() {
 		"status", "is not active, withdrawn or entered-in-error")
 	w.refuse(r.Decision != DecisionPermit && r.Decision != DecisionDeny, "decision", "is not permit or deny")
 	w.refuse(r.EmergencyException && r.Decision != DecisionDeny, "emergency_exception", "is for a deny only")
-	w.list("purposes", r.Purposes, []string{"TREAT", "ETREAT", "HRESCH"})
+	if r.Party.Person == "" {
+		w.list("purposes", r.Purposes, []string{"TREAT", "ETREAT", "HRESCH"})
+	}
 	w.sayers("given_by", r.GivenBy)
 	if r.Status == StatusWithdrawn || len(r.WithdrawnBy) > 0 {
 		w.sayers("withdrawn_by", r.WithdrawnBy)
@@ -124,6 +127,7 @@ func (w *write) names() {
 	w.side("holder", r.Holder)
 	w.side("party", r.Party)
 	w.refuse(r.Holder.Practitioner != "", "holder.practitioner", "cannot hold data: name an organization or a category")
+	w.refuse(r.Holder.Person != "", "holder.person", "cannot hold data: name an organization or a category")
 	w.refuse(r.Channel != "" && !slices.Contains(c.Channels, r.Channel), "channel", "is not configured")
 	unknown := func(name string) bool {
 		return !slices.Contains(c.Groups, name) && !c.knowsData(fhir.DataCategory(name))
@@ -133,11 +137,27 @@ func (w *write) names() {
 }
 
 func (w *write) side(field string, s Side) {
-	named := count(s.Category != "", s.Organization != "", s.Practitioner != "")
+	named := count(s.Category != "", s.Organization != "", s.Practitioner != "", s.Person != "")
 	w.refuse(named > 1, field, "names more than one of category, organization and practitioner")
 	w.refuse(s.Category != "" && !slices.Contains(w.catalogue.ProviderCategories, s.Category), field+".category", "is not configured")
 	w.refuse(s.Organization != "" && !plain(s.Organization), field+".organization", "has the wrong form")
 	w.refuse(s.Practitioner != "" && !plain(s.Practitioner), field+".practitioner", "has the wrong form")
+}
+
+// person checks a record about somebody whom the patient chose: known by the key of a pseudonym and a name, never by a number, and named by
+// the patient, who alone can say whom to trust.
+func (w *write) person() {
+	r := w.record
+	if r.Party.Person == "" {
+		w.refuse(r.PartyName != "", "party_name", "is for a person only")
+		return
+	}
+	w.refuse(!r.Party.Person.valid(), "party.person", "is not the key of a person")
+	w.refuse(!plain(r.PartyName), "party_name", "is missing, or has the wrong form")
+	w.refuse(holdsBSN(r.PartyName), "party_name", "holds what could be a citizen service number")
+	w.refuse(!slices.Equal(r.Purposes, []string{PurposeMandate}), "purposes", "is not "+PurposeMandate+", the one purpose of a person")
+	w.refuse(r.EmergencyException, "emergency_exception", "is not for a person")
+	w.refuse(!slices.Equal(r.GivenBy, []string{ByPatient}), "given_by", "is not the patient alone, who chooses whom to trust")
 }
 
 // information checks that what was shown is a text that is configured, byte for byte: a consent to a text that nobody has any more

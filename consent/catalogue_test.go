@@ -32,6 +32,13 @@ func proper(changes ...func(*consent.Record)) consent.Record {
 	return r
 }
 
+// person is the key of somebody whom a patient chose, and mandate names that person.
+const person = consent.PersonKey("0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a")
+
+func mandate(r *consent.Record) {
+	r.Party, r.PartyName, r.Purposes = consent.Side{Person: person}, "Anja, de buurvrouw", []string{consent.PurposeMandate}
+}
+
 func TestCheckWriteComparesTheInformation(t *testing.T) {
 	digest := strings.Repeat("ab", 32)
 	leaflet := consent.Information{ID: "leaflet", Version: "2", Language: "nl", SHA256: digest}
@@ -76,6 +83,20 @@ func TestCheckWrite(t *testing.T) {
 			party(consent.Side{Practitioner: "uzi:3"}), holder(consent.Side{Organization: "ura:1"}), data("GGC012", "Imaging", "Restricted", "Unclassified"),
 			purposes("TREAT", "ETREAT", "HRESCH"), channel("lsp"), givenBy("patient", "representative"),
 			from("2026-07-01T00:00:00Z"), until("2026-07-01T00:00:01Z")), nil},
+		{"a person whom the patient chose", proper(mandate), nil},
+		{"a person who may not see something", proper(mandate, objection, data("Imaging")), nil},
+		{"a person without a name", proper(mandate, func(r *consent.Record) { r.PartyName = "" }), []string{"party_name: is missing, or has the wrong form"}},
+		{"a person with a number for a name", proper(mandate, func(r *consent.Record) { r.PartyName = "Anja 999990019" }), []string{"party_name: holds what could be a citizen service number"}},
+		{"a person by a number", proper(mandate, party(consent.Side{Person: "999990019"})), []string{"party.person: is not the key of a person"}},
+		{"a person and a category", proper(mandate, party(consent.Side{Person: person, Category: "gp"})), []string{"party: names more than one of category, organization and practitioner"}},
+		{"a person who holds data", proper(holder(consent.Side{Person: person})), []string{"holder.person: cannot hold data: name an organization or a category"}},
+		{"a person for treatment", proper(mandate, purposes("TREAT")), []string{"purposes: is not PATRQT, the one purpose of a person"}},
+		{"a person for no purpose", proper(mandate, purposes()), []string{"purposes: is not PATRQT, the one purpose of a person"}},
+		{"a patient's request by a care provider", proper(purposes("PATRQT")), []string{"purposes: names something unknown"}},
+		{"a person named by a representative", proper(mandate, givenBy("representative")), []string{"given_by: is not the patient alone, who chooses whom to trust"}},
+		{"a person named by both", proper(mandate, givenBy("patient", "representative")), []string{"given_by: is not the patient alone, who chooses whom to trust"}},
+		{"a person in an emergency", proper(mandate, objection, exceptEmergency), []string{"emergency_exception: is not for a person"}},
+		{"a name of what is no person", proper(func(r *consent.Record) { r.PartyName = "Anja" }), []string{"party_name: is for a person only"}},
 		{"a permit that is withdrawn", proper(withdrawn("2026-06-01T11:00:00Z", "patient")), nil},
 		{"a permit that was withdrawn, in error", proper(withdrawn("2026-06-01T11:00:00Z", "patient"), func(r *consent.Record) { r.Status = "entered-in-error" }), nil},
 		{"an end without a beginning", proper(until("2027-01-01T00:00:00Z")), nil},

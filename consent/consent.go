@@ -67,6 +67,9 @@ const (
 	StatusWithdrawn      = "withdrawn"
 	StatusEnteredInError = "entered-in-error"
 
+	// PurposeMandate is the one purpose of a record about a person, and of no other (v3-ActReason, patient request).
+	PurposeMandate = "PATRQT"
+
 	DecisionPermit = "permit"
 	DecisionDeny   = "deny"
 
@@ -82,6 +85,7 @@ type Record struct {
 	EmergencyException bool        `json:"emergency_exception,omitempty"`
 	Holder             Side        `json:"holder"`
 	Party              Side        `json:"party"`
+	PartyName          string      `json:"party_name,omitempty"` // what the patient calls a person, for himself
 	Data               []string    `json:"data"`
 	Channel            string      `json:"channel"`
 	Purposes           []string    `json:"purposes"`
@@ -105,11 +109,13 @@ type Information struct {
 	SHA256   string `json:"sha256"`
 }
 
-// Side is the holder or the party of a record: nothing named means any; at most one field may be set.
+// Side is the holder or the party of a record: nothing named means any; at most one field may be set. Person is for a party alone: somebody
+// whom the patient chose to see the record for him (a mandate), by the key of the pseudonym.
 type Side struct {
-	Category     string `json:"category,omitempty"`
-	Organization string `json:"organization,omitempty"`
-	Practitioner string `json:"practitioner,omitempty"`
+	Category     string    `json:"category,omitempty"`
+	Organization string    `json:"organization,omitempty"`
+	Practitioner string    `json:"practitioner,omitempty"`
+	Person       PersonKey `json:"person,omitempty"`
 }
 
 // Time is an instant that is written as RFC 3339, or as "" when it is open.

@@ -30,11 +30,11 @@ type Query struct {
 	Deceased      bool
 
 	Holder   Side              // who holds the data: organization and category
-	Party    Side              // who asks: category, organization, practitioner
+	Party    Side              // who asks: category, organization, practitioner; or the person
 	Category fhir.DataCategory // the one that is asked
 	Groups   []string          // every group that covers it: its own, and those that include that
 	Channel  string
-	Purpose  string // TREAT, ETREAT or HRESCH
+	Purpose  string // TREAT, ETREAT or HRESCH; of a person PurposeMandate
 
 	Changes *Changes // of what names stand for
 }
@@ -65,6 +65,7 @@ func (named Side) compare(other Side) int {
 		strings.Compare(named.Category, other.Category),
 		strings.Compare(named.Organization, other.Organization),
 		strings.Compare(named.Practitioner, other.Practitioner),
+		cmp.Compare(named.Person, other.Person),
 	)
 }
 
@@ -116,7 +117,8 @@ func (q Query) about(s statement) bool {
 func (named Side) matches(asked Side) bool {
 	return (named.Category == "" || named.Category == asked.Category) &&
 		(named.Organization == "" || named.Organization == asked.Organization) &&
-		(named.Practitioner == "" || named.Practitioner == asked.Practitioner)
+		(named.Practitioner == "" || named.Practitioner == asked.Practitioner) &&
+		(named.Person == "" || named.Person == asked.Person)
 }
 
 // aboutParty reports whether the party is meant: a category by what its name stands for.
@@ -126,7 +128,7 @@ func (q Query) aboutParty(s statement) bool {
 		return named.matches(q.Party)
 	}
 	return q.Changes.names(s, NameOfParty, named.Category, q.Party.Category) &&
-		Side{Organization: named.Organization, Practitioner: named.Practitioner}.matches(q.Party)
+		Side{Organization: named.Organization, Practitioner: named.Practitioner, Person: named.Person}.matches(q.Party)
 }
 
 // aboutData reports whether the data category is meant. A permit that names no data does not open Restricted; an objection that
@@ -179,7 +181,7 @@ func compareSpecificity(a, b *Record) int {
 	return cmp.Or(cmp.Compare(a.individualSides(), b.individualSides()), cmp.Compare(a.dimensions(), b.dimensions()))
 }
 
-// individualSides is the number of sides that name an organization or a practitioner.
+// individualSides is the number of sides that name an organization, a practitioner or a person.
 func (r *Record) individualSides() int {
 	return count(r.Holder.individual(), r.Party.individual())
 }
@@ -195,7 +197,9 @@ func (r *Record) IsTotalObjection() bool {
 	return r.Decision == DecisionDeny && r.dimensions() == 0
 }
 
-func (named Side) individual() bool { return named.Organization != "" || named.Practitioner != "" }
+func (named Side) individual() bool {
+	return named.Organization != "" || named.Practitioner != "" || named.Person != ""
+}
 
 func count(conditions ...bool) (n int) {
 	for _, c := range conditions {

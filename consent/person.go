@@ -2,6 +2,7 @@ package consent
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -75,6 +76,20 @@ func normalizeBSN(s string) (string, bool) {
 		sum += weight * digit
 	}
 	return s, sum%11 == 0
+}
+
+// holdsBSN reports whether a text has digits in it that could be a BSN.
+func holdsBSN(s string) bool {
+	other := func(r rune) bool { return r < '0' || r > '9' }
+	return slices.ContainsFunc(strings.FieldsFunc(s, other), func(digits string) bool {
+		_, number := normalizeBSN(digits)
+		return number
+	})
+}
+
+// valid reports whether a key has the form of one: lower-case hex of 32 bytes.
+func (k PersonKey) valid() bool {
+	return len(k) == 64 && strings.Trim(string(k), "0123456789abcdef") == ""
 }
 
 // plain reports whether s can be one part of an identifier: there, bounded, and of visible characters and inner spaces only.

@@ -55,6 +55,7 @@ func recordFields(r *Record) map[string]field {
 		"emergency_exception": scalar(&r.EmergencyException),
 		"holder":              side(&r.Holder),
 		"party":               side(&r.Party),
+		"party_name":          scalar(&r.PartyName),
 		"data":                list(&r.Data),
 		"channel":             scalar(&r.Channel),
 		"purposes":            list(&r.Purposes),
@@ -76,6 +77,7 @@ func side(s *Side) field {
 		"category":     scalar(&s.Category),
 		"organization": scalar(&s.Organization),
 		"practitioner": scalar(&s.Practitioner),
+		"person":       scalar(&s.Person),
 	})
 }
 

@@ -16,7 +16,7 @@ import (
 // full is a record in which every member is there.
 const full = `{
 	"id": "s01-abc", "status": "withdrawn", "decision": "permit", "emergency_exception": false,
-	"holder": {"category": "hospital", "organization": "ura:1"}, "party": {"practitioner": "uzi:3"},
+	"holder": {"category": "hospital", "organization": "ura:1"}, "party": {"practitioner": "uzi:3", "person": "key"}, "party_name": "Anja",
 	"data": ["GGC002", "Condition"], "channel": "regional", "purposes": ["TREAT"],
 	"valid_from": "2026-01-01T00:00:00+01:00", "valid_to": "", "recorded_at": "2025-12-01T10:00:00Z",
 	"given_by": ["patient", "representative"], "posthumous": true,
@@ -27,7 +27,7 @@ const full = `{
 func TestParseRecord(t *testing.T) {
 	want := consent.Record{
 		ID: "s01-abc", Status: "withdrawn", Decision: "permit",
-		Holder: consent.Side{Category: "hospital", Organization: "ura:1"}, Party: consent.Side{Practitioner: "uzi:3"},
+		Holder: consent.Side{Category: "hospital", Organization: "ura:1"}, Party: consent.Side{Practitioner: "uzi:3", Person: "key"}, PartyName: "Anja",
 		Data: []string{"GGC002", "Condition"}, Channel: "regional", Purposes: []string{"TREAT"},
 		ValidFrom: at("2025-12-31T23:00:00Z"), RecordedAt: at("2025-12-01T10:00:00Z"),
 		GivenBy: []string{"patient", "representative"}, Posthumous: true,

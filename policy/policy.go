@@ -120,6 +120,7 @@ type Subject struct {
 	// Representative, where the token brings one, may be a number that is nobody's business (Wabvpz art. 4(2); UAVG 46): it is compared with
 	// what is on file, and neither kept, hashed nor told.
 	Pseudonym   string
+	MustBeNamed bool   // representative: the patient must have named that person here (Policy.Mandate)
 	Responsible string // "uzi:…": the professional under whose responsibility the caller works; empty without a mandate
 
 	AuthenticatedAt time.Time // auth_time, zero when absent

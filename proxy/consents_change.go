@@ -237,7 +237,7 @@ func (who *speaker) mayRelay(r consent.Record, same bool, before []consent.Recor
 // sameContent reports whether records say the same about the same: who said it, when, and what became of it are left aside.
 func sameContent(a, b []consent.Record) bool {
 	return slices.EqualFunc(a, b, func(a, b consent.Record) bool {
-		return a.Decision == b.Decision && a.EmergencyException == b.EmergencyException && a.Holder == b.Holder && a.Party == b.Party &&
+		return a.Decision == b.Decision && a.EmergencyException == b.EmergencyException && a.Holder == b.Holder && a.Party == b.Party && a.PartyName == b.PartyName &&
 			a.Channel == b.Channel && slices.Equal(a.Data, b.Data) && slices.Equal(a.Purposes, b.Purposes) && a.Posthumous == b.Posthumous &&
 			a.ValidFrom.Equal(b.ValidFrom.Time) && a.ValidTo.Equal(b.ValidTo.Time) && a.Method == b.Method && a.Information == b.Information
 	})

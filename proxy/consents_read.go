@@ -54,8 +54,13 @@ func (g *Gate) show(ctx context.Context, x *exchange, who *speaker, reason polic
 			x.disclosed = append(x.disclosed, "Consent/"+string(id))
 		}
 		x.sorted()
+		notAfter := x.subject.Expires
+		entitlementEnds := !who.until.IsZero() && who.until.Before(notAfter)
+		if entitlementEnds {
+			notAfter = who.until
+		}
 		release := audit.Release{
-			Event: x.event(audit.OutcomePermit, reason, g.parts.PolicyHash), Conditional: true, Generation: st.Generation, NotAfter: x.subject.Expires,
+			Event: x.event(audit.OutcomePermit, reason, g.parts.PolicyHash), Conditional: true, Generation: st.Generation, NotAfter: notAfter,
 		}
 		sent := g.parts.Now()
 		err = g.commit(ctx, release)
@@ -64,9 +69,9 @@ func (g *Gate) show(ctx context.Context, x *exchange, who *speaker, reason polic
 			x.reason = reason
 			s.answer.releases, s.answer.committed = []*audit.Release{&release}, sent
 			return s.answer, nil
-		case errors.Is(err, audit.ErrTooLate):
+		case errors.Is(err, audit.ErrTooLate) && !entitlementEnds:
 			return answer{}, refuse(causeUnauthenticated, "token-expired").challenged(g.challenge(x, `error="invalid_token"`))
-		case !errors.Is(err, audit.ErrMoved):
+		case !errors.Is(err, audit.ErrMoved) && !errors.Is(err, audit.ErrTooLate):
 			return answer{}, &refusal{cause: causeUnavailable, reason: "event-not-recorded", err: err}
 		}
 	}

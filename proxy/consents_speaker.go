@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"zorgsluis/consent"
 	"zorgsluis/consent/consentfhir"
@@ -24,6 +25,7 @@ type speaker struct {
 	// Of a representative, as the standing has it (entitled): along is one of somebody of 12 to 15, who consents only together with the
 	// patient; silent is one of somebody who decides alone.
 	along, silent bool
+	until         time.Time // from when on that may be otherwise; zero: never
 }
 
 // speaker decides on the caller alone. Who is nobody here is told that nothing is there; only a level of assurance that is too low says
@@ -221,11 +223,16 @@ func (g *Gate) entitled(ctx context.Context, x *exchange, who *speaker) (func(co
 	request.Category = fhir.CategoryConsent
 	return func(st consent.Standing) error {
 		at := st.Newest // of the store's clock
-		who.along, who.silent = false, false
+		who.along, who.silent, who.until = false, false, time.Time{}
 		for _, born := range m.births {
-			d, along := g.parts.Policy.Speaks(policy.Input{At: at, Request: x.asBlocked(request, st.Flags), Patient: policy.Patient{
+			in, named := x.asNamed(g.parts.Policy, policy.Input{At: at, Request: x.asBlocked(request, st.Flags), Records: st.Records, Patient: policy.Patient{
 				Key: who.key, BirthDate: born, Deceased: m.deceased, Flags: st.Flags,
 			}})
+			d, along := g.parts.Policy.Speaks(in)
+			x.records = named
+			if t := g.parts.Policy.NotAfter(in); who.until.IsZero() || !t.IsZero() && t.Before(who.until) {
+				who.until = t
+			}
 			if !d.Permit {
 				x.reason = d.Reason
 				return errNotHere

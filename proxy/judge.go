@@ -21,6 +21,7 @@ type verdict struct {
 // outlives the standing that it was taken on.
 type judge struct {
 	policy      Decider
+	exchange    *exchange
 	request     policy.Request // without data category
 	person      *mapped
 	flags       consent.Flags
@@ -51,7 +52,7 @@ func (g *Gate) judge(ctx context.Context, x *exchange, req policy.Request, m *ma
 		return nil, refuse(causeUnavailable, "store-other-person")
 	}
 	j := &judge{
-		policy: g.parts.Policy, request: x.asBlocked(req, standing.Flags), person: m, flags: standing.Flags, records: standing.Records,
+		policy: g.parts.Policy, exchange: x, request: x.asBlocked(req, standing.Flags), person: m, flags: standing.Flags, records: standing.Records,
 		generation: standing.Generation, at: now, expires: x.subject.Expires,
 	}
 	if standing.Newest.After(j.at) {
@@ -101,8 +102,12 @@ func (j *judge) ask(category fhir.DataCategory, purpose policy.PurposeOfUse, eme
 	for _, birth := range j.person.births {
 		in := j.input(birth)
 		in.Request.Category, in.Request.Purpose, in.Request.Emergency = category, purpose, emergency
+		in, named := j.exchange.asNamed(j.policy, in)
 		if d = j.policy.Decide(in); !d.Permit {
 			return d
+		}
+		if named != nil {
+			d.Records = named
 		}
 	}
 	return d

@@ -73,6 +73,7 @@ type Decider interface {
 	Admit(policy.Request) (policy.Decision, bool)
 	Purpose([]policy.PurposeOfUse) (policy.PurposeOfUse, bool)
 	NotAfter(policy.Input) time.Time
+	Mandate(in policy.Input, person consent.PersonKey) (records []consent.RecordID, given bool)
 }
 
 // Source is one FHIR server behind the gateway.

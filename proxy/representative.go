@@ -27,19 +27,33 @@ func (g *Gate) representative(s policy.Subject) consent.PersonKey {
 	return g.parts.Standings.Key(pseudonym)
 }
 
+// asNamed asks about a representative whom the patient must have named here: without authority where he did not, or not for this data. It
+// gives the records that say so.
+func (x *exchange) asNamed(d Decider, in policy.Input) (policy.Input, []consent.RecordID) {
+	if !x.subject.MustBeNamed {
+		return in, nil
+	}
+	records, given := d.Mandate(in, x.acting)
+	if !given {
+		in.Request.Actor.Authority = ""
+	}
+	return in, records
+}
+
 // asBlocked asks about a representative by the name under which a person's flags block him, where they do: the key, or what the token brings
 // and was blocked by before there were keys. Who is known by a pseudonym, and of whom the token brings no more, could be anybody who is blocked
 // by a number: then he is.
 func (x *exchange) asBlocked(request policy.Request, flags consent.Flags) policy.Request {
-	blocked := flags.RepresentativesBlocked
-	if x.subject.Kind != policy.KindRepresentative || slices.Contains(blocked, request.Actor.Representative) {
+	if x.subject.Kind != policy.KindRepresentative {
 		return request
 	}
+	blocked, name := flags.RepresentativesBlocked, x.subject.Representative
 	isNumber := func(name string) bool { return !isPersonKey(name) }
-	if at := slices.Index(blocked, string(x.acting)); at >= 0 {
-		request.Actor.Representative = blocked[at]
-	} else if at = slices.IndexFunc(blocked, isNumber); at >= 0 && request.Actor.Representative == "" {
-		request.Actor.Representative = blocked[at]
+	if slices.Contains(blocked, string(x.acting)) {
+		name = string(x.acting)
+	} else if at := slices.IndexFunc(blocked, isNumber); at >= 0 && name == "" {
+		name = blocked[at]
 	}
+	request.Actor.Representative = name
 	return request
 }

@@ -38,7 +38,7 @@ func (c *exportCommand) Run(env *environment) error {
 		if err := store.Commit(ctx, audit.Release{Event: event}); err != nil {
 			return fmt.Errorf("consent export: not on record, so nothing is given: %w", err)
 		}
-		x := &exporting{store: store, profile: s.consentProfile(), out: bufio.NewWriter(env.stdout)}
+		x := &exporting{store: store, profile: s.consentProfile(store.Key), out: bufio.NewWriter(env.stdout)}
 		var err error
 		if c.Patient {
 			err = x.person(ctx, event.Person)

@@ -48,7 +48,7 @@ func (c *importCommand) Run(env *environment) error {
 	}
 	defer f.Close()
 	return withStoreFor(env.ctx, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
-		i := &importing{env: env, settings: s, store: store, progress: c.Progress, profile: s.consentProfile()}
+		i := &importing{env: env, settings: s, store: store, progress: c.Progress, profile: s.consentProfile(store.Key)}
 		if err := i.resume(f); err != nil {
 			return err
 		}

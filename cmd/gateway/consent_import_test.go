@@ -149,7 +149,7 @@ func TestImportGoesOnWhereItEnded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	i := &importing{env: &environment{ctx: t.Context(), stdout: os.Stdout, stderr: &strings.Builder{}}, settings: s, store: b.store, progress: progress, profile: s.consentProfile()}
+	i := &importing{env: &environment{ctx: t.Context(), stdout: os.Stdout, stderr: &strings.Builder{}}, settings: s, store: b.store, progress: progress, profile: s.consentProfile(b.store.Key)}
 	if err := i.resume(f); err != nil {
 		t.Fatal(err)
 	}

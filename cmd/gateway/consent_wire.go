@@ -68,7 +68,7 @@ func indexOfSame(records []consent.Record, r consent.Record) int {
 func sameRecord(a, b consent.Record) bool {
 	same := func(a, b time.Time) bool { return a.Equal(b) }
 	return (a.Status == consent.StatusEnteredInError) == (b.Status == consent.StatusEnteredInError) &&
-		a.Decision == b.Decision && a.EmergencyException == b.EmergencyException && a.Holder == b.Holder && a.Party == b.Party &&
+		a.Decision == b.Decision && a.EmergencyException == b.EmergencyException && a.Holder == b.Holder && a.Party == b.Party && a.PartyName == b.PartyName &&
 		slices.Equal(a.Data, b.Data) && a.Channel == b.Channel && slices.Equal(a.Purposes, b.Purposes) &&
 		same(a.ValidFrom.Time, b.ValidFrom.Time) && same(a.ValidTo.Time, b.ValidTo.Time) && same(a.RecordedAt.Time, b.RecordedAt.Time) &&
 		slices.Equal(a.GivenBy, b.GivenBy) && a.Posthumous == b.Posthumous && a.RecordedBy == b.RecordedBy && a.Method == b.Method &&

@@ -11,6 +11,7 @@ import (
 	"zorgsluis/consent"
 	"zorgsluis/consent/consentfhir"
 	"zorgsluis/consent/redisstore"
+	"zorgsluis/fhir"
 	"zorgsluis/policy"
 	"zorgsluis/proxy"
 )
@@ -105,14 +106,21 @@ func (s *settings) consentAPI(c *checker) {
 	}
 }
 
-// consentProfile is how Consent resources are read and written here.
-func (s *settings) consentProfile() consentfhir.Profile {
+// consentProfile is how Consent resources are read and written here; key makes the keys of the store.
+func (s *settings) consentProfile(key func(fhir.Identifier) consent.PersonKey) consentfhir.Profile {
 	cfg := s.config.Consents
 	p := consentfhir.Profile{
 		Groups: s.catalogue.Groups, Emergency: cfg.Emergency, Parties: map[string]consent.Side{}, Policies: map[string]consentfhir.Policy{},
+		Person: func(id fhir.Identifier) (consent.PersonKey, bool) {
+			pseudonym, known := s.pseudonym(id.System, id.Value)
+			if !known {
+				return "", false
+			}
+			return key(pseudonym), true
+		},
 	}
 	for name, side := range cfg.Parties {
-		p.Parties[name] = consent.Side(side)
+		p.Parties[name] = consent.Side{Category: side.Category, Organization: side.Organization, Practitioner: side.Practitioner}
 	}
 	for uri, of := range cfg.Policies {
 		p.Policies[uri] = consentfhir.Policy{
@@ -124,7 +132,7 @@ func (s *settings) consentProfile() consentfhir.Profile {
 
 // consents are the parts of the Consent API.
 func (s *settings) consents(store *redisstore.Store) proxy.Consents {
-	c := proxy.Consents{Store: consentStore{store}, Profile: s.consentProfile(), Check: s.catalogue.CheckWrite, Senders: s.knownSenders}
+	c := proxy.Consents{Store: consentStore{store}, Profile: s.consentProfile(store.Key), Check: s.catalogue.CheckWrite, Senders: s.knownSenders}
 	for _, category := range s.config.Consents.Recorders {
 		c.Recorders = append(c.Recorders, policy.ProviderCategory(category))
 	}

@@ -41,6 +41,7 @@ type Issuer struct {
 	SenderConstrained string        `yaml:"sender_constrained"`
 	ProofNonce        bool          `yaml:"dpop_nonce"`
 	Registry          string        `yaml:"relationship_registry"`
+	NamedOnly         bool          `yaml:"named_representatives_only" json:",omitempty"`
 }
 
 // Kind says in which capacity an issuer's callers ask: always the same, or by a claim.
@@ -188,6 +189,7 @@ func (i Issuer) resolve(c *checker, key string) authn.Issuer {
 		SenderConstrained: c.constrained(key+"sender_constrained", i.SenderConstrained),
 		ProofNonce:        i.ProofNonce,
 		Registry:          i.Registry,
+		NamedOnly:         i.NamedOnly,
 	}
 }
 

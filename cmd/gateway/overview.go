@@ -28,6 +28,7 @@ type shared struct {
 	Holders    []sharedBy
 	Channels   []sharedOver
 	Categories []sharedWith
+	Named      bool // whom a patient chose must be named here, by some issuer's configuration
 	Emergency  []string
 	Groups     []sharedData
 	Restricted string
@@ -89,6 +90,7 @@ func (s *settings) shares(word func(configs.Label) string) shared {
 		return list
 	}
 	page := shared{Restricted: data(string(fhir.Restricted)), Texts: s.config.PublicURL + "/gateway/information"}
+	page.Named = slices.ContainsFunc(s.config.Issuers, func(i Issuer) bool { return i.NamedOnly })
 	kinds := map[string]string{}
 	for _, category := range t.ProviderCategories {
 		name := string(category.Name)

@@ -55,6 +55,7 @@ func TestOverviewSaysWhatIsConfigured(t *testing.T) {
 		{"a channel with a name", "consent: explicit", "consent: explicit, label: Regionaal netwerk, label_en: Regional network", "en", "- Regional network: only"},
 		{"a channel with a Dutch name only", "consent: explicit", "consent: explicit, label: Regionaal netwerk", "en", "- Regionaal netwerk: only"},
 		{"a holder with a name", "category: hospital }", "category: hospital, name: Ziekenhuis De Brug }", "nl", "- Ziekenhuis De Brug (Ziekenhuizen, medische centra en klinieken)"},
+		{"whom patients must name", "    channel: regional\n", "    channel: regional\n    named_representatives_only: true\n", "nl", "als u die persoon hier hebt genoemd"},
 		{"no emergencies", "emergency_categories: [gp]", "emergency_categories: []", "nl", "dan wordt er niets gedeeld."},
 		{"a cap on what pharmacies get", "policy:\n", "policy:\n  necessary: { pharmacy: [GGC013] }\n", "nl", "- Apotheken. Zij krijgen alleen wat zij voor hun werk nodig hebben, wat u ook kiest: Medicatiegegevens"},
 		{"who may declare an emergency", "emergency_categories: [gp]", "emergency_categories: [hospital]", "en", "if you have chosen nothing: Hospitals"},

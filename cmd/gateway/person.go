@@ -82,11 +82,17 @@ func (s *settings) nameOfRepresentative(given string, key func(fhir.Identifier) 
 	if !pair || !strings.Contains(issuer, "://") {
 		return given, nil
 	}
-	pseudonym, err := consent.Pseudonym(issuer, subject)
-	if err != nil || !slices.ContainsFunc(s.config.Issuers, func(i Issuer) bool { return i.URL == issuer }) {
+	pseudonym, known := s.pseudonym(issuer, subject)
+	if !known {
 		return "", usage(errors.New("representative: is not issuer|subject of an issuer that is configured, with a subject that is no citizen service number"))
 	}
 	return string(key(pseudonym)), nil
+}
+
+// pseudonym is the identifier of somebody whom a patient chose, by what a configured issuer calls that person.
+func (s *settings) pseudonym(issuer, subject string) (id fhir.Identifier, known bool) {
+	id, err := consent.Pseudonym(issuer, subject)
+	return id, err == nil && slices.ContainsFunc(s.config.Issuers, func(i Issuer) bool { return i.URL == issuer })
 }
 
 // apply edits the flags. It may run more than once.

@@ -34,6 +34,8 @@ type Profile struct {
 	// stand for everyone who may act in an emergency: "Group/ex-privilegedUsers".
 	Parties   map[string]consent.Side
 	Emergency []string
+	// Person gives the key of somebody whom a patient may choose, by what a configured issuer calls that person; nil: by the key alone.
+	Person func(fhir.Identifier) (consent.PersonKey, bool)
 	// Policies are the policies of others that are known here, by their URI: what a patient who agreed to one was shown, and how.
 	Policies map[string]Policy
 	// TestData admits resources that are labelled as test data (HTEST). A gateway for people's records does not set it.
@@ -161,7 +163,7 @@ func Status(r consent.Record) string {
 // elements says where in the resource a field of a record stands.
 var elements = map[string]string{
 	"status": "status", "decision": "provision.type", "emergency_exception": "provision.provision",
-	"holder": "provision.actor", "party": "provision.actor", "data": "provision.modifierExtension", "channel": "provision.modifierExtension",
+	"holder": "provision.actor", "party": "provision.actor", "party_name": "provision.actor.reference.display", "data": "provision.modifierExtension", "channel": "provision.modifierExtension",
 	"purposes": "provision.purpose", "valid_from": "provision.period.start", "valid_to": "provision.period.end",
 	"recorded_at": "dateTime", "given_by": "performer", "withdrawn_at": "extension(withdrawn)", "withdrawn_by": "extension(withdrawn)",
 	"method": "extension(method)", "information": "extension(information)",

@@ -32,7 +32,8 @@ type scope struct {
 	data      []string
 	channel   string
 	purposes  []string
-	every     bool // the purposes are all there are, because none was named
+	name      string // of a person
+	every     bool   // the purposes are all there are, because none was named
 	from, to  time.Time
 }
 
@@ -61,6 +62,9 @@ func (w *walk) provision(path string, n node, depth int) *provision {
 	if n.member("type").kind == null {
 		w.refuse(join(path, "type"), "is missing: without it nothing is permitted or refused")
 	}
+	if purposes == 0 && slices.ContainsFunc(p.parties, isPerson) {
+		p.purposes = []string{consent.PurposeMandate}
+	}
 	if purposes > 0 && len(p.purposes) == 0 && len(w.problems) == 0 {
 		w.refuse(join(path, "purpose"), "names no purpose that the gateway decides on")
 	}
@@ -82,6 +86,10 @@ func (w *walk) actor(p *provision, path string, n node) {
 		}
 		return
 	}
+	if who.typ == "RelatedPerson" {
+		w.person(p, path, role, who)
+		return
+	}
 	side, ok := w.side(who)
 	switch {
 	case !ok:
@@ -94,6 +102,29 @@ func (w *walk) actor(p *provision, path string, n node) {
 		w.refuse(join(path, "role"), "is not IRCP, PRCP (who may see) or CST (who holds the data)")
 	}
 }
+
+// person reads somebody whom the patient chose: by the key under which that person is known here, or by what a configured issuer says.
+func (w *walk) person(p *provision, path string, role coding, who reference) {
+	key, known := consent.PersonKey(who.value), who.system == SystemPersonKey
+	if !known && w.profile.Person != nil {
+		key, known = w.profile.Person(fhir.Identifier{System: who.system, Value: who.value})
+	}
+	switch {
+	case !known:
+		w.refuse(join(path, "reference"), "is not a person who is known here: by the key that events show, or by a configured issuer and its subject; never by a citizen service number")
+	case role != coding{systemRole, "IRCP"}:
+		w.refuse(join(path, "role"), "is not IRCP")
+	case w.mandated != "" && w.mandated != key:
+		w.refuse(join(path, "reference"), "is a second person: each has a Consent of its own")
+	case w.name != "" && who.display != "" && who.display != w.name:
+		w.refuse(join(path, "reference.display"), "is a second name of one person")
+	default:
+		w.mandated, w.name = key, cmp.Or(w.name, who.display)
+		p.parties = with(p.parties, consent.Side{Person: key})
+	}
+}
+
+func isPerson(side consent.Side) bool { return side.Person != "" }
 
 // with adds a side, once.
 func with(sides []consent.Side, side consent.Side) []consent.Side {
@@ -145,7 +176,7 @@ func (w *walk) purpose(p *provision, path string, n node) {
 		if !slices.Contains(p.purposes, "ETREAT") {
 			p.purposes = append(p.purposes, "ETREAT")
 		}
-	case slices.Contains(everyPurpose, c.code):
+	case slices.Contains(everyPurpose, c.code), c.code == consent.PurposeMandate:
 		p.purposes = append(p.purposes, c.code)
 	case c.code != "HPAYMT" && c.code != "HOPERAT":
 		w.refuse(path, "is a purpose that the gateway does not decide on")
@@ -201,8 +232,24 @@ func (r *resource) records() {
 		}
 		r.except(p, bases)
 	}
+	r.mandates()
 	if len(r.scopes) > maxRecords {
 		r.refuse("provision", "stands for too many records")
+	}
+}
+
+// mandates checks what is about a person, and gives it the name: it is for requests of the patient's own kind, and nothing else is.
+func (r *resource) mandates() {
+	for i := range r.scopes {
+		s := &r.scopes[i]
+		person := isPerson(s.party)
+		if person {
+			s.name = r.name
+		}
+		if person != slices.Contains(s.purposes, consent.PurposeMandate) || person && len(s.purposes) > 1 {
+			r.refuse("provision.purpose", consent.PurposeMandate+" is for a person whom the patient chose, who has no other")
+			return
+		}
 	}
 }
 
@@ -310,14 +357,14 @@ func (s scope) total() bool {
 }
 
 func (s scope) equal(t scope) bool {
-	return s.decision == t.decision && s.exception == t.exception && s.holder == t.holder && s.party == t.party && s.channel == t.channel &&
+	return s.decision == t.decision && s.exception == t.exception && s.holder == t.holder && s.party == t.party && s.name == t.name && s.channel == t.channel &&
 		slices.Equal(s.data, t.data) && slices.Equal(s.purposes, t.purposes) && s.from.Equal(t.from) && s.to.Equal(t.to)
 }
 
 // into fills in what a record is about.
 func (s scope) into(r *consent.Record) {
 	r.Decision, r.EmergencyException = s.decision, s.exception
-	r.Holder, r.Party, r.Channel = s.holder, s.party, s.channel
+	r.Holder, r.Party, r.PartyName, r.Channel = s.holder, s.party, s.name, s.channel
 	r.Data, r.Purposes = append([]string{}, s.data...), append([]string{}, s.purposes...)
 	r.ValidFrom.Time, r.ValidTo.Time = s.from, s.to
 }
@@ -330,7 +377,7 @@ func (s scope) record() (r consent.Record) {
 // scopeOf is what a record is about.
 func scopeOf(r consent.Record) scope {
 	return scope{
-		decision: r.Decision, exception: r.EmergencyException, holder: r.Holder, party: r.Party, data: r.Data, channel: r.Channel,
+		decision: r.Decision, exception: r.EmergencyException, holder: r.Holder, party: r.Party, name: r.PartyName, data: r.Data, channel: r.Channel,
 		purposes: r.Purposes, from: r.ValidFrom.Time, to: r.ValidTo.Time,
 	}
 }

@@ -186,7 +186,7 @@ func (r *resource) givenBy() {
 		switch {
 		case p.names("RelatedPerson"):
 			r.common.GivenBy = append(r.common.GivenBy, consent.ByRepresentative)
-		case p.names("Patient") && same, p.reference == reference{typ: "Patient"}, same && p.logical():
+		case p.names("Patient") && same, p.typ == "Patient" && p.literal == "" && !p.logical(), same && p.logical():
 			r.common.GivenBy = append(r.common.GivenBy, consent.ByPatient)
 		case p.names("Patient"):
 			r.refuse(p.path, "is another patient: a representative is a RelatedPerson")

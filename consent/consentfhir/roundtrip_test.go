@@ -87,6 +87,10 @@ func records() *rapid.Generator[consent.Record] {
 		} else if (r.Party == consent.Side{}) {
 			r.Party.Category = "gp"
 		}
+		if rapid.IntRange(0, 4).Draw(t, "person") == 0 {
+			r.Party, r.PartyName = consent.Side{Person: consent.PersonKey(strings.Repeat("0a", 32))}, rapid.SampledFrom([]string{"Anja", "oom Jan (b 3)"}).Draw(t, "name")
+			r.Purposes, r.GivenBy, r.EmergencyException = []string{consent.PurposeMandate}, []string{"patient"}, false
+		}
 		if r.Status == "withdrawn" {
 			r.WithdrawnAt.Time, r.WithdrawnBy = r.RecordedAt.Add(time.Minute), who.Draw(t, "withdrawn by")
 			if r.WithdrawnAt.After(now) {

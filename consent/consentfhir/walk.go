@@ -5,12 +5,16 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"zorgsluis/consent"
 )
 
 // walk reads a resource element by element, and notes everything that is wrong with it.
 type walk struct {
 	profile  Profile
 	problems []error
+	mandated consent.PersonKey // the one person whom the resource names, and the name
+	name     string
 }
 
 func (w *walk) refuse(element, reason string) {
@@ -135,7 +139,7 @@ func (w *walk) concept(path string, n node) (c coding) {
 }
 
 // reference is a Reference: literal or by an identifier.
-type reference struct{ literal, typ, system, value string }
+type reference struct{ literal, typ, system, value, display string }
 
 func (r reference) logical() bool { return r.system != "" || r.value != "" }
 
@@ -149,9 +153,8 @@ func (r reference) names(typ string) bool {
 }
 
 func (w *walk) reference(path string, n node) (r reference) {
-	display := ""
 	w.object(path, n, map[string]visit{
-		"reference": w.string(&r.literal), "type": w.string(&r.typ), "display": w.string(&display),
+		"reference": w.string(&r.literal), "type": w.string(&r.typ), "display": w.string(&r.display),
 		"identifier": func(path string, n node) {
 			w.object(path, n, map[string]visit{"system": w.string(&r.system), "value": w.string(&r.value)})
 			if r.system == "" || r.value == "" {

@@ -233,7 +233,7 @@ func (p Profile) provisionOf(scopes, base []scope) *r4.ConsentProvision {
 			parties = nil
 		}
 	}
-	out.Actor = append(actorsOf("IRCP", parties), actorsOf("CST", holders)...)
+	out.Actor = append(actorsOf("IRCP", parties, s.name), actorsOf("CST", holders, "")...)
 	for _, purpose := range s.purposes {
 		out.Purpose = append(out.Purpose, code(systemPurpose, purpose))
 	}
@@ -246,17 +246,25 @@ func (p Profile) provisionOf(scopes, base []scope) *r4.ConsentProvision {
 	return out
 }
 
-func actorsOf(role string, sides []consent.Side) (list []r4.ConsentProvisionActor) {
+// actorsOf names sides in a role; name is that of a person among them.
+func actorsOf(role string, sides []consent.Side, name string) (list []r4.ConsentProvisionActor) {
 	for _, side := range sides {
 		if side != (consent.Side{}) {
-			list = append(list, r4.ConsentProvisionActor{Role: concept(systemRole, role), Reference: referenceTo(side)})
+			list = append(list, r4.ConsentProvisionActor{Role: concept(systemRole, role), Reference: referenceTo(side, name)})
 		}
 	}
 	return list
 }
 
-// referenceTo names a provider, or a category of providers.
-func referenceTo(side consent.Side) r4.Reference {
+// referenceTo names a provider, a category of providers, or a person.
+func referenceTo(side consent.Side, name string) r4.Reference {
+	if isPerson(side) {
+		reference := r4.Reference{Type: new("RelatedPerson"), Identifier: &r4.Identifier{System: new(SystemPersonKey), Value: new(string(side.Person))}}
+		if name != "" {
+			reference.Display = &name
+		}
+		return reference
+	}
 	typ, system, value := "Group", systemCategory, side.Category
 	switch {
 	case side.Organization != "":

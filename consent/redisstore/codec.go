@@ -3,6 +3,7 @@ package redisstore
 import (
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"time"
 
 	"zorgsluis/consent"
@@ -16,6 +17,7 @@ import (
 type codec struct {
 	reading bool
 	out     []byte // what was written
+	persons bool   // the form has persons whom the patient named (withPersons)
 	in      string // what is read; texts that were read are parts of it
 	at      int    // what is before was read
 	failed  bool   // in is not what was written
@@ -23,18 +25,27 @@ type codec struct {
 
 // marshal gives the sealed form.
 func (v *state) marshal() []byte {
-	c := codec{out: make([]byte, 0, 512)}
-	c.out = append(c.out, stateVersion)
+	c := codec{out: make([]byte, 0, 512), persons: slices.ContainsFunc(v.Records, namesPerson)}
+	version := byte(stateVersion)
+	if c.persons {
+		version = withPersons
+	}
+	c.out = append(c.out, version)
 	c.state(v)
 	return c.out
 }
 
-// unmarshal reads the sealed form: all of it, of exactly this version.
+// namesPerson reports whether a record has what the form had no place for before withPersons.
+func namesPerson(r consent.Record) bool {
+	return r.Party.Person != "" || r.Holder.Person != "" || r.PartyName != ""
+}
+
+// unmarshal reads the sealed form: all of it, of exactly these versions.
 func (v *state) unmarshal(plain string) error {
-	if len(plain) == 0 || plain[0] != stateVersion {
+	if len(plain) == 0 || plain[0] != stateVersion && plain[0] != withPersons {
 		return fmt.Errorf("%w: standing is not of this version", ErrSealed)
 	}
-	c := codec{reading: true, in: plain[1:]}
+	c := codec{reading: true, in: plain[1:], persons: plain[0] == withPersons}
 	c.state(v)
 	if c.failed || c.left() > 0 {
 		return fmt.Errorf("%w: standing is damaged", ErrSealed)
@@ -76,12 +87,18 @@ func (c *codec) record(r *consent.Record) {
 	text(c, &r.Information.Version)
 	text(c, &r.Information.Language)
 	text(c, &r.Information.SHA256)
+	if c.persons {
+		text(c, &r.PartyName)
+	}
 }
 
 func (c *codec) side(s *consent.Side) {
 	text(c, &s.Category)
 	text(c, &s.Organization)
 	text(c, &s.Practitioner)
+	if c.persons {
+		text(c, &s.Person)
+	}
 }
 
 func (c *codec) declaration(d *consent.Declaration) {

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"reflect"
@@ -78,6 +79,9 @@ func TestSealedFormOf(t *testing.T) {
 			{ValidFrom: consent.Time{Time: time.Date(2026, 3, 1, 12, 0, 0, 1, amsterdam)}},
 		}}}},
 		{"bytes that are no text", state{Standing: consent.Standing{Person: fhir.Identifier{System: "\x00\xff", Value: strings.Repeat("x", 300)}}}},
+		{"a person whom the patient named, beside what names nobody", state{Standing: consent.Standing{Records: []consent.Record{
+			{ID: "a", Party: consent.Side{Category: "gp"}}, {ID: "b", Party: consent.Side{Person: "key"}, PartyName: "Anja"},
+		}}}},
 		{"a declaration without a review", state{Standing: consent.Standing{Declarations: []consent.Declaration{{ID: "d"}}}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -94,6 +98,32 @@ func TestSealedFormOf(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestAStandingOfBeforeThereWerePersons: what was sealed by the first version is read, and what names no person is sealed by it still, byte
+// for byte, so that an instance of before reads it; one that names a person it refuses, rather than leaving out who.
+func TestAStandingOfBeforeThereWerePersons(t *testing.T) {
+	const first = "0101730176020430312d6106616374697665067065726d697400000000026770000002064747433030320001000f010000000ee2c8e38000000000ffff0002077061" +
+		"7469656e7400000000046f72616c01690131026e6c023030000002093939393939303031390000"
+	form, err := hex.DecodeString(first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var v state
+	if err := v.unmarshal(string(form)); err != nil {
+		t.Fatal(err)
+	}
+	r := v.Records[0]
+	if r.Party != (consent.Side{Category: "gp"}) || r.Information.SHA256 != "00" || v.Flags.RepresentativesBlocked[0] != "999990019" {
+		t.Errorf("got %+v", v)
+	}
+	if again := v.marshal(); hex.EncodeToString(again) != first {
+		t.Errorf("sealed again it is\n%x, want\n%s", again, first)
+	}
+	v.Records[0].Party = consent.Side{Person: "key"}
+	if later := v.marshal(); later[0] != withPersons {
+		t.Errorf("a standing that names a person is of version %d", later[0])
 	}
 }
 
@@ -117,7 +147,7 @@ func TestDamagedForms(t *testing.T) {
 		new(state).unmarshal(string(altered))
 	}
 	refused("something after the end", append(slices.Clone(form), 0))
-	refused("another version", append([]byte{stateVersion + 1}, form[1:]...))
+	refused("another version", append([]byte{withPersons + 1}, form[1:]...))
 	refused("JSON", []byte(`{"v":1,"person":{"system":"s","value":"v"},"flags":{}}`))
 	refused("a number without an end", append([]byte{stateVersion}, slices.Repeat([]byte{0xff}, 20)...))
 	refused("a list longer than all there is", []byte{stateVersion, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x7f})

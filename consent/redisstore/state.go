@@ -8,9 +8,12 @@ import (
 	"zorgsluis/consent"
 )
 
-// stateVersion is the version of the sealed form of a standing, its first byte. A reader refuses any other: a restriction that an
-// older reader would skip must not vanish.
-const stateVersion = 1
+// The versions of the sealed form of a standing, its first byte. A reader refuses any other: a restriction that an older reader would skip
+// must not vanish. The second is written only where a record names a person, so that all others can be read by who knows the first alone.
+const (
+	stateVersion = 1
+	withPersons  = 2
+)
 
 // state is the sealed form of a standing. The stamps of its latest write are not in it: the script sets them after it was sealed,
 // beside it, for all of them alike. Stamps says which they are; the next write holds them as they were.

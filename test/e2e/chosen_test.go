@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -77,6 +78,119 @@ func TestWhomThePatientChoseHasNoNumber(t *testing.T) {
 	}
 	g = w.again(g, file)
 	ask(chosen, http.StatusForbidden, "representative-blocked", "the neighbour, blocked by a number")
+}
+
+// naming is a Consent by which a patient names somebody to see data of a group for him, by an identifier and a name; on the text that is shown
+// for that.
+func naming(t testing.TB, g *gateway, patient demo.Person, identifier m, name, group string) m {
+	t.Helper()
+	var list struct {
+		Information []struct{ ID, Version, Language, SHA256 string }
+	}
+	if err := json.Unmarshal([]byte(g.ask(demo.Caller{}, get("/gateway/information")).body), &list); err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(list.Information, func(i struct{ ID, Version, Language, SHA256 string }) bool {
+		return i.ID == "machtiging" && i.Language == "nl"
+	})
+	shown := list.Information[at]
+	return consentFor(patient, func(c m) {
+		c["extension"].([]any)[1] = m{"url": "urn:zorgsluis:consent:information", "extension": []any{
+			m{"url": "id", "valueString": shown.ID}, m{"url": "version", "valueString": shown.Version},
+			m{"url": "language", "valueString": shown.Language}, m{"url": "sha256", "valueString": shown.SHA256},
+		}}
+		actor := actorCategory("")
+		actor["reference"] = m{"type": "RelatedPerson", "identifier": identifier, "display": name}
+		c["provision"] = m{"type": "permit", "actor": []any{actor}, "modifierExtension": []any{dataGroup(group)}}
+	})
+}
+
+// TestThePatientNamesWhoCollects: an issuer says that a neighbour is authorised in writing, and that is not enough. Karena names the neighbour,
+// whom she finds in the list of who asked, for her medication, in one call; the neighbour sees that and nothing else, and nobody else is named
+// by it. She ends it in one call, and it holds at once. All of it is proven as any consent is, and nothing of it is the neighbour's number.
+func TestThePatientNamesWhoCollects(t *testing.T) {
+	t.Parallel()
+	w := newNLGov(t)
+	g, file := w.start(append(issuedAs(nlGov), "    persons_file: foreign-persons\n", "    persons_file: foreign-persons\n    named_representatives_only: true\n")...)
+	karena, johanna := demo.Karena(), demo.Johanna()
+	neighbour := demo.Person{Name: "a neighbour", BSN: "012345672", PatientID: "no-patient"}
+	partner := demo.Person{Name: "a partner", BSN: "999990019", PatientID: "a-partner"}
+	neighbours, partners, herself := onBehalf(t, neighbour, karena, "machtiging"), onBehalf(t, partner, karena, "machtiging"), own(t, karena)
+	medication, conditions := get("/fhir/demo/MedicationRequest"), get("/fhir/demo/Condition")
+	var told strings.Builder
+	ask := func(token string, q question, status int, when string) reply {
+		t.Helper()
+		r := g.ask(demo.Caller{}, q.as(token)).wantStatus(t, status, when)
+		told.WriteString(r.body + fmt.Sprint(r.header))
+		return r
+	}
+	const unnamed, named = "representative-not-authorised", "ok-representative"
+	refused := func(token string, q question, when string) {
+		t.Helper()
+		r := ask(token, q, http.StatusForbidden, when)
+		r.wantNothing(t, when)
+		w.wantEvent(r, audit.OutcomeDeny, unnamed)
+	}
+	refused(neighbours, medication, "the neighbour, before she is named")
+	key := string(w.chosen(t, neighbour))
+	if view := ask(herself, get("/gateway/AuditEvent"), http.StatusOK, "who asked"); !strings.Contains(view.body, key) {
+		t.Fatal("Karena does not see who asked")
+	}
+	w.wantEvent(ask(onBehalf(t, johanna, child, "ouderlijk-gezag"), get("/fhir/demo/Patient"), http.StatusOK, "a parent need not be named"), audit.OutcomePermit, named)
+
+	// Named for the medication, by the key.
+	byKey := m{"system": "urn:zorgsluis:person-key", "value": key}
+	created := ask(herself, sending(t, "POST", "/gateway/Consent", naming(t, g, karena, byKey, "Anja, de buurvrouw", "GGC013")), http.StatusCreated, "Karena names her")
+	w.wantEvent(created, audit.OutcomePermit, "recorded")
+	id := created.resource(t)["id"].(string)
+	if !strings.Contains(created.body, "Anja, de buurvrouw") || !strings.Contains(created.body, `"code":"PATRQT"`) {
+		t.Errorf("got %s, want the name and the purpose", created.body)
+	}
+	e := w.wantEvent(ask(neighbours, medication, http.StatusOK, "the neighbour, for the medication"), audit.OutcomePermit, named)
+	if !slices.Equal(e.Records, []consent.RecordID{consent.RecordID(id)}) {
+		t.Errorf("the event names the records %v, want %s", e.Records, id)
+	}
+	other := ask(neighbours, conditions, http.StatusOK, "the neighbour, for something else")
+	if n := len(other.entries()); n != 0 {
+		t.Errorf("the neighbour sees %d conditions", n)
+	}
+	w.wantEvent(other, audit.OutcomeDeny, unnamed)
+	refused(partners, medication, "the partner, who is not the neighbour")
+	ask(neighbours, get("/gateway/Consent"), http.StatusNotFound, "what Karena chose is not the neighbour's to see")
+	for why, q := range map[string]m{
+		"by a number":                       naming(t, g, karena, m{"system": demo.SystemBSN, "value": neighbour.BSN}, "Anja", "GGC013"),
+		"by a number as a name":             naming(t, g, karena, byKey, "Anja "+neighbour.BSN, "GGC013"),
+		"by a number of hers at the issuer": naming(t, g, karena, m{"system": w.issuer.URL(), "value": neighbour.BSN}, "Anja", "GGC013"),
+		"without a name":                    naming(t, g, karena, byKey, "", "GGC013"),
+		"of another issuer":                 naming(t, g, karena, m{"system": "https://elsewhere.example", "value": alias(neighbour)}, "Anja", "GGC013"),
+	} {
+		ask(herself, sending(t, "POST", "/gateway/Consent", q), http.StatusUnprocessableEntity, why)
+	}
+
+	// Ended in one call, at once; named again by what the issuer says, and stopped with everything else.
+	w.wantEvent(ask(herself, question{method: "POST", path: "/gateway/Consent/" + id + "/$withdraw"}, http.StatusOK, "Karena ends it"), audit.OutcomePermit, "withdrawn")
+	refused(neighbours, medication, "the neighbour, after the end")
+	byIssuer := m{"system": w.issuer.URL(), "value": alias(neighbour)}
+	again := ask(herself, sending(t, "POST", "/gateway/Consent", naming(t, g, karena, byIssuer, "Anja", "GGC002")), http.StatusCreated, "named again")
+	if strings.Contains(again.body, alias(neighbour)) || !strings.Contains(again.body, key) {
+		t.Errorf("got %s, want the key and not what the issuer calls her", again.body)
+	}
+	if n := len(ask(neighbours, conditions, http.StatusOK, "the neighbour, for everything").entries()); n == 0 {
+		t.Error("the neighbour sees no conditions")
+	}
+	ask(herself, question{method: "POST", path: "/gateway/$object"}, http.StatusCreated, "Karena stops everything")
+	refused(neighbours, conditions, "the neighbour, after everything was stopped")
+
+	history := ask(herself, get("/gateway/Consent/"+id+"/_history"), http.StatusOK, "history")
+	if n := strings.Count(history.body, `"resourceType":"Consent"`); n != 2 {
+		t.Errorf("the history has %d versions, want two: %s", n, history.body)
+	}
+	told.WriteString(must(t, karena.BSN+"\n", "consent", "verify", "--config", file))
+	evidence := must(t, karena.BSN+"\n", "consent", "evidence", "--config", file)
+	if told.WriteString(evidence); !strings.Contains(evidence, key) || !strings.Contains(evidence, "Anja, de buurvrouw") || !strings.Contains(evidence, "Mag iemand anders") {
+		t.Errorf("the evidence does not say who was named, and on which text: %s", evidence)
+	}
+	nowhere(t, w, g, told.String(), neighbour)
 }
 
 // nowhere wants the number of somebody, and any key that could be made of it, to be in nothing that the gateway keeps or tells: what it
