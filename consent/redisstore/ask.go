@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"zorgsluis/audit"
 )
 
@@ -29,6 +31,10 @@ type ask struct {
 	payload                  []byte
 	attempted                bool
 	replicas                 int // how many must confirm
+
+	// Of a standing, what its batch asks Redis.
+	history *redis.IntCmd
+	person  *redis.SliceCmd
 
 	answer chan answer // has room for one: the batch never waits for the caller
 	timer  *time.Timer
@@ -55,28 +61,16 @@ func (a *ask) attempt() *string {
 	return &noID
 }
 
-// read makes an answer of what the script said of this ask.
-func (a *ask) read(value any) answer {
-	status, isText := value.(string)
-	switch {
-	case status == statusWrong:
+// committed makes an answer of what the script said of this commit.
+func committed(status string) answer {
+	switch status {
+	case statusWrong:
 		return answer{err: errWrongType}
-	case a.kind == commits && isText:
-		switch status {
-		case statusMoved, statusLate, statusSpent, statusUnsure:
-			return answer{status: status}
-		}
-		at, err := reply{values: []any{status}}.instant(0)
-		return answer{status: statusOK, at: at, err: err}
-	case a.kind == standings && status == statusBroken:
+	case statusMoved, statusLate, statusSpent, statusUnsure:
 		return answer{status: status}
 	}
-	list, isList := value.([]any)
-	if a.kind == commits || !isList || len(list) != 3 {
-		return answer{err: errReply}
-	}
-	v, err := parseStored(list)
-	return answer{status: statusOK, stored: v, err: err}
+	at, err := reply{values: []any{status}}.instant(0)
+	return answer{status: statusOK, at: at, err: err}
 }
 
 // parseStored reads a person's hash as HMGET gives it: generation, stamp and value, each of which may be absent.

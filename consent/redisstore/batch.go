@@ -10,8 +10,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// batcher gathers the commits, or the standings, of all requests in flight for one master and sends them together, as one script:
-// while one batch is under way the next one fills. With appendfsync always that is a group commit: one fsync for all of them.
+// batcher gathers the commits, or the standings, of all requests in flight for one master and sends them together: while one batch is
+// under way the next one fills. With appendfsync always that is a group commit: one fsync for all of them.
 type batcher struct {
 	store *Store
 	key   string // any key of a shard that the master holds
@@ -64,7 +64,11 @@ func (b *batcher) send(asks []*ask) {
 		}
 		return
 	}
-	r := b.store.runOf(ctx, asks)
+	if asks[0].kind == standings {
+		b.store.look(ctx, client, asks)
+		return
+	}
+	r := b.store.commitsOf(ctx, asks)
 	b.store.exec(ctx, client, r, asks[0].replicas)
 	b.store.deliver(asks, r)
 }
@@ -85,65 +89,49 @@ func shards(asks []*ask) iter.Seq[[]*ask] {
 	}
 }
 
-// runOf makes the script of asks of one kind. The sequences are read here, at the last moment before sending: whatever was seen until
-// now must be there when the script runs.
-func (s *Store) runOf(ctx context.Context, asks []*ask) *run {
-	kind := asks[0].kind
-	args := make([]any, 3, 16+8*len(asks))
+// commitsOf makes the script of commits. The sequences are read here, at the last moment before sending: whatever was seen until now
+// must be there when the script runs.
+func (s *Store) commitsOf(ctx context.Context, asks []*ask) *run {
+	args := make([]any, 3, 16+10*len(asks))
 	for group := range shards(asks) {
 		k := s.keys[group[0].shard]
-		args = append(args, k.meta())
-		if kind == commits {
-			args = append(args, k.outbox())
-		}
+		args = append(args, k.meta(), k.outbox())
 		for _, a := range group {
 			args = append(args, &a.keys[0], &a.keys[1])
 		}
 	}
 	keys := len(args) - 3
-	args = append(args, s.id, s.o.Shards, s.check)
-	if kind == commits {
-		args = append(args, s.o.EventsPerPerson)
-	}
+	args = append(args, s.id, s.o.Shards, s.check, s.o.EventsPerPerson)
 	for group := range shards(asks) {
 		args = append(args, s.sequences.seen(group[0].shard), len(group))
-		if kind == commits {
-			for _, a := range group {
-				args = append(args, &a.generation, &a.notAfter, a.attempt(), a.payload)
-			}
+		for _, a := range group {
+			args = append(args, &a.generation, &a.notAfter, a.attempt(), a.payload)
 		}
 	}
-	if kind == commits {
-		return newRun(ctx, &commitsScript, keys, args)
-	}
-	return newRun(ctx, &standingsScript, keys, args)
+	return newRun(ctx, &commitsScript, keys, args)
 }
 
-// deliver answers the asks of one run. What is not exactly a reply of the script is an error for all of them.
+// deliver answers the commits of one run. What is not exactly a reply of the script is an error for all of them.
 func (s *Store) deliver(asks []*ask, r *run) {
 	groups := slices.Collect(shards(asks))
 	values, err := r.cmd.Slice()
 	all := reply{values: values}
-	now, stampErr := all.instant(0)
-	if err == nil {
-		err = stampErr
-	}
-	if err == nil && len(values) != 1+len(groups) {
+	if err == nil && len(values) != len(groups) {
 		err = errReply
 	}
 	for i, group := range groups {
-		shard, err := s.shardOfReply(all, err, 1+i, group)
+		shard, err := s.shardOfReply(all, err, i, group)
 		for n, a := range group {
 			if err != nil {
 				a.answer <- answer{err: unavailable(err)}
 				continue
 			}
-			answer := a.read(shard.values[2+n])
-			answer.now, answer.sequence = now, shard.sequence
+			answer := committed(shard.text(2 + n))
+			answer.sequence = shard.sequence
 			if answer.err == nil && r.confirmed < a.replicas {
 				answer.err = errReplicas
 			}
-			s.saw(a.shard, shard.sequence, a.kind == commits && answer.err == nil && answer.status == statusOK)
+			s.saw(a.shard, shard.sequence, answer.err == nil && answer.status == statusOK)
 			a.answer <- answer
 		}
 	}

@@ -25,9 +25,9 @@
 //
 // # Speed
 //
-// redis-server is one thread, and everybody waits for it. So the commits of all requests in flight go there together, and so do the
-// standings (batcher): as one script, which checks the meta key of each shard once, and then every commit on its own. What is wrong
-// with one says nothing about another. In a cluster each shard has batches of its own.
+// redis-server is one thread, and everybody waits for it. So the commits of all requests in flight go there together (batcher): as one
+// script, which checks the meta key of each shard once, and then every commit on its own. And so do the standings, in one pipeline. What
+// is wrong with one says nothing about another. In a cluster each shard has batches of its own.
 //
 // # Topologies
 //

@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -16,12 +17,18 @@ import (
 	"zorgsluis/consent/redisstore"
 )
 
-// fake answers like a Redis whose every script call ends in one and the same reply; meta keys it has.
+// fake answers like a Redis whose every script call ends in one and the same reply; meta keys it has, and persons of whom nothing is on
+// file. Of the commands that read a standing it can give that reply to one.
 type fake struct {
-	mu    sync.Mutex
-	reply string // in RESP; "" closes the connection
-	meta  map[string]string
+	mu      sync.Mutex
+	reply   string // in RESP; "" closes the connection
+	spoiled int    // which of the commands of a standing gets the reply; 0 is the first, TIME
+	asked   int    // how many of them came
+	meta    map[string]string
 }
+
+// glance are the commands of a standing: the last does not exist.
+var glance = []string{"the time", "the meta key before", "the history", "the person", "the meta key after", "nothing"}
 
 func startFake(t *testing.T) (*fake, string) {
 	t.Helper()
@@ -29,7 +36,7 @@ func startFake(t *testing.T) (*fake, string) {
 	if err != nil {
 		t.Fatalf("fake: %v", err)
 	}
-	f := &fake{meta: map[string]string{}}
+	f := &fake{meta: map[string]string{}, spoiled: len(glance) - 1}
 	var running sync.WaitGroup
 	running.Go(func() {
 		for {
@@ -45,10 +52,10 @@ func startFake(t *testing.T) (*fake, string) {
 	return f, l.Addr().String()
 }
 
-func (f *fake) set(reply string) {
+func (f *fake) set(reply string, spoiled int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.reply = reply
+	f.reply, f.spoiled = reply, spoiled
 }
 
 func (f *fake) serve(c net.Conn) {
@@ -80,8 +87,27 @@ func (f *fake) answer(args []string) string {
 		return f.reply
 	case "hello":
 		return "-ERR unknown command\r\n"
+	case "time":
+		f.asked = 0
+		return f.ofStanding("*2\r\n$10\r\n1700000000\r\n$1\r\n0\r\n")
+	case "exists":
+		return f.ofStanding(":0\r\n")
+	case "hmget":
+		if strings.HasSuffix(args[1], ":meta") {
+			return f.ofStanding(fmt.Sprintf("*4\r\n$4\r\ntest\r\n$1\r\n4\r\n$%d\r\n%s\r\n$1\r\n0\r\n", len(f.meta["check"]), f.meta["check"]))
+		}
+		return f.ofStanding("*3\r\n$-1\r\n$-1\r\n$-1\r\n")
 	}
 	return "+OK\r\n"
+}
+
+// ofStanding answers one command of those that read a standing.
+func (f *fake) ofStanding(right string) string {
+	f.asked++
+	if f.asked == f.spoiled+1 {
+		return f.reply
+	}
+	return right
 }
 
 func readCommand(r *bufio.Reader) ([]string, error) {
@@ -136,45 +162,70 @@ func TestUnexpectedReplies(t *testing.T) {
 		"status of a later one":  "*2\r\n$4\r\nGOOD\r\n$1\r\n0\r\n",
 		"OK and nothing":         "*2\r\n$2\r\nOK\r\n$1\r\n0\r\n",
 		"one value too few":      "*5\r\n$2\r\nOK\r\n$1\r\n0\r\n$1\r\n1\r\n$1\r\n0\r\n$1\r\n0\r\n",
-		"a batch of nothing":     "*1\r\n$16\r\n1700000000000000\r\n",
-		"a shard too few":        "*2\r\n$16\r\n1700000000000000\r\n*2\r\n$2\r\nOK\r\n$1\r\n0\r\n",
-		"a shard without state":  "*2\r\n$16\r\n1700000000000000\r\n*1\r\n$2\r\nOK\r\n",
-		"nil for a call":         "*2\r\n$16\r\n1700000000000000\r\n*3\r\n$2\r\nOK\r\n$1\r\n0\r\n$-1\r\n",
-		"half a person":          "*2\r\n$16\r\n1700000000000000\r\n*3\r\n$2\r\nOK\r\n$1\r\n0\r\n*2\r\n$-1\r\n$-1\r\n",
-		"numbers of a person":    "*2\r\n$16\r\n1700000000000000\r\n*3\r\n$2\r\nOK\r\n$1\r\n0\r\n*3\r\n:0\r\n:0\r\n:0\r\n",
-		"half of what is stored": "*2\r\n$16\r\n1700000000000000\r\n*3\r\n$2\r\nOK\r\n$1\r\n0\r\n*3\r\n$1\r\n1\r\n$-1\r\n$-1\r\n",
-		"a batch without a time": "*2\r\n$1\r\n0\r\n*3\r\n$2\r\nOK\r\n$1\r\n0\r\n*3\r\n$-1\r\n$-1\r\n$-1\r\n",
-		"a text for a call":      "*2\r\n$16\r\n1700000000000000\r\n*3\r\n$2\r\nOK\r\n$1\r\n0\r\n$4\r\nGOOD\r\n",
-		"an error in a batch":    "*2\r\n$16\r\n1700000000000000\r\n*3\r\n$2\r\nOK\r\n$1\r\n0\r\n-WRONGTYPE x\r\n",
-		"a shard too many": "*3\r\n$16\r\n1700000000000000\r\n*3\r\n$2\r\nOK\r\n$1\r\n0\r\n*3\r\n$-1\r\n$-1\r\n$-1\r\n" +
-			"*3\r\n$2\r\nOK\r\n$1\r\n0\r\n*3\r\n$-1\r\n$-1\r\n$-1\r\n",
-		"a number for a text": "*3\r\n$2\r\nOK\r\n$1\r\n0\r\n:5\r\n",
-		"numbers for texts":   "*3\r\n:1\r\n:2\r\n:3\r\n",
-		"half a reply":        "*3\r\n$2\r\nOK\r\n",
-		"no RESP":             "HTTP/1.1 400 Bad Request\r\n\r\n",
-		"the connection ends": "",
+		"a shard without state":  "*1\r\n*1\r\n$2\r\nOK\r\n",
+		"a shard without calls":  "*1\r\n*2\r\n$2\r\nOK\r\n$1\r\n0\r\n",
+		"nil for a call":         "*1\r\n*3\r\n$2\r\nOK\r\n$1\r\n0\r\n$-1\r\n",
+		"a number for a call":    "*1\r\n*3\r\n$2\r\nOK\r\n$1\r\n0\r\n:1700000000000000\r\n",
+		"a list for a call":      "*1\r\n*3\r\n$2\r\nOK\r\n$1\r\n0\r\n*1\r\n$16\r\n1700000000000000\r\n",
+		"a text for a call":      "*1\r\n*3\r\n$2\r\nOK\r\n$1\r\n0\r\n$4\r\nGOOD\r\n",
+		"no time for a call":     "*1\r\n*3\r\n$2\r\nOK\r\n$1\r\n0\r\n$1\r\n0\r\n",
+		"an error in a batch":    "*1\r\n*3\r\n$2\r\nOK\r\n$1\r\n0\r\n-WRONGTYPE x\r\n",
+		"a shard too many":       "*2\r\n*3\r\n$2\r\nOK\r\n$1\r\n0\r\n$16\r\n1700000000000000\r\n*3\r\n$2\r\nOK\r\n$1\r\n0\r\n$16\r\n1700000000000000\r\n",
+		"a time of nothing":      "*2\r\n$1\r\n0\r\n$1\r\n0\r\n",
+		"half a person":          "*2\r\n$-1\r\n$-1\r\n",
+		"half a meta key":        "*4\r\n$4\r\ntest\r\n$1\r\n4\r\n$-1\r\n$1\r\n0\r\n",
+		"another store":          "*4\r\n$5\r\nother\r\n$1\r\n4\r\n$1\r\nx\r\n$1\r\n0\r\n",
+		"half of what is stored": "*3\r\n$1\r\n1\r\n$-1\r\n$-1\r\n",
+		"empty texts":            "*3\r\n$0\r\n\r\n$0\r\n\r\n$0\r\n\r\n",
+		"zeros for texts":        "*3\r\n:0\r\n:0\r\n:0\r\n",
+		"a person of lists":      "*3\r\n*0\r\n*0\r\n*0\r\n",
+		"a number for a text":    "*3\r\n$2\r\nOK\r\n$1\r\n0\r\n:5\r\n",
+		"numbers for texts":      "*3\r\n:1\r\n:2\r\n:3\r\n",
+		"half a reply":           "*3\r\n$2\r\nOK\r\n",
+		"no RESP":                "HTTP/1.1 400 Bad Request\r\n\r\n",
+		"the connection ends":    "",
 	}
 	for name, reply := range replies {
 		t.Run(name, func(t *testing.T) {
 			f, address := startFake(t)
 			f.meta["check"] = check
 			s := reopen(t, options(t, address))
-			f.set(reply)
+			key := s.Key(alice)
+			if _, _, err := s.Standing(t.Context(), key); err != nil {
+				t.Fatalf("before: %v", err)
+			}
+			f.set(reply, 0)
 			r := release(server, alice, 0)
 			wantErr(t, within(t, time.Second, func(ctx context.Context) error { return s.Commit(ctx, r) }), audit.ErrUnavailable)
 			if !r.Event.Time.IsZero() {
 				t.Error("the event says that it was recorded")
 			}
-			wantErr(t, within(t, time.Second, func(ctx context.Context) error {
-				_, _, err := s.Standing(ctx, s.Key(alice))
-				return err
-			}), audit.ErrUnavailable)
+			for spoiled := range len(glance) - 1 {
+				f.set(reply, spoiled)
+				if err := within(t, time.Second, func(ctx context.Context) error {
+					_, _, err := s.Standing(ctx, key)
+					return err
+				}); !errors.Is(err, audit.ErrUnavailable) {
+					t.Errorf("for %s: got %v, want %v", glance[spoiled], err, audit.ErrUnavailable)
+				}
+			}
 			wantErr(t, within(t, time.Second, func(ctx context.Context) error {
 				_, err := s.Change(ctx, audit.Change{Person: alice, Apply: permit, Event: consentEvent()})
 				return err
 			}), audit.ErrUnavailable)
 		})
 	}
+}
+
+// TestAcceptedWhileReading: where an operator accepts the store between two sights of it, nobody can tell of which store a generation is.
+func TestAcceptedWhileReading(t *testing.T) {
+	f, address := startFake(t)
+	f.meta["check"] = metaCheck(t)
+	s := reopen(t, options(t, address))
+	const after = 4 // glance
+	f.set(fmt.Sprintf("*4\r\n$4\r\ntest\r\n$1\r\n4\r\n$%d\r\n%s\r\n$10\r\n4294967296\r\n", len(f.meta["check"]), f.meta["check"]), after)
+	_, _, err := s.Standing(t.Context(), s.Key(alice))
+	wantErr(t, err, audit.ErrUnavailable)
 }
 
 // metaCheck is the check value of the secrets of these tests.

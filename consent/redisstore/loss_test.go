@@ -202,6 +202,21 @@ func TestTamperedValues(t *testing.T) {
 	}
 }
 
+// TestHistoryWithoutStanding: of somebody whom this instance never saw, a history that is left says that the standing was lost.
+func TestHistoryWithoutStanding(t *testing.T) {
+	server := redistest.Start(t)
+	o := options(t, server.Socket())
+	s := open(t, o)
+	change(t, s, alice, permit)
+	server.Do("del", "zs:{s"+string(s.NewRecordID(alice)[:2])+"}:p:"+string(s.Key(alice)))
+	stranger := reopen(t, options(t, server.Socket()))
+	_, _, err := stranger.Standing(t.Context(), stranger.Key(alice))
+	wantErr(t, err, redisstore.ErrDataLost)
+	if st, _ := standing(t, stranger, bob); st.Generation != 0 {
+		t.Errorf("of somebody else: got generation %d, want nothing on file", st.Generation)
+	}
+}
+
 // TestTamperedHistory edits the chain of versions.
 func TestTamperedHistory(t *testing.T) {
 	tests := []struct {

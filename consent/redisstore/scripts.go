@@ -10,10 +10,6 @@ import (
 var (
 	//go:embed lua/prelude.lua
 	preludeLua string
-	//go:embed lua/batch.lua
-	batchLua string
-	//go:embed lua/standings.lua
-	standingsLua string
 	//go:embed lua/commits.lua
 	commitsLua string
 	//go:embed lua/load.lua
@@ -48,9 +44,7 @@ var (
 
 // The scripts, and how many values each returns when all is well. All but the last two check the meta key of every shard first.
 var (
-	// These serve a batch, and have a reply of their own (batch.go).
-	standingsScript = newScript(batchLua+standingsLua, 0)
-	commitsScript   = newScript(batchLua+commitsLua, 0)
+	commitsScript = newScript(commitsLua, 0) // serves a batch, and has a reply of its own (batch.go)
 
 	loadScript    = checked(loadLua, 5)
 	changeScript  = checked(changeLua, 1)

@@ -1,9 +1,29 @@
+-- Serves a batch: several shards in one call (in a cluster, one).
 -- KEYS, of each shard: meta, outbox, then of each event: person, the person's events; or twice the events about nobody.
--- ARGV: 4 events kept; of each shard: highest sequence seen, how many events; of each event: generation decided on ('': any), not
--- after (microseconds or ''), id where an attempt before this may have recorded it (or ''), payload.
--- Returns the time, and of each shard its status, its sequence, and of each event its stamp or why it was not recorded.
-local kept = tonumber(ARGV[4])
+-- ARGV[1..4]: store id, shard count, check value of the secrets, events kept; of each shard: highest sequence seen, how many events; of
+-- each event: generation decided on ('': any), not after (microseconds or ''), id where an attempt before this may have recorded it (or
+-- ''), payload.
+-- Returns of each shard its status, its sequence, and of each event its stamp or why it was not recorded. Nothing is read or written of a
+-- shard that is not the one the caller knows. Errors of single keys are told as statuses: an error inside of a reply would end it.
+local call, try, tonumber, type, match = redis.call, redis.pcall, tonumber, type, string.match
+local clock = call('TIME')
+local now = clock[1] * 1000000 + clock[2] -- microseconds: exact in a double until the year 2255
+local at = string.format('%.0f', now)
+local store, shards, check, kept = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local minute = 60000000
+
+-- The status of a shard and its sequence, by its keys and the highest sequence that the caller has seen; and the ids that repeats
+-- recorded lately (leave).
+local function open(key, outbox, seen)
+  local meta = try('HMGET', key, 'store', 'shards', 'check', 'seq', 'repeated')
+  if meta.err then return {'WRONG', '0'} end
+  if not (meta[1] and meta[2] and meta[3] and meta[4]) then return {'GONE', '0'} end
+  local seq = tonumber(meta[4])
+  if meta[1] ~= store or meta[2] ~= shards or meta[3] ~= check or not seq then return {'OTHER', '0'} end
+  if seq < tonumber(seen) then return {'LOST', meta[4]} end
+  if type(try('XLEN', outbox)) == 'table' then return {'WRONG', '0'} end
+  return {'OK', meta[4]}, meta[5] or ''
+end
 
 -- What an attempt before this one recorded stays: where it must not be released any more it is SPENT, and there is no second event that
 -- tells another outcome of the same request. It is among the newest of its list. Where that many came within the last minute, nobody can
@@ -75,12 +95,11 @@ local function commit(k, a, shard)
   return at
 end
 
-local reply, k, a = {at}, 1, 5
+local reply, k, a = {}, 1, 5
 while KEYS[k] do
-  local shard, repeated = open(KEYS[k], ARGV[a])
   local meta, outbox, events = KEYS[k], KEYS[k + 1], tonumber(ARGV[a + 1])
+  local shard, repeated = open(meta, outbox, ARGV[a])
   k, a = k + 2, a + 2
-  if shard[1] == 'OK' and type(try('XLEN', outbox)) == 'table' then shard = {'WRONG', '0'} end
   if shard[1] == 'OK' then
     local state = {meta = meta, outbox = outbox, seq = shard[2], repeated = repeated}
     for i = 0, events - 1 do
