@@ -81,7 +81,9 @@ func NewGate(p Parts) (*Gate, error) {
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := g.begin(r)
 	ctx := r.Context()
+	give := g.receive(r)
 	a := g.pass(ctx, x, r)
+	give()
 	defer func() { a.done() }()
 	a.headOnly = r.Method == http.MethodHead
 	drain(r)

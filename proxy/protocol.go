@@ -1,8 +1,10 @@
 package proxy
 
 import (
+	"bytes"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"zorgsluis/fhir"
@@ -95,6 +97,35 @@ func (g *Gate) requestBody(r *http.Request) ([]byte, *refusal) {
 		return nil, nil
 	}
 	return g.readBody(r)
+}
+
+// receiveStep is in what pieces a body is waited for, in bytes.
+const receiveStep = 4 << 10
+
+// receive waits for the body of a request, as far as one may be read at all, before the request takes one of the places of those in flight: a
+// body can take as long as a whole exchange may, and who sends it is not known yet. A few who never end theirs would keep everybody else
+// out. Give returns the memory.
+func (g *Gate) receive(r *http.Request) (give func()) {
+	limit, taken := g.parts.Limits.RequestBody, int64(0)
+	give = func() { g.memory.give(taken) }
+	if isGet(r) || r.ContentLength == 0 || r.ContentLength > limit {
+		return give
+	}
+	var body []byte
+	for int64(len(body)) <= limit && g.memory.take(receiveStep) {
+		taken += receiveStep
+		from := len(body)
+		body = slices.Grow(body, receiveStep)[:from+receiveStep]
+		n, err := io.ReadFull(r.Body, body[from:])
+		if body = body[:from+n]; err != nil {
+			break // whoever reads on finds it again
+		}
+	}
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(body), r.Body), r.Body}
+	return give
 }
 
 // readBody reads a body within the limit.

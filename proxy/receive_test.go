@@ -1,0 +1,50 @@
+package proxy_test
+
+import (
+	"io"
+	"net/http/httptest"
+	"testing"
+
+	"zorgsluis/proxy"
+)
+
+// TestBodiesThatDoNotEndKeepNobodyOut: who sends a body slowly has none of the places of requests in flight, however many do.
+func TestBodiesThatDoNotEndKeepNobodyOut(t *testing.T) {
+	w := newWorld(t, func(p *proxy.Parts) { p.Limits.InFlight = 1 })
+	w.story()
+	type sender struct {
+		end    *io.PipeWriter
+		status chan int
+	}
+	var senders []sender
+	for range 5 {
+		body, end := io.Pipe()
+		s := sender{end, make(chan int)}
+		go func() {
+			r := httptest.NewRequest("POST", "http://gw.example/", body)
+			r.RequestURI, r.ContentLength = "/fhir/demo/Observation/_search", 4000
+			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+			r.Header.Set("Authorization", "Bearer gp")
+			rec := httptest.NewRecorder()
+			w.gate.ServeHTTP(rec, r)
+			s.status <- rec.Code
+		}()
+		if _, err := io.WriteString(end, "patient=A&code=718-7"); err != nil { // returns when it was read
+			t.Fatal(err)
+		}
+		senders = append(senders, s)
+	}
+	if got := w.get("gp", searchA); got.status != 200 {
+		t.Errorf("got %d %s, want 200", got.status, got.body)
+	}
+	for n, s := range senders {
+		end, want := io.ErrUnexpectedEOF, 400
+		if n == 0 {
+			end, want = io.EOF, 200 // all of it was there
+		}
+		s.end.CloseWithError(end)
+		if got := <-s.status; got != want {
+			t.Errorf("a body that ends with %v: got %d, want %d", end, got, want)
+		}
+	}
+}
