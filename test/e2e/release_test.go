@@ -221,10 +221,8 @@ func TestReleaseAfterDeath(t *testing.T) {
 		taken := filepath.Join(c.folder, "copy-1.json")
 		before, _ := os.ReadFile(taken)
 		for said, changes := range map[string][]string{
-			"no name for everything": {"--data", "all"}, "missing flags: --data": {"--data", ""}, "--why must say": {"--why", " "}, "missing flags: --why": {"--why", ""},
-			"not the id of a": {"--source", "elsewhere"}, "nothing is overwritten": {"--out", taken}, "a folder that exists": {"--out", filepath.Join(c.folder, "no", "copy.json")},
-			"number of a person": {"--to", "the son of " + adult.BSN[:3] + " " + adult.BSN[3:]}, "holds the number": {"--why", "about " + demo.Karena().BSN},
-			"holds the number of": {"--out", filepath.Join(c.folder, adult.BSN+".json")},
+			"no name for everything": {"--data", "all"}, "missing flags: --data": {"--data", ""}, "not the id of a": {"--source", "elsewhere"},
+			"nothing is overwritten": {"--out", taken}, "number of a person": {"--out", filepath.Join(c.folder, adult.BSN+".json")},
 		} {
 			c.refused(adult, 2, said, "", changes...)
 		}
