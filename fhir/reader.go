@@ -229,7 +229,7 @@ func (w *walk) reset(r *Reader, body []byte) {
 		w.known.reset()
 	}
 	w.depth, w.trail, w.lists = 0, 0, 0
-	w.turn++
+	w.memory.on = false
 	w.outer, w.strange = 0, w.strange[:0]
 	w.edits, w.attachments = w.edits[:0], w.attachments[:0]
 	if len(w.path) < r.maxDepth+2 {

@@ -93,7 +93,7 @@ func (c *Contents) entry(i int, b *bundle) int {
 		return w.fail(errEntries)
 	}
 	if b.entries > 1 {
-		w.remember()
+		w.memory.remember()
 	}
 	count := len(c.Resources)
 	mode, method, fullURL, members := unsaid, "", token{}, 0

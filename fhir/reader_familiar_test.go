@@ -12,7 +12,7 @@ import (
 func TestReaderAgreesWithOracleOnValuesThatReturn(t *testing.T) {
 	o := testOracle(R4)
 	r := testReader(t, o)
-	c := Contents{walk: walk{familiar: make([]familiars, 1)}}
+	c := Contents{walk: walk{memory: memory{values: make([]familiars, 1)}}}
 	for i, snippet := range slices.Concat(snippets, []string{`{"coding":[{"system":"http://loinc.org","code":"1"}]}`, `{"coding":[]}`,
 		`{"system":"urn:person","value":"1"}`}) {
 		if i%sweep > 0 {
@@ -44,6 +44,48 @@ func TestReaderAgreesWithOracleOnValuesThatReturn(t *testing.T) {
 // within puts a member in an element without a meaning, and at the top.
 func within(member string) string {
 	return `{"resourceType":"Observation","id":"A","subject":{"reference":"Patient/A"},"x":{` + member + `},` + member + `}`
+}
+
+// What is noted of a value that returns is noted of the part and the place in which it stands then.
+func TestReaderNotesValuesThatReturnWhereTheyStand(t *testing.T) {
+	const (
+		patient  = `{"reference":"Patient/A","x":"        "}`
+		category = `[{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"laboratory"}]}]`
+		consent  = `"resourceType":"Consent","patient":{"reference":"Patient/A"},`
+	)
+	tests := []struct {
+		name, before, members string
+		attributed            bool
+	}{
+		{"the same", `"resourceType":"Observation","subject":` + patient, `"resourceType":"Observation","subject":` + patient, true},
+		{"in a contained resource, where it decides nothing", `"resourceType":"Observation","subject":` + patient,
+			`"resourceType":"Observation","contained":[{"resourceType":"Observation","subject":` + patient + `}]`, false},
+		{"in a contained resource as before", `"resourceType":"Observation","contained":[{"resourceType":"Observation","subject":` + patient + `}]`,
+			`"resourceType":"Observation","contained":[{"resourceType":"Observation","subject":` + patient + `}]`, false},
+		{"a category in a contained resource", `"resourceType":"Observation","contained":[{"resourceType":"Observation","category":` + category + `}]`,
+			`"resourceType":"Observation","category":` + category + `,"contained":[{"resourceType":"Observation","category":` + category + `}],"subject":` + patient, true},
+		{"behind the same names, through a list at the right one", consent + `"provision":{"actor":[{"reference":` + patient + `}]}`,
+			consent + `"provision":{"actor":[{"reference":` + patient + `}]}`, true},
+		{"behind the same names, through a list at another one", consent + `"provision":{"actor":[{"reference":` + patient + `}]}`,
+			consent + `"provision":[{"actor":{"reference":` + patient + `}}]`, false},
+		{"a display that is cut out", `"resourceType":"Observation","performer":[{"reference":"Encounter/E","display":"x"}]`,
+			`"resourceType":"Observation","subject":` + patient + `,"performer":[{"reference":"Encounter/E","display":"x"}]`, true},
+	}
+	o := testOracle(R4)
+	r := testReader(t, o)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			resource := func(id, members string) string { return `{"id":"` + id + `",` + members + `}` }
+			body := asSearchset(resource("first", tt.before), resource("second", tt.before), resource("third", tt.members))
+			var c Contents
+			if err := r.Searchset([]byte(body), &c); err != nil || c.Resources[2].Attributed != tt.attributed {
+				t.Errorf("got %v and error %v, want attributed %v", c.Resources, err, tt.attributed)
+			}
+			if err := compareWithOracle(o, r, &c, []byte(body)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
 }
 
 // What returns is bounded as what is new, and ends where it ends.

@@ -10,11 +10,11 @@ import (
 
 // What was read before in a response changes nothing wherever it returns: few values stand again and again at random places, up to ten
 // names deep, in resources of several types and in contained ones, through lists, in what stands about the resources, and in the Bundle. All
-// places share one memory, and the oracle, which remembers nothing, finds the same.
+// places share a small memory, and the oracle, which remembers nothing, finds the same.
 func TestReaderAgreesWithOracleOnValuesThatReturnElsewhere(t *testing.T) {
 	oracles := [...]*oracle{testOracle(R4), testOracle(STU3)}
 	readers := [...]*Reader{testReader(t, oracles[0]), testReader(t, oracles[1])}
-	c := Contents{walk: walk{familiar: make([]familiars, 1)}}
+	c := Contents{walk: walk{memory: memory{values: make([]familiars, 4)}}}
 	attributed := 0
 	for seed := range uint64(60) {
 		g := &returning{Rand: rand.New(rand.NewPCG(seed, 7)), version: oracles[seed%2].Version}

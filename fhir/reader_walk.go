@@ -85,17 +85,16 @@ type walk struct {
 	scanner
 	r *Reader
 
-	known    knownNames
-	strange  []token   // the names without a number of all objects that are open, innermost last
-	objects  []*object // those that are open, by depth
-	outer    nameID    // the name of the object or array that is read
-	trail    uint64    // the last names that lead to it
-	turn     uint64    // counts the bodies
-	familiar []familiars
-	path     []keyword // the names that lead from the resource to the value that is read
-	depth    int
-	lists    uint8 // bit n: path[:n] leads to a list that is open, as far as n goes
-	recent   [64]*readType
+	known   knownNames
+	strange []token   // the names without a number of all objects that are open, innermost last
+	objects []*object // those that are open, by depth
+	outer   nameID    // the name of the object or array that is read
+	trail   uint64    // the last names that lead to it
+	memory  memory
+	path    []keyword // the names that lead from the resource to the value that is read
+	depth   int
+	lists   uint8 // bit n: path[:n] leads to a list that is open, as far as n goes
+	recent  [64]*readType
 
 	facts // of the resource that is read
 
