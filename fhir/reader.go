@@ -1,7 +1,6 @@
 package fhir
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -223,7 +222,7 @@ func (c *Contents) entryResource(i int, mode Mode) int {
 
 // reset takes the next body.
 func (w *walk) reset(r *Reader, body []byte) {
-	w.scanner = scanner{body: body, host: &r.host, percent: bytes.IndexByte(body, '%') >= 0, scratch: w.scratch[:0]}
+	w.scanner = scanner{body: body, host: &r.host, encoded: hasEncodedSlashes(body), scratch: w.scratch[:0]}
 	if w.r != r || w.known.full() {
 		w.r, w.recent = r, [64]*readType{}
 		w.known.reset()

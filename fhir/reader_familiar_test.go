@@ -189,7 +189,7 @@ func TestReaderFindsTheHostAnywhere(t *testing.T) {
 		before := strings.Repeat("a", n)
 		for _, text := range []string{
 			"//hapi", "//hapi:8080/fhir", "//HAPI/x", "//hapix //hapi", "//x//hapi", "///hapi", "/.hapi", "/./hapi", "//.hapi", `/","/hapi`, `\n//hapi`, `\/\/hapi`, `\u002f/hapi`,
-			"%2f%2fhapi", "%2F%2fhapi%3A80", "%2f%2fhapix", "%/hapi", `é//hapi`,
+			"%2f%2fhapi", "%2F%2fhapi%3A80", "%2f%2fhapix", "%/hapi", "%%2f%2fhapi", "%2%2f%2Fhapi 100%", `é//hapi`,
 		} {
 			body := asSearchset(`{"resourceType":"Observation","id":"o","subject":{"reference":"Patient/A"},"x":["` + before + text + `"],"y":{"` + before + text + `":1}}`)
 			if err := compareWithOracle(o, r, &c, []byte(body)); err != nil {

@@ -57,7 +57,7 @@ func (t token) present() bool { return t.start > 0 }
 type scanner struct {
 	body    []byte
 	host    *sourceHost
-	percent bool   // there is a percent sign somewhere, so that hosts can be named behind percent-encoded slashes
+	encoded bool   // two percent-encoded slashes stand somewhere, so that hosts can be named behind them
 	scratch []byte // decoded strings
 	err     error
 }
@@ -112,7 +112,7 @@ func (s *scanner) text(i int) (int, token) {
 			break
 		}
 	}
-	if i < len(body) && body[i] == '"' && !s.percent {
+	if i < len(body) && body[i] == '"' && !s.encoded {
 		t.end = uint32(i)
 		return i + 1, t
 	}

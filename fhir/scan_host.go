@@ -80,6 +80,17 @@ func isEncodedSlashes(b []byte) bool {
 	return len(b) >= 6 && equalFold(b[:6], []byte("%2f%2f"))
 }
 
+// hasEncodedSlashes reports whether a percent-encoded "//" stands anywhere in b.
+func hasEncodedSlashes(b []byte) bool {
+	for i := bytes.IndexByte(b, '%'); i >= 0; i = bytes.IndexByte(b, '%') {
+		if isEncodedSlashes(b[i:]) {
+			return true
+		}
+		b = b[i+1:]
+	}
+	return false
+}
+
 // portLength is the length of a port, plain or percent-encoded, at the start of b.
 func portLength(b []byte) int {
 	n := 0

@@ -13,7 +13,7 @@ func patient(p demo.Person, n int) string {
 		`<table><tbody><tr><td>Name</td><td>%[2]s</td></tr><tr><td>Birth date</td><td>%[4]d-06-15</td></tr></tbody></table></div>"},`+
 		`"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/patient-nationality","extension":[{"url":"code","valueCodeableConcept":`+
 		`{"coding":[{"system":"urn:oid:2.16.840.1.113883.2.4.4.16.32","code":"0001","display":"Nederlandse"}]}}]}],`+
-		`"identifier":[{"system":"http://fhir.nl/fhir/NamingSystem/bsn","value":"%[3]s"},{"use":"usual","system":"urn:oid:2.16.840.1.113883.2.4.3.11.999.7.6","value":"MRN-%[5]06d"}],`+
+		`"identifier":[{"system":"http://fhir.nl/fhir/NamingSystem/bsn","value":"%[3]s"},{"use":"usual","system":"urn:oid:2.16.840.1.113883.2.4.3.11.999.7.6","value":"MRN-%06[5]d"}],`+
 		`"active":true,"name":[{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/humanname-assembly-order","valueCode":"NL1"}],"use":"official",`+
 		`"text":"%[2]s","family":"%[2]s","_family":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/humanname-own-name","valueString":"%[2]s"}]},`+
 		`"given":["Johanna","P."],"_given":[{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/iso21090-EN-qualifier","valueCode":"BR"}]},null]}],`+
