@@ -228,7 +228,7 @@ func (w *walk) reset(r *Reader, body []byte) {
 		w.known.reset()
 	}
 	w.depth, w.trail, w.lists = 0, 0, 0
-	w.memory.on = false
+	w.memory.on, w.targets = false, [16]knownTarget{}
 	w.outer, w.strange = 0, w.strange[:0]
 	w.edits, w.attachments = w.edits[:0], w.attachments[:0]
 	if len(w.path) < r.maxDepth+2 {

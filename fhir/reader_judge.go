@@ -204,7 +204,11 @@ func (w *walk) resolve(v *verdict, ref *reference) targetRef {
 	text := w.bytes(ref.text)
 	fragment, ok := bytes.CutPrefix(text, []byte("#"))
 	if !ok {
-		return w.target(text)
+		known := &w.targets[ref.text.start%uint32(len(w.targets))]
+		if known.text != ref.text {
+			*known = knownTarget{ref.text, w.target(text)}
+		}
+		return known.targetRef
 	}
 	if len(fragment) == 0 {
 		return targetRef{kind: containedTarget, typ: v.typ}
@@ -273,6 +277,12 @@ type targetRef struct {
 	kind targetKind
 	typ  *readType
 	id   []byte
+}
+
+// knownTarget is what a string of the body points at. Of a value that returns it is the same string (walk.noteAgain).
+type knownTarget struct {
+	text token
+	targetRef
 }
 
 // target reads a literal reference (R4 §2.3.0.1), as ParseReference does; and of one that is not local, the type.

@@ -95,6 +95,7 @@ type walk struct {
 	depth   int
 	lists   uint8 // bit n: path[:n] leads to a list that is open, as far as n goes
 	recent  [64]*readType
+	targets [16]knownTarget
 
 	facts // of the resource that is read
 
