@@ -3,6 +3,7 @@ package credential
 import (
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -45,13 +46,19 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.send(r, another)
 }
 
-// send sends a copy: a RoundTripper leaves the request alone (net/http).
+// send sends a copy with headers of its own, where there is something to add: a RoundTripper leaves the request alone (net/http).
 func (t *Transport) send(r *http.Request, token string) (*http.Response, error) {
-	out := r.Clone(r.Context())
+	var name, value string
 	if t.Header != nil {
-		if name, value := t.Header(); name != "" {
-			out.Header.Set(name, value)
-		}
+		name, value = t.Header()
+	}
+	if name == "" && token == "" {
+		return t.Next.RoundTrip(r)
+	}
+	out := r.WithContext(r.Context())
+	out.Header = maps.Clone(r.Header)
+	if name != "" {
+		out.Header.Set(name, value)
 	}
 	if token != "" {
 		out.Header.Set("Authorization", "Bearer "+token)
