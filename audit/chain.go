@@ -118,7 +118,7 @@ func (c *chain) appendEntry(dst []byte, shard int, e Entry) []byte {
 	c.n++
 	c.marks[shard] = mark{Position: e.Position, Sequence: max(m.Sequence, e.Sequence)}
 	start := len(dst)
-	dst = strconv.AppendUint(append(dst, `{"n":`...), uint64(c.n), 10)
+	dst = strconv.AppendUint(append(dst, `{"n":`...), c.n, 10)
 	dst = strconv.AppendInt(append(dst, `,"shard":`...), int64(shard), 10)
 	dst = append(append(dst, `,"position":"`...), e.Position...)
 	dst = strconv.AppendUint(append(dst, `","sequence":`...), e.Sequence, 10)
@@ -273,10 +273,10 @@ func parsePosition(s string) (position, error) {
 	return p, nil
 }
 
-// parseNumber reads digits only; strconv would take a sign.
+// parseNumber reads digits, and nothing else.
 func parseNumber(s string) (uint64, bool) {
 	n, err := strconv.ParseUint(s, 10, 64)
-	return n, err == nil && s[0] != '+'
+	return n, err == nil
 }
 
 // checkPayload refuses what cannot stand in a line.

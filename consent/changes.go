@@ -11,15 +11,15 @@ const (
 	NameOfData  = "data"
 )
 
-// Changes are what became of names that consents use, when operators gave categories another meaning: a consent goes on to say what it said
-// when it was given, and never more than the operator carried over. A nil pointer is that nothing ever changed.
+// Changes are what became of the names that consents use when operators gave categories another meaning. A consent goes on to say what it
+// said when it was given, and never more than the operator carried over. nil: nothing ever changed.
 type Changes struct {
 	Carried []Carried `json:"carried,omitempty"`
 	Ended   []Ended   `json:"ended,omitempty"`
 }
 
-// Carried is that what From stood for is To since an instant: an objection recorded before that names From is about To as well, and so is a
-// permit where the operator says so.
+// Carried says that since an instant the name To stands for what From stood for. An objection recorded before that names From is about To
+// as well; a permit is only where the operator says so (Permits).
 type Carried struct {
 	At      time.Time `json:"at"`
 	Kind    string    `json:"kind"` // NameOfParty or NameOfData
@@ -28,14 +28,14 @@ type Carried struct {
 	Permits bool      `json:"permits,omitempty"`
 }
 
-// Ended is that a name stands for more since an instant, and permits recorded before that use it do not count by it any more.
+// Ended says that since an instant a name stands for more than before. Permits recorded before do not open anything by that name any more.
 type Ended struct {
 	At   time.Time `json:"at"`
 	Kind string    `json:"kind"`
 	Name string    `json:"name"`
 }
 
-// And gives these changes and later ones. What was carried to a name that is carried on is carried all the way.
+// And gives these changes and later ones together. Where A was carried to B and later B to C, A is carried to C too.
 func (c *Changes) And(later Changes) *Changes {
 	all := &Changes{}
 	if c != nil {

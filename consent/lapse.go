@@ -5,15 +5,14 @@ import (
 	"time"
 )
 
-// Lapse is that what a record says stops counting on a birthday, because who said it no longer suffices from then on.
+// Lapse says that a record stops counting on a birthday: from then on those who said it may not decide that, or not alone.
 type Lapse struct {
 	Record RecordID
 	Age    int // 12 or 16
 	At     time.Time
 }
 
-// Lapses are the records of somebody born on a civil date that stop counting between two instants: after from, and up to and with
-// until. From 12 on a permit needs the child beside the representative, and from 16 on the patient decides, and objects, alone
+// Lapses are the records of somebody born on a civil date that stop counting after from, and not later than until. From 12 on a permit needs the child beside the representative, and from 16 on the patient decides, and objects, alone
 // (decision.md, The consent state, A).
 func Lapses(st Standing, born string, from, until time.Time) []Lapse {
 	var all []Lapse
@@ -37,7 +36,7 @@ func Lapses(st Standing, born string, from, until time.Time) []Lapse {
 	return all
 }
 
-// MayLapse reports whether a record can stop counting on a birthday at all: whether the patient is not among those who said it.
+// MayLapse reports whether a record can stop counting on a birthday at all. What the patient said too never does.
 func (r Record) MayLapse() bool {
 	by := r.GivenBy
 	if r.Status == StatusWithdrawn {

@@ -49,7 +49,7 @@ type Policy struct {
 	changes             *consent.Changes               // of what names in consents stand for
 }
 
-// Since gives the policy of one whose names have changed as told: consents that were given before are read accordingly.
+// Since gives the same policy for consents whose names changed their meaning since they were given: each is read as what it said then.
 func (p *Policy) Since(changes *consent.Changes) *Policy {
 	since := *p
 	since.changes = changes

@@ -161,7 +161,7 @@ func (g *Gate) resource(ctx context.Context, x *exchange, r *http.Request, q con
 	if err != nil {
 		return c, unacceptable(err)
 	}
-	return c, g.is(ctx, x, who, patientName{c.Patient, c.PatientReference})
+	return c, g.speakAbout(ctx, x, who, patientName{c.Patient, c.PatientReference})
 }
 
 // createConsent puts a new Consent on file.

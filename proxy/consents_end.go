@@ -93,7 +93,7 @@ func (g *Gate) said(ctx context.Context, x *exchange, r *http.Request, q consent
 	case who.says != "" && w.by != who.says:
 		return w, refuse(causeForbidden, "not-the-speaker")
 	}
-	return w, g.is(ctx, x, who, patientName{identifier: w.patient})
+	return w, g.speakAbout(ctx, x, who, patientName{identifier: w.patient})
 }
 
 // withdrawConsent ends a Consent, in one call.

@@ -167,7 +167,7 @@ func (g *Gate) searchConsents(ctx context.Context, x *exchange, r *http.Request,
 		}
 		before, search, x.query = c.Before, c.Search, c.Search.Redacted()
 		who.person, who.key, x.person = c.Person, c.Key, c.Key
-	} else if ref := g.is(ctx, x, who, patientName{search.Patient.Identifier, search.Reference}); ref != nil {
+	} else if ref := g.speakAbout(ctx, x, who, patientName{search.Patient.Identifier, search.Reference}); ref != nil {
 		if ref.cause == causeUnprocessable {
 			ref.cause = causeMalformed // of a parameter, not of a resource
 		}

@@ -65,8 +65,9 @@ type patientName struct {
 	reference  string
 }
 
-// is makes the speaker one about a person whom the request names: the token's own for all but providers.
-func (g *Gate) is(ctx context.Context, x *exchange, who *speaker, named patientName) *refusal {
+// speakAbout settles whose consents the speaker speaks about. Patients and representatives speak about the person of their token, and a request
+// that names somebody else is refused; of a provider the request must name the person.
+func (g *Gate) speakAbout(ctx context.Context, x *exchange, who *speaker, named patientName) *refusal {
 	if named == (patientName{}) {
 		if who.key == "" {
 			return &refusal{cause: causeMalformed, reason: "patient-missing", element: "patient"}

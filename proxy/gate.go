@@ -26,12 +26,12 @@ type Gate struct {
 	sources  map[string]*Source
 	memory   budget
 	people   *people
-	lookups  *counter // by caller
-	named    *counter // by caller and patient
-	unknown  *counter
+	lookups  *counter // by caller: patients that were named, and reads that found nothing
+	named    *counter // by caller and patient: what counts once in a minute
+	unknown  *counter // callers who were not authenticated, by address
 	cursors  *sealer
 	inFlight atomic.Int64
-	fine     chan struct{}     // the answers that wait for the end of their floor
+	fine     chan struct{}     // a place for each answer in the last moments of its read floor (level)
 	metadata map[string][]byte // capability statement by source id
 	own      []byte            // capability statement of /gateway
 	reasons  []byte            // CodeSystem of the reasons of declarations

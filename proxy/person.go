@@ -22,13 +22,13 @@ type mapped struct {
 	diedEarliest, diedLatest string
 	learned                  time.Time
 	proof                    proof
-	// unusable is why there is no such person here. It is remembered as long as a mapping is, under the same key: a patient who is not
-	// there must not be told from one who is by what asking again costs.
+	// unusable is why no such person was found here; empty for a mapping that is good. It is remembered like one: were only good mappings
+	// remembered, asking again would take longer about a patient who is not there, and so tell that.
 	unusable policy.Reason
 }
 
-// or gives the mapping, or the refusal that was remembered instead of one.
-func (m *mapped) or() (*mapped, *refusal) {
+// usable gives the mapping, or the refusal that was remembered in its place.
+func (m *mapped) usable() (*mapped, *refusal) {
 	if m.unusable != "" {
 		return nil, unresolved(m.unusable)
 	}
@@ -134,7 +134,7 @@ func (g *Gate) remember(x *exchange, ref *refusal, id fhir.ID, key consent.Perso
 // that led to it is counted by its outcome.
 func (g *Gate) resolveID(ctx context.Context, x *exchange, id fhir.ID) (*mapped, *refusal) {
 	if m := g.people.find(x.source.ID, id, "", g.parts.Now()); m != nil {
-		return m.or()
+		return m.usable()
 	}
 	f, ref := g.fetch(ctx, x, ask{path: "/Patient/" + string(id)})
 	if ref != nil {
@@ -180,7 +180,7 @@ func (g *Gate) resolveIdentifier(ctx context.Context, x *exchange, identifier fh
 		return nil, ref
 	}
 	if m := g.people.find(x.source.ID, "", key, g.parts.Now()); m != nil {
-		return m.or()
+		return m.usable()
 	}
 	path, form := x.source.PatientSearch(person)
 	f, ref := g.fetch(ctx, x, ask{path: "/" + path, form: form})

@@ -26,14 +26,14 @@ type draft struct {
 	reason  policy.Reason
 }
 
-// settle decides, records and hands out: drafts are made on the standing of j; the one whose event is durable under that very
-// generation is the answer. When the standing moved, everything is decided again.
-func (g *Gate) settle(ctx context.Context, x *exchange, j *judge, make func(*judge) (draft, *refusal)) (answer, *refusal) {
+// settle decides, records and hands out. prepare makes a draft on the standing of a judge; the draft whose event is durable under that very
+// generation is the answer. When the standing moved in between, everything is decided again on the new one.
+func (g *Gate) settle(ctx context.Context, x *exchange, j *judge, prepare func(*judge) (draft, *refusal)) (answer, *refusal) {
 	// The caller may hang up; what is being recorded is recorded.
 	ctx = context.WithoutCancel(ctx)
 	for range attempts {
 		x.forget()
-		d, ref := make(j)
+		d, ref := prepare(j)
 		if ref != nil {
 			return answer{}, ref
 		}

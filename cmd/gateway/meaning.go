@@ -98,7 +98,7 @@ func (m meaning) data(rule string) []string {
 	return []string{string(fhir.Unclassified)}
 }
 
-// shift is that a name which consents use stands for more, or for less, than before.
+// shift says that a name which consents use stands for something more than before, or for something less.
 type shift struct {
 	name string // "party gp", "data GGC002", "channel lsp", "sensitive": as catalogue.carry has it
 	what string
