@@ -100,7 +100,7 @@ type Archive struct {
 	removed    []removal
 	looked     int                       // the segment at whose beginning we looked for files to remove
 	latest     time.Time                 // of the newest event that we archived, by the clock of the store
-	recent     map[int]map[string]digest // content of the entries archived last, by shard and position
+	recent     map[int]map[string]digest // content of the entries archived last and perhaps not trimmed, by shard and position
 	behind     bool                      // it was checked that the store knows of nothing more
 	torn       string
 	lag        Lag
@@ -334,16 +334,9 @@ type writer struct {
 	archive *Archive
 	outbox  Outbox
 	lines   []byte
-	chain   chain // after lines
-	recent  map[int]map[string]digest
-	trim    map[int]batch
-	moved   int // entries that were trimmed
-}
-
-// batch is what one shard's outbox is trimmed of: so many entries, through a position.
-type batch struct {
-	entries int
-	through string
+	chain   chain           // after lines
+	trim    map[int][]Entry // by shard, what its outbox is trimmed of
+	moved   int             // entries that were trimmed
 }
 
 // add takes the entries of one shard.
@@ -356,20 +349,15 @@ func (w *writer) add(ctx context.Context, shard int, entries []Entry) error {
 		if err := w.archive.ready(); err != nil {
 			return err
 		}
-		w.chain = w.archive.chain.clone()
-		w.recent, w.trim = map[int]map[string]digest{}, map[int]batch{}
-	}
-	if len(fresh) > 0 {
-		w.recent[shard] = make(map[string]digest, len(fresh))
+		w.chain, w.trim = w.archive.chain.clone(), map[int][]Entry{}
 	}
 	if latest := timeOf(entries[len(entries)-1].Payload); latest.After(w.archive.latest) {
 		w.archive.latest = latest
 	}
 	for _, e := range fresh {
 		w.lines = w.chain.appendEntry(w.lines, shard, e)
-		w.recent[shard][e.Position] = e.digest()
 	}
-	w.trim[shard] = batch{entries: len(entries), through: entries[len(entries)-1].Position}
+	w.trim[shard] = entries
 	if len(w.lines) > flushBytes {
 		return w.flush(ctx)
 	}
@@ -386,20 +374,30 @@ func (w *writer) flush(ctx context.Context) error {
 		if err := a.append(lines, w.chain); err != nil {
 			return err
 		}
-		maps.Copy(a.recent, w.recent)
 	}
 	if err := a.inPlace(); err != nil {
 		return err
 	}
 	var errs []error
-	for shard, b := range trim {
-		if err := w.outbox.Trim(ctx, shard, b.through); err != nil {
+	for shard, entries := range trim {
+		if err := w.outbox.Trim(ctx, shard, entries[len(entries)-1].Position); err != nil {
 			errs = append(errs, fmt.Errorf("trim shard %d: %w", shard, err))
+			a.rememberAll(shard, entries)
 			continue
 		}
-		w.moved += b.entries
+		delete(a.recent, shard)
+		w.moved += len(entries)
 	}
 	return errors.Join(errs...)
+}
+
+// rememberAll keeps the content of entries that were archived and may still be in the outbox.
+func (a *Archive) rememberAll(shard int, entries []Entry) {
+	sums := make(map[string]digest, len(entries))
+	for _, e := range entries {
+		sums[e.Position] = e.digest()
+	}
+	a.recent[shard] = sums
 }
 
 // timeOf is when an event was recorded; zero where that cannot be read.

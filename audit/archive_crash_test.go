@@ -8,7 +8,7 @@ import (
 )
 
 // smallArchive opens an archive whose files hold a few events only.
-func smallArchive(t *testing.T, d *memDisk) *Archive {
+func smallArchive(t testing.TB, d *memDisk) *Archive {
 	t.Helper()
 	a, err := openArchive(d, testSigner(t))
 	if err != nil {

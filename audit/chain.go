@@ -284,10 +284,32 @@ func checkPayload(e Entry) error {
 	switch {
 	case len(e.Payload) > MaxEventBytes:
 		return fmt.Errorf("%w: position %s: larger than an event can be", ErrOutbox, e.Position)
-	case bytes.ContainsAny(e.Payload, "\r\n") || !json.Valid(e.Payload) || e.Payload[0] != '{':
+	case !isLine(e.Payload) || e.Payload[0] != '{':
 		return fmt.Errorf("%w: position %s: not one line of JSON", ErrOutbox, e.Position)
 	case e.Made != nil && (len(e.Made.Version) > maxVersion || len(e.Made.Version) == 0 || strings.Trim(e.Made.Request, "0123456789abcdef") != ""):
 		return fmt.Errorf("%w: position %s: not a change of a store", ErrOutbox, e.Position)
 	}
 	return nil
+}
+
+// isLine reports whether b is one line of JSON. An event is nearly all texts in which every byte stands for itself: they need no more than
+// that look, and json.Valid, which is ten times slower, is given what stands between them.
+func isLine(b []byte) bool {
+	var room [1 << 10]byte
+	frame, quote := room[:0], []byte{'"'}
+	for rest := b; ; {
+		between, after, isText := bytes.Cut(rest, quote)
+		text, after, ends := bytes.Cut(after, quote)
+		if !isPlain(between) || !isPlain(text) {
+			return !bytes.ContainsAny(b, "\r\n") && json.Valid(b)
+		}
+		frame = append(frame, between...)
+		if !isText {
+			return json.Valid(frame)
+		}
+		if !ends {
+			return false
+		}
+		frame, rest = append(frame, `""`...), after
+	}
 }

@@ -190,14 +190,14 @@ func (d *memDisk) durable() ([]string, error) {
 // memOutbox is an outbox in memory. It refuses to trim what is not durable.
 type memOutbox struct {
 	mu      sync.Mutex
-	t       *testing.T
+	t       testing.TB
 	disk    func() *memDisk // nil: not checked
 	shards  [][]Entry
 	trimErr error
 	all     []string
 }
 
-func newMemOutbox(t *testing.T, shards int) *memOutbox {
+func newMemOutbox(t testing.TB, shards int) *memOutbox {
 	return &memOutbox{t: t, shards: make([][]Entry, shards)}
 }
 

@@ -129,7 +129,7 @@ func cut[S ~string](s S, length int) S {
 }
 
 // isPlain reports whether every byte of s stands in JSON as it is: nearly every text does.
-func isPlain[S ~string](s S) bool {
+func isPlain[S ~string | ~[]byte](s S) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
 			return false
