@@ -22,6 +22,7 @@ func TestEmergenciesAreCounted(t *testing.T) {
 			e.Outcome, e.Code = audit.OutcomeDeny, ""
 		}
 		c.take(e)
+		c.through = e.Time // as eachEvent tells it
 	}
 	event(-time.Nanosecond, audit.KindBreakGlass, audit.ReasonDeclared, "before", "a")
 	event(0, audit.KindBreakGlass, audit.ReasonDeclared, "in-time", "a")
