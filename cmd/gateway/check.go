@@ -261,12 +261,13 @@ func (s *settings) warnings() []string {
 		}
 	}
 	for _, issuer := range s.config.Issuers {
-		if issuer.Claims.Represents.Claim != "" && issuer.Claims.Person.Path == "sub" && issuer.Claims.Pseudonym == "" {
+		c := issuer.Claims
+		if c.Represents.Claim != "" && c.Person.Path == "sub" && c.Pseudonym == "" {
 			warnings = append(warnings, "issuer "+issuer.URL+": sub is a number of a person, and claims.pseudonym is missing: who is no legal representative is refused")
 		}
-	}
-	if s.config.Policy.AfterDeath.Restricted {
-		warnings = append(warnings, "policy.after_death.restricted: gateway release gives Restricted data of the dead where it is named")
+		if (c.Represents.Claim != "" || c.Authority != "") && !issuer.NamedOnly {
+			warnings = append(warnings, "issuer "+issuer.URL+": named_representatives_only is not set: whom it calls authorised in writing need not be named by the patient")
+		}
 	}
 	if len(s.config.Policy.EmergencyCategories) > 0 && s.alert == nil {
 		warnings = append(warnings, "break_glass.alert is missing: nobody is told at once that an emergency was declared")

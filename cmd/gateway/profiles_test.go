@@ -397,17 +397,18 @@ func TestAProfileFillsInWhatIsNotWritten(t *testing.T) {
 	}
 }
 
-// TestCheckWarnsOfNumbersAsPseudonyms: an issuer whose sub is a number knows nobody whom a patient chose by anything else, unless it is said where.
-func TestCheckWarnsOfNumbersAsPseudonyms(t *testing.T) {
-	const warning = "claims.pseudonym is missing"
+// TestCheckWarnsOfWhomPatientsChose: an issuer whose sub is a number knows nobody whom a patient chose by anything else, unless it is said where;
+// and its word is enough, unless patients must name that person.
+func TestCheckWarnsOfWhomPatientsChose(t *testing.T) {
+	const warning, unnamed = "claims.pseudonym is missing", "need not be named by the patient"
 	s := &settings{config: defaults()}
 	s.config.Issuers = []Issuer{{URL: "https://login.example", Profile: "nl-gov-oidc"}}
 	s.profiles(&checker{})
-	if got := strings.Join(s.warnings(), "\n"); !strings.Contains(got, "issuer https://login.example") || !strings.Contains(got, warning) {
-		t.Errorf("got %q, want a warning of the issuer", got)
+	if got := strings.Join(s.warnings(), "\n"); !strings.Contains(got, "issuer https://login.example") || !strings.Contains(got, warning) || !strings.Contains(got, unnamed) {
+		t.Errorf("got %q, want two warnings of the issuer", got)
 	}
-	s.config.Issuers[0].Claims.Pseudonym = "alias"
-	if got := strings.Join(s.warnings(), "\n"); strings.Contains(got, warning) {
+	s.config.Issuers[0].Claims.Pseudonym, s.config.Issuers[0].NamedOnly = "alias", true
+	if got := strings.Join(s.warnings(), "\n"); strings.Contains(got, warning) || strings.Contains(got, unnamed) {
 		t.Errorf("got %q, want no warning where it is said", got)
 	}
 }
