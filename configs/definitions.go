@@ -2,17 +2,19 @@ package configs
 
 import (
 	"embed"
+	"encoding/json"
+	"fmt"
 	"io/fs"
-	"strings"
 )
 
-// definitions are the profile of Consent and its extensions as R4 StructureDefinitions, which others' tools read. They are not for operators
-// to edit: TestDefinitions of package consentfhir holds them to the code.
+// definitions say in FHIR R4 what the gateway writes and takes, for the tools of others: the profile of Consent and its extensions
+// (StructureDefinition), its operations (OperationDefinition), and its codes in AuditEvents (CodeSystem). They are not for operators to
+// edit: tests of the packages whose resources they describe hold them to the code.
 //
 //go:embed definitions/*.json
 var definitions embed.FS
 
-// Definitions are the StructureDefinitions of the profile and of its extensions, as JSON by their ids. The map is the caller's own.
+// Definitions are these resources, as JSON by "[type]/[id]". The map is the caller's own.
 func Definitions() (map[string][]byte, error) {
 	names, err := fs.Glob(definitions, "definitions/*.json")
 	if err != nil {
@@ -24,7 +26,14 @@ func Definitions() (map[string][]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		all[strings.TrimSuffix(strings.TrimPrefix(name, "definitions/"), ".json")] = b
+		var head struct {
+			Type string `json:"resourceType"`
+			ID   string `json:"id"`
+		}
+		if err := json.Unmarshal(b, &head); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		all[head.Type+"/"+head.ID] = b
 	}
 	return all, nil
 }

@@ -188,8 +188,8 @@ func (g *Gate) route(ctx context.Context, x *exchange, r *http.Request) (answer,
 			return g.open(x, g.reasons)
 		}
 	}
-	if id, ok := strings.CutPrefix(path, "/gateway/StructureDefinition/"); ok && isGet(r) && g.parts.Profiles[id] != nil {
-		return g.open(x, g.parts.Profiles[id])
+	if name, ok := strings.CutPrefix(path, "/gateway/"); ok && isGet(r) && g.parts.Definitions[name] != nil {
+		return g.open(x, g.parts.Definitions[name])
 	}
 	if isInformation(path) && isGet(r) {
 		return g.serveInformation(ctx, x, r, path, query)

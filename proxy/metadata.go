@@ -34,30 +34,36 @@ func (g *Gate) ownCapability() ([]byte, error) {
 				Type:        model.ResourceTypeAuditEvent,
 				Interaction: []model.CapabilityStatementRestResourceInteraction{{Code: model.TypeRestfulInteractionRead}, {Code: model.TypeRestfulInteractionSearchType}},
 				SearchParam: ownSearchParams("AuditEvent"),
-			}, g.consentCapability(), {
-				Type:        model.ResourceTypeStructureDefinition,
-				Interaction: []model.CapabilityStatementRestResourceInteraction{{Code: model.TypeRestfulInteractionRead}},
-			}, {
-				Type:        model.ResourceTypeCodeSystem,
-				Interaction: []model.CapabilityStatementRestResourceInteraction{{Code: model.TypeRestfulInteractionRead}},
-			}},
+			}, g.consentCapability(), readOnly(model.ResourceTypeStructureDefinition), readOnly(model.ResourceTypeOperationDefinition), readOnly(model.ResourceTypeCodeSystem)},
 			Operation: []model.CapabilityStatementRestResourceOperation{
-				{Name: "break-glass", Definition: base + "/$break-glass"},
-				{Name: "break-glass-end", Definition: base + "/$break-glass-end"},
-				{Name: "object", Definition: base + "/$object"},
+				{Name: "break-glass", Definition: operationURL + "break-glass"},
+				{Name: "break-glass-end", Definition: operationURL + "break-glass-end"},
+				{Name: "object", Definition: operationURL + "object"},
 			},
 		}},
 	}
 	return statement.MarshalJSON()
 }
 
-// consentCapability is what is served of Consent.
+// operationURL begins the canonical URL of an operation of the gateway; the OperationDefinition is at /gateway/OperationDefinition/[id].
+const operationURL = "urn:zorgsluis:OperationDefinition:"
+
+// readOnly is a type of which what is there can be read by its id.
+func readOnly(typ model.ResourceType) model.CapabilityStatementRestResource {
+	return model.CapabilityStatementRestResource{
+		Type: typ, Interaction: []model.CapabilityStatementRestResourceInteraction{{Code: model.TypeRestfulInteractionRead}},
+	}
+}
+
+// consentCapability is what is served of Consent. The profiles of IHE PCF are understood, but what is written has not all that they ask
+// for (organization, source), so that it is no profile that the gateway supports in the sense of R4.
 func (g *Gate) consentCapability() model.CapabilityStatementRestResource {
 	r := model.CapabilityStatementRestResource{
 		Type: model.ResourceTypeConsent, Profile: new(consentfhir.URL), Versioning: new(model.ResourceVersionPolicyVersionedUpdate),
 		ReadHistory: new(true), UpdateCreate: new(false), ConditionalCreate: new(false), SearchParam: ownSearchParams("Consent"),
-		SupportedProfile: []string{consentfhir.ProfileBasic, consentfhir.ProfileIntermediate},
-		Operation:        []model.CapabilityStatementRestResourceOperation{{Name: "withdraw", Definition: g.parts.PublicURL + consentPath + "/$withdraw"}},
+		Documentation: new("A Consent of the profiles " + consentfhir.ProfileBasic + " and " + consentfhir.ProfileIntermediate +
+			" is understood as well; what is written has the profile above."),
+		Operation: []model.CapabilityStatementRestResourceOperation{{Name: "withdraw", Definition: operationURL + "consent-withdraw"}},
 	}
 	for _, code := range []model.TypeRestfulInteraction{
 		model.TypeRestfulInteractionCreate, model.TypeRestfulInteractionRead, model.TypeRestfulInteractionVread, model.TypeRestfulInteractionUpdate,

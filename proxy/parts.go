@@ -147,7 +147,7 @@ type Parts struct {
 	Consents      Consents
 	Information   []Text            // what patients are shown before they choose; may be none
 	Overview      []Text            // what this deployment exchanges, in each language; may be none
-	Profiles      map[string][]byte // StructureDefinitions of Consent, by id; may be none
+	Definitions   map[string][]byte // what describes the gateway's own resources in FHIR, by "[type]/[id]"; may be none
 	Events        Events
 	CursorKeys    [][]byte // 32 bytes each; the first seals, all open
 	Limits        Limits

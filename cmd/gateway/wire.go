@@ -54,7 +54,7 @@ func (s *settings) gate(store *redisstore.Store, archived *audit.History, a *aut
 	if err != nil {
 		return nil, err
 	}
-	profiles, err := configs.Definitions()
+	definitions, err := configs.Definitions()
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +82,7 @@ func (s *settings) gate(store *redisstore.Store, archived *audit.History, a *aut
 		Consents:      s.consents(store),
 		Information:   s.shown(),
 		Overview:      overview,
-		Profiles:      profiles,
+		Definitions:   definitions,
 		Events:        personEvents{recent: store, archived: archived, wait: cfg.Limits.Timeouts.Store / 2},
 		CursorKeys:    s.cursorKeys,
 		Limits:        s.proxyLimits(),

@@ -46,7 +46,11 @@ func definitions(t *testing.T) (byURL map[string]definition) {
 		t.Fatal(err)
 	}
 	byURL = map[string]definition{}
-	for id, b := range files {
+	for name, b := range files {
+		id, ok := strings.CutPrefix(name, "StructureDefinition/")
+		if !ok {
+			continue
+		}
 		var s r4.StructureDefinition
 		var d definition
 		if err := json.Unmarshal(b, &s); err != nil {

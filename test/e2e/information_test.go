@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	r4 "github.com/samply/golang-fhir-models/fhir-models/fhir"
+
 	"zorgsluis/internal/demo"
 )
 
@@ -105,8 +107,30 @@ func TestProfilesAreServed(t *testing.T) {
 		}
 	}
 	g.ask(demo.Caller{}, get("/gateway/StructureDefinition/nothing")).wantStatus(t, http.StatusNotFound, "nothing")
-	statement := g.ask(demo.Caller{}, get("/gateway/metadata")).wantStatus(t, http.StatusOK, "metadata").body
-	if !strings.Contains(statement, "urn:zorgsluis:StructureDefinition:consent") || !strings.Contains(statement, "/gateway/information") {
-		t.Errorf("the statement does not tell of it: %s", statement)
+	answer := g.ask(demo.Caller{}, get("/gateway/metadata")).wantStatus(t, http.StatusOK, "metadata")
+	if !strings.Contains(answer.body, "urn:zorgsluis:StructureDefinition:consent") || !strings.Contains(answer.body, "/gateway/information") {
+		t.Errorf("the statement does not tell of it: %s", answer.body)
 	}
+	var statement r4.CapabilityStatement
+	if err := json.Unmarshal([]byte(answer.body), &statement); err != nil {
+		t.Fatal(err)
+	}
+	operations := statement.Rest[0].Operation
+	for _, typ := range statement.Rest[0].Resource {
+		if len(typ.SupportedProfile) > 0 {
+			t.Errorf("%s: says that what it writes has the profiles %v, of which nothing is tested", typ.Type, typ.SupportedProfile)
+		}
+		operations = append(operations, typ.Operation...)
+	}
+	if len(operations) != 4 {
+		t.Errorf("got %d operations, want 4", len(operations))
+	}
+	for _, op := range operations {
+		id := op.Definition[strings.LastIndexByte(op.Definition, ':')+1:]
+		d := g.ask(demo.Caller{}, get("/gateway/OperationDefinition/"+id)).wantStatus(t, http.StatusOK, id).resource(t)
+		if d["url"] != op.Definition || d["code"] != op.Name {
+			t.Errorf("the operation %s is defined by %s, and that is %v, of %v", op.Name, op.Definition, d["url"], d["code"])
+		}
+	}
+	g.ask(demo.Caller{}, get("/gateway/CodeSystem/audit-entity")).wantStatus(t, http.StatusOK, "a code system")
 }
