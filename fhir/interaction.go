@@ -113,7 +113,7 @@ func (i Interaction) Redacted() string {
 	name, _ := i.patientParam()
 	params := make([]Param, len(i.Params))
 	for n, p := range i.Params {
-		params[n] = Param{p.Name, maskNumbers(p.Value)}
+		params[n] = maskNumbers(p)
 	}
 	return withQuery(i.path(mask), appendQuery(nil, name, mask, params))
 }
@@ -124,19 +124,24 @@ func (i Interaction) Page(sealed string) string {
 	return i.path("") + "?" + cursorParam + "=" + sealed
 }
 
-// maskNumbers replaces the alternatives of a value that are bare numbers as long as one that identifies a person: eight digits, nine, or
-// more. Somebody may have put one where it does not belong, and an event must not keep it. A code with its system stays.
-func maskNumbers(value string) string {
-	if !strings.ContainsFunc(value, func(r rune) bool { return '0' <= r && r <= '9' }) {
-		return value
+// maskNumbers is a parameter without the alternatives that are bare numbers as long as one that identifies a person: eight digits, nine, or
+// more. Somebody may have put one where it does not belong, and an event must not keep it. A code with its system stays; an identifier, which
+// can be of a person under any name of a system, does not.
+func maskNumbers(p Param) Param {
+	if !strings.ContainsFunc(p.Value, func(r rune) bool { return '0' <= r && r <= '9' }) {
+		return p
 	}
-	alternatives := strings.Split(value, ",")
+	alternatives := strings.Split(p.Value, ",")
 	for n, one := range alternatives {
-		if bare := strings.TrimPrefix(one, "|"); len(bare) >= 8 && strings.Trim(bare, "0123456789") == "" {
+		bare := strings.TrimPrefix(one, "|")
+		if p.Name == "identifier" || strings.HasSuffix(p.Name, "-identifier") {
+			bare = one[strings.LastIndexByte(one, '|')+1:]
+		}
+		if len(bare) >= 8 && strings.Trim(bare, "0123456789") == "" {
 			alternatives[n] = mask
 		}
 	}
-	return strings.Join(alternatives, ",")
+	return Param{p.Name, strings.Join(alternatives, ",")}
 }
 
 // mask stands where a patient was named.

@@ -216,7 +216,7 @@ func (s OwnSearch) Redacted() string {
 	}
 	params := make([]Param, len(s.Params))
 	for n, p := range s.Params {
-		params[n] = Param{p.Name, maskNumbers(p.Value)}
+		params[n] = maskNumbers(p)
 	}
 	return withQuery(s.Type, appendQuery(nil, "", "", params))
 }

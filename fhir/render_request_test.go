@@ -218,6 +218,7 @@ func TestRedactedKeepsNoBareNumbers(t *testing.T) {
 		"patient=A&code=718-7,999990019":                            "Observation?patient=***&code=718-7,***",
 		"patient=A&code=%7C999990019":                               "Observation?patient=***&code=***",
 		"patient=A&code=http://snomed.info/sct%7C271649006":         "Observation?patient=***&code=http://snomed.info/sct%7C271649006",
+		"patient=A&identifier=urn:bsn%7C999990019,urn:x%7Ca-1":      "Observation?patient=***&identifier=***,urn:x%7Ca-1",
 		"patient=A&date=ge2026-01-01&_count=10&category=laboratory": "Observation?patient=***&_count=10&category=laboratory&date=ge2026-01-01",
 	} {
 		i, err := fhir.ParseInteraction(fhir.R4, fhir.Request{Method: "GET", Path: "Observation", RawQuery: query})
