@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"mime"
 	"net/http"
 	"strconv"
 
@@ -62,8 +61,7 @@ func (g *Gate) readBatch(x *exchange, r *http.Request, query string) ([]fhir.Bat
 	if query != "" {
 		return nil, refuse(causeMalformed, "query")
 	}
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != "application/fhir+json" && media != "application/json" {
+	if !isJSON(r) {
 		return nil, refuse(causeMediaType, "media-type")
 	}
 	body, ref := g.requestBody(r)

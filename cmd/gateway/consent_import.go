@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"sync"
 	"time"
@@ -135,7 +136,10 @@ func (i *importing) run(ctx context.Context, f io.Reader) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return os.Remove(i.progress)
+	if err := os.Remove(i.progress); !errors.Is(err, fs.ErrNotExist) { // there is none where the file has no line
+		return err
+	}
+	return nil
 }
 
 // chunk is some lines of the file, as they are understood.

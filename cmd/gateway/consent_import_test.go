@@ -57,6 +57,9 @@ func TestConsentImport(t *testing.T) {
 	file := func(lines ...string) string {
 		return write(t, filepath.Join(t.TempDir(), "consents.ndjson"), strings.Join(lines, ""))
 	}
+	if got := o.must("", "consent", "import", file()); !strings.HasPrefix(got, "0 lines") {
+		t.Errorf("got %q of a file without a line", got)
+	}
 	name := file(good...)
 	if got := o.must("", "consent", "import", name); !strings.Contains(got, "5 lines: 4 imported, 0 on file already, 0 refused") {
 		t.Errorf("got %q", got)
