@@ -45,7 +45,7 @@ type object struct {
 // begin forgets the object that was read before it at the same depth. What told holds of that one is out of reach without has.
 func (o *object) begin(outer nameID, strange int) {
 	o.names, o.has = nameSet{}, 0
-	o.strange, o.next = strange, location(outer)<<8
+	o.strange, o.next = strange, firstIn(outer)
 	o.members, o.gone, o.stripped, o.unlinked = 0, 0, 0, 0
 }
 

@@ -20,16 +20,13 @@ type nameID uint8
 // maxNumber leaves a name that comes after so many others without a number. All of R4 has a few times as many, one response a fifth.
 const maxNumber = 255
 
-// guessBits is the size of the table of guesses: large enough that few places share one.
-const guessBits = 12
-
 // knownNames are the names that a response consists of. In a response the same names follow each other in the same objects again
 // and again, so that which name is next can be guessed from where it stands; then it is told by one comparison, and the reader need
 // not even look for its end.
 type knownNames struct {
 	numbers map[string]nameID
 	names   [maxNumber + 1]knownName // by number
-	guesses [1 << guessBits]nameID
+	guesses [1 << 16]nameID          // by location
 }
 
 // never are bytes that valid UTF-8 does not have.
@@ -41,7 +38,7 @@ func (k *knownNames) reset() {
 		k.numbers = map[string]nameID{}
 	}
 	clear(k.numbers)
-	k.guesses = [1 << guessBits]nameID{}
+	clear(k.guesses[:])
 	k.names = [maxNumber + 1]knownName{{first: never, firstMask: never}}
 }
 
@@ -50,15 +47,14 @@ func (k *knownNames) full() bool { return len(k.numbers) > maxNumber/2 }
 
 // location is where in an object a name stands, as far as the next name can be guessed by it: the name of the object, and the name of
 // the member before. They are one number because they are read together each time.
-type location uint32
+type location uint16
 
+func firstIn(outer nameID) location            { return location(outer) << 8 }
 func (l location) outer() nameID               { return nameID(l >> 8) }
 func (l location) behind(name nameID) location { return l&^0xFF | location(name) }
 
 // guess is where the name is kept that is likely to stand at a location.
-func (k *knownNames) guess(at location) *nameID {
-	return &k.guesses[uint32(at)*0x9E3779B1>>(32-guessBits)]
-}
+func (k *knownNames) guess(at location) *nameID { return &k.guesses[at] }
 
 // find is the number of a name; a new name gets one, unless there is none left. A name that is not harmless is read each time.
 func (k *knownNames) find(name []byte, l *lexicon, harmless bool) nameID {
