@@ -57,9 +57,10 @@ type Contents struct {
 	walk    walk
 	places  []place // of each resource
 	texts   []byte  // all strings of the contents, until they are copied at once
+	text    string  // that copy
 	found   found
 	results results
-	seen    map[LocalReference]int
+	seen    map[string]int
 }
 
 // textSpan is a place in Contents.texts.
@@ -67,8 +68,9 @@ type textSpan struct{ start, end int }
 
 // place says where a resource and all that was found in it stand.
 type place struct {
-	at                                  span // in the body
-	id, patient                         textSpan
+	at                                  span     // in the body
+	name                                textSpan // Type/id
+	patient                             textSpan
 	references, identifiers, categories [2]int // in found and results
 	edits, attachments                  [2]int // in walk
 }
@@ -98,12 +100,12 @@ type results struct {
 // reset forgets the response before, and takes the next one.
 func (c *Contents) reset(r *Reader, body []byte) {
 	c.Resources, c.Next, c.Self = c.Resources[:0], "", ""
-	c.places, c.texts = c.places[:0], c.texts[:0]
+	c.places, c.texts, c.text = c.places[:0], c.texts[:0], ""
 	c.found.references, c.found.identifiers = c.found.references[:0], c.found.identifiers[:0]
 	c.results.references, c.results.identifiers = c.results.references[:0], c.results.identifiers[:0]
 	c.results.categories = c.results.categories[:0]
 	if c.seen == nil {
-		c.seen = map[LocalReference]int{}
+		c.seen = map[string]int{}
 	}
 	clear(c.seen)
 	c.walk.reset(r, body)
@@ -122,11 +124,24 @@ func (c *Contents) keepText(b []byte) textSpan {
 	return textSpan{start, len(c.texts)}
 }
 
+// keepName copies the name of a resource for later.
+func (c *Contents) keepName(typ string, id []byte) textSpan {
+	start := len(c.texts)
+	c.texts = append(append(append(c.texts, typ...), '/'), id...)
+	return textSpan{start, len(c.texts)}
+}
+
+// Name is resource i as a local reference, Type/id.
+func (c *Contents) Name(i int) string {
+	name := c.places[i].name
+	return c.text[name.start:name.end]
+}
+
 // settle makes the strings of all resources. They are one copy: the body is in pooled memory, and what is kept of a response (a
 // patient's id in a cache) must not change with it.
 func (c *Contents) settle(next, self textSpan) {
-	text := string(c.texts)
-	cut := func(s textSpan) string { return text[s.start:s.end] }
+	c.text = string(c.texts)
+	cut := func(s textSpan) string { return c.text[s.start:s.end] }
 	for _, f := range c.found.references {
 		c.results.references = append(c.results.references, LocalReference{f.owner, ID(cut(f.text))})
 	}
@@ -135,7 +150,7 @@ func (c *Contents) settle(next, self textSpan) {
 	}
 	for i := range c.Resources {
 		r, p := &c.Resources[i], &c.places[i]
-		r.ID = ID(cut(p.id))
+		r.ID = ID(cut(p.name)[len(r.Type)+len("/"):])
 		if !r.Attributed && !r.Shared {
 			continue
 		}
@@ -151,7 +166,7 @@ func (c *Contents) settle(next, self textSpan) {
 // (JS-24), and all but the first where they are the same bytes.
 func (c *Contents) dropTwins() {
 	for i := range c.Resources {
-		name := LocalReference{c.Resources[i].Type, c.Resources[i].ID}
+		name := c.Name(i)
 		first, twice := c.seen[name]
 		if !twice {
 			c.seen[name] = i

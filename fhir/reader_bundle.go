@@ -1,6 +1,9 @@
 package fhir
 
-import "slices"
+import (
+	"bytes"
+	"slices"
+)
 
 // The rules of a searchset and of a history (R4 §3.1.1.1, leaks.md JS-12 to JS-16).
 const (
@@ -151,13 +154,16 @@ const unsaid = "unsaid"
 // relative to something else (RF-12, R4 §2.36.4.1).
 func (c *Contents) isFullURL(t token, i int) bool {
 	w := &c.walk
-	text := w.bytes(t)
-	id := c.places[i].id
-	if len(text) <= len(w.r.base) || string(text[:len(w.r.base)]) != w.r.base {
+	name := c.texts[c.places[i].name.start:c.places[i].name.end]
+	below, ok := bytes.CutPrefix(w.bytes(t), []byte(w.r.base))
+	if !ok || len(below) == 0 || below[0] != '/' {
 		return false
 	}
-	target := w.target(text)
-	return target.kind == localTarget && target.typ.name == c.Resources[i].Type && string(target.id) == string(c.texts[id.start:id.end])
+	if bytes.Equal(below[1:], name) {
+		return true
+	}
+	target := w.local(below[1:], localTarget) // of a version
+	return target.kind == localTarget && string(name) == target.typ.name+"/"+string(target.id)
 }
 
 // entryPart reads the one member that counts of Bundle.entry.search or Bundle.entry.request.

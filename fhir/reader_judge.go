@@ -28,7 +28,7 @@ func (c *Contents) judge(at span, from marks, mode Mode) contentError {
 		w.addRemoval(p.link)
 		w.addRemoval(p.linkTwin)
 	}
-	place := place{at: at, id: c.keepText(id)}
+	place := place{at: at, name: c.keepName(t.name, id)}
 	place.references[0], place.identifiers[0], place.categories[0] =
 		len(c.found.references), len(c.found.identifiers), len(c.results.categories)
 	for i := range w.references {

@@ -142,7 +142,7 @@ func (g *Gate) draftAttachment(x *exchange, j *judge, holder *readAnswer, l atta
 	if reason := j.withholds(b, r); reason != "" {
 		return draft{}, refuse(causeForbidden, reason)
 	}
-	x.disclose(j, r)
+	x.disclose(j, name(r).String(), r.Categories)
 	x.disclosed = append(x.disclosed, "Binary/"+string(l.Binary))
 	x.sorted()
 	return draft{outcome: audit.OutcomePermit, reason: j.reason(x.categories)}, nil

@@ -99,7 +99,7 @@ func (g *Gate) draftCopy(x *exchange, j *judge, found *gathered) (draft, *refusa
 	e.StripIdentifiers = true // as for everybody outside of care
 	set, attached, given := fhir.NewSearchset(nil, e), map[fhir.ID]bool{}, map[fhir.ID]bool{}
 	for _, p := range picks {
-		x.disclose(j, p.resource())
+		x.disclose(j, p.name(), p.resource().Categories)
 		set.AddAs(p.page.contents, p.i, p.mode, func(id fhir.ID) string {
 			b, there := x.order.attachments[id]
 			if !there || j.withholds(b, p.resource()) != "" {
@@ -114,7 +114,7 @@ func (g *Gate) draftCopy(x *exchange, j *judge, found *gathered) (draft, *refusa
 	}
 	for _, id := range slices.Sorted(maps.Keys(given)) {
 		b := x.order.attachments[id]
-		x.disclose(j, &fhir.Resource{Type: "Binary", ID: id, Categories: b.Categories})
+		x.disclose(j, "Binary/"+string(id), b.Categories)
 		set.AddBinary(x.source.Version, id, b)
 	}
 	x.sorted()

@@ -182,6 +182,8 @@ type pick struct {
 
 func (p pick) resource() *fhir.Resource { return &p.page.contents.Resources[p.i] }
 
+func (p pick) name() string { return p.page.contents.Name(p.i) }
+
 // matches picks the permitted matches of a page, in the order of the source, and says where the next page begins: nil where there
 // is none.
 func (r *gathered) matches(j *judge, count int) (picks []pick, more *position) {

@@ -134,7 +134,7 @@ func (g *Gate) draftRead(x *exchange, j *judge, c *fhir.Contents, buf []byte) (d
 	if !j.permits(r) {
 		return draft{}, g.deniedResource(x, j, r)
 	}
-	x.disclose(j, r)
+	x.disclose(j, c.Name(0), r.Categories)
 	x.sorted()
 	body := c.AppendResource(buf, 0, g.resourceEdits(x, j, r))
 	return draft{body: body, outcome: audit.OutcomePermit, reason: j.reason(x.categories)}, nil

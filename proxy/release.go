@@ -92,10 +92,10 @@ func (x *exchange) sorted() {
 	x.categories = slices.Compact(x.categories)
 }
 
-// disclose notes that a resource is made ready for release.
-func (x *exchange) disclose(j *judge, r *fhir.Resource) {
-	x.disclosed = append(x.disclosed, r.Type+"/"+string(r.ID))
-	for _, category := range r.Categories {
+// disclose notes that a resource is made ready for release: its name, Type/id, and its categories.
+func (x *exchange) disclose(j *judge, name string, categories []fhir.DataCategory) {
+	x.disclosed = append(x.disclosed, name)
+	for _, category := range categories {
 		if !slices.Contains(x.categories, category) {
 			x.categories = append(x.categories, category)
 			x.use(j, j.decide(category))

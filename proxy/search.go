@@ -133,7 +133,7 @@ func (g *Gate) draftPage(x *exchange, j *judge, found *gathered, picks []pick, m
 	picks = append(picks[:len(picks):len(picks)], found.companionsOf(j, picks)...)
 	x.disclosed = slices.Grow(x.disclosed, len(picks))
 	for _, p := range picks {
-		x.disclose(j, p.resource())
+		x.disclose(j, p.name(), p.resource().Categories)
 	}
 	d := draft{outcome: audit.OutcomePermit}
 	if len(x.categories) == 0 { // nothing of anybody: the event says whether such data could have been seen

@@ -67,7 +67,7 @@ func (g *Gate) draftVersions(x *exchange, j *judge, current, versions *readAnswe
 			break
 		}
 		if keep[i] = j.permits(&c.Resources[i]); keep[i] {
-			x.disclose(j, &c.Resources[i])
+			x.disclose(j, c.Name(i), c.Resources[i].Categories)
 			kept++
 		}
 	}
