@@ -22,7 +22,12 @@ func (r *Reader) History(body []byte, want LocalReference, dst *Contents) error 
 
 // AppendHistory appends a Bundle of type history with the versions that are kept, in their order, under a wrapper of our own: no
 // total, no links but ours, and requests and responses that say no more than that there was a version (R4 §3.1.1.1, §3.1.0.13).
-func (c *Contents) AppendHistory(dst []byte, keep []bool, e Edits) []byte {
+// R4 wants both of every entry; STU3 has no responses in a history (bdl-4 of each).
+func (c *Contents) AppendHistory(dst []byte, v Version, keep []bool, e Edits) []byte {
+	closing := `}}`
+	if v == R4 {
+		closing = `},"response":{"status":"200"}}`
+	}
 	dst = append(dst, `{"resourceType":"Bundle","type":"history"`...)
 	dst = appendLinks(dst, e)
 	opening := `,"entry":[`
@@ -34,7 +39,7 @@ func (c *Contents) AppendHistory(dst []byte, keep []bool, e Edits) []byte {
 		opening = `,`
 		dst = append(dst, `,"request":{"method":"PUT","url":`...)
 		dst = appendString(dst, r.Type+"/"+string(r.ID))
-		dst = append(dst, `},"response":{"status":"200"}}`...)
+		dst = append(dst, closing...)
 	}
 	if opening == `,` {
 		dst = append(dst, ']')

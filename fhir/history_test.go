@@ -94,22 +94,27 @@ func TestAppendHistory(t *testing.T) {
 	if err := newReader(t).History([]byte(body), fhir.LocalReference{Type: "Observation", ID: "o"}, &c); err != nil {
 		t.Fatal(err)
 	}
+	older := func(resource string) string {
+		return `{"fullUrl":"https://gw.example/h/Observation/o","resource":` + resource + `,"request":{"method":"PUT","url":"Observation/o"}}`
+	}
 	entry := func(resource string) string {
-		return `{"fullUrl":"https://gw.example/h/Observation/o","resource":` + resource + `,"request":{"method":"PUT","url":"Observation/o"},"response":{"status":"200"}}`
+		return strings.TrimSuffix(older(resource), `}`) + `,"response":{"status":"200"}}`
 	}
 	const head = `{"resourceType":"Bundle","type":"history","link":[{"relation":"self","url":"https://gw.example/s"}]`
 	edits := fhir.Edits{Base: "https://gw.example/h", Self: "https://gw.example/s"}
 	for _, tt := range []struct {
 		name string
+		v    fhir.Version
 		keep []bool
 		want string
 	}{
-		{"all that may go", []bool{true, true, true}, head + `,"entry":[` + entry(obs("1.10")) + `,` + entry(obs("2")) + `]}`},
-		{"one of them", []bool{false, false, true}, head + `,"entry":[` + entry(obs("2")) + `]}`},
-		{"none, and no entry then", []bool{false, true, false}, head + `}`},
+		{"STU3 has no responses in it", fhir.STU3, []bool{true, false, true}, head + `,"entry":[` + older(obs("1.10")) + `,` + older(obs("2")) + `]}`},
+		{"all that may go", fhir.R4, []bool{true, true, true}, head + `,"entry":[` + entry(obs("1.10")) + `,` + entry(obs("2")) + `]}`},
+		{"one of them", fhir.R4, []bool{false, false, true}, head + `,"entry":[` + entry(obs("2")) + `]}`},
+		{"none, and no entry then", fhir.R4, []bool{false, true, false}, head + `}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := string(c.AppendHistory([]byte("before "), tt.keep, edits)); got != "before "+tt.want {
+			if got := string(c.AppendHistory([]byte("before "), tt.v, tt.keep, edits)); got != "before "+tt.want {
 				t.Errorf("\n got %s\nwant %s", got, tt.want)
 			}
 		})

@@ -90,9 +90,9 @@ func (o *oracle) compareHistory(r *Reader, c *Contents, body []byte) error {
 		keep[i] = i%3 != 1
 	}
 	e := Edits{Base: "https://gw.example/fhir/h", Self: "https://gw.example/self", Attachment: linkTo}
-	got, err := decodeStrictly(c.AppendHistory(nil, keep, e), 100)
+	got, err := decodeStrictly(c.AppendHistory(nil, R4, keep, e), 100)
 	if err != nil || !sameTree(got, o.historyTree(want, keep, e)) {
-		return fmt.Errorf("wrote %s, %v", c.AppendHistory(nil, keep, e), err)
+		return fmt.Errorf("wrote %s, %v", c.AppendHistory(nil, R4, keep, e), err)
 	}
 	return nil
 }

@@ -82,6 +82,6 @@ func (g *Gate) draftVersions(x *exchange, j *judge, current, versions *readAnswe
 		return d, nil
 	}
 	e.Self = g.selfLink(x)
-	d.body = c.AppendHistory(nil, keep, e)
+	d.body = c.AppendHistory(nil, x.source.Version, keep, e)
 	return d, nil
 }
