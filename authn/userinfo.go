@@ -32,7 +32,8 @@ type Userinfo struct {
 	Transport   http.RoundTripper
 }
 
-// userinfoAlgorithms are those that a userinfo may be encrypted with: beside those of tokens, the one that MAX knows.
+// userinfoAlgorithm says of an algorithm whether a userinfo may be encrypted with it, and by which keys: of those of tokens, and of the one
+// that MAX knows beside.
 func userinfoAlgorithm(name string) (fits func(key crypto.PrivateKey) bool, known bool) {
 	if name == string(jose.RSA_OAEP) {
 		name = string(jose.RSA_OAEP_256) // the same keys

@@ -93,6 +93,22 @@ func (o operator) record(text string) string {
 	return write(o.t, filepath.Join(o.t.TempDir(), "record.json"), text)
 }
 
+// TestRecordOfTheDocs puts the record that docs/operating.md shows on file.
+func TestRecordOfTheDocs(t *testing.T) {
+	page, err := os.ReadFile("../../docs/operating.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, shown, _ := strings.Cut(string(page), "```json\n")
+	shown, _, found := strings.Cut(shown, "```")
+	if !found {
+		t.Fatal("docs/operating.md shows no record")
+	}
+	o := newOperator(t)
+	o.must("", "store", "init")
+	o.must(testBSN, "consent", "put", "--record", o.record(shown))
+}
+
 func TestConsentCommands(t *testing.T) {
 	o := newOperator(t)
 	grant := o.record(goodGrant)
@@ -254,6 +270,8 @@ func TestCommandLine(t *testing.T) {
 	}{
 		{"help", []string{"--help"}, exitOK, "Usage: gateway"},
 		{"help of a command", []string{"serve", "--help"}, exitOK, "--config"},
+		{"help as a word", []string{"help"}, exitOK, "Usage: gateway"},
+		{"help of a command, as a word", []string{"help", "consent", "put"}, exitOK, "--record"},
 		{"the version", []string{"version"}, exitOK, "zorgsluis"},
 		{"no command", nil, exitUsage, "expected one of"},
 		{"an unknown command", []string{"open"}, exitUsage, "open"},

@@ -15,7 +15,7 @@ import (
 
 type reviewCommand struct {
 	List  reviewListCommand  `cmd:"" help:"Print the emergency declarations that wait for a review."`
-	Close reviewCloseCommand `cmd:"" help:"Record the verdict on a declaration. Not justified ends it at once."`
+	Close reviewCloseCommand `cmd:"" help:"Record the verdict on a declaration: --justified, or --not-justified, which ends it at once."`
 	End   reviewEndCommand   `cmd:"" help:"End a declaration that is in force. It still waits for its review."`
 }
 
