@@ -403,7 +403,7 @@ func (g *Gate) recordRefusal(ctx context.Context, x *exchange, ref *refusal) err
 	}
 	if !x.authenticated {
 		x.kind, x.person = audit.KindUnauthenticated, ""
-		n, closed := g.unknown.add(x.address, g.parts.Now())
+		n, closed := g.unknown.add(household(x.address), g.parts.Now())
 		g.recordCounts(ctx, closed)
 		if n > g.parts.Limits.Unrecognised {
 			return nil

@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 )
@@ -64,6 +65,16 @@ func (c *counter) roll(now time.Time) map[string]int {
 		return nil
 	}
 	return closed
+}
+
+// household is the address under which a caller is counted: of IPv6 the first of the /64, all of which one host can have.
+func household(address string) string {
+	a, err := netip.ParseAddr(address)
+	if err != nil || !a.Is6() || a.Is4In6() {
+		return address
+	}
+	p, _ := a.WithZone("").Prefix(64) // which an address of that family has
+	return p.Addr().String()
 }
 
 // budget bounds the memory of all bodies in flight. It never waits: a gateway at its limit says so at once.

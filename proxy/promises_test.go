@@ -333,6 +333,29 @@ func TestUnknownCallersAreCounted(t *testing.T) {
 	}
 }
 
+// TestOneHostHasManyAddresses: all addresses of one IPv6 network are counted as one, and those of another are not.
+func TestOneHostHasManyAddresses(t *testing.T) {
+	n := 0
+	w := newWorld(t, func(p *proxy.Parts) {
+		p.Address = func(*http.Request) string { n++; return fmt.Sprintf("2001:db8::%x", n) }
+	})
+	for range 10 {
+		w.get("forged", searchA)
+	}
+	if n := w.store.count(); n != 3 {
+		t.Errorf("%d events, want 3 single ones", n)
+	}
+	w = newWorld(t, func(p *proxy.Parts) {
+		p.Address = func(*http.Request) string { n++; return fmt.Sprintf("2001:db8:0:%x::1", n&0xff) }
+	})
+	for range 10 {
+		w.get("forged", searchA)
+	}
+	if n := w.store.count(); n != 10 {
+		t.Errorf("%d events, want one of each network", n)
+	}
+}
+
 // TestLookupsAreLimited is OR-12: a caller cannot walk through the numbers.
 func TestLookupsAreLimited(t *testing.T) {
 	w := newWorld(t, func(p *proxy.Parts) { p.Limits.Lookups = 2 })
