@@ -85,7 +85,7 @@ type Record struct {
 	EmergencyException bool        `json:"emergency_exception,omitempty"`
 	Holder             Side        `json:"holder"`
 	Party              Side        `json:"party"`
-	PartyName          string      `json:"party_name,omitempty"` // what the patient calls a person, for himself
+	PartyName          string      `json:"party_name,omitempty"` // what the patient calls a person
 	Data               []string    `json:"data"`
 	Channel            string      `json:"channel"`
 	Purposes           []string    `json:"purposes"`
@@ -110,7 +110,7 @@ type Information struct {
 }
 
 // Side is the holder or the party of a record: nothing named means any; at most one field may be set. Person is for a party alone: somebody
-// whom the patient chose to see the record for him (a mandate), by the key of the pseudonym.
+// whom the patient chose to see the record in the patient's stead (a mandate), by the key of the pseudonym.
 type Side struct {
 	Category     string    `json:"category,omitempty"`
 	Organization string    `json:"organization,omitempty"`

@@ -108,7 +108,7 @@ func IsAuthority(word string) bool {
 }
 
 // IsLegal reports whether a word names the authority of a legal representative, whose number may be processed to establish it (Wabvpz art.
-// 4(2)). That of whom the patient chose himself may not.
+// 4(2)). That of somebody whom the patient chose may not.
 func IsLegal(authority string) bool { return IsAuthority(authority) && authority != "written" }
 
 // hasAuthority reports whether an authority holds for somebody of that age (WGBO 465).

@@ -30,8 +30,8 @@ type shown struct {
 	ids    []consent.RecordID
 }
 
-// show reads what is on file, makes an answer of it, and records it while the standing is still that one.
-func (g *Gate) show(ctx context.Context, x *exchange, who *speaker, reason policy.Reason, make func(consent.Standing) (shown, *refusal)) (answer, *refusal) {
+// show reads what is on file, renders an answer of it, and records it while the standing is still that one.
+func (g *Gate) show(ctx context.Context, x *exchange, who *speaker, reason policy.Reason, render func(consent.Standing) (shown, *refusal)) (answer, *refusal) {
 	may, ref := g.entitled(ctx, x, who)
 	if ref != nil {
 		return answer{}, ref
@@ -45,7 +45,7 @@ func (g *Gate) show(ctx context.Context, x *exchange, who *speaker, reason polic
 		if may(st) != nil {
 			return answer{}, refuse(causeNotFound, x.reason)
 		}
-		s, ref := make(st)
+		s, ref := render(st)
 		if ref != nil {
 			return answer{}, ref
 		}

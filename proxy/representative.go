@@ -27,7 +27,7 @@ func (g *Gate) representative(s policy.Subject) consent.PersonKey {
 	return g.parts.Standings.Key(pseudonym)
 }
 
-// asNamed asks about a representative whom the patient must have named here: without authority where he did not, or not for this data. It
+// asNamed asks about a representative whom the patient must have named here: without authority where the patient did not, or not for this data. It
 // gives the records that say so.
 func (x *exchange) asNamed(d Decider, in policy.Input) (policy.Input, []consent.RecordID) {
 	if !x.subject.MustBeNamed {
@@ -40,9 +40,9 @@ func (x *exchange) asNamed(d Decider, in policy.Input) (policy.Input, []consent.
 	return in, records
 }
 
-// asBlocked asks about a representative by the name under which a person's flags block him, where they do: the key, or what the token brings
-// and was blocked by before there were keys. Who is known by a pseudonym, and of whom the token brings no more, could be anybody who is blocked
-// by a number: then he is.
+// asBlocked asks about a representative by the name under which the patient's flags block that representative, where they do: the key, or what
+// the token brings, by which people were blocked before there were keys. Somebody of whom the token brings only a pseudonym could be
+// anybody who is blocked by a number, and so counts as blocked where anybody is.
 func (x *exchange) asBlocked(request policy.Request, flags consent.Flags) policy.Request {
 	if x.subject.Kind != policy.KindRepresentative {
 		return request
