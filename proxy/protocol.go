@@ -17,6 +17,9 @@ func protocol(r *http.Request) *refusal {
 	if h.Get("Upgrade") != "" || h.Get("Http2-Settings") != "" {
 		return refuse(causeMalformed, "upgrade")
 	}
+	if len(h.Values("Content-Type")) > 1 || len(h.Values("Content-Encoding")) > 1 {
+		return refuse(causeMediaType, "media-type") // a server in front may have gone by another one
+	}
 	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return refuse(causeMediaType, "content-encoding")
 	}

@@ -2,7 +2,9 @@ package proxy_test
 
 import (
 	"io"
+	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"zorgsluis/proxy"
@@ -45,6 +47,24 @@ func TestBodiesThatDoNotEndKeepNobodyOut(t *testing.T) {
 		s.end.CloseWithError(end)
 		if got := <-s.status; got != want {
 			t.Errorf("a body that ends with %v: got %d, want %d", end, got, want)
+		}
+	}
+}
+
+// TestABodyIsOfOneKind: where a header that says how to read a body is there twice, whoever is in front may have read it in another way.
+func TestABodyIsOfOneKind(t *testing.T) {
+	w := newWorld(t)
+	w.story()
+	for name, values := range map[string][]string{
+		"Content-Type": {"application/x-www-form-urlencoded", "text/plain"}, "Content-Encoding": {"identity", "gzip"},
+	} {
+		r := httptest.NewRequest("POST", "http://gw.example/", strings.NewReader("patient=A"))
+		r.RequestURI = "/fhir/demo/Observation/_search"
+		r.Header = http.Header{"Authorization": {"Bearer gp"}, "Content-Type": {"application/x-www-form-urlencoded"}}
+		r.Header[name] = values
+		rec := httptest.NewRecorder()
+		if w.gate.ServeHTTP(rec, r); rec.Code != http.StatusUnsupportedMediaType {
+			t.Errorf("%s twice: got %d, want 415", name, rec.Code)
 		}
 	}
 }
