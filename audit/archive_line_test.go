@@ -1,8 +1,11 @@
 package audit
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,6 +47,23 @@ func TestIsLine(t *testing.T) {
 				check(altered)
 			}
 		}
+	}
+}
+
+// TestReadLine reads lines that are longer than what is read at once.
+func TestReadLine(t *testing.T) {
+	const most = 64
+	text := "short\n\n0123456789abcde\n0123456789abcdef\n" + strings.Repeat("long ", 12) + "\nthe tail"
+	r := bufio.NewReaderSize(strings.NewReader(text), 16)
+	for _, want := range strings.SplitAfter(text, "\n") {
+		got, err := readLine(r, most)
+		want, whole := strings.CutSuffix(want, "\n")
+		if string(got) != want || whole != (err == nil) || !whole && !errors.Is(err, io.EOF) {
+			t.Fatalf("got %q and error %v, want %q", got, err, want)
+		}
+	}
+	if _, err := readLine(bufio.NewReaderSize(strings.NewReader(strings.Repeat("x", 200)+"\n"), 16), most); !errors.As(err, new(errLine)) {
+		t.Errorf("too long: got error %v, want errLine", err)
 	}
 }
 

@@ -287,7 +287,8 @@ func readPersons(path string, from int64, lines map[personHash][]int64) (int64, 
 			return from, fmt.Errorf("read %s: %w", filepath.Base(path), err)
 		}
 		if person, ok := personIn(line); ok {
-			lines[hashOf(person)] = append(lines[hashOf(person)], from)
+			hash := hashOf(person)
+			lines[hash] = append(lines[hash], from)
 		}
 		from += int64(len(line)) + 1
 	}

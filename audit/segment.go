@@ -197,21 +197,25 @@ var errStop = errors.New("stop")
 
 func stopAfterHeader(record) error { return errStop }
 
-// readLine reads up to a line feed, which it leaves out, or to the end: then the error is io.EOF and the line what was left.
+// readLine reads up to a line feed, which it leaves out, or to the end: then the error is io.EOF and the line what was left. The line is
+// good until r is read again.
 func readLine(r *bufio.Reader, most int) ([]byte, error) {
-	var line []byte
-	for {
-		part, err := r.ReadSlice('\n')
-		line = append(line, part...)
-		switch {
-		case err == nil:
-			return line[:len(line)-1], nil
-		case !errors.Is(err, bufio.ErrBufferFull):
-			return line, err
-		case len(line) > most:
+	line, err := r.ReadSlice('\n')
+	if errors.Is(err, bufio.ErrBufferFull) {
+		line = slices.Clone(line)
+	}
+	for errors.Is(err, bufio.ErrBufferFull) {
+		if len(line) > most {
 			return nil, errLine("longer than a line can be")
 		}
+		var part []byte
+		part, err = r.ReadSlice('\n')
+		line = append(line, part...)
 	}
+	if err != nil {
+		return line, err
+	}
+	return line[:len(line)-1], nil
 }
 
 // checkTail tells a line that was never finished from one that was and then lost its line feed: a crash does not write beyond
