@@ -35,7 +35,7 @@ func (s *introspector) ask(ctx context.Context, raw string, asked time.Time) (ma
 	case <-ctx.Done():
 		return nil, s.unavailable(errors.New("too many questions at once"))
 	}
-	if ctx.Err() != nil { // a place was free at the very end: too late to ask
+	if end, _ := ctx.Deadline(); ctx.Err() != nil || !time.Now().Before(end) { // a place was free at the very end: too late to ask
 		return nil, s.unavailable(ctx.Err())
 	}
 	address, err := s.endpoint(ctx)

@@ -62,7 +62,7 @@ func (r *Registry) Relationship(ctx context.Context, person fhir.Identifier, s p
 	case <-ctx.Done():
 		return "", fmt.Errorf("%w: too many questions at once", ErrNoAnswer)
 	}
-	if ctx.Err() != nil { // a place was free at the very end: too late to ask
+	if end, _ := ctx.Deadline(); ctx.Err() != nil || !time.Now().Before(end) { // a place was free at the very end: too late to ask
 		return "", fmt.Errorf("%w: too many questions at once", ErrNoAnswer)
 	}
 	body, err := r.ask(ctx, person, who)
