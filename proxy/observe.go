@@ -11,11 +11,15 @@ import (
 // alerting are the obligations that somebody must act on at once.
 var alerting = []policy.Obligation{policy.ObligationAlert, policy.ObligationReportAuthority}
 
+// ExchangeLine is the message of the line that the log has of each exchange.
+const ExchangeLine = "exchange"
+
 // observe hands the finished exchange to metrics and log: codes from closed lists, no identifier, no URL (promise 8).
 func (g *Gate) observe(x *exchange, a answer) {
+	now := g.parts.Now()
 	s := Summary{
 		Exchange: x.id, Interaction: x.name, Type: x.interaction.Type, Status: a.status, Reason: x.reason,
-		Duration: g.parts.Now().Sub(x.started),
+		Duration: now.Sub(x.started),
 		Alert:    slices.ContainsFunc(x.obligations, func(o policy.Obligation) bool { return slices.Contains(alerting, o) }),
 	}
 	if x.source != nil {
@@ -25,8 +29,12 @@ func (g *Gate) observe(x *exchange, a answer) {
 	if s.Alert {
 		level = slog.LevelWarn
 	}
-	g.parts.Log.LogAttrs(context.Background(), level, "exchange",
+	line := slog.NewRecord(now, level, ExchangeLine, 0) // without looking for the line of code that wrote it
+	line.AddAttrs(
 		slog.String("id", s.Exchange), slog.String("interaction", s.Interaction), slog.String("type", s.Type), slog.String("source", s.Source),
 		slog.Int("status", s.Status), slog.String("reason", string(s.Reason)), slog.Bool("alert", s.Alert), slog.Int64("ms", s.Duration.Milliseconds()))
+	if log := g.parts.Log.Handler(); log.Enabled(context.Background(), level) {
+		_ = log.Handle(context.Background(), line) // a log that cannot be written holds nobody up
+	}
 	g.parts.Observe(s)
 }

@@ -44,7 +44,8 @@ func (d *demoCommand) Run(env *environment) error {
 	}
 	ctx, cancel := context.WithCancel(env.ctx)
 	defer cancel()
-	log := newLog(env.stderr)
+	log, flush := newLog(env.stderr)
+	defer flush()
 	if d.Tour {
 		log = slog.New(slog.DiscardHandler)
 	}

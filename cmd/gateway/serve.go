@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
@@ -36,15 +35,14 @@ func (c *serveCommand) Run(env *environment) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbagePercent)
 	}
-	return serve(env.ctx, s, newLog(env.stderr), nil)
+	log, flush := newLog(env.stderr)
+	defer flush()
+	return serve(env.ctx, s, log, nil)
 }
 
 // garbagePercent is how much the heap may grow between two collections, unless GOGC says otherwise. The live heap is small, bodies
 // are pooled and bounded; collecting it less often is worth some memory.
 const garbagePercent = 400
-
-// newLog makes the structured log, one JSON object a line.
-func newLog(w io.Writer) *slog.Logger { return slog.New(slog.NewJSONHandler(w, nil)) }
 
 // running is a gateway that was started. Its parts are stopped in the order in which they depend on each other: callers first, the
 // store last.

@@ -440,7 +440,8 @@ func TestLogIssuers(t *testing.T) {
 	away := map[string]error{url: errors.New("no route")}
 	well := map[string]error{url: nil}
 	var out bytes.Buffer
-	log, down := newLog(&out), map[string]bool{}
+	log, _ := newLog(&out)
+	down := map[string]bool{}
 	for _, ready := range []map[string]error{well, away, away, well, well, away} {
 		logIssuers(log, ready, down)
 	}
@@ -458,7 +459,8 @@ func TestLogIssuers(t *testing.T) {
 // TestReportArchive: an archive that fails every second for every shard does not fill the log.
 func TestReportArchive(t *testing.T) {
 	var out bytes.Buffer
-	report := reportArchive(newLog(&out))
+	log, _ := newLog(&out)
+	report := reportArchive(log)
 	for range 3 {
 		report(errors.Join(errors.New("shard 0: away"), errors.New("shard 1: away")))
 	}
