@@ -80,6 +80,45 @@ func definitions(t *testing.T) (byURL map[string]definition) {
 	return byURL
 }
 
+// TestDefinitionsAreInTheOrderOfFHIR: a differential names elements in the order of what it is derived from, and each slice behind its element;
+// a validator finds no element that stands elsewhere. The order is that of the model.
+func TestDefinitionsAreInTheOrderOfFHIR(t *testing.T) {
+	at := func(parent reflect.Type, name string) int {
+		name = strings.TrimSuffix(name, "[x]")
+		for i := range parent.NumField() {
+			if tag := parent.Field(i).Tag.Get("json"); strings.HasPrefix(tag, name+",") || tag == name || name == "source" && strings.HasPrefix(tag, name) {
+				return i
+			}
+		}
+		return -1 // not in the model: contained
+	}
+	provision := reflect.TypeFor[r4.ConsentProvision]()
+	types := map[string]reflect.Type{
+		"Consent": reflect.TypeFor[r4.Consent](), "Consent.policy": reflect.TypeFor[r4.ConsentPolicy](),
+		"Consent.provision": provision, "Consent.provision.provision": provision,
+	}
+	last := map[string]int{}
+	for _, e := range definitions(t)[consentfhir.URL].Differential.Element {
+		cut := strings.LastIndexByte(e.Path, '.')
+		if cut < 0 {
+			continue
+		}
+		parent, name := e.Path[:cut], e.Path[cut+1:]
+		if types[parent] == nil {
+			t.Errorf("%s: no model to compare with", e.ID)
+			continue
+		}
+		n := at(types[parent], name)
+		if n >= 0 && n < last[parent] {
+			t.Errorf("%s stands behind what follows it in FHIR", e.ID)
+		}
+		last[parent] = max(n, last[parent])
+	}
+	if len(last) != len(types) {
+		t.Errorf("compared %d elements with elements in them, want %d", len(last), len(types))
+	}
+}
+
 // conforms tells where a resource does not conform to a definition. It knows what these definitions use.
 func conforms(defs map[string]definition, d definition, root any) (faults []string) {
 	for _, e := range d.Differential.Element {
