@@ -60,6 +60,28 @@ func TestCommentsNameDocumentsThatAreThere(t *testing.T) {
 	}
 }
 
+// TestMetricsAreDocumented: whoever runs the gateway finds in docs/operating.md what each of its metrics says.
+func TestMetricsAreDocumented(t *testing.T) {
+	files, err := filepath.Glob("../../cmd/gateway/*.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, page, found := regexp.MustCompile(`"(zorgsluis_[a-z_]+)"`), read(t, "../../docs/operating.md"), 0
+	for _, file := range files {
+		if strings.HasSuffix(file, "_test.go") {
+			continue
+		}
+		for _, m := range name.FindAllStringSubmatch(read(t, file), -1) {
+			if found++; !regexp.MustCompile("`" + m[1] + "[`{]").MatchString(page) {
+				t.Errorf("%s has the metric %s, which docs/operating.md does not explain", file, m[1])
+			}
+		}
+	}
+	if found < 20 {
+		t.Errorf("found %d metrics: they are written in another way than this test knows", found)
+	}
+}
+
 // anchors are the headings of a page as links name them.
 func anchors(page string) []string {
 	var all []string
