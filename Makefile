@@ -1,6 +1,6 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
-.PHONY: run test check bench timing fuzz redis node
+.PHONY: run test check bench timing fuzz validate redis node
 
 run:
 	go run ./cmd/gateway demo
@@ -53,6 +53,18 @@ bench:
 # Does the time of an answer tell what is withheld from what is absent? Both distributions, without and with limits.read_floor.
 timing:
 	go run ./test/timing
+
+# Does a validator that is not ours find fault with what the gateway writes? HAPI's, over what it answers to these stories and over events
+# of every kind. Needs Java 17 and Maven. PROFILES are files or folders with more StructureDefinitions, such as those of IHE BALP: without
+# them it is a warning that an event claims one.
+STORIES = Test(Leaks|STU3|Everything|BreakGlass|Consent|Patient|ThePatient|Stop|ProviderWrites|Representative|BothConsent|Profiles|BadInput|AnErasure|Release)
+PROFILES =
+validate:
+	@samples=$$(mktemp -d); trap 'rm -rf "$$samples"' EXIT; mkdir "$$samples/r4" "$$samples/stu3"; export ZORGSLUIS_SAMPLES="$$samples"; \
+	go test -count=1 -run '^TestEveryEvent' ./audit; \
+	go test -count=1 -timeout 20m -run '^$(STORIES)' ./test/e2e; \
+	mvn -q -B -f test/validate org.apache.maven.plugins:maven-dependency-plugin:3.8.1:build-classpath -Dmdep.outputFile="$$samples/classpath"; \
+	java -Xmx1500m -cp "$$(cat "$$samples/classpath")" test/validate/Validate.java configs/definitions $(PROFILES) -- "$$samples" configs/definitions
 
 # Ten minutes of fuzzing: what reads requests, answers, batches, page links, tokens and proofs, each for so many seconds; the filter, which
 # is compared with a slow oracle, for the longest. What is found, failing or new, is kept below testdata/fuzz: commit it, and make test runs

@@ -1,9 +1,13 @@
 package audit_test
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -31,6 +35,7 @@ func renderAs(t *testing.T, e audit.Event, f audit.Form) (balpEvent, string) {
 	if err != nil {
 		t.Fatalf("FHIR: %v", err)
 	}
+	keep(t, b)
 	problems, known := checkBALP(b)
 	if !known {
 		t.Errorf("claims a profile that there are no rules for: %s", b)
@@ -47,6 +52,18 @@ func renderAs(t *testing.T, e audit.Event, f audit.Form) (balpEvent, string) {
 		t.Errorf("nobody is the requestor: %s", b)
 	}
 	return got, string(b)
+}
+
+// keep keeps a rendered event for a validator that is not ours (make validate), where that is wanted.
+func keep(t *testing.T, b []byte) {
+	t.Helper()
+	folder := os.Getenv("ZORGSLUIS_SAMPLES")
+	if folder == "" {
+		return
+	}
+	if err := os.WriteFile(filepath.Join(folder, "r4", fmt.Sprintf("%x.json", sha256.Sum256(b))), b, 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // checkNoEmpty fails on empty texts, lists and objects, and null: FHIR JSON has none of them (R4 §2.6.2).

@@ -84,6 +84,9 @@ func (w *world) launch(file, scheme, listen, admin string) *gateway {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		Timeout:       60 * time.Second,
 	}
+	if samples != "" {
+		g.client.Transport = sampler{g.client.Transport, w.version}
+	}
 	g.cmd = exec.Command(binary, "serve", "--config", file)
 	g.cmd.Stdout, g.cmd.Stderr = &g.out, &g.out
 	g.cmd.Env = append(g.cmd.Environ(), "GORACE=halt_on_error=1")
