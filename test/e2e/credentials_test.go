@@ -136,7 +136,7 @@ func TestBadCredentials(t *testing.T) {
 		t.Errorf("with warm caches %g standings were read", n)
 	}
 	w.wantReasons(t, replies)
-	if log := g.out.String(); strings.Contains(log, table.sign(table.header, table.claim)[:60]) || strings.Contains(log, "opaque-") {
+	if log := g.logged(); strings.Contains(log, table.sign(table.header, table.claim)[:60]) || strings.Contains(log, "opaque-") {
 		t.Error("the log holds a token")
 	}
 }

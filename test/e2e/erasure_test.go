@@ -109,7 +109,7 @@ func TestAnErasureIsPassedOn(t *testing.T) {
 		}
 	}
 	_, metrics := g.admined("/metrics")
-	for where, text := range map[string]string{"the log": g.out.String(), "the metrics": metrics} {
+	for where, text := range map[string]string{"the log": g.logged(), "the metrics": metrics} {
 		if strings.Contains(text, karena.BSN) || strings.Contains(text, post.server.URL) {
 			t.Errorf("%s: a number or a URL", where)
 		}

@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"zorgsluis/internal/demo"
 )
 
 // The deadlines of waiting. They are for a machine that is busy with other tests; what they wait for comes much sooner.
@@ -128,6 +130,14 @@ func tail(s string, n int) string {
 		return "… " + s[len(s)-n:]
 	}
 	return s
+}
+
+// logged is what a gateway has written once the line of an exchange that is made now is there: those of all before are there as well.
+func (g *gateway) logged() string {
+	g.t.Helper()
+	last := g.ask(demo.Caller{}, get("/gateway/metadata"))
+	g.wantLog(last.header.Get("X-Request-Id"), "the line of the last exchange")
+	return g.out.String()
 }
 
 // started waits until the gateway answers callers.

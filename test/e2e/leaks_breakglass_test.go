@@ -77,7 +77,7 @@ var breakGlassLeaks = []leak{
 			}
 			s.answered(doctor, declaring(strings.Replace(good, stated, strings.Replace(stated, "true", "false", 1), 1)), http.StatusForbidden, "forbidden")
 		}
-		if strings.Contains(s.g.out.String(), marker) {
+		if strings.Contains(s.g.logged(), marker) {
 			s.T.Error("the log holds a reason")
 		}
 	}},

@@ -232,7 +232,7 @@ var httpLeaks = []leak{
 		direct.Body.Close()
 		own := s.beside("    base_url: \"{source}\"\n", "    base_url: \""+source.URL()+"\"\n    credential_file: "+s.write("credential", "Authorization: Bearer CANARY7f3a\n")+"\n")
 		own.finds(aboutD("Observation"), "through the gateway", "Observation/obs-lab-d")
-		if strings.Contains(own.g.out.String(), marker) {
+		if strings.Contains(own.g.logged(), marker) {
 			s.T.Error("the log holds the credential")
 		}
 	}},
@@ -276,7 +276,7 @@ var httpLeaks = []leak{
 				s.T.Errorf("%q: got %d %q", id, r.status, got)
 			}
 		}
-		if strings.Contains(s.g.out.String(), "Set-Cookie") {
+		if strings.Contains(s.g.logged(), "Set-Cookie") {
 			s.T.Error("the log holds what a caller made up")
 		}
 	}},

@@ -78,7 +78,7 @@ func TestPromise7FailsShutAndQuickly(t *testing.T) {
 		}
 		w.recovers(g, gp, ask)
 	})
-	if strings.Contains(g.out.String(), tokenOf(t, gp)) {
+	if strings.Contains(g.logged(), tokenOf(t, gp)) {
 		t.Error("the log holds a token")
 	}
 }
