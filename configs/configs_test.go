@@ -50,6 +50,10 @@ func TestDefaultTables(t *testing.T) {
 	if got := tables.Providers.Resolve(policy.Signals{UZIRoles: []string{"01.015"}}); !slices.Equal(got, []policy.ProviderCategory{"gp"}) {
 		t.Errorf("a general practitioner: got %v", got)
 	}
+	insurer := policy.Signals{OrganizationType: "Z3", Identifiers: []fhir.Identifier{{System: "urn:oid:2.16.840.1.113883.2.4.6.4", Value: "0104"}}}
+	if got := tables.Providers.Resolve(insurer); !slices.Equal(got, []policy.ProviderCategory{"insurer"}) {
+		t.Errorf("an organization with a UZOVI, written by its OID: got %v", got)
+	}
 	doctor, other := policy.Subject{Practitioner: "uzi:1", Roles: []string{"01.015"}}, policy.Subject{Practitioner: "uzi:1", Roles: []string{"99.000"}}
 	if got, none := tables.Providers.Secrecy(doctor, ""), tables.Providers.Secrecy(other, ""); got != "big-3" || none != "" {
 		t.Errorf("basis of secrecy: got %q and %q", got, none)
@@ -87,6 +91,9 @@ func TestDefaultTables(t *testing.T) {
 		}
 	}
 	for _, code := range []fhir.SensitiveCode{
+		{Coding: fhir.Coding{System: "urn:oid:2.16.840.1.113883.6.73", Code: "N05"}, Prefix: true, Category: "Restricted"},
+		{Coding: fhir.Coding{System: "urn:oid:2.16.840.1.113883.6.96", Code: "5602001"}, Category: "Restricted"},
+		{Coding: fhir.Coding{System: "http://hl7.org/fhir/sid/icd-10-nl", Code: "F"}, Prefix: true, Category: "Restricted"},
 		{Coding: fhir.Coding{System: "http://www.whocc.no/atc", Code: "N06A"}, Prefix: true, Category: "Restricted"},
 		{Coding: fhir.Coding{System: "http://hl7.org/fhir/sid/icd-10", Code: "B24"}, Prefix: true, Category: "Restricted"},
 		{Coding: fhir.Coding{System: "http://snomed.info/sct", Code: "5602001"}, Category: "Restricted"},
@@ -282,6 +289,12 @@ func TestLoadRefuses(t *testing.T) {
 		{"a sensitive code without a system", "sensitive-codes.yaml", "*", "sensitive_codes:\n  - { code: \"1\", category: Restricted }\n", []string{
 			"sensitive-codes.yaml: sensitive_codes[0]: has no system, or one that is not an absolute URI"}},
 
+		{"another name of a system that is not there", "sensitive-codes.yaml", `"http://www.whocc.no/atc": [`, `"http://www.whocc.no/atcc": [`, []string{
+			"sensitive-codes.yaml: other_names.http://www.whocc.no/atcc: is not a system of this file"}},
+		{"another name that is no URI", "sensitive-codes.yaml", `["urn:oid:2.16.840.1.113883.6.73"]`, `["2.16.840.1.113883.6.73"]`, []string{
+			"sensitive-codes.yaml: other_names.http://www.whocc.no/atc[0]: is not an absolute URI"}},
+		{"another name that is a system already", "sensitive-codes.yaml", `["urn:oid:2.16.840.1.113883.6.73"]`, `["http://snomed.info/sct"]`, []string{
+			"sensitive-codes.yaml: other_names.http://www.whocc.no/atc[0]: is a system of this file itself, or is there twice"}},
 		{"a code that is never disclosed without a system", "sensitive-codes.yaml", "never_disclosed: []", "never_disclosed: [{ code: own }]", []string{
 			"sensitive-codes.yaml: never_disclosed[0]: has no system, or one that is not an absolute URI"}},
 		{"a code that is never disclosed without a code", "sensitive-codes.yaml", "never_disclosed: []", "never_disclosed: [{ system: \"urn:note\" }]", []string{

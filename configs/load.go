@@ -197,6 +197,7 @@ func (l *loader) sensitiveCodes(t *Tables) {
 			System string `yaml:"system"`
 			Code   string `yaml:"code"`
 		} `yaml:"never_disclosed"`
+		OtherNames map[string][]string `yaml:"other_names"`
 	}
 	tab := l.open(sensitiveFile, &file)
 	if tab == nil {
@@ -217,6 +218,29 @@ func (l *loader) sensitiveCodes(t *Tables) {
 		tab.refuse(!wordPattern.MatchString(c.Code), key, "has no code, or one of the wrong form")
 		t.Sensitive = append(t.Sensitive, fhir.SensitiveCode{Coding: fhir.Coding{System: c.System, Code: c.Code}, Category: fhir.NeverDisclosed})
 	}
+	t.Sensitive = append(t.Sensitive, renamed(t.Sensitive, file.OtherNames, tab)...)
+}
+
+// renamed are the codes once more, under the other names of their systems: a source that writes the OID of a system means the same.
+func renamed(codes []fhir.SensitiveCode, otherNames map[string][]string, tab *table) (more []fhir.SensitiveCode) {
+	uses := func(system string) bool {
+		return slices.ContainsFunc(codes, func(c fhir.SensitiveCode) bool { return c.System == system })
+	}
+	for _, system := range slices.Sorted(maps.Keys(otherNames)) {
+		key := join("other_names", system)
+		tab.refuse(!uses(system), key, "is not a system of this file")
+		forms(tab, key, otherNames[system], uriPattern, "is not an absolute URI")
+		for i, other := range otherNames[system] {
+			tab.refuse(uses(other) || slices.Contains(otherNames[system][:i], other), key+"["+strconv.Itoa(i)+"]", "is a system of this file itself, or is there twice")
+			for _, c := range codes {
+				if c.System == system {
+					c.System = other
+					more = append(more, c)
+				}
+			}
+		}
+	}
+	return more
 }
 
 func (l *loader) assurance(t *Tables) {
