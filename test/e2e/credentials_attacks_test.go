@@ -61,7 +61,7 @@ func (t *credentialTable) spellings() {
 	t.token("claim sub beside ſub", "token-malformed", t.sign(t.header, replaced(t.claim, "ſub", "other")))
 	t.token("header kid beside K with the Kelvin sign", "token-malformed", t.sign(replaced(t.header, "\u212aid", "other"), t.claim))
 	for _, tt := range []struct{ name, value, reason string }{
-		{"client_id", "gp\u200b", "token-claim"}, {"client_id", "gp ", "token-client"}, {"client_id", "ｇｐ", "token-client"}, {"client_id", "g\u0440", "token-client"}, {"client_id", "gp\u0000", "token-malformed"},
+		{"client_id", "gp\u200b", "token-claim"}, {"client_id", "gp ", "token-claim"}, {"client_id", "ｇｐ", "token-client"}, {"client_id", "g\u0440", "token-client"}, {"client_id", "gp\u0000", "token-malformed"},
 		{"iss", issuer.URL() + "?", "token-issuer"}, {"iss", issuer.URL() + "#", "token-issuer"}, {"iss", issuer.URL() + "\u200b", "token-issuer"}, {"iss", strings.Replace(issuer.URL(), "127.0.0.1", "127.1", 1), "token-issuer"},
 		{"iss", strings.Replace(issuer.URL(), "http://", "http://user@", 1), "token-issuer"}, {"aud", strings.ToUpper(issuer.Audience()), "token-audience"}, {"aud", issuer.Audience() + "\u00a0", "token-audience"},
 		{"aud", issuer.Audience() + " other", "token-audience"}, {"sub", "a\u200bb", "token-subject"}, {"sub", "a\u202eb", "token-subject"}, {"sub", strings.Repeat("a", 1025), "token-subject"}, {"jti", "a\rb", "token-subject"},
@@ -404,7 +404,7 @@ func (t *credentialTable) introspectedReadings() {
 		value         any
 	}{
 		{"iss", "token-issuer", issuer.URL() + "/"}, {"aud", "token-audience", []any{[]string{issuer.Audience()}}}, {"exp", "token-time", json.RawMessage("1e12")}, {"exp", "token-time", "9999999999"}, {"nbf", "token-time", nil}, {"sub", "token-subject", []string{"x"}},
-		{"client_id", "token-client", "gp "}, {"azp", "token-client", "other"}, {"token_type", "token-type", "N_A"}, {"token_type", "token-type", nil}, {"typ", "token-type", []string{"Bearer"}}, {"token_use", "token-type", "refresh_token"}, {"events", "token-type", m{}},
+		{"client_id", "token-claim", "gp "}, {"azp", "token-client", "other"}, {"token_type", "token-type", "N_A"}, {"token_type", "token-type", nil}, {"typ", "token-type", []string{"Bearer"}}, {"token_use", "token-type", "refresh_token"}, {"events", "token-type", m{}},
 		{"may_act", "token-claim-unprocessed", m{}}, {"Act", "token-claim-unprocessed", m{}}, {"authorization_details", "token-claim-unprocessed", []any{}}, {"cnf", "token-binding", []any{}}, {"CNF", "token-binding", t.jkt()}, {"uzi_roles", "token-claim", "01.015"}, {"jti", "token-subject", 1},
 	} {
 		token := fmt.Sprintf("opaque-%d", len(t.rows))
