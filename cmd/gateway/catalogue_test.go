@@ -144,14 +144,7 @@ func TestNoticesGoOnWhereTheyEnded(t *testing.T) {
 		people = append(people, resource(t, patient(n), recorded(t, "gp")))
 	}
 	o.must("", "consent", "import", write(t, filepath.Join(t.TempDir(), "c.ndjson"), strings.Join(people, "")))
-	s, err := loadSettings(o.config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := openBackend(t.Context(), s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, b := o.backend()
 	defer b.close()
 	pending := &activated{Meaning: s.meaning(), Pending: true, Changes: []string{"party gp now covers something"}}
 	text, _ := json.Marshal(pending)

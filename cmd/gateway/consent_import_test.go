@@ -139,14 +139,7 @@ func TestImportGoesOnWhereItEnded(t *testing.T) {
 	broken := write(t, filepath.Join(filepath.Dir(name), "broken"), "{")
 	o.fails(exitUsage, "unexpected end", "", "consent", "import", name, "--progress", broken)
 
-	s, err := loadSettings(o.config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	b, err := openBackend(t.Context(), s)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s, b := o.backend()
 	f, err := os.Open(name)
 	if err != nil {
 		t.Fatal(err)

@@ -25,8 +25,8 @@ func operatorOn(t *testing.T, replace ...string) (operator, *redistest.Server) {
 	return o, server
 }
 
-// drain archives everything, as a gateway would.
-func (o operator) drain() {
+// backend opens the store as the commands do. The caller closes it.
+func (o operator) backend() (*settings, *backend) {
 	o.t.Helper()
 	s, err := loadSettings(o.config)
 	if err != nil {
@@ -36,6 +36,13 @@ func (o operator) drain() {
 	if err != nil {
 		o.t.Fatal(err)
 	}
+	return s, b
+}
+
+// drain archives everything, as a gateway would.
+func (o operator) drain() {
+	o.t.Helper()
+	s, b := o.backend()
 	archive, err := s.openArchive()
 	if err != nil {
 		o.t.Fatal(err)

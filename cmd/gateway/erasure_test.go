@@ -78,14 +78,7 @@ func TestErasureTellIsOnRecordOnce(t *testing.T) {
 	o, _ := operatorOn(t)
 	disclose := func(organization string, refs ...string) {
 		t.Helper()
-		s, err := loadSettings(o.config)
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := openBackend(t.Context(), s)
-		if err != nil {
-			t.Fatal(err)
-		}
+		_, b := o.backend()
 		defer b.close()
 		person, err := readPerson(lines(&environment{stdin: strings.NewReader(testBSN)}))
 		if err != nil {

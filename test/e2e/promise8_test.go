@@ -160,14 +160,19 @@ func TestPromise8NoPatientIdentifier(t *testing.T) {
 		find(where+", headers", fmt.Sprint(q.Header))
 	}
 	find("a command line", strings.Join(g.cmd.Args, " "))
-
-	keys, err := w.redis.Client().Keys(t.Context(), "*").Result()
-	if err != nil || len(keys) < 10 {
-		t.Fatalf("keys of Redis: %d, %v", len(keys), err)
-	}
-	find("a key of Redis", strings.Join(keys, "\n"))
 	g.stop()
 	find("the log", g.out.String())
+	w.eachKept(find)
+}
+
+// eachKept gives the names of Redis' keys, and the files of Redis and of the archive.
+func (w *world) eachKept(find func(where, text string)) {
+	w.t.Helper()
+	keys, err := w.redis.Client().Keys(w.t.Context(), "*").Result()
+	if err != nil || len(keys) < 10 {
+		w.t.Fatalf("keys of Redis: %d, %v", len(keys), err)
+	}
+	find("a key of Redis", strings.Join(keys, "\n"))
 	for name, folder := range map[string]string{"Redis' folder": w.redis.Folder(), "the archive": filepath.Join(w.folder, "archive")} {
 		read := 0
 		err := fs.WalkDir(os.DirFS(folder), ".", func(path string, d fs.DirEntry, err error) error {
@@ -180,7 +185,7 @@ func TestPromise8NoPatientIdentifier(t *testing.T) {
 			return err
 		})
 		if err != nil || read < 1000 {
-			t.Errorf("%s: %d bytes, %v", name, read, err)
+			w.t.Errorf("%s: %d bytes, %v", name, read, err)
 		}
 	}
 }
