@@ -22,7 +22,7 @@ type Outbox interface {
 	Shards() int
 	// Read gives the oldest entries after a position ("" = from the start), at most max, in order.
 	Read(ctx context.Context, shard int, after string, max int64) ([]Entry, error)
-	// Trim removes all entries up to and with a position.
+	// Trim removes all entries up to and with a position. It is called for several shards at once.
 	Trim(ctx context.Context, shard int, through string) error
 }
 
@@ -351,7 +351,7 @@ func (w *writer) add(ctx context.Context, shard int, entries []Entry) error {
 		}
 		w.chain, w.trim = w.archive.chain.clone(), map[int][]Entry{}
 	}
-	if latest := timeOf(entries[len(entries)-1].Payload); latest.After(w.archive.latest) {
+	if latest := timeOf(last(entries).Payload); latest.After(w.archive.latest) {
 		w.archive.latest = latest
 	}
 	for _, e := range fresh {
@@ -378,18 +378,28 @@ func (w *writer) flush(ctx context.Context) error {
 	if err := a.inPlace(); err != nil {
 		return err
 	}
-	var errs []error
-	for shard, entries := range trim {
-		if err := w.outbox.Trim(ctx, shard, entries[len(entries)-1].Position); err != nil {
-			errs = append(errs, fmt.Errorf("trim shard %d: %w", shard, err))
-			a.rememberAll(shard, entries)
+	// All at once: with appendfsync always, trims that reach the store together share one sync, for which everything else there waits.
+	shards := slices.Sorted(maps.Keys(trim))
+	errs := make([]error, len(shards))
+	var trims sync.WaitGroup
+	for i, shard := range shards {
+		trims.Go(func() { errs[i] = w.outbox.Trim(ctx, shard, last(trim[shard]).Position) })
+	}
+	trims.Wait()
+	for i, shard := range shards {
+		if errs[i] != nil {
+			errs[i] = fmt.Errorf("trim shard %d: %w", shard, errs[i])
+			a.rememberAll(shard, trim[shard])
 			continue
 		}
 		delete(a.recent, shard)
-		w.moved += len(entries)
+		w.moved += len(trim[shard])
 	}
 	return errors.Join(errs...)
 }
+
+// last is the newest of some entries.
+func last(entries []Entry) Entry { return entries[len(entries)-1] }
 
 // rememberAll keeps the content of entries that were archived and may still be in the outbox.
 func (a *Archive) rememberAll(shard int, entries []Entry) {
