@@ -187,8 +187,21 @@ func (g *Gate) declare(ctx context.Context, x *exchange, person fhir.Identifier,
 	if !found {
 		return answer{}, &refusal{cause: causeInternal, reason: "declaration-not-recorded", err: errors.New("declaration is not in force")}
 	}
+	if !sameWords(standing, d) {
+		x.emergency, x.obligations = nil, nil // what is said now was not declared
+		return answer{}, refuse(causeReused, reasonReused)
+	}
 	x.reason = audit.ReasonDeclared
 	return answer{status: http.StatusCreated, body: declarationAnswer(string(recorded.ID), "expires", recorded.Expires)}, nil
+}
+
+// sameWords reports whether what was declared last states what d does. It does not where an earlier request had the same id and said
+// something else: whoever reviews must not find another reason than was given.
+func sameWords(st consent.Standing, d consent.Declaration) bool {
+	return slices.ContainsFunc(st.Declarations, func(made consent.Declaration) bool {
+		return made.DeclaredAt.Equal(st.Newest) && made.Code == d.Code && made.Reason == d.Reason &&
+			made.ConsentImpossible == d.ConsentImpossible && made.NoAlternative == d.NoAlternative
+	})
 }
 
 // requestKey makes a caller's own request id an idempotency key that no other caller can meet, nor the same caller with another wish.

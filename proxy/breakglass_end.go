@@ -63,8 +63,9 @@ func (g *Gate) endDeclaration(ctx context.Context, x *exchange, person fhir.Iden
 	if before.Newest.After(now) {
 		now = before.Newest
 	}
-	if d, found := before.Declaration(s.Issuer, s.ClientID, s.Practitioner, s.Organization, now); found {
-		x.emergency, x.purpose = &d, policy.PurposeEmergency
+	inForce, found := before.Declaration(s.Issuer, s.ClientID, s.Practitioner, s.Organization, now)
+	if found {
+		x.emergency, x.purpose = &inForce, policy.PurposeEmergency
 	}
 	after, err := g.parts.Declarations.Change(ctx, audit.Change{
 		Request: x.requestKey(), Person: person, Event: x.event(audit.OutcomePermit, audit.ReasonDeclarationEnded, g.parts.PolicyHash),
@@ -80,6 +81,9 @@ func (g *Gate) endDeclaration(ctx context.Context, x *exchange, person fhir.Iden
 		return answer{}, refuse(causeNotFound, "declaration-absent")
 	case err != nil:
 		return unavailable(err)
+	}
+	if found && after.Generation <= before.Generation { // an earlier request had the same id: what was declared since goes on
+		return answer{}, refuse(causeReused, reasonReused)
 	}
 	x.reason = audit.ReasonDeclarationEnded
 	ended, found := after.EndedDeclaration(s.Issuer, s.ClientID, s.Practitioner, s.Organization, after.Newest)

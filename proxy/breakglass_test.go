@@ -237,6 +237,44 @@ func TestADeclarationEndsEarly(t *testing.T) {
 	}
 }
 
+// TestARequestIDSaysOneThing: what is sent again is the same, and what says something else under the same id is not taken for it. A reviewer
+// would find another reason than was given, and a professional believe that a later declaration has ended.
+func TestARequestIDSaysOneThing(t *testing.T) {
+	w := newWorld(t)
+	id := []string{"X-Request-Id", "6f1c1de4-1f6c-4f0a-9d2e-0a7a3f1d2b3c"}
+	declare := func(body string) reply {
+		return w.send("hospital", "POST", "/gateway/$break-glass", "application/fhir+json", body, id...)
+	}
+	ok := declaration(bsnA, reasonText, true)
+	first := declare(ok)
+	if again := declare(ok); first.status != 201 || again.status != 201 || again.body != first.body {
+		t.Fatalf("got %d, and for the same again %d: %s", first.status, again.status, again.body)
+	}
+	for name, other := range map[string]string{
+		"another reason": declaration(bsnA, "brought in without papers", true),
+		"another code":   strings.Replace(ok, `"unconscious"`, `"danger"`, 1),
+	} {
+		w.store.declared = 0
+		got := declare(other)
+		if e := w.store.last(t); got.status != 409 || e.Outcome != audit.OutcomeDeny || e.Reason != "request-id-reused" || e.Declaration != "" || e.Emergency != "" {
+			t.Errorf("%s: got %d %s, event %+v", name, got.status, got.body, e)
+		}
+	}
+	w.clock = w.clock.Add(time.Minute)
+	ended := w.end("hospital", ending(bsnA), id...)
+	if again := w.end("hospital", ending(bsnA), id...); ended.status != 200 || again.status != 200 || again.body != ended.body {
+		t.Fatalf("got %d, and for the same end again %d: %s", ended.status, again.status, again.body)
+	}
+	w.store.declared = 0
+	w.declare("hospital", ok)
+	if got := w.end("hospital", ending(bsnA), id...); got.status != 409 {
+		t.Errorf("the end of what was declared since: got %d %s", got.status, got.body)
+	}
+	if got := w.get("hospital", searchA); got.status != 200 {
+		t.Errorf("nothing ended it, and yet: %d", got.status)
+	}
+}
+
 func TestEndsThatAreRefused(t *testing.T) {
 	ok := ending(bsnA)
 	tests := []struct {

@@ -22,6 +22,7 @@ const (
 	reasonUpdated   policy.Reason = "updated"
 	reasonWithdrawn policy.Reason = "withdrawn"
 	reasonObjected  policy.Reason = "objected"
+	reasonReused    policy.Reason = "request-id-reused" // and said something else before
 )
 
 // What a change can meet on file.
@@ -75,7 +76,7 @@ func (g *Gate) changeConsents(ctx context.Context, x *exchange, who *speaker, c 
 	all := consentfhir.Of(st)
 	at := slices.IndexFunc(all, func(one consentfhir.Consent) bool { return one.Updated.Equal(st.Newest) && c.made(one) })
 	if at < 0 {
-		return answer{}, refuse(causeReused, "request-id-reused")
+		return answer{}, refuse(causeReused, reasonReused)
 	}
 	x.reason = c.reason
 	return g.consentAnswer(c.status, all[at], who)

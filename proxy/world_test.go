@@ -53,7 +53,7 @@ func newWorld(t *testing.T, change ...func(*proxy.Parts)) *world {
 	t.Helper()
 	w := &world{t: t, log: &strings.Builder{}, clock: epoch}
 	w.source = newFakeSource(t)
-	w.store = &fakeStore{standings: map[consent.PersonKey]consent.Standing{}, now: func() time.Time { return w.clock }}
+	w.store = &fakeStore{done: map[string]consent.Standing{}, standings: map[consent.PersonKey]consent.Standing{}, now: func() time.Time { return w.clock }}
 	parts := w.parts()
 	for _, c := range change {
 		c(&parts)
@@ -283,7 +283,8 @@ type fakeStore struct {
 	standings map[consent.PersonKey]consent.Standing
 	events    []audit.Event
 	declared  int
-	cut       bool // older events exist that it does not have
+	done      map[string]consent.Standing // what came of a request that changed something
+	cut       bool                        // older events exist that it does not have
 	now       func() time.Time
 	onCommit  func(audit.Release) error // before the store looks at anything
 	onRead    func() error
@@ -336,7 +337,12 @@ func (s *fakeStore) Change(_ context.Context, c audit.Change) (consent.Standing,
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	key := s.Key(c.Person)
+	request := string(key) + c.Request
+	if made, known := s.done[request]; known {
+		return made, nil
+	}
 	st := s.standings[key]
+	st.Declarations = slices.Clone(st.Declarations)
 	st.Person, st.Newest = c.Person, s.now()
 	if err := c.Apply(&st); err != nil {
 		return consent.Standing{}, err
@@ -347,7 +353,7 @@ func (s *fakeStore) Change(_ context.Context, c audit.Change) (consent.Standing,
 			d.DeclaredAt = s.now()
 		}
 	}
-	s.standings[key] = st
+	s.standings[key], s.done[request] = st, st
 	c.Event.ID, c.Event.Time = "declared", s.now()
 	s.events = append(s.events, *c.Event)
 	return st, nil

@@ -34,6 +34,8 @@ func TestOnlyWhatTheReplicasHaveIsArchived(t *testing.T) {
 	}
 	_, err := s.FirstUse(t.Context(), "proof", time.Minute)
 	wantErr(t, err, audit.ErrUnavailable)
+	_, err = s.CountDeclaration(t.Context(), "professional", time.Hour, 9)
+	wantErr(t, err, audit.ErrUnavailable)
 	replica.Thaw()
 	primary.Do("config", "set", "maxmemory", "1")
 	var list []audit.Entry

@@ -76,7 +76,7 @@ func (s *Store) CountDeclaration(ctx context.Context, professional string, windo
 	// Not repeated when the reply is lost: counted twice would be too strict, and not at all is for the caller to ask again.
 	r, err := s.direct(ctx, call{
 		script: &countScript, shard: shard, keys: []string{keysOf(shard).declarations(string(hash))},
-		args: []any{window.Microseconds(), limit},
+		args: []any{window.Microseconds(), limit}, replicas: s.o.Replicas, // a failover must not give a new allowance
 	})
 	if err != nil {
 		return false, fmt.Errorf("count declaration: %w", err)

@@ -179,6 +179,10 @@ var breakGlassLeaks = []leak{
 		if err != nil || len(st.Declarations) != 1 {
 			s.T.Errorf("got %d declarations, %v", len(st.Declarations), err)
 		}
+		q.body = strings.Replace(q.body, "after an accident", "after a fall", 1)
+		if r := s.ask(doctor, q); r.status != http.StatusConflict {
+			s.T.Errorf("other words under the same id: got %d %s", r.status, r.body)
+		}
 	}},
 	{"BG-9", "No answer hints at what is hidden, not even to those who could declare an emergency: refused and unknown are one text, and a search tells of no gap", func(s *stage) {
 		doctor := s.doctor()
