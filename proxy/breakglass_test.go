@@ -74,6 +74,47 @@ func TestBreakGlass(t *testing.T) {
 	}
 }
 
+// TestEmergencyOfWhoTreats: a professional with a treatment relation is in an emergency not worse off than one without: what is on file for
+// emergencies decides, whatever was withdrawn, refused or never asked for treatment.
+func TestEmergencyOfWhoTreats(t *testing.T) {
+	inEmergencies := permit("e1", "gp", "GGC002")
+	inEmergencies.Purposes = []string{"ETREAT"}
+	withdrawn := permit("p1", "gp", "GGC002")
+	refusal := consent.Record{ID: "d1", Decision: "deny", Party: consent.Side{Category: "gp"}}
+	for name, tt := range map[string]struct {
+		withdrawn []consent.Record // and then there is
+		records   []consent.Record
+		status    int
+		reason    string
+	}{
+		"withdrawn for treatment, permitted for emergencies": {[]consent.Record{withdrawn}, []consent.Record{inEmergencies}, 200, "ok-consent"},
+		"refused for treatment, permitted for emergencies":   {nil, []consent.Record{refusal, inEmergencies}, 200, "ok-consent"},
+		"withdrawn, and nothing for emergencies":             {[]consent.Record{withdrawn}, nil, 404, "emergency-refused"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			for _, r := range tt.withdrawn {
+				w.store.put(bsnA, r)
+				w.store.withdrawAll(bsnA)
+			}
+			for _, r := range tt.records {
+				w.store.put(bsnA, r)
+			}
+			const conditions = "/fhir/demo/Condition/c-A"
+			if got := w.get("gp", conditions); got.status == 200 {
+				t.Fatalf("before the declaration: %d", got.status)
+			}
+			if got := w.declare("gp", declaration(bsnA, reasonText, true)); got.status != 201 {
+				t.Fatalf("declaration: %d %s", got.status, got.body)
+			}
+			got := w.get("gp", conditions)
+			if e := w.store.last(t); got.status != tt.status || string(e.Reason) != tt.reason {
+				t.Errorf("got %d %s, want %d %s", got.status, e.Reason, tt.status, tt.reason)
+			}
+		})
+	}
+}
+
 func TestBreakGlassIsBound(t *testing.T) {
 	w := newWorld(t)
 	if got := w.declare("hospital", declaration(bsnA, reasonText, true)); got.status != 201 {

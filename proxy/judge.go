@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"zorgsluis/consent"
@@ -76,11 +75,9 @@ func mayUseDeclaration(r policy.Request) bool {
 	return r.Actor.Kind == policy.KindProvider && r.Actor.Practitioner != "" && r.Purpose == policy.PurposeTreatment
 }
 
-// liftable are the only denials that a declaration may lift. It never lifts a block, nor a refusal without exception: the second
-// decision says so.
-var liftable = []policy.Reason{policy.ReasonNoConsent, policy.ReasonConsentRefused, policy.ReasonNoTreatmentRelation, policy.ReasonNotForRole}
-
-// decide gives the verdict for one data category: the normal decision first, and under a declaration once more as ETREAT.
+// decide gives the verdict for one data category: the normal decision first, and under a declaration what that denies once more as ETREAT. For
+// whatever reason: the second decision knows what an emergency does not lift, a block and a refusal without exception among it, and what was
+// permitted for emergencies beside what was refused or withdrawn for treatment.
 func (j *judge) decide(category fhir.DataCategory) *verdict {
 	for _, v := range j.verdicts {
 		if v.category == category {
@@ -88,7 +85,7 @@ func (j *judge) decide(category fhir.DataCategory) *verdict {
 		}
 	}
 	v := &verdict{Decision: j.ask(category, j.request.Purpose, nil), category: category}
-	if !v.Permit && j.declaration != nil && slices.Contains(liftable, v.Reason) {
+	if !v.Permit && j.declaration != nil {
 		emergency := &policy.Emergency{Reason: j.declaration.Reason, ConsentImpossible: j.declaration.ConsentImpossible}
 		v = &verdict{Decision: j.ask(category, policy.PurposeEmergency, emergency), category: category, emergency: true}
 	}
