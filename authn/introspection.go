@@ -36,6 +36,7 @@ type introspector struct {
 
 	mu         sync.Mutex
 	discovered string
+	doubted    bool // a question there failed: the provider may have moved it
 	attempted  time.Time
 	problem    error // why there is no endpoint
 }
@@ -184,27 +185,38 @@ func containsFold(list []string, text string) bool {
 }
 
 // endpoint is where to ask: as configured, or as the provider's own metadata say (RFC 8414 §2), looked up at most once per interval
-// until it is known.
+// until it is known, and again after a question there failed.
 func (s *introspector) endpoint(ctx context.Context) (string, error) {
 	if s.rule.Endpoint != "" {
 		return s.rule.Endpoint, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.discovered != "" {
-		return s.discovered, nil
-	}
 	now := s.issuer.now()
-	if since := now.Sub(s.attempted); !s.attempted.IsZero() && since >= 0 && since < s.atLeast {
-		return "", s.problem
+	since := now.Sub(s.attempted)
+	if known, left := s.discovered != "", !s.attempted.IsZero() && since >= 0 && since < s.atLeast; known && !s.doubted || left {
+		return s.discovered, s.problem
 	}
 	s.attempted = now
 	what := "introspection_endpoint"
 	if s.userinfo != nil {
 		what = "userinfo_endpoint"
 	}
-	s.discovered, s.problem = s.fetch.discover(ctx, s.issuer.URL, what)
+	found, err := s.fetch.discover(ctx, s.issuer.URL, what)
+	switch {
+	case err == nil:
+		s.discovered, s.doubted, s.problem = found, false, nil
+	case s.discovered == "": // otherwise what was known is still the best there is
+		s.problem = err
+	}
 	return s.discovered, s.problem
+}
+
+// doubt has the endpoint looked up again before the next question.
+func (s *introspector) doubt() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.doubted = true
 }
 
 // run looks the endpoint up before the first caller needs it.

@@ -42,6 +42,15 @@ func (s *introspector) ask(ctx context.Context, raw string, asked time.Time) (ma
 	if err != nil {
 		return nil, s.unavailable(err)
 	}
+	claims, err := s.askAt(ctx, address, raw, asked)
+	if errors.Is(err, ErrIntrospectionUnavailable) {
+		s.doubt()
+	}
+	return claims, err
+}
+
+// askAt asks at an address of the issuer.
+func (s *introspector) askAt(ctx context.Context, address, raw string, asked time.Time) (map[string]any, error) {
 	if s.userinfo != nil {
 		return s.askUserinfo(ctx, address, raw)
 	}

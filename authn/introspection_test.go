@@ -420,6 +420,24 @@ func TestIntrospectionEndpointIsDiscovered(t *testing.T) {
 	if _, err := a.Authenticate(t.Context(), asked("Bearer", "good")); !errors.Is(err, authn.ErrIntrospectionUnavailable) || !strings.Contains(err.Error(), "404") {
 		t.Errorf("the endpoint that was found, which is not there: got %v", err)
 	}
+	// Where a question failed the provider is asked again where to ask, as seldom as before; what it said before holds while it says nothing.
+	p.setDiscovery(gone)
+	c.advance(31 * time.Second)
+	for range 2 {
+		if _, err := a.Authenticate(t.Context(), asked("Bearer", "good")); !errors.Is(err, authn.ErrIntrospectionUnavailable) || !strings.Contains(err.Error(), "404") {
+			t.Errorf("discovery is away: got %v", err)
+		}
+	}
+	p.setDiscovery(func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, members{"issuer": p.url, "introspection_endpoint": p.url + "/moved"})
+	})
+	c.advance(31 * time.Second)
+	if _, err := a.Authenticate(t.Context(), asked("Bearer", "good")); !errors.Is(err, authn.ErrIntrospectionUnavailable) || !strings.Contains(err.Error(), "/moved") {
+		t.Errorf("an endpoint that was moved: got %v", err)
+	}
+	if n := p.discovery.Load(); n != 4 {
+		t.Errorf("%d discoveries, want 4", n)
+	}
 }
 
 func TestAssertion(t *testing.T) {

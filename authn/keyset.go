@@ -35,12 +35,11 @@ type keySet struct {
 
 	ring atomic.Pointer[keyring] // nil until the first good fetch
 
-	mu         sync.Mutex
-	discovered string        // address that discovery gave, forgotten when a fetch fails
-	attempted  time.Time     // start of the last fetch, or the end of one that failed
-	failures   int           // fetches in a row that failed
-	flight     chan struct{} // closed when the fetch under way ends; nil when there is none
-	problem    error         // why the last fetch failed; nil when it did not
+	mu        sync.Mutex
+	attempted time.Time     // start of the last fetch, or the end of one that failed
+	failures  int           // fetches in a row that failed
+	flight    chan struct{} // closed when the fetch under way ends; nil when there is none
+	problem   error         // why the last fetch failed; nil when it did not
 }
 
 // current returns the keys that may be used now: nil when none were ever fetched, or too long ago.
@@ -123,22 +122,13 @@ func (s *keySet) fly(ctx context.Context, done chan struct{}) {
 	defer close(done)
 	ctx, cancel := context.WithTimeout(ctx, 2*fetchTimeout)
 	defer cancel()
-
-	s.mu.Lock()
-	address := s.discovered
-	s.mu.Unlock()
-	if s.configured != "" {
-		address = s.configured
-	}
-	ring, address, err := s.load(ctx, address)
+	ring, err := s.load(ctx)
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.flight = nil
 	s.problem = err
-	s.discovered = address
 	if err != nil {
-		s.discovered = ""
 		s.failures++
 		s.attempted = s.now()
 		return
@@ -147,21 +137,23 @@ func (s *keySet) fly(ctx context.Context, done chan struct{}) {
 	s.ring.Store(ring)
 }
 
-func (s *keySet) load(ctx context.Context, address string) (*keyring, string, error) {
+// load asks for the keys where the provider says now that they are: what answers where they were may still be there, with keys that the
+// provider does not stand for any more and without those that it signs with.
+func (s *keySet) load(ctx context.Context) (*keyring, error) {
+	address := s.configured
 	if address == "" {
 		var err error
 		if address, err = s.fetch.discover(ctx, s.issuer, "jwks_uri"); err != nil {
-			return nil, "", err
+			return nil, err
 		}
 	}
 	// The age of the keys counts from before the request: the answer may be as old as that.
 	asked := s.now()
 	body, err := s.fetch.get(ctx, address)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	ring, err := parseKeySet(body, asked)
-	return ring, address, err
+	return parseKeySet(body, asked)
 }
 
 // run fetches until ctx ends: at once, then at every interval, sooner after a failure.

@@ -473,7 +473,27 @@ func TestNobodyIsAskedOverTLSThatNobodyConfigured(t *testing.T) {
 	}
 }
 
-func TestDiscoveryIsAskedOnceAndAgainAfterAFailure(t *testing.T) {
+// TestKeysAreWhereDiscoverySaysNow: a provider that moves its keys is followed at the next fetch, though the old address goes on to answer with
+// what was there: a key that is there alone does not count any more.
+func TestKeysAreWhereDiscoverySaysNow(t *testing.T) {
+	c := newClock()
+	p := newProvider(t)
+	a := authenticator(t, p, c)
+	old := sign(goodHeader(), p.claims(c.now()))
+	authenticate(t, a, old)
+	p.setAnswer(func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, map[string]any{"keys": []any{publicJWK("rsa", rsaKey().Public())}})
+	})
+	p.setKeys(publicJWK("next", otherRSAKey().Public()))
+	p.setDiscovery(func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, map[string]any{"issuer": p.url, "jwks_uri": p.url + "/moved-keys"})
+	})
+	c.advance(31 * time.Second)
+	authenticate(t, a, seal("RS256", otherRSAKey(), toJSON(with(goodHeader(), "kid", "next")), toJSON(p.claims(c.now()))))
+	checkRefused(t, a, badToken{"a key at the old address", old, authn.ReasonKey})
+}
+
+func TestDiscoveryIsAskedAgainAfterAFailure(t *testing.T) {
 	c := newClock()
 	p := newProvider(t)
 	a := authenticator(t, p, c)
@@ -482,14 +502,14 @@ func TestDiscoveryIsAskedOnceAndAgainAfterAFailure(t *testing.T) {
 		checkRefused(t, a, stranger)
 		c.advance(31 * time.Second)
 	}
-	if fetches, asked := p.fetches.Load(), p.discovery.Load(); fetches != 3 || asked != 1 {
-		t.Errorf("%d fetches and %d discoveries, want 3 and 1", fetches, asked)
+	if fetches, asked := p.fetches.Load(), p.discovery.Load(); fetches != 3 || asked != 3 {
+		t.Errorf("%d fetches and %d discoveries, want 3 of each: one fetch in an interval", fetches, asked)
 	}
 	p.setAnswer(gone)
+	wantUnavailable(t, a, stranger.token)
 	p.setDiscovery(func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, map[string]any{"issuer": p.url, "jwks_uri": p.url + "/moved-keys"})
 	})
-	wantUnavailable(t, a, stranger.token)
 	c.advance(31 * time.Second)
 	checkRefused(t, a, stranger)
 }
