@@ -12,11 +12,11 @@ import (
 	"zorgsluis/policy"
 )
 
-// cause is why the gateway does not give what was asked. This file is the only one that knows which HTTP status belongs to it.
+// cause is why the gateway refuses a request. Only this file maps it to an HTTP status.
 type cause int
 
 const (
-	causeInternal cause = iota // the zero cause: something that should not happen
+	causeInternal cause = iota // zero value: a failure that should not happen
 	causeMalformed
 	causeNotSupported
 	causeNotFound
@@ -33,18 +33,18 @@ const (
 	causeThrottled
 	causeUnavailable
 	causeOverloaded
-	causeNoEvidence // what would show a treatment relation did not answer
+	causeNoEvidence // the registry of treatment relations did not answer
 	causeBadSource
 	causeSlowSource
 	causeTooLarge
-	causeConflict       // the resource changed since the version that the caller had
+	causeConflict       // the resource has changed since the caller's version
 	causePrecondition   // If-Match is missing
-	causeUnprocessable  // understood, and not acceptable as it is
-	causeReused         // the request id was used for another change
-	causeOutcomeUnknown // a change may be there or not
+	causeUnprocessable  // well-formed, but not acceptable
+	causeReused         // the request id was already used for another change
+	causeOutcomeUnknown // the change may or may not have been made
 )
 
-// answerRow is the outward form of a cause: one fixed text per row, so that no answer tells more than its row.
+// answerRow is the answer to a cause. Its text is fixed, so that an answer reveals no more than the cause.
 type answerRow struct {
 	status int
 	issue  string // OperationOutcome.issue.code
@@ -98,18 +98,18 @@ func (r *refusal) Error() string {
 	return string(r.reason)
 }
 
-// Unwrap gives the cause in the sense of package errors.
+// Unwrap returns the underlying error, if any.
 func (r *refusal) Unwrap() error { return r.err }
 
 func refuse(c cause, reason policy.Reason) *refusal { return &refusal{cause: c, reason: reason} }
 
-// recorded reports whether the refusal is an event of its own. What is refused because the store is down or the gateway sheds
-// load is counted only (README, promise 2): recording it would need what is missing.
+// recorded reports whether the refusal gets an event of its own. Refusals because the store is down or the gateway sheds load are only
+// counted (README, promise 2): recording them would need what is missing.
 func (r *refusal) recorded() bool {
 	return r.cause != causeUnavailable && r.cause != causeOverloaded && r.cause != causeOutcomeUnknown
 }
 
-// requestCauses maps what ParseInteraction says to a cause.
+// requestCauses maps the kind of a parse error to a cause.
 var requestCauses = map[fhir.Kind]cause{
 	fhir.Malformed:     causeMalformed,
 	fhir.NotSupported:  causeNotSupported,
@@ -121,45 +121,45 @@ var requestCauses = map[fhir.Kind]cause{
 	fhir.NotAcceptable: causeNotAcceptable,
 }
 
-// answer is what is written to the caller: every header is chosen here.
+// answer is the response to the caller; write chooses every header.
 type answer struct {
 	status    int
 	body      []byte
 	challenge string
 	nonce     string
-	allow     bool // says which methods the path takes
+	allow     bool // send Allow
 	retry     int  // seconds, 0 = none
 
-	// Of a resource of the gateway's own: its version, when that was made, and where it is.
+	// For a resource of the gateway's own: its version, the version's time, and its URL.
 	etag, location string
 	modified       time.Time
 
 	headOnly bool // HEAD: everything but the body
-	// attachment is the content type of a document that is given as it is; empty for FHIR JSON.
+	// attachment is the content type of a document served as it is; empty for FHIR JSON.
 	attachment string
-	media      string // of a body that is no FHIR
-	language   string // that the body is in, where it was chosen
+	media      string // content type of a body that is not FHIR
+	language   string // of the body, if negotiated
 	digest     string // of the body (RFC 9530)
 
-	releases  []*audit.Release // of a disclosure: the commits that it rests on
-	committed time.Time        // not later than the first of them
-	free      func()           // gives the memory of body back
+	releases  []*audit.Release // of a disclosure: its commits
+	committed time.Time        // no later than the first of releases
+	free      func()           // returns the memory of body
 }
 
-// done gives back what the answer holds, after it was written.
+// done returns the memory that the answer holds. Call it after write.
 func (a answer) done() {
 	if a.free != nil {
 		a.free()
 	}
 }
 
-// instead is another answer in the place of a; what a holds is given back all the same.
+// instead returns other in place of a; done on it still returns the memory that a holds.
 func (a answer) instead(other answer) answer {
 	other.free, other.headOnly = a.free, a.headOnly
 	return other
 }
 
-// answer gives the outward form of the refusal.
+// answer returns the response to the caller.
 func (r *refusal) answer() answer {
 	row, known := answerRows[r.cause]
 	if !known {
@@ -177,8 +177,8 @@ func (r *refusal) answer() answer {
 	return a
 }
 
-// methods are those that a path takes (RFC 9110 §10.2.1). They follow from its form alone, and not from what is there: which methods a
-// resource has would tell that it exists (leaks.md MT-13).
+// methods returns the methods that a path allows (RFC 9110 §10.2.1). They depend on the form of the path only, not on what exists:
+// otherwise Allow would reveal that a resource exists (leaks.md MT-13).
 func methods(target string) string {
 	path, _, _ := strings.Cut(target, "?")
 	_, below, source := cutSource(path)
@@ -197,7 +197,7 @@ func methods(target string) string {
 	return "GET, HEAD"
 }
 
-// everyAnswer are the headers that every answer has. Nothing changes the lists.
+// everyAnswer holds the headers of every answer. Its slices are shared and must not be modified.
 var everyAnswer = http.Header{
 	"Cache-Control":          {"no-store"},
 	"Vary":                   {"Authorization"},
@@ -210,7 +210,7 @@ func (a answer) hasContent() bool {
 	return a.status != http.StatusNoContent && a.status != http.StatusNotModified
 }
 
-// write sends the answer. The header set is closed: nothing of a source's headers can be in it (leaks.md HD-1 … HD-7).
+// write sends the answer. The set of headers is closed: no header of a source can be in it (leaks.md HD-1 … HD-7).
 func (a answer) write(w http.ResponseWriter, r *http.Request, exchange string) {
 	h := w.Header()
 	switch {

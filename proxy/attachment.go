@@ -15,8 +15,8 @@ import (
 	"zorgsluis/policy"
 )
 
-// attachmentLink is what the link to an attachment holds, sealed. A Binary names no patient: it is given only through the resource
-// that holds it, which is read and decided on anew each time (leaks.md BI-1).
+// attachmentLink is the sealed content of a link to an attachment. A Binary names no patient, so it is served only through its holder, the
+// resource that refers to it, which is read and decided on anew each time (leaks.md BI-1).
 type attachmentLink struct {
 	Source  string              `json:"s"`
 	Binary  fhir.ID             `json:"b"`
@@ -29,7 +29,7 @@ type attachmentLink struct {
 	Expires int64               `json:"e"`
 }
 
-// attachmentLink makes the link to an attachment of a released resource; "" where it cannot be sealed.
+// attachmentLink returns the link to an attachment of a released resource; "" if it cannot be sealed.
 func (g *Gate) attachmentLink(x *exchange, j *judge, holder *fhir.Resource, binary fhir.ID) string {
 	sealed, err := g.cursors.seal("attachment", attachmentLink{
 		Source: x.source.ID, Binary: binary, Type: holder.Type, ID: holder.ID, Patient: j.person.id, Person: j.person.key,
@@ -41,7 +41,7 @@ func (g *Gate) attachmentLink(x *exchange, j *judge, holder *fhir.Resource, bina
 	return g.base(x.source) + "/Binary/" + sealed
 }
 
-// openAttachment checks a link for this caller. Every failure is a resource that does not exist.
+// openAttachment opens and checks a link for this caller. Every failure looks like an absent resource.
 func (g *Gate) openAttachment(x *exchange) (attachmentLink, *refusal) {
 	var l attachmentLink
 	err := g.cursors.open("attachment", x.interaction.Cursor, &l)
@@ -52,7 +52,7 @@ func (g *Gate) openAttachment(x *exchange) (attachmentLink, *refusal) {
 	return l, nil
 }
 
-// serveAttachment gives a Binary through the resource that holds it.
+// serveAttachment serves a Binary through its holder.
 func (g *Gate) serveAttachment(ctx context.Context, x *exchange, request policy.Request, accept []string) (answer, *refusal) {
 	l, ref := g.openAttachment(x)
 	if ref != nil {
@@ -66,7 +66,7 @@ func (g *Gate) serveAttachment(ctx context.Context, x *exchange, request policy.
 		return answer{}, refuse(causeNotFound, "attachment-invalid")
 	}
 	x.person = m.key
-	// What is on file is read first: for a holder that is gone the same work is done as for one that may not be seen (leaks.md RD-5).
+	// The standing is read first: an absent holder then costs the same work as a withheld one (leaks.md RD-5).
 	j, ref := g.judge(ctx, x, request, m)
 	if ref != nil {
 		return answer{}, ref
@@ -98,7 +98,7 @@ func (g *Gate) serveAttachment(ctx context.Context, x *exchange, request policy.
 	return a, nil
 }
 
-// binary fetches a Binary as FHIR JSON: raw bytes would carry nothing that can be checked (leaks.md BI-4).
+// binary fetches a Binary as FHIR JSON: raw bytes carry nothing that can be checked (leaks.md BI-4).
 func (g *Gate) binary(ctx context.Context, x *exchange, id fhir.ID) (fhir.Binary, *refusal) {
 	f, ref := g.fetch(ctx, x, ask{path: "/Binary/" + string(id)})
 	if ref != nil {
@@ -115,13 +115,14 @@ func (g *Gate) binary(ctx context.Context, x *exchange, id fhir.ID) (fhir.Binary
 	return binary, nil
 }
 
-// The reasons why what a Binary says of itself keeps it back.
+// Reasons to withhold a Binary because of its own metadata.
 const (
 	reasonSecurityContext policy.Reason = "security-context"
 	reasonSecurityLabel   policy.Reason = "security-label"
 )
 
-// withholds is why a Binary is not given although its holder is, "" where it is: what it says of itself can only narrow (leaks.md BI-2).
+// withholds returns the reason to withhold a Binary whose holder is released, or "": the metadata of a Binary can only narrow access
+// (leaks.md BI-2).
 func (j *judge) withholds(b fhir.Binary, holder *fhir.Resource) policy.Reason {
 	patient := fhir.LocalReference{Type: "Patient", ID: j.person.id}
 	switch {
@@ -133,7 +134,7 @@ func (j *judge) withholds(b fhir.Binary, holder *fhir.Resource) policy.Reason {
 	return ""
 }
 
-// draftAttachment decides on the holder, and on what the Binary says of itself.
+// draftAttachment decides on the holder and on the metadata of the Binary.
 func (g *Gate) draftAttachment(x *exchange, j *judge, holder *readAnswer, l attachmentLink, b fhir.Binary) (draft, *refusal) {
 	r := &holder.contents.Resources[0]
 	if !j.permits(r) {
@@ -155,7 +156,7 @@ func wantsResource(accept []string) bool {
 	return media == "application/fhir+json" || media == "application/json"
 }
 
-// binaryResource is the Binary without an id: ours is the link.
+// binaryResource renders the Binary without an id: the caller knows it by its link.
 func binaryResource(b fhir.Binary) []byte {
 	body, err := json.Marshal(struct {
 		ResourceType string `json:"resourceType"`
@@ -168,7 +169,7 @@ func binaryResource(b fhir.Binary) []byte {
 	return body
 }
 
-// writeAttachment sets the headers under which a browser neither shows nor runs what a source calls a document (leaks.md BI-4).
+// writeAttachment sets headers that keep a browser from showing or running what a source calls a document (leaks.md BI-4).
 func writeAttachment(h http.Header, contentType string) {
 	h.Set("Content-Type", contentType)
 	h.Set("Content-Disposition", "attachment")

@@ -12,14 +12,14 @@ import (
 	"zorgsluis/fhir"
 )
 
-// The bounds of a batch: entries, and how many are worked on at the same time.
+// Limits of a batch: its entries, and how many are handled in parallel.
 const (
 	maxBatch      = 100
 	batchParallel = 4
 )
 
-// serveBatch answers a batch of reads and searches (R4 §3.1.0.11). Each entry goes the very same way as a request of its own: parsed,
-// decided, filtered and on record by itself, with the same fixed refusals. The caller's Bundle is never forwarded.
+// serveBatch serves a batch of reads and searches (R4 §3.1.0.11). Each entry is treated exactly like a request of its own: parsed, decided,
+// filtered and recorded by itself, with the same fixed refusals. The caller's Bundle is never forwarded.
 func (g *Gate) serveBatch(ctx context.Context, x *exchange, r *http.Request, query string) (answer, *refusal) {
 	x.name = "batch"
 	entries, misread := g.readBatch(x, r, query)
@@ -75,7 +75,7 @@ func (g *Gate) readBatch(x *exchange, r *http.Request, query string) ([]fhir.Bat
 	return entries, nil
 }
 
-// entry opens the exchange of one entry: the same caller, everything else its own.
+// entry starts the exchange of one entry: it has the caller, source and request id of the batch, and everything else of its own.
 func (x *exchange) entry() *exchange {
 	return &exchange{
 		id: x.id, started: x.started, address: x.address, scheme: x.scheme, source: x.source, kind: x.kind, name: "unknown",
@@ -83,7 +83,7 @@ func (x *exchange) entry() *exchange {
 	}
 }
 
-// serveEntry is serveFHIR for one entry of a batch, whose caller is known already.
+// serveEntry is serveFHIR for one entry of a batch, whose caller is already authenticated.
 func (g *Gate) serveEntry(ctx context.Context, x *exchange, entry fhir.BatchEntry) (answer, *refusal) {
 	if entry.Err != nil {
 		return answer{}, misunderstood(entry.Err)
@@ -94,7 +94,7 @@ func (g *Gate) serveEntry(ctx context.Context, x *exchange, entry fhir.BatchEntr
 	return g.serveInteraction(ctx, x)
 }
 
-// misunderstood gives the refusal of a request that was not understood.
+// misunderstood returns the refusal for a parse error.
 func misunderstood(err error) *refusal {
 	var wrong *fhir.RequestError
 	if !errors.As(err, &wrong) {
@@ -103,7 +103,7 @@ func misunderstood(err error) *refusal {
 	return &refusal{cause: requestCauses[wrong.Kind], reason: "request-refused", element: wrong.Element}
 }
 
-// batchAnswer puts the answers of the entries into one Bundle. It rests on all their commits.
+// batchAnswer combines the answers of the entries, and their releases, into one Bundle.
 func (g *Gate) batchAnswer(answers []answer) (answer, *refusal) {
 	whole := answer{status: http.StatusOK, free: func() {
 		for _, a := range answers {
@@ -144,7 +144,7 @@ func (g *Gate) batchAnswer(answers []answer) (answer, *refusal) {
 	return whole, nil
 }
 
-// appendBatchEntry appends one answer: what was given as resource, a refusal as outcome (R4 Bundle.entry.response).
+// appendBatchEntry appends one answer: a 200 as resource, anything else as outcome (R4 Bundle.entry.response).
 func appendBatchEntry(dst []byte, a answer) []byte {
 	status, _ := json.Marshal(strconv.Itoa(a.status) + " " + http.StatusText(a.status)) // a string always marshals
 	if a.status == http.StatusOK {

@@ -19,15 +19,15 @@ import (
 	"zorgsluis/policy"
 )
 
-// The bounds of the reason of a declaration, in characters (leaks.md BG-2): long enough to account for, short enough to read.
+// Length limits of the reason of a declaration, in characters (leaks.md BG-2): long enough to explain, short enough to read.
 const (
 	minReason = 10
 	maxReason = 1000
 )
 
-// serveBreakGlass takes a declaration: a named professional states, for one patient, why consent cannot be asked or awaited. It
-// opens nothing by itself; while it lasts, denials of that professional's requests for that patient are decided once more as
-// ETREAT (docs/operating.md, "Emergencies").
+// serveBreakGlass accepts a declaration: a named professional states, for one patient, why consent cannot be asked or awaited. By itself it
+// opens nothing; while it is in force, denied requests of that professional for that patient are decided once more as ETREAT
+// (docs/operating.md, "Emergencies").
 func (g *Gate) serveBreakGlass(ctx context.Context, x *exchange, r *http.Request, query string) (answer, *refusal) {
 	x.kind, x.name = audit.KindBreakGlass, "break-glass"
 	asked, misread := g.readDeclaration(r, query)
@@ -52,8 +52,8 @@ func (g *Gate) serveBreakGlass(ctx context.Context, x *exchange, r *http.Request
 	return g.declare(ctx, x, person, asked)
 }
 
-// declarationRequest is what a declaration states: why, in a code and in words, that consent was asked for in vain or could be neither
-// asked nor awaited, and that nothing else would do (requirements E9).
+// declarationRequest is the content of a declaration: the reason as code and text, that consent was asked for in vain or could be neither
+// asked nor awaited, and that there is no alternative (requirements E9).
 type declarationRequest struct {
 	patient           fhir.Identifier
 	code              string
@@ -80,7 +80,7 @@ func (g *Gate) readDeclaration(r *http.Request, query string) (declarationReques
 	return asked, nil
 }
 
-// readOperation reads the body of an operation of our own.
+// readOperation reads the body of one of the gateway's own operations.
 func (g *Gate) readOperation(r *http.Request, query string) ([]byte, *refusal) {
 	if r.Method != http.MethodPost {
 		return nil, refuse(causeNoMethod, "method")
@@ -100,14 +100,14 @@ func (g *Gate) readOperation(r *http.Request, query string) ([]byte, *refusal) {
 	return g.requestBody(r)
 }
 
-// isJSON reports whether a body says that it is FHIR JSON.
+// isJSON reports whether the Content-Type is FHIR JSON or JSON.
 func isJSON(r *http.Request) bool {
 	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	return err == nil && (media == "application/fhir+json" || media == "application/json")
 }
 
-// mayDeclare decides on the caller alone: rules 1, 2 and 5 to 7 of decision.md for the emergency that is declared. A declaration that its
-// maker could not use is not taken.
+// mayDeclare decides on the caller alone: rules 1, 2 and 5 to 7 of decision.md for the declared emergency, medical secrecy and sign-in. A
+// declaration that the caller could not use is refused.
 func (g *Gate) mayDeclare(x *exchange, asked declarationRequest) *refusal {
 	request := g.request(x)
 	usable := mayUseDeclaration(request)
@@ -129,7 +129,7 @@ func (g *Gate) mayDeclare(x *exchange, asked declarationRequest) *refusal {
 	return g.checkSignIn(x, RouteBreakGlass)
 }
 
-// declaredPerson gives the canonical person, for any system that names persons at one of the sources.
+// declaredPerson returns the canonical person for an identifier of any system that names persons at one of the sources.
 func (g *Gate) declaredPerson(identifier fhir.Identifier) (fhir.Identifier, *refusal) {
 	for _, s := range g.parts.Sources {
 		if person, known := g.normalise(s, identifier); known {
@@ -139,7 +139,7 @@ func (g *Gate) declaredPerson(identifier fhir.Identifier) (fhir.Identifier, *ref
 	return fhir.Identifier{}, &refusal{cause: causeMalformed, reason: "declaration-patient", element: "patient"}
 }
 
-// declarationLimit counts declarations per professional, over all instances (leaks.md BG-7).
+// declarationLimit limits declarations per professional, across all instances (leaks.md BG-7).
 func (g *Gate) declarationLimit(ctx context.Context, x *exchange) *refusal {
 	ctx, cancel := g.within(ctx, x, g.parts.Limits.Store)
 	defer cancel()
@@ -170,7 +170,7 @@ func (g *Gate) declare(ctx context.Context, x *exchange, person fhir.Identifier,
 	change := audit.Change{
 		Request: x.requestKey(), Person: person, Event: x.event(audit.OutcomePermit, audit.ReasonDeclared, g.parts.PolicyHash),
 		Apply: func(st *consent.Standing) error {
-			d.Expires = st.Newest.Add(g.parts.BreakGlass.Lasts) // of the store's clock; it stamps DeclaredAt itself
+			d.Expires = st.Newest.Add(g.parts.BreakGlass.Lasts) // by the store's clock; the store sets DeclaredAt
 			st.Declarations = append(st.Declarations, d)
 			return nil
 		},
@@ -188,15 +188,15 @@ func (g *Gate) declare(ctx context.Context, x *exchange, person fhir.Identifier,
 		return answer{}, &refusal{cause: causeInternal, reason: "declaration-not-recorded", err: errors.New("declaration is not in force")}
 	}
 	if !sameWords(standing, d) {
-		x.emergency, x.obligations = nil, nil // what is said now was not declared
+		x.emergency, x.obligations = nil, nil // this declaration was not made
 		return answer{}, refuse(causeReused, reasonReused)
 	}
 	x.reason = audit.ReasonDeclared
 	return answer{status: http.StatusCreated, body: declarationAnswer(string(recorded.ID), "expires", recorded.Expires)}, nil
 }
 
-// sameWords reports whether what was declared last states what d does. It does not where an earlier request had the same id and said
-// something else: whoever reviews must not find another reason than was given.
+// sameWords reports whether the latest declaration states the same as d. It does not if an earlier request with the same id stated
+// something else: a reviewer must not find a reason other than the one given.
 func sameWords(st consent.Standing, d consent.Declaration) bool {
 	return slices.ContainsFunc(st.Declarations, func(made consent.Declaration) bool {
 		return made.DeclaredAt.Equal(st.Newest) && made.Code == d.Code && made.Reason == d.Reason &&
@@ -204,7 +204,8 @@ func sameWords(st consent.Standing, d consent.Declaration) bool {
 	})
 }
 
-// requestKey makes a caller's own request id an idempotency key that no other caller can meet, nor the same caller with another wish.
+// requestKey turns the caller's request id into an idempotency key that no other caller, and no other operation of this caller, can collide
+// with.
 func (x *exchange) requestKey() string {
 	sum := sha256.Sum256([]byte(x.caller() + "\x00" + x.name + "\x00" + x.id))
 	return hex.EncodeToString(sum[:])
@@ -215,7 +216,7 @@ func (g *Gate) validCode(code string) bool {
 	return slices.ContainsFunc(g.parts.BreakGlass.Reasons, func(r EmergencyReason) bool { return r.Code == code })
 }
 
-// validReason reports whether a free text accounts for an emergency in form: not blank, bounded, no control characters.
+// validReason reports whether a text is acceptable as a reason in form: not blank, bounded, no control characters.
 func validReason(s string) bool {
 	n := utf8.RuneCountInString(strings.TrimSpace(s))
 	return n >= minReason && utf8.RuneCountInString(s) <= maxReason && utf8.ValidString(s) &&

@@ -11,11 +11,11 @@ import (
 	"zorgsluis/policy"
 )
 
-// errNotDeclared is what ending answers where nothing is in force.
+// errNotDeclared is the error of ending a declaration when none is in force.
 var errNotDeclared = errors.New("no declaration is in force")
 
-// serveBreakGlassEnd ends what this professional declared for one patient, before its time. It takes away and never gives: so it asks of
-// the caller only to be who declared. That there is nothing to end says nothing about the patient: it is about the caller.
+// serveBreakGlassEnd ends this professional's declaration for one patient early. It only takes access away, so all it requires is that the
+// caller made the declaration. That there is nothing to end reveals something about the caller only, not about the patient.
 func (g *Gate) serveBreakGlassEnd(ctx context.Context, x *exchange, r *http.Request, query string) (answer, *refusal) {
 	x.kind, x.name = audit.KindBreakGlass, "break-glass-end"
 	var patient fhir.Identifier
@@ -47,8 +47,7 @@ func (g *Gate) serveBreakGlassEnd(ctx context.Context, x *exchange, r *http.Requ
 	return g.endDeclaration(ctx, x, person)
 }
 
-// endDeclaration records the end together with its event. A request that is sent again gets the same answer, also when meanwhile
-// nothing is in force.
+// endDeclaration records the end together with its event. A retried request gets the same answer, even if nothing is in force any more.
 func (g *Gate) endDeclaration(ctx context.Context, x *exchange, person fhir.Identifier) (answer, *refusal) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), g.parts.Limits.Store)
 	defer cancel()
@@ -82,7 +81,7 @@ func (g *Gate) endDeclaration(ctx context.Context, x *exchange, person fhir.Iden
 	case err != nil:
 		return unavailable(err)
 	}
-	if found && after.Generation <= before.Generation { // an earlier request had the same id: what was declared since goes on
+	if found && after.Generation <= before.Generation { // an earlier request had the same id: a declaration made since stays in force
 		return answer{}, refuse(causeReused, reasonReused)
 	}
 	x.reason = audit.ReasonDeclarationEnded

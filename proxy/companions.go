@@ -9,12 +9,12 @@ import (
 	"zorgsluis/fhir"
 )
 
-// maxCompanionRounds bounds how far references are followed: a prescription names a role, the role a practitioner, and that is it.
+// maxCompanionRounds limits how deep references are followed: a prescription names a role, the role a practitioner, and no further.
 const maxCompanionRounds = 3
 
-// accompany fetches the resources of shared types that come along with what is kept, as they do at a source (R4 §8.1.16). They are asked
-// for by the ids that kept resources name: what the source is asked tells nothing of what is hidden. Where the standing moves later and
-// more is kept, what only that refers to is not there.
+// accompany fetches the companions of the picks: the shared resources that they refer to, and that come along at a source as well (R4
+// §8.1.16). Only ids from kept resources are requested, so the requests reveal nothing of withheld ones. If the standing changes later and
+// more is kept, companions of the added resources are missing.
 func (g *Gate) accompany(ctx context.Context, x *exchange, j *judge, found *gathered, picks []pick) *refusal {
 	asked := map[fhir.LocalReference]bool{}
 	for _, p := range picks {
@@ -46,7 +46,7 @@ func (g *Gate) accompany(ctx context.Context, x *exchange, j *judge, found *gath
 	return nil
 }
 
-// companionPages fetches one search for companions, all its pages. A source that does not have the type has none of them.
+// companionPages fetches all pages of one search for companions. A source without the type has none.
 func (g *Gate) companionPages(ctx context.Context, x *exchange, found *gathered, search string) *refusal {
 	for path := "/" + search; ; {
 		f, ref := g.fetch(ctx, x, ask{path: path})
@@ -72,10 +72,10 @@ func (g *Gate) companionPages(ctx context.Context, x *exchange, found *gathered,
 	}
 }
 
-// maxCompanionPages bounds how many pages of companions one page of ours takes.
+// maxCompanionPages limits the pages of companions that one page of ours takes.
 const maxCompanionPages = 100
 
-// along picks the permitted shared resources of the pages of companions from one on.
+// along picks the permitted shared resources from the companion pages, starting at page from.
 func (r *gathered) along(j *judge, from int) (picks []pick) {
 	for _, page := range r.companions[from:] {
 		for i := range page.contents.Resources {
@@ -87,8 +87,8 @@ func (r *gathered) along(j *judge, from int) (picks []pick) {
 	return picks
 }
 
-// companionsOf picks what comes along with the picks, each once, by name: what one of them refers to, or what came along for it. As with
-// an include, a later page that refers to it as well has it again: each page is whole by itself.
+// companionsOf picks the companions of picks, each once, sorted by name: what a pick or one of its companions refers to. As with an
+// include, every page that refers to a companion contains it: each page is complete in itself.
 func (r *gathered) companionsOf(j *judge, picks []pick) []pick {
 	if len(r.companions) == 0 {
 		return nil

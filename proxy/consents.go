@@ -13,29 +13,29 @@ import (
 	"zorgsluis/policy"
 )
 
-// ConsentStore keeps what patients decided.
+// ConsentStore stores patients' consents.
 type ConsentStore interface {
 	Change(ctx context.Context, c audit.Change) (consent.Standing, error)
 	NewRecordID(person fhir.Identifier) consent.RecordID
-	// History gives every version of a person's standing, oldest first, its chain verified.
+	// History returns every version of a person's standing, oldest first, with its chain verified.
 	History(ctx context.Context, key consent.PersonKey) ([]consent.Standing, error)
-	// Owner gives the person of a record; empty where there is none.
+	// Owner returns the person of a record; empty if there is none.
 	Owner(ctx context.Context, id consent.RecordID) (consent.PersonKey, error)
 }
 
-// Consents is how consent is given, read and changed over FHIR.
+// Consents configures how consent is given, read and changed over FHIR.
 type Consents struct {
 	Store   ConsentStore
 	Profile consentfhir.Profile
-	// Check says what is wrong with a record that is to be put on file (decision.md, What a write must refuse).
+	// Check reports what is wrong with a record to be stored (decision.md, What a write must refuse).
 	Check func(r consent.Record, now time.Time) error
-	// Recorders are the categories of providers who may write down what their patients say; usually none.
+	// Recorders are the provider categories that may record what their patients say; usually none.
 	Recorders []policy.ProviderCategory
-	// Senders are those of them who are known: nobody else writes anything.
+	// Senders are the known recorders: no other provider may use the Consent API.
 	Senders []Sender
 }
 
-// consentRequest is one request of the Consent API, as its path says it.
+// consentRequest is a request to the Consent API, parsed from its path.
 type consentRequest struct {
 	name    string // of the interaction
 	code    fhir.Code
@@ -59,8 +59,8 @@ const (
 	consentObject   = "consent-object"
 )
 
-// consentRoute understands a path of the Consent API. It is not ok where nothing is there for any method; a method that the path does not
-// take has no name.
+// consentRoute parses a path of the Consent API. ok is false if the path does not exist for any method; q.name is empty if it does not
+// allow this method.
 func consentRoute(method, path, query string) (q consentRequest, ok bool) {
 	q = consentRequest{path: path, query: query}
 	set := func(want, name string, code fhir.Code) bool {
@@ -100,8 +100,8 @@ func consentRoute(method, path, query string) (q consentRequest, ok bool) {
 	return q, false
 }
 
-// serveConsents is the Consent API: for the patient, for a representative, and for providers who are configured to write down what
-// patients say, about what they wrote down themselves. For everybody else nothing is there.
+// serveConsents serves the Consent API: to patients, to representatives, and to providers configured to record what patients say, who reach
+// only the records of their own organization. For everybody else nothing exists there.
 func (g *Gate) serveConsents(ctx context.Context, x *exchange, r *http.Request, q consentRequest) (answer, *refusal) {
 	x.name, x.interaction = q.name, fhir.Interaction{Code: q.code, Type: "Consent"}
 	if q.code == audit.CodeCreate || q.code == audit.CodeUpdate {

@@ -16,36 +16,36 @@ import (
 	"zorgsluis/policy"
 )
 
-// The reasons of the events of changes.
+// Reasons in the events of changes.
 const (
 	reasonRecorded  policy.Reason = "recorded"
 	reasonUpdated   policy.Reason = "updated"
 	reasonWithdrawn policy.Reason = "withdrawn"
 	reasonObjected  policy.Reason = "objected"
-	reasonReused    policy.Reason = "request-id-reused" // and said something else before
+	reasonReused    policy.Reason = "request-id-reused" // for a different change
 )
 
-// What a change can meet on file.
+// Conflicts of a change with what is on file.
 var (
 	errNotActive = &consent.FieldError{Field: "status", Reason: "is not active any more: give a new consent"}
 	errOtherBody = &consent.FieldError{Field: "provision", Reason: "differs from what is on file: what is withdrawn is withdrawn as it is"}
-	// An objection is its speaker's own: another's word does not end it, nor take part in it.
+	// An objection belongs to those who made it: nobody else can end it or join it.
 	errOthersObjection = &consent.FieldError{Field: "given_by", Reason: "is not who objected: an objection ends by the word of who said it"}
 	errSaidBefore      = &consent.FieldError{Field: "given_by", Reason: "names somebody who objected to something since: who said it must say it again"}
 )
 
 // consentChange is one change of the Consents of a person.
 type consentChange struct {
-	id     consent.RecordID // that the event names
+	id     consent.RecordID // named in the event
 	reason policy.Reason
 	status int // of the answer
-	// apply edits the standing, and the event where that says more. made finds what it made in the standing that came of it, also where
-	// that was an earlier attempt.
+	// apply edits the standing, and the event if it needs more. made recognises the resulting Consent in the new standing, even if an
+	// earlier attempt made it.
 	apply func(*consent.Standing, *audit.Event) error
 	made  func(consentfhir.Consent) bool
 }
 
-// changeConsents makes a change together with its event, and shows what came of it.
+// changeConsents makes a change together with its event, and answers with the result.
 func (g *Gate) changeConsents(ctx context.Context, x *exchange, who *speaker, c consentChange) (answer, *refusal) {
 	may, ref := g.entitled(ctx, x, who)
 	if ref != nil {
@@ -82,7 +82,7 @@ func (g *Gate) changeConsents(ctx context.Context, x *exchange, who *speaker, c 
 	return g.consentAnswer(c.status, all[at], who)
 }
 
-// asItIs shows what a change would have made, and what is there already: no version is made of it.
+// asItIs answers with a Consent that is already as the change would make it. No new version is written.
 func (g *Gate) asItIs(ctx context.Context, x *exchange, who *speaker, c consentChange) (answer, *refusal) {
 	return g.show(ctx, x, who, reasonUnchanged, func(st consent.Standing) (shown, *refusal) {
 		all := consentfhir.Of(st)
@@ -95,7 +95,7 @@ func (g *Gate) asItIs(ctx context.Context, x *exchange, who *speaker, c consentC
 	})
 }
 
-// notMade is the answer to a change that was not made.
+// notMade returns the refusal for a change that failed.
 func (g *Gate) notMade(x *exchange, err error) *refusal {
 	switch {
 	case errors.Is(err, errNotHere):
@@ -117,7 +117,7 @@ func (g *Gate) notMade(x *exchange, err error) *refusal {
 	return &refusal{cause: causeInternal, reason: "consent-not-recorded", err: err}
 }
 
-// unacceptable tells what is wrong with a resource: elements and reasons, never a value.
+// unacceptable refuses a resource. It names elements and reasons, never a value.
 func unacceptable(err error) *refusal {
 	r := &refusal{cause: causeUnprocessable, reason: "consent-unacceptable"}
 	var wrong []string
@@ -146,7 +146,7 @@ func problemsOf(err error) (all []*consent.FieldError) {
 	return all
 }
 
-// resource reads the Consent in a body, and whose it is.
+// resource reads the Consent in the body, and settles whose it is.
 func (g *Gate) resource(ctx context.Context, x *exchange, r *http.Request, q consentRequest, who *speaker) (consentfhir.Consent, *refusal) {
 	if q.query != "" {
 		return consentfhir.Consent{}, refuse(causeMalformed, "query")
@@ -189,8 +189,8 @@ func (g *Gate) createConsent(ctx context.Context, x *exchange, r *http.Request, 
 	})
 }
 
-// fresh are records as they go on file now: checked, with their ids, without the stamps that the store sets. Before are those that they
-// take the place of.
+// fresh returns records ready to store: checked, with their ids, without the timestamps that the store sets. before are the records that
+// they replace.
 func (g *Gate) fresh(who *speaker, id consent.RecordID, records, before []consent.Record, now time.Time) ([]consent.Record, error) {
 	fresh := slices.Clone(records)
 	var wrong []error
@@ -209,16 +209,16 @@ func (g *Gate) fresh(who *speaker, id consent.RecordID, records, before []consen
 	return fresh, errors.Join(wrong...)
 }
 
-// digits are those in which the records of one Consent differ.
+// digits returns random hex digits, which tell the records of one Consent apart.
 func digits() string {
 	var b [4]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand since Go 1.24)
 	return hex.EncodeToString(b[:])
 }
 
-// mayRelay reports, as an error, where somebody's consent is given by somebody else. Providers write down what they are told. Patients and
-// representatives speak for themselves; what the other said before stays said as long as nothing else changes, so that both can consent
-// to the same where the law asks for both (12 to 15 years).
+// mayRelay returns an error if the record gives somebody else's consent. Providers record what they are told. Patients and representatives
+// speak for themselves; what the other said before remains valid as long as nothing else changes, so that both can consent to the same
+// where the law requires both (12 to 15 years).
 func (who *speaker) mayRelay(r consent.Record, same bool, before []consent.Record) error {
 	if who.office != "" {
 		return nil
@@ -235,7 +235,7 @@ func (who *speaker) mayRelay(r consent.Record, same bool, before []consent.Recor
 	return nil
 }
 
-// sameContent reports whether records say the same about the same: who said it, when, and what became of it are left aside.
+// sameContent reports whether records state the same, regardless of who stated it, when, and their status.
 func sameContent(a, b []consent.Record) bool {
 	return slices.EqualFunc(a, b, func(a, b consent.Record) bool {
 		return a.Decision == b.Decision && a.EmergencyException == b.EmergencyException && a.Holder == b.Holder && a.Party == b.Party && a.PartyName == b.PartyName &&
@@ -244,7 +244,7 @@ func sameContent(a, b []consent.Record) bool {
 	})
 }
 
-// updateConsent puts another version in the place of one that the caller has seen, or withdraws it.
+// updateConsent replaces the version that the caller has seen, or withdraws it.
 func (g *Gate) updateConsent(ctx context.Context, x *exchange, r *http.Request, q consentRequest, who *speaker) (answer, *refusal) {
 	version, ref := ifMatch(r)
 	if ref != nil {
@@ -280,7 +280,7 @@ func (g *Gate) updateConsent(ctx context.Context, x *exchange, r *http.Request, 
 	return g.changeConsents(ctx, x, who, change)
 }
 
-// replace puts records in the place of those of a Consent.
+// replace replaces the records of a Consent.
 func (g *Gate) replace(st *consent.Standing, who *speaker, id consent.RecordID, version string, records []consent.Record) error {
 	current, err := there(st, who, id, version)
 	if err == nil && current.Records[0].Status != consent.StatusActive {
@@ -309,7 +309,7 @@ func (g *Gate) replace(st *consent.Standing, who *speaker, id consent.RecordID, 
 	return nil
 }
 
-// there finds a Consent that the speaker sees, at the version that a change is for; an empty version is any.
+// there finds a Consent that the speaker may see, at the version that a change is for; an empty version matches any.
 func there(st *consent.Standing, who *speaker, id consent.RecordID, version string) (consentfhir.Consent, error) {
 	all := consentfhir.Of(*st)
 	at := slices.IndexFunc(all, func(c consentfhir.Consent) bool { return c.ID == id && who.sees(c) })
@@ -322,8 +322,8 @@ func there(st *consent.Standing, who *speaker, id consent.RecordID, version stri
 	return all[at], nil
 }
 
-// mayReplace reports, as an error, where another version would end what somebody else objected to, or repeat what somebody else said before
-// and does not hold any more.
+// mayReplace returns an error if another version would end somebody else's objection, or restate somebody else's consent although they have
+// withdrawn or objected to something since.
 func mayReplace(st *consent.Standing, who *speaker, current consentfhir.Consent, by []string) error {
 	others := func(list []string) []string {
 		return slices.DeleteFunc(slices.Clone(list), func(one string) bool { return one == who.says })
@@ -336,7 +336,7 @@ func mayReplace(st *consent.Standing, who *speaker, current consentfhir.Consent,
 		}
 	}
 	if who.office != "" || len(others(by)) == 0 {
-		return nil // a provider writes down what all of them say now
+		return nil // a provider records what all of them say now
 	}
 	if first.Decision == consent.DecisionDeny && !slices.Contains(first.GivenBy, who.says) {
 		return errOthersObjection
@@ -351,7 +351,7 @@ func mayReplace(st *consent.Standing, who *speaker, current consentfhir.Consent,
 	return nil
 }
 
-// ifMatch reads the version that a change is for; empty where the header is absent.
+// ifMatch returns the version that a change is for; empty if the header is absent.
 func ifMatch(r *http.Request) (string, *refusal) {
 	values := r.Header.Values("If-Match")
 	if len(values) == 0 {

@@ -13,14 +13,14 @@ import (
 	"zorgsluis/policy"
 )
 
-// reasonUnchanged is the reason of the event of a change that was there already.
+// reasonUnchanged is the reason in the event of a change that was already made.
 const reasonUnchanged policy.Reason = "unchanged"
 
-// errUnchanged is what a change answers that was there already: nothing is written, and what is on file is the answer.
+// errUnchanged says that a change was already made: nothing is written, and the answer is what is on file.
 var errUnchanged = errors.New("consent is as it is to be")
 
-// withdraw marks all records of a Consent as withdrawn; the store gives the instant. Records, where there are any, are what the caller
-// believes to withdraw. What is withdrawn already stays as it is.
+// withdraw marks all records of a Consent as withdrawn; the store sets the time. records, if any, are what the caller believes it
+// withdraws. What is already withdrawn stays as it is.
 func withdraw(st *consent.Standing, who *speaker, id consent.RecordID, version string, by []string, records []consent.Record) error {
 	current, err := there(st, who, id, version)
 	first := consent.Record{}
@@ -47,7 +47,7 @@ func withdraw(st *consent.Standing, who *speaker, id consent.RecordID, version s
 	return nil
 }
 
-// words is what an operation on consents may be told in its Parameters.
+// words are the Parameters of an operation on consents.
 type words struct {
 	patient   fhir.Identifier
 	by        string
@@ -68,7 +68,7 @@ func (w *words) take(p parameter) bool {
 	return true
 }
 
-// said reads what an operation is told, and who says it. Patients and representatives need no body at all: withdrawing is not longer
+// said reads the Parameters of an operation, and settles who speaks about whom. Patients and representatives need no body: withdrawing is no more work
 // than giving (AVG art. 7(3)).
 func (g *Gate) said(ctx context.Context, x *exchange, r *http.Request, q consentRequest, who *speaker) (words, *refusal) {
 	w := words{by: who.says}
@@ -117,8 +117,8 @@ func (g *Gate) withdrawConsent(ctx context.Context, x *exchange, r *http.Request
 	})
 }
 
-// object stops everything, in one call: a total objection, which ends every permit that was given until now. One is on file for each who
-// speaks: said again it is a new version of the same Consent, and where nothing was said since it is there already.
+// object stops everything, in one call: a total objection, which ends every permit given until now. Each speaker has one on file: repeating
+// it makes a new version of the same Consent, or changes nothing if nothing was said since.
 func (g *Gate) object(ctx context.Context, x *exchange, r *http.Request, q consentRequest, who *speaker) (answer, *refusal) {
 	w, ref := g.said(ctx, x, r, q, who)
 	if ref != nil {
@@ -155,12 +155,12 @@ func (g *Gate) object(ctx context.Context, x *exchange, r *http.Request, q conse
 	return g.changeConsents(ctx, x, who, change)
 }
 
-// mostObjections is how many total objections a person has on file before one more takes the place of another: of the oldest that was
-// withdrawn, which says nothing any more and stays in the history, or of one by the same, whoever wrote it down. The room for objections
-// is bounded, and there is always some.
+// mostObjections is how many total objections a person has on file before the next one replaces another: the oldest withdrawn one, which
+// has no effect and stays in the history, or one by the same speaker, whoever recorded it. So objections are bounded, and there is always
+// room for one.
 const mostObjections = 50
 
-// withoutOldEnd makes room for a total objection where there are many.
+// withoutOldEnd removes the oldest withdrawn total objection if there are mostObjections or more.
 func withoutOldEnd(records []consent.Record) []consent.Record {
 	total, oldest := 0, -1
 	for i := range records {
@@ -177,7 +177,7 @@ func withoutOldEnd(records []consent.Record) []consent.Record {
 	return slices.Delete(records, oldest, oldest+1)
 }
 
-// objectionOf finds the total objection on file that the speaker's takes the place of.
+// objectionOf finds the total objection on file that a new one of the speaker replaces; nil if none.
 func objectionOf(st *consent.Standing, who *speaker, by string) *consent.Record {
 	total := 0
 	var own, another *consent.Record
@@ -203,7 +203,7 @@ func objectionOf(st *consent.Standing, who *speaker, by string) *consent.Record 
 	return own
 }
 
-// saidSince reports whether something was said after a record.
+// saidSince reports whether an active record is newer than r.
 func saidSince(st *consent.Standing, r *consent.Record) bool {
 	return slices.ContainsFunc(st.Records, func(other consent.Record) bool {
 		return other.Status == consent.StatusActive && other.RecordedAt.After(r.RecordedAt.Time)

@@ -16,8 +16,8 @@ import (
 	"zorgsluis/fhir"
 )
 
-// versionsOf gives every version of one Consent, the newest first. What is on file for the person changes for other reasons as well: only
-// where this Consent changed there is a version of it. Who does not see it as it is now sees no version either.
+// versionsOf returns every version of one Consent, newest first. The standing changes for other reasons too: only a change of this Consent
+// makes a version. A speaker who may not see it now sees no version either.
 func (g *Gate) versionsOf(
 	ctx context.Context, x *exchange, now consent.Standing, id consent.RecordID, who *speaker,
 ) ([]consentfhir.Consent, *refusal) {
@@ -42,7 +42,7 @@ func (g *Gate) versionsOf(
 	return versions, nil
 }
 
-// consentHistory gives the versions of one Consent by page, the newest first (R4 §3.1.0.11): _count and _since, and sealed links.
+// consentHistory serves the versions of one Consent by page, newest first (R4 §3.1.0.11), with _count, _since and sealed links.
 func (g *Gate) consentHistory(ctx context.Context, x *exchange, r *http.Request, q consentRequest, who *speaker) (answer, *refusal) {
 	search, err := fhir.ParseOwnSearch("Consent/_history", fhir.Request{Method: r.Method, Path: q.path, RawQuery: q.query})
 	if err != nil {
@@ -65,7 +65,7 @@ func (g *Gate) consentHistory(ctx context.Context, x *exchange, r *http.Request,
 	})
 }
 
-// historyPage is one page of the versions.
+// historyPage renders one page of the versions.
 func (g *Gate) historyPage(
 	x *exchange, who *speaker, id consent.RecordID, search fhir.OwnSearch, before string, versions []consentfhir.Consent,
 ) (shown, *refusal) {

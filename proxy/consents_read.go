@@ -18,19 +18,19 @@ import (
 	"zorgsluis/policy"
 )
 
-// How many Consents a page has by default and at most.
+// Consents per page: by default and at most.
 const (
 	shownConsents = 50
 	mostConsents  = 200
 )
 
-// shown is an answer that shows Consents, and what was asked for it.
+// shown is an answer that discloses Consents, and their ids.
 type shown struct {
 	answer answer
 	ids    []consent.RecordID
 }
 
-// show reads what is on file, renders an answer of it, and records it while the standing is still that one.
+// show reads the standing, renders an answer from it, and commits the event on condition that the standing has not changed.
 func (g *Gate) show(ctx context.Context, x *exchange, who *speaker, reason policy.Reason, render func(consent.Standing) (shown, *refusal)) (answer, *refusal) {
 	may, ref := g.entitled(ctx, x, who)
 	if ref != nil {
@@ -78,7 +78,7 @@ func (g *Gate) show(ctx context.Context, x *exchange, who *speaker, reason polic
 	return answer{}, refuse(causeUnavailable, "standing-unsettled")
 }
 
-// standing is what is on file now: Newest is the store's time, unless something on file is later.
+// standing returns what is on file now. Newest is the store's time, unless something on file is later.
 func (g *Gate) standing(ctx context.Context, x *exchange, key consent.PersonKey) (consent.Standing, error) {
 	ctx, cancel := g.within(ctx, x, g.parts.Limits.Store)
 	defer cancel()
@@ -89,7 +89,7 @@ func (g *Gate) standing(ctx context.Context, x *exchange, key consent.PersonKey)
 	return st, err
 }
 
-// readConsent gives one Consent, or one version of it.
+// readConsent serves one Consent, or one version of it.
 func (g *Gate) readConsent(ctx context.Context, x *exchange, q consentRequest, who *speaker) (answer, *refusal) {
 	return g.show(ctx, x, who, who.reason(), func(st consent.Standing) (shown, *refusal) {
 		if q.name == consentRead {
@@ -103,7 +103,7 @@ func (g *Gate) readConsent(ctx context.Context, x *exchange, q consentRequest, w
 	})
 }
 
-// oneConsent is the answer to a read: the Consent that is meant, among these.
+// oneConsent answers a read with the requested Consent among these.
 func (g *Gate) oneConsent(among []consentfhir.Consent, q consentRequest, who *speaker) (shown, *refusal) {
 	at := slices.IndexFunc(among, func(c consentfhir.Consent) bool { return c.ID == q.id && who.sees(c) })
 	if at < 0 {
@@ -113,9 +113,9 @@ func (g *Gate) oneConsent(among []consentfhir.Consent, q consentRequest, who *sp
 	return shown{a, []consent.RecordID{q.id}}, ref
 }
 
-// consentsCursor is what a page link of Consents holds, sealed: behind which it goes on, what was asked, and for whom.
+// consentsCursor is the sealed content of a page link of Consents: where the next page begins, the search, and for whom.
 type consentsCursor struct {
-	Before  string            `json:"b"`           // rank of the last one that was shown
+	Before  string            `json:"b"`           // rank of the last one shown; in a history its version
 	ID      consent.RecordID  `json:"i,omitempty"` // of the Consent whose history it is
 	Search  fhir.OwnSearch    `json:"s"`
 	Person  fhir.Identifier   `json:"p"`
@@ -124,9 +124,9 @@ type consentsCursor struct {
 	Expires int64             `json:"e"` // Unix seconds
 }
 
-// consentsLink seals where the next page begins, for this caller and this person.
+// consentsLink returns the sealed link to the next page, for this caller and this person.
 func (g *Gate) consentsLink(x *exchange, who *speaker, c consentsCursor) (string, *refusal) {
-	c.Search.Patient, c.Search.Reference = fhir.PatientName{}, "" // the person is known by now
+	c.Search.Patient, c.Search.Reference = fhir.PatientName{}, "" // Person says it
 	c.Person, c.Key, c.Caller, c.Expires = who.person, who.key, x.callerDigest(), g.parts.Now().Add(cursorLasts).Unix()
 	sealed, err := g.cursors.seal("consents", c)
 	if err != nil {
@@ -135,8 +135,8 @@ func (g *Gate) consentsLink(x *exchange, who *speaker, c consentsCursor) (string
 	return "?_cursor=" + sealed, nil
 }
 
-// openConsentsCursor checks a page link for this caller: of a search, or of the history of one Consent. Every failure is a resource that
-// does not exist.
+// openConsentsCursor opens and checks a page link for this caller: of a search (no id), or of the history of one Consent. Every failure
+// looks like an absent resource.
 func (g *Gate) openConsentsCursor(x *exchange, sealed string, id consent.RecordID, who *speaker) (consentsCursor, *refusal) {
 	var c consentsCursor
 	err := g.cursors.open("consents", sealed, &c)
@@ -146,7 +146,7 @@ func (g *Gate) openConsentsCursor(x *exchange, sealed string, id consent.RecordI
 	return c, nil
 }
 
-// searchConsents gives a person's Consents, the newest first.
+// searchConsents serves a search for a person's Consents, newest first.
 func (g *Gate) searchConsents(ctx context.Context, x *exchange, r *http.Request, q consentRequest, who *speaker) (answer, *refusal) {
 	body, ref := g.requestBody(r)
 	if ref != nil {
@@ -178,10 +178,10 @@ func (g *Gate) searchConsents(ctx context.Context, x *exchange, r *http.Request,
 	})
 }
 
-// rank orders Consents: the newest first, and of one instant by id.
+// rank is the key by which a search sorts Consents, in descending order: version, then id.
 func rank(c consentfhir.Consent) string { return c.Version + " " + string(c.ID) }
 
-// consentsPage is one page of a search.
+// consentsPage renders one page of a search.
 func (g *Gate) consentsPage(x *exchange, who *speaker, search fhir.OwnSearch, before string, all []consentfhir.Consent) (shown, *refusal) {
 	slices.SortFunc(all, func(a, b consentfhir.Consent) int { return strings.Compare(rank(b), rank(a)) })
 	most := min(cmp.Or(search.Count, shownConsents), mostConsents)
@@ -218,7 +218,7 @@ func (g *Gate) consentsPage(x *exchange, who *speaker, search fhir.OwnSearch, be
 	return s, nil
 }
 
-// matchesConsent reports whether a Consent is what a search asks for.
+// matchesConsent reports whether a Consent matches a search.
 func matchesConsent(search fhir.OwnSearch, c consentfhir.Consent) bool {
 	first := c.Records[0]
 	for _, p := range search.Params {
@@ -242,7 +242,7 @@ func matchesConsent(search fhir.OwnSearch, c consentfhir.Consent) bool {
 	return true
 }
 
-// consentBody is the resource as it is shown: the patient by the person key.
+// consentBody renders a Consent with the person key as its patient.
 func (g *Gate) consentBody(c consentfhir.Consent, who *speaker) ([]byte, *refusal) {
 	c.Patient = fhir.Identifier{System: consentfhir.SystemPersonKey, Value: string(who.key)}
 	body, err := g.parts.Consents.Profile.Write(c)
@@ -252,7 +252,7 @@ func (g *Gate) consentBody(c consentfhir.Consent, who *speaker) ([]byte, *refusa
 	return body, nil
 }
 
-// consentAnswer shows one Consent with its version.
+// consentAnswer answers with one Consent and its version.
 func (g *Gate) consentAnswer(status int, c consentfhir.Consent, who *speaker) (answer, *refusal) {
 	body, ref := g.consentBody(c, who)
 	if ref != nil {

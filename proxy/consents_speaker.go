@@ -14,22 +14,22 @@ import (
 	"zorgsluis/policy"
 )
 
-// speaker is who speaks about consents: whose they are, and in which capacity.
+// speaker is the caller of the Consent API: about whose consents, and in which capacity.
 type speaker struct {
-	person fhir.Identifier   // of the token; a provider's request names it
+	person fhir.Identifier   // from the token; for a provider, from the request
 	key    consent.PersonKey // of that person
-	says   string            // patient or representative; empty for a provider, who writes down what others say
-	by     string            // who enters it
-	office string            // of a provider: the organization
+	says   string            // patient or representative; empty for a provider, who records what others say
+	by     string            // RecordedBy of its records
+	office string            // organization of a provider
 
-	// Of a representative, as the standing has it (entitled): along is one of somebody of 12 to 15, who consents only together with the
-	// patient; silent is one of somebody who decides alone.
+	// For a representative, set by entitled: along means that the patient is 12 to 15 and consents only together with the representative;
+	// silent means that the patient decides alone.
 	along, silent bool
-	until         time.Time // from when on that may be otherwise; zero: never
+	until         time.Time // when that may change; zero: never
 }
 
-// speaker decides on the caller alone. Who is nobody here is told that nothing is there; only a level of assurance that is too low says
-// what to do.
+// speaker decides on the caller alone in which capacity it speaks. To a caller without one nothing exists; only an insufficient level of
+// assurance is answered as such.
 func (g *Gate) speaker(x *exchange) (*speaker, *refusal) {
 	request, ref := g.admit(x)
 	if ref != nil && ref.cause == causeStepUp {
@@ -39,7 +39,7 @@ func (g *Gate) speaker(x *exchange) (*speaker, *refusal) {
 		return nil, refuse(causeNotFound, ref.reason)
 	}
 	s := x.subject
-	// That an emergency could be declared (admit) is no treatment relation.
+	// admit also lets in callers who could declare an emergency or be in a registry; neither is a treatment relation.
 	if d, admitted := g.parts.Policy.Admit(request); !admitted {
 		return nil, refuse(causeNotFound, d.Reason)
 	}
@@ -59,14 +59,14 @@ func (g *Gate) speaker(x *exchange) (*speaker, *refusal) {
 	return &speaker{by: s.Organization + " " + s.Practitioner, office: s.Organization}, nil
 }
 
-// patientName is how a request names the patient: by an identifier or a literal reference, or not at all.
+// patientName is how a request names the patient: by an identifier, by a literal reference, or not at all.
 type patientName struct {
 	identifier fhir.Identifier
 	reference  string
 }
 
-// speakAbout settles whose consents the speaker speaks about. Patients and representatives speak about the person of their token, and a request
-// that names somebody else is refused; of a provider the request must name the person.
+// speakAbout settles whose consents are meant. Patients and representatives speak about the person of their token, and a request that names
+// somebody else is refused; a provider's request must name the person.
 func (g *Gate) speakAbout(ctx context.Context, x *exchange, who *speaker, named patientName) *refusal {
 	if named == (patientName{}) {
 		if who.key == "" {
@@ -87,7 +87,7 @@ func (g *Gate) speakAbout(ctx context.Context, x *exchange, who *speaker, named 
 		person, ref = g.declaredPerson(named.identifier)
 	}
 	switch {
-	case ref != nil && ref.cause == causeForbidden: // not at the source, or nobody certain: the same to the caller as somebody else
+	case ref != nil && ref.cause == causeForbidden: // unknown to the source or ambiguous: to the caller the same as somebody else
 		return refuse(causeForbidden, "not-the-patient")
 	case ref != nil && named.reference != "":
 		return ref
@@ -101,8 +101,8 @@ func (g *Gate) speakAbout(ctx context.Context, x *exchange, who *speaker, named 
 	return nil
 }
 
-// personKey is the person key by which a request names the patient, where it does: as an identifier, or as the id that the patient has
-// at the gateway's own FHIR base.
+// personKey returns the person key by which a request names the patient, if it does: as an identifier, or as the Patient id at the
+// gateway's own FHIR base.
 func (g *Gate) personKey(named patientName) (consent.PersonKey, bool) {
 	if named.identifier.System == consentfhir.SystemPersonKey {
 		return consent.PersonKey(named.identifier.Value), true
@@ -116,8 +116,8 @@ func isPersonKey(id string) bool {
 	return len(id) == 64 && strings.Trim(id, "0123456789abcdef") == ""
 }
 
-// patientAt asks who a Patient is: the source at whose URL the gateway shows it, or any. An id alone could be of another person at another of
-// several sources: there it is taken from those only of whom the token says who they are, and means them where one source says so.
+// patientAt resolves a reference to a Patient: at the source in whose URL it is, else at any. The same id may be another person at another
+// source: with several sources, a bare id is accepted only if the token names the person, and one source confirms it.
 func (g *Gate) patientAt(ctx context.Context, x *exchange, who *speaker, reference string) (fhir.Identifier, *refusal) {
 	sources := g.parts.Sources
 	at := slices.IndexFunc(sources, func(s *Source) bool { return strings.HasPrefix(reference, g.base(s)+"/") })
@@ -148,12 +148,12 @@ func (g *Gate) patientAt(ctx context.Context, x *exchange, who *speaker, referen
 	return fhir.Identifier{}, worst
 }
 
-// unplaced refuses a reference of which nobody can say whom it means.
+// unplaced refuses a reference that does not identify a patient.
 func unplaced(reason string) *refusal {
 	return unacceptable(&consent.FieldError{Field: "patient", Reason: reason})
 }
 
-// ownerOf finds whose record it is that a provider means; patients and representatives mean their own.
+// ownerOf finds the person of the record that a provider means; patients and representatives mean their own.
 func (g *Gate) ownerOf(ctx context.Context, x *exchange, id consent.RecordID, who *speaker) *refusal {
 	if who.says != "" {
 		return nil
@@ -172,13 +172,13 @@ func (g *Gate) ownerOf(ctx context.Context, x *exchange, id consent.RecordID, wh
 		return &refusal{cause: causeUnavailable, reason: "store-unavailable", err: err}
 	}
 	if !slices.ContainsFunc(consentfhir.Of(st), func(c consentfhir.Consent) bool { return c.ID == id && who.sees(c) }) {
-		return refuse(causeNotFound, "absent") // nor is the person told of in the event: the caller may not even know that there is one
+		return refuse(causeNotFound, "absent") // nor does the event name the person: the caller may not know that the record exists
 	}
 	who.person, who.key, x.person = st.Person, key, key
 	return nil
 }
 
-// reason is why the speaker may see and say what is on file.
+// reason returns why the speaker may see and change what is on file, for the event.
 func (who *speaker) reason() policy.Reason {
 	switch who.says {
 	case consent.ByPatient:
@@ -189,8 +189,9 @@ func (who *speaker) reason() policy.Reason {
 	return "ok-recorder"
 }
 
-// sees reports whether a Consent is one for this caller: the own ones, or for a provider those that its organization wrote down. Who speaks
-// along sees what was said along, and what waits for that; what somebody of 12 to 15 decides alone is not told.
+// sees reports whether the speaker may see a Consent: a provider, those that its organization recorded; a representative along with a
+// patient of 12 to 15, those that a representative gave and the active permits, which wait for one, but not what the patient decides alone;
+// all others, every one.
 func (who *speaker) sees(c consentfhir.Consent) bool {
 	first := c.Records[0]
 	switch {
@@ -204,14 +205,15 @@ func (who *speaker) sees(c consentfhir.Consent) bool {
 	return true
 }
 
-// What a change answers where the speaker may not speak, or means something that is not there, and where the patient decides alone.
+// Errors of a change: the speaker may not speak or means something that does not exist; the patient decides alone.
 var (
 	errNotHere = errors.New("consent is not there for this caller")
 	errSilent  = &consent.FieldError{Field: "given_by", Reason: "is a representative, who has no say at the age of the patient"}
 )
 
-// entitled gives what decides whether the speaker may speak for the person, on any standing of that person: representatives by age and
-// authority (decision.md, rule 4, and The consent state, A), with the birth date that a source knows. It also finds out how they may.
+// entitled returns a check whether the speaker may speak for the person, given a standing of that person: for representatives by age and
+// authority (decision.md, rule 4, and The consent state, A), with the birth date known to a source. The check also sets along, silent and
+// until.
 func (g *Gate) entitled(ctx context.Context, x *exchange, who *speaker) (func(consent.Standing) error, *refusal) {
 	if who.says != consent.ByRepresentative {
 		return func(consent.Standing) error { return nil }, nil
@@ -223,7 +225,7 @@ func (g *Gate) entitled(ctx context.Context, x *exchange, who *speaker) (func(co
 	request := g.request(x)
 	request.Category = fhir.CategoryConsent
 	return func(st consent.Standing) error {
-		at := st.Newest // of the store's clock
+		at := st.Newest // by the store's clock
 		who.along, who.silent, who.until = false, false, time.Time{}
 		for _, born := range m.births {
 			in, named := x.asNamed(g.parts.Policy, policy.Input{At: at, Request: x.asBlocked(request, st.Flags), Records: st.Records, Patient: policy.Patient{
@@ -245,7 +247,7 @@ func (g *Gate) entitled(ctx context.Context, x *exchange, who *speaker) (func(co
 	}, nil
 }
 
-// anywhere looks for a person at the sources, one after the other, until one knows the person.
+// anywhere looks a person up at one source after another, until one knows the person.
 func (g *Gate) anywhere(ctx context.Context, x *exchange, person fhir.Identifier) (*mapped, *refusal) {
 	defer func() { x.source = nil }()
 	worst := refuse(causeNotFound, "patient-unresolved")
