@@ -44,7 +44,7 @@ func (g *Gate) serveBatch(ctx context.Context, x *exchange, r *http.Request, que
 	}
 	_ = work.Wait() // every entry has an answer of its own
 	x.reason = "batch"
-	return g.batchAnswer(answers)
+	return g.batchAnswer(x, answers)
 }
 
 // readBatch reads the Bundle of a batch.
@@ -104,7 +104,7 @@ func misunderstood(err error) *refusal {
 }
 
 // batchAnswer combines the answers of the entries, and their releases, into one Bundle.
-func (g *Gate) batchAnswer(answers []answer) (answer, *refusal) {
+func (g *Gate) batchAnswer(x *exchange, answers []answer) (answer, *refusal) {
 	whole := answer{status: http.StatusOK, free: func() {
 		for _, a := range answers {
 			a.done()
@@ -122,12 +122,13 @@ func (g *Gate) batchAnswer(answers []answer) (answer, *refusal) {
 		whole.done()
 		return answer{}, refuse(causeTooLarge, "batch-too-large")
 	}
-	if !g.memory.take(size) {
+	owner := x.owner()
+	if !g.memory.take(owner, size) {
 		whole.done()
 		return answer{}, refuse(causeOverloaded, "memory")
 	}
 	entries := whole.free
-	whole.free = func() { entries(); g.memory.give(size) }
+	whole.free = func() { entries(); g.memory.give(owner, size) }
 	body := append(make([]byte, 0, size), `{"resourceType":"Bundle","type":"batch-response"`...)
 	for i, a := range answers {
 		if i == 0 {

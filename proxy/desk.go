@@ -120,7 +120,7 @@ func (d *Desk) Copy(ctx context.Context, asked Order) (Copy, error) {
 	parts := d.parts
 	parts.Policy = afterDeath{parts.Policy.(Posthumous), asked.Handover}
 	g := &Gate{
-		parts: parts, memory: budget{free: parts.Limits.Memory}, people: newPeople(parts.Limits.PersonMapping),
+		parts: parts, memory: newBudget(parts.Limits.Memory, parts.Limits.Memory), people: newPeople(parts.Limits.PersonMapping),
 		lookups: newCounter(time.Minute), named: newCounter(time.Minute),
 	}
 	x := g.attend(asked)

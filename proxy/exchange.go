@@ -124,6 +124,14 @@ func (x *exchange) actor() audit.Actor {
 	return a
 }
 
+// owner is whose the memory is that an exchange takes: its caller's. All who are not known are one.
+func (x *exchange) owner() string {
+	if !x.authenticated {
+		return ""
+	}
+	return x.caller()
+}
+
 // caller is the key under which a caller is counted and to which sealed links are bound.
 func (x *exchange) caller() string {
 	s := x.subject

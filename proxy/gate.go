@@ -24,7 +24,8 @@ import (
 type Gate struct {
 	parts    Parts
 	sources  map[string]*Source
-	memory   budget
+	memory   *budget // by caller
+	arriving *budget // by address
 	people   *people
 	lookups  *counter // by caller: patients that were named, and reads that found nothing
 	named    *counter // by caller and patient: what counts once in a minute
@@ -50,7 +51,7 @@ func NewGate(p Parts) (*Gate, error) {
 		return nil, err
 	}
 	g := &Gate{
-		parts: p, sources: map[string]*Source{}, memory: budget{free: p.Limits.Memory},
+		parts: p, sources: map[string]*Source{}, memory: answersBudget(p.Limits), arriving: arrivingBudget(p.Limits),
 		people: newPeople(p.Limits.PersonMapping), lookups: newCounter(time.Minute), named: newCounter(time.Minute), unknown: newCounter(time.Minute),
 		cursors: cursors, metadata: map[string][]byte{}, fine: make(chan struct{}, maxFineWaits),
 	}
@@ -81,8 +82,13 @@ func NewGate(p Parts) (*Gate, error) {
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := g.begin(r)
 	ctx := r.Context()
-	give := g.receive(r)
-	a := g.pass(ctx, x, r)
+	give, room := g.receive(r, household(x.address))
+	var a answer
+	if room {
+		a = g.pass(ctx, x, r)
+	} else {
+		a = g.refused(ctx, x, refuse(causeOverloaded, "memory"))
+	}
 	give()
 	defer func() { a.done() }()
 	a.headOnly = r.Method == http.MethodHead

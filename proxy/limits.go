@@ -77,26 +77,50 @@ func household(address string) string {
 	return p.Addr().String()
 }
 
-// budget bounds the memory of all bodies in flight. It never waits: a gateway at its limit says so at once.
+// budget bounds the memory of all bodies in flight, and what one owner has of it: one who sends or reads slowly, over many connections, must
+// not keep everybody else out. It never waits: a gateway at its limit says so at once.
 type budget struct {
 	mu   sync.Mutex
 	free int64
+	each int64
+	held map[string]int64 // by owner
+}
+
+func newBudget(all, each int64) *budget {
+	return &budget{free: all, each: each, held: map[string]int64{}}
+}
+
+// answersBudget is of what is read of sources and made for callers. One caller has half of it at most, and always enough for an answer.
+func answersBudget(l Limits) *budget {
+	return newBudget(l.Memory, max(l.Memory/2, 4*l.ResponseBody))
+}
+
+// arrivingBudget is of bodies that are still arriving, from whoever it may be: as much as requests in flight may have, and a quarter of that
+// for one address.
+func arrivingBudget(l Limits) *budget {
+	one := l.RequestBody + receiveStep
+	all := int64(l.InFlight) * one
+	return newBudget(all, max(all/4, one))
 }
 
 // take reserves n bytes, or nothing.
-func (b *budget) take(n int64) bool {
+func (b *budget) take(owner string, n int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if n < 0 || n > b.free {
+	if n < 0 || n > b.free || n > b.each-b.held[owner] {
 		return false
 	}
 	b.free -= n
+	b.held[owner] += n
 	return true
 }
 
 // give returns n bytes.
-func (b *budget) give(n int64) {
+func (b *budget) give(owner string, n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.free += n
+	if b.held[owner] -= n; b.held[owner] == 0 {
+		delete(b.held, owner)
+	}
 }

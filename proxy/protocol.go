@@ -28,7 +28,7 @@ func protocol(r *http.Request) *refusal {
 			return refuse(causeMalformed, "header-name")
 		}
 	}
-	if len(r.TransferEncoding) > 0 && isGet(r) {
+	if isGet(r) && r.ContentLength != 0 { // below zero: of unknown length, which over HTTP/2 no header tells
 		return refuse(causeMalformed, "request-body")
 	}
 	return nil
@@ -93,10 +93,7 @@ func acceptable(params string, v fhir.Version) bool {
 // requestBody reads the body of a POST within the limit; a GET has none. That of a write is left alone: its method is refused,
 // with the same answer whatever stands in it (leaks.md WR-1 … WR-18).
 func (g *Gate) requestBody(r *http.Request) ([]byte, *refusal) {
-	switch {
-	case isGet(r) && r.ContentLength > 0:
-		return nil, refuse(causeMalformed, "request-body")
-	case r.Method != http.MethodPost:
+	if r.Method != http.MethodPost {
 		return nil, nil
 	}
 	return g.readBody(r)
@@ -107,20 +104,23 @@ const receiveStep = 4 << 10
 
 // receive waits for the body of a request, as far as one may be read at all, before the request takes one of the places of those in flight: a
 // body can take as long as a whole exchange may, and who sends it is not known yet. A few who never end theirs would keep everybody else
-// out. Give returns the memory.
-func (g *Gate) receive(r *http.Request) (give func()) {
+// out. Give returns the memory; without room for the body the request is not to be served.
+func (g *Gate) receive(r *http.Request, from string) (give func(), room bool) {
 	limit, taken := g.parts.Limits.RequestBody, int64(0)
-	give = func() { g.memory.give(taken) }
+	give = func() { g.arriving.give(from, taken) }
 	if isGet(r) || r.ContentLength == 0 || r.ContentLength > limit {
-		return give
+		return give, true
 	}
 	var body []byte
-	for int64(len(body)) <= limit && g.memory.take(receiveStep) {
+	for int64(len(body)) <= limit {
+		if !g.arriving.take(from, receiveStep) {
+			return give, false
+		}
 		taken += receiveStep
-		from := len(body)
-		body = slices.Grow(body, receiveStep)[:from+receiveStep]
-		n, err := io.ReadFull(r.Body, body[from:])
-		if body = body[:from+n]; err != nil {
+		at := len(body)
+		body = slices.Grow(body, receiveStep)[:at+receiveStep]
+		n, err := io.ReadFull(r.Body, body[at:])
+		if body = body[:at+n]; err != nil {
 			break // whoever reads on finds it again
 		}
 	}
@@ -128,7 +128,7 @@ func (g *Gate) receive(r *http.Request) (give func()) {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(body), r.Body), r.Body}
-	return give
+	return give, true
 }
 
 // readBody reads a body within the limit.
@@ -137,10 +137,10 @@ func (g *Gate) readBody(r *http.Request) ([]byte, *refusal) {
 	if r.ContentLength > limit {
 		return nil, refuse(causeTooLong, "request-too-long")
 	}
-	if !g.memory.take(limit) {
+	if !g.memory.take("", limit) { // who sends it is not known yet
 		return nil, refuse(causeOverloaded, "memory")
 	}
-	defer g.memory.give(limit)
+	defer g.memory.give("", limit)
 	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
 	if err != nil {
 		return nil, refuse(causeMalformed, "request-body")

@@ -16,7 +16,7 @@ func (g *Gate) serveRead(ctx context.Context, x *exchange, request policy.Reques
 		return answer{}, ref
 	}
 	defer read.release()
-	buf, give, ref := g.buffer(len(read.fetched.body))
+	buf, give, ref := g.buffer(x, len(read.fetched.body))
 	if ref != nil {
 		return answer{}, ref
 	}

@@ -175,12 +175,12 @@ func (g *Gate) resourceEdits(x *exchange, j *judge, r *fhir.Resource) fhir.Edits
 func (g *Gate) base(s *Source) string { return g.parts.PublicURL + "/fhir/" + s.ID }
 
 // buffer takes memory for a rendered body under the budget; give returns it.
-func (g *Gate) buffer(size int) (buf []byte, give func(), ref *refusal) {
-	n := int64(size)
-	if !g.memory.take(n) {
+func (g *Gate) buffer(x *exchange, size int) (buf []byte, give func(), ref *refusal) {
+	n, owner := int64(size), x.owner()
+	if !g.memory.take(owner, n) {
 		return nil, nil, refuse(causeOverloaded, "memory")
 	}
-	return slices.Grow(takeBuffer(), size), func() { g.memory.give(n) }, nil
+	return slices.Grow(takeBuffer(), size), func() { g.memory.give(owner, n) }, nil
 }
 
 // stale reports whether the first byte would follow the commit too late: then the commit is repeated (promise 3).

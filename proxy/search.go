@@ -50,7 +50,7 @@ func (g *Gate) serveSearch(ctx context.Context, x *exchange, request policy.Requ
 
 // page renders what choose picks of the gathered pages, on the standing under which it is recorded.
 func (g *Gate) page(ctx context.Context, x *exchange, j *judge, found *gathered, choose func(*judge) ([]pick, *position, *refusal)) (answer, *refusal) {
-	buf, give, ref := g.buffer(found.size() + 4096)
+	buf, give, ref := g.buffer(x, found.size()+4096)
 	if ref != nil {
 		return answer{}, ref
 	}

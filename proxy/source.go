@@ -20,6 +20,7 @@ import (
 type fetched struct {
 	body  []byte
 	taken int64
+	owner string
 	found bool // false: the source says that there is no such resource (404, 410)
 	gate  *Gate
 }
@@ -34,7 +35,7 @@ func (f *fetched) release() {
 	if f == nil || f.gate == nil {
 		return
 	}
-	f.gate.memory.give(f.taken)
+	f.gate.memory.give(f.owner, f.taken)
 	putBuffer(f.body)
 	f.body, f.gate = nil, nil
 }
@@ -76,7 +77,7 @@ func (g *Gate) fetch(ctx context.Context, x *exchange, a ask) (*fetched, *refusa
 	case !fhirJSON(resp.Header, x.source.Version):
 		return nil, refuse(causeBadSource, "source-media-type")
 	}
-	return g.read(ctx, resp)
+	return g.read(ctx, x, resp)
 }
 
 // everyAsk are the headers that every request to a source has. Nothing changes the lists.
@@ -143,15 +144,15 @@ func fhirJSON(h http.Header, v fhir.Version) bool {
 var mediaVersions = map[fhir.Version]string{fhir.R4: "4.0", fhir.STU3: "3.0"}
 
 // read takes the body whole: a cut or overlong body releases nothing (leaks.md JS-22, JS-23).
-func (g *Gate) read(ctx context.Context, resp *http.Response) (*fetched, *refusal) {
+func (g *Gate) read(ctx context.Context, x *exchange, resp *http.Response) (*fetched, *refusal) {
 	limit := g.parts.Limits.ResponseBody
 	if resp.ContentLength > limit {
 		return nil, refuse(causeTooLarge, "source-too-large")
 	}
-	f := &fetched{body: takeBuffer(), found: true, gate: g}
+	f := &fetched{body: takeBuffer(), found: true, gate: g, owner: x.owner()}
 	for more := max(resp.ContentLength, 0) + 1; ; more = 1 { // one more, to see the end without growing
 		if need := max(int64(len(f.body))+more, int64(cap(f.body))); need > f.taken {
-			if !g.memory.take(need - f.taken) {
+			if !g.memory.take(f.owner, need-f.taken) {
 				f.release()
 				return nil, refuse(causeOverloaded, "memory")
 			}

@@ -1,0 +1,116 @@
+package proxy_test
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"zorgsluis/proxy"
+)
+
+// TestSlowSendersOfOneAddressKeepNobodyOut: over a few connections of HTTP/2 somebody whom nobody knows can begin thousands of bodies, and end
+// none. What they hold is bounded for each address, and is not taken from answers.
+func TestSlowSendersOfOneAddressKeepNobodyOut(t *testing.T) {
+	w := newWorld(t, func(p *proxy.Parts) { p.Limits.InFlight, p.Limits.Memory = 8, 2<<20 })
+	w.story()
+	const senders = 60 // of 56 KiB: more than all the memory
+	statuses := make(chan int, senders)
+	var ends []*io.PipeWriter
+	for range senders {
+		body, end := io.Pipe()
+		ends = append(ends, end)
+		r := httptest.NewRequest("POST", "http://gw.example/", body)
+		r.RequestURI, r.ContentLength, r.RemoteAddr = "/fhir/demo/Observation/_search", 60<<10, "198.51.100.1:1"
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		go func() {
+			rec := httptest.NewRecorder()
+			w.gate.ServeHTTP(rec, r)
+			statuses <- rec.Code
+		}()
+		if _, err := io.WriteString(end, strings.Repeat("x", 56<<10)); err != nil { // returns when it was read, or was not wanted
+			t.Fatal(err)
+		}
+	}
+	if got := w.get("gp", searchA); got.status != 200 {
+		t.Errorf("a search: got %d %s", got.status, got.body)
+	}
+	if got := w.send("gp", "POST", "/fhir/demo/Observation/_search", "application/x-www-form-urlencoded", "patient=A"); got.status != 200 {
+		t.Errorf("a search with a body from elsewhere: got %d %s", got.status, got.body)
+	}
+	count := map[int]int{}
+	for _, end := range ends {
+		end.CloseWithError(io.ErrUnexpectedEOF)
+		count[<-statuses]++
+	}
+	if count[503] == 0 || count[400] == 0 {
+		t.Errorf("got %v, want some that were received and some that were not", count)
+	}
+}
+
+// stuck is a caller who does not read its answer.
+type stuck struct {
+	http.ResponseWriter
+	began chan<- int // the status
+	goOn  <-chan struct{}
+	code  int
+}
+
+func (s *stuck) WriteHeader(code int) { s.code = code }
+
+func (s *stuck) Write(b []byte) (int, error) {
+	s.began <- s.code
+	<-s.goOn
+	return len(b), nil
+}
+
+// TestSlowReadersKeepNobodyElseOut: an answer that its caller does not read keeps its memory. One caller never has all of it, so that the others
+// are served.
+func TestSlowReadersKeepNobodyElseOut(t *testing.T) {
+	w := newWorld(t, func(p *proxy.Parts) { p.Limits.ResponseBody, p.Limits.Memory = 16<<10, 256<<10 })
+	w.story()
+	began, goOn, ended := make(chan int), make(chan struct{}), make(chan struct{})
+	readers := 0
+	for status := 200; status == 200 && readers < 200; readers++ {
+		r := httptest.NewRequest("GET", "http://gw.example/", http.NoBody)
+		r.RequestURI = searchA
+		r.Header.Set("Authorization", "Bearer gp")
+		go func() {
+			w.gate.ServeHTTP(&stuck{ResponseWriter: httptest.NewRecorder(), began: began, goOn: goOn}, r)
+			ended <- struct{}{}
+		}()
+		status = <-began
+		if status != 200 && status != 503 {
+			t.Fatalf("got %d", status)
+		}
+	}
+	if readers < 3 || readers == 200 {
+		t.Errorf("%d readers, want some to be served and one to be turned away", readers)
+	}
+	if got := w.get("patient-a", searchA); got.status != 200 {
+		t.Errorf("somebody else: got %d %s", got.status, got.body)
+	}
+	close(goOn)
+	for range readers {
+		<-ended
+	}
+	if got := w.get("gp", searchA); got.status != 200 {
+		t.Errorf("after all of it was read: got %d %s", got.status, got.body)
+	}
+}
+
+// TestAGetHasNoBody: over HTTP/2 a GET can have one of unknown length, with no header that tells. An answer that was recorded would wait for its end.
+func TestAGetHasNoBody(t *testing.T) {
+	w := newWorld(t)
+	w.story()
+	for _, target := range []string{searchA, "/gateway/AuditEvent"} {
+		r := httptest.NewRequest("GET", "http://gw.example/", strings.NewReader("x"))
+		r.RequestURI, r.ContentLength = target, -1
+		r.Header.Set("Authorization", "Bearer patient-a")
+		rec := httptest.NewRecorder()
+		if w.gate.ServeHTTP(rec, r); rec.Code != http.StatusBadRequest {
+			t.Errorf("%s: got %d, want 400", target, rec.Code)
+		}
+	}
+}
