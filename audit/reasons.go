@@ -84,6 +84,7 @@ var reasons = map[policy.Reason]reason{
 	"reported":        {"an operator made a report of who received what", 0},
 	ReasonErasureTold: {"an organization that had received these data was told that they were erased, and that it must erase every copy and link", 0},
 	"evidence":        {"proof of what was decided was given out", 0},
+	"caller-gone":     {"not made available: the caller hung up before it had an answer", 0},
 }
 
 // The reasons that this package knows beside those of a decision.

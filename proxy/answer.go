@@ -1,6 +1,8 @@
 package proxy
 
 import (
+	"context"
+	"errors"
 	"maps"
 	"net/http"
 	"strconv"
@@ -42,7 +44,11 @@ const (
 	causeUnprocessable  // well-formed, but not acceptable
 	causeReused         // the request id was already used for another change
 	causeOutcomeUnknown // the change may or may not have been made
+	causeGone           // the caller hung up: nobody reads the answer
 )
+
+// statusGone is what log and metrics show when the caller hung up, as nginx does. No caller sees it.
+const statusGone = 499
 
 // answerRow is the answer to a cause. Its text is fixed, so that an answer reveals no more than the cause.
 type answerRow struct {
@@ -78,6 +84,7 @@ var answerRows = map[cause]answerRow{
 	causeUnprocessable:      {http.StatusUnprocessableEntity, "business-rule", "The resource cannot be taken as it is"},
 	causeReused:             {http.StatusConflict, "conflict", "The request id was used for another change"},
 	causeOutcomeUnknown:     {http.StatusServiceUnavailable, "transient", "The outcome is unknown: send the same request again, with the same X-Request-Id"},
+	causeGone:               {statusGone, "transient", "The caller hung up"},
 }
 
 // refusal ends an exchange without release. Its reason is for the event and the log, never for the caller.
@@ -107,6 +114,14 @@ func refuse(c cause, reason policy.Reason) *refusal { return &refusal{cause: c, 
 // counted (README, promise 2): recording them would need what is missing.
 func (r *refusal) recorded() bool {
 	return r.cause != causeUnavailable && r.cause != causeOverloaded && r.cause != causeOutcomeUnknown
+}
+
+// orGone returns the refusal, unless the request was given up because the caller hung up: neither store nor source failed then.
+func (r *refusal) orGone(ctx context.Context) *refusal {
+	if errors.Is(r.err, context.Canceled) && errors.Is(ctx.Err(), context.Canceled) {
+		return refuse(causeGone, "caller-gone")
+	}
+	return r
 }
 
 // requestCauses maps the kind of a parse error to a cause.

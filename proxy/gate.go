@@ -150,7 +150,7 @@ func (g *Gate) guarded(ctx context.Context, x *exchange, serve func() (answer, *
 	}()
 	a, ref := serve()
 	if ref != nil {
-		return g.refused(ctx, x, ref)
+		return g.refused(ctx, x, ref.orGone(ctx))
 	}
 	return a
 }
@@ -404,7 +404,7 @@ func (g *Gate) recordRefusal(ctx context.Context, x *exchange, ref *refusal) err
 	x.categories, x.disclosed = nil, nil
 	outcome := audit.OutcomeDeny
 	switch ref.cause {
-	case causeInternal, causeNoEvidence, causeBadSource, causeSlowSource, causeTooLarge:
+	case causeInternal, causeNoEvidence, causeBadSource, causeSlowSource, causeTooLarge, causeGone:
 		outcome = audit.OutcomeError
 	}
 	if !x.authenticated {

@@ -1,10 +1,12 @@
 package proxy_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -273,6 +275,44 @@ func TestASlowSource(t *testing.T) {
 			got := w.get("gp", searchA)
 			if got.status != http.StatusGatewayTimeout || w.store.last(t).Reason != "source-timeout" {
 				t.Errorf("got %d %s", got.status, w.store.last(t).Reason)
+			}
+		})
+	}
+}
+
+// TestACallerWhoHangsUp: what is given up because the caller left is no fault of the source or the store, and is recorded as what it is.
+func TestACallerWhoHangsUp(t *testing.T) {
+	for name, leaves := range map[string]func(w *world, ctx context.Context, leave func()){
+		"while the source answers": func(w *world, _ context.Context, leave func()) {
+			w.source.intercept = func(_ http.ResponseWriter, r *http.Request) bool {
+				if strings.Contains(r.URL.Path, "/Observation") {
+					leave()
+					<-r.Context().Done()
+				}
+				return false
+			}
+		},
+		"while the standing is read": func(w *world, ctx context.Context, leave func()) {
+			w.store.onRead = func() error {
+				leave()
+				return fmt.Errorf("%w: %w", audit.ErrUnavailable, ctx.Err())
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.story()
+			ctx, leave := context.WithCancel(t.Context())
+			leaves(w, ctx, leave)
+			r := httptest.NewRequestWithContext(ctx, http.MethodGet, "http://gw.example/", nil)
+			r.RequestURI = searchA
+			r.Header.Set("Authorization", "Bearer gp")
+			w.gate.ServeHTTP(httptest.NewRecorder(), r)
+			if e := w.store.last(t); e.Reason != "caller-gone" || e.Outcome != audit.OutcomeError || len(e.Disclosed) != 0 {
+				t.Errorf("got %s %s, %v disclosed, want an error that says that the caller hung up", e.Outcome, e.Reason, e.Disclosed)
+			}
+			if got := w.seen[len(w.seen)-1].Status; got != 499 {
+				t.Errorf("got status %d, want 499", got)
 			}
 		})
 	}

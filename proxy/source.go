@@ -112,7 +112,11 @@ func sourceError(ctx context.Context, err error, otherwise string) *refusal {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
 		return refuse(causeSlowSource, "source-timeout")
 	}
-	return &refusal{cause: causeBadSource, reason: "source-unavailable", err: errors.New(otherwise)}
+	failed := &refusal{cause: causeBadSource, reason: "source-unavailable", err: errors.New(otherwise)}
+	if ctx.Err() != nil {
+		failed.err = ctx.Err()
+	}
+	return failed
 }
 
 // fhirJSON reports whether the headers announce plain FHIR JSON of the source's version in UTF-8, uncompressed (leaks.md MT-2,
