@@ -24,12 +24,33 @@ func (i Interaction) OfMedication() bool {
 	return asked
 }
 
-// WithMedication is such a search with those Medications along: what was asked of one that may not be seen must not be answered.
-func (i Interaction) WithMedication() Interaction {
-	along := Param{"_include", i.Type + ":medication"}
-	if !slices.Contains(i.Params, along) {
-		i.Params = sortParams(append(slices.Clone(i.Params), along))
+// NamesMedication reports whether resources of a type can refer to a Medication for what they are about, instead of holding its code.
+func NamesMedication(v Version, typ string) bool {
+	rule, ok := ruleFor(v, typ)
+	return ok && rule.params[medicationParam].kind == kindReference
+}
+
+// medicationParam is the reference to it, in every type that has one.
+const medicationParam = "medication"
+
+// WithMedication is a search with the Medications along to which its matches refer, and with those of what comes along itself: what holds
+// the code of one that may not be seen must not be told by what refers to it, nor what was asked of it be answered.
+func (i Interaction) WithMedication(v Version) Interaction {
+	t, params := tableOf(v), slices.Clone(i.Params)
+	add := func(include, typ string) {
+		if along := (Param{include, typ + ":" + medicationParam}); NamesMedication(v, typ) && !slices.Contains(params, along) {
+			params = append(params, along)
+		}
 	}
+	add("_include", i.Type)
+	for _, n := range i.Includes(v) {
+		for _, typ := range t.served {
+			if n.Reverse && n.Source == typ || !n.Reverse && n.Reaches(typ) {
+				add(t.iterate, typ)
+			}
+		}
+	}
+	i.Params = sortParams(params)
 	return i
 }
 

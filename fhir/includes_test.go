@@ -47,6 +47,30 @@ func TestIncludesTellWhatCanComeAlong(t *testing.T) {
 	}
 }
 
+// TestMedicationsComeAlongWithWhatRefersToThem is CA-6: a search brings the Medications by which its answer is decided.
+func TestMedicationsComeAlongWithWhatRefersToThem(t *testing.T) {
+	for query, want := range map[string]string{
+		"MedicationRequest?patient=A":                                           "MedicationRequest?patient=Patient/A&_include=MedicationRequest:medication",
+		"MedicationRequest?patient=A&_include=MedicationRequest:medication":     "MedicationRequest?patient=Patient/A&_include=MedicationRequest:medication",
+		"MedicationStatement?patient=A&_count=5":                                "MedicationStatement?patient=Patient/A&_count=5&_include=MedicationStatement:medication",
+		"MedicationDispense?patient=A&_include=MedicationDispense:prescription": "MedicationDispense?patient=Patient/A&_include=MedicationDispense:prescription&_include=MedicationDispense:medication&%s=MedicationRequest:medication",
+		"Encounter?patient=A&_revinclude=MedicationAdministration:context":      "Encounter?patient=Patient/A&%s=MedicationAdministration:medication&_revinclude=MedicationAdministration:context",
+		"Observation?patient=A&_include=Observation:performer":                  "Observation?patient=Patient/A&_include=Observation:performer",
+		"Immunization?patient=A":                                                "Immunization?patient=Patient/A",
+	} {
+		for v, iterate := range map[fhir.Version]string{fhir.R4: "_include:iterate", fhir.STU3: "_include:recurse"} {
+			path, params, _ := strings.Cut(query, "?")
+			i, err := fhir.ParseInteraction(v, fhir.Request{Method: "GET", Path: path, RawQuery: params})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := i.WithMedication(v).Outbound(v, "A"), strings.ReplaceAll(want, "%s", iterate); got != want {
+				t.Errorf("version %d, %s: got %s, want %s", v, query, got, want)
+			}
+		}
+	}
+}
+
 // includes are those of a request.
 func includes(t *testing.T, v fhir.Version, target string) []fhir.Include {
 	t.Helper()

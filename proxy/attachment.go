@@ -80,8 +80,11 @@ func (g *Gate) serveAttachment(ctx context.Context, x *exchange, request policy.
 	if !slices.Contains(holder.contents.Attachments(0), l.Binary) {
 		return answer{}, refuse(causeNotFound, "attachment-moved")
 	}
-	if r := &holder.contents.Resources[0]; !j.permits(r) {
-		return answer{}, hidden(g.deniedResource(x, j, r))
+	if ref := g.lookUp(ctx, x, j, holder); ref != nil {
+		return answer{}, ref
+	}
+	if r := &holder.contents.Resources[0]; !holder.permits(j, r) {
+		return answer{}, hidden(g.deniedResource(x, j, holder))
 	}
 	binary, ref := g.binary(ctx, x, l.Binary)
 	if ref != nil {
@@ -137,8 +140,8 @@ func (j *judge) withholds(b fhir.Binary, holder *fhir.Resource) policy.Reason {
 // draftAttachment decides on the holder and on the metadata of the Binary.
 func (g *Gate) draftAttachment(x *exchange, j *judge, holder *readAnswer, l attachmentLink, b fhir.Binary) (draft, *refusal) {
 	r := &holder.contents.Resources[0]
-	if !j.permits(r) {
-		return draft{}, g.deniedResource(x, j, r)
+	if !holder.permits(j, r) {
+		return draft{}, g.deniedResource(x, j, holder)
 	}
 	if reason := j.withholds(b, r); reason != "" {
 		return draft{}, refuse(causeForbidden, reason)

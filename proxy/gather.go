@@ -17,6 +17,7 @@ type sourcePage struct {
 	contents     *fhir.Contents
 	after        *position // what follows in the plan; nil at the end
 	ofMedication bool      // of the plan
+	medications  map[fhir.LocalReference]*fhir.Resource
 }
 
 // release gives back the memory of one page.
@@ -111,6 +112,7 @@ func (s *sourcePage) read(x *exchange, p plan, j *judge) *refusal {
 	if s.at.Next == "" && !p.searches[s.at.Search].SelfLinkCovers(x.source.Version, s.contents.Self, x.source.Base, j.person.id) {
 		return refuse(causeBadSource, "source-self-link")
 	}
+	s.noteMedications()
 	if s.contents.Next == "" {
 		s.after = p.nextSearch(s.at)
 		return nil
@@ -142,18 +144,33 @@ func (s *sourcePage) isMatch(i int) bool {
 	return (r.Mode == fhir.ModeMatch || r.Mode == fhir.ModeUnsaid) && r.Type == s.typ
 }
 
-// permits asserts for a match what judge.permits does; and where the search asked about the Medication that it refers to, that this may be
-// seen as well. Else the answer would tell the code of one that may not (leaks.md OR-3, CA-6).
+// permits asserts for a resource what judge.permits does, and that every Medication to which it refers for what it is about may be seen: each
+// search asks for them. One that did not come along hides a match only where the search asked about it: then the answer would tell the
+// code of one that may not be seen (leaks.md OR-3, CA-6).
 func (s *sourcePage) permits(j *judge, i int) bool {
 	r := &s.contents.Resources[i]
-	return j.permits(r) && (!s.ofMedication || !slices.ContainsFunc(r.References, func(ref fhir.LocalReference) bool {
-		return ref.Type == "Medication" && !s.shows(j, ref)
-	}))
+	if !j.permits(r) {
+		return false
+	}
+	for ref := range medications(j.exchange.source.Version, r) {
+		m, along := s.medications[ref]
+		if along && !j.permitsShared(m) || !along && s.ofMedication && s.isMatch(i) {
+			return false
+		}
+	}
+	return true
 }
 
-// shows reports whether a shared resource came along that may be seen.
-func (s *sourcePage) shows(j *judge, ref fhir.LocalReference) bool {
-	return slices.ContainsFunc(s.contents.Resources, func(r fhir.Resource) bool { return name(&r) == ref && j.permitsShared(&r) })
+// noteMedications notes the Medications that came along.
+func (s *sourcePage) noteMedications() {
+	for i := range s.contents.Resources {
+		if r := &s.contents.Resources[i]; r.Type == typeMedication {
+			if s.medications == nil {
+				s.medications = map[fhir.LocalReference]*fhir.Resource{}
+			}
+			s.medications[name(r)] = r
+		}
+	}
 }
 
 // skipped is how many permitted matches lie before the beginning of our page.
@@ -232,7 +249,7 @@ func (r *gathered) includes(j *judge, picks []pick, asked []fhir.Include) []pick
 		rest := candidates[:0]
 		for _, p := range candidates {
 			one := p.resource()
-			if n.given[name(one)] || !n.reached[name(one)] || !j.permits(one) && !j.permitsShared(one) {
+			if n.given[name(one)] || !n.reached[name(one)] || !p.page.permits(j, p.i) && !j.permitsShared(one) {
 				rest = append(rest, p)
 				continue
 			}

@@ -1,17 +1,21 @@
 package proxy_test
 
 import (
+	"fmt"
 	"io"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+
+	"zorgsluis/fhir"
+	"zorgsluis/proxy"
 )
 
 // medicated is a world with two prescriptions of A: of a plain Medication, and of one whose code tells a disorder (CA-6).
 func medicated(t *testing.T, data ...string) *world {
 	t.Helper()
-	w := newWorld(t)
+	w := newWorld(t, func(p *proxy.Parts) { p.Sources[0].Allow = fhir.AllowVRead | fhir.AllowHistory })
 	w.store.put(bsnA, permit("c1", "gp", data...))
 	w.source.records["MedicationRequest/rx-psy"] = `{"resourceType":"MedicationRequest","id":"rx-psy","status":"active","intent":"order",` +
 		`"medicationReference":{"reference":"Medication/m-psy","display":"` + canary + `"},"subject":{"reference":"Patient/A"}}`
@@ -19,15 +23,70 @@ func medicated(t *testing.T, data ...string) *world {
 	return w
 }
 
-// TestTheNameOfAMedicationIsNotToldBesideIt is CA-6: a prescription that only refers to a Medication whose code is restricted does not say its
-// name.
-func TestTheNameOfAMedicationIsNotToldBesideIt(t *testing.T) {
-	for _, target := range []string{"/fhir/demo/MedicationRequest/rx-psy", "/fhir/demo/MedicationRequest?patient=A&_include=MedicationRequest:medication"} {
-		if got := medicated(t, "MedicationRequest").get("gp", target); got.status != 200 || strings.Contains(got.body, canary) {
-			t.Errorf("%s: got %d %s", target, got.status, got.body)
+// TestAPrescriptionIsAsSensitiveAsItsMedication is CA-6: a prescription that only refers to a Medication whose code is restricted is given to
+// those only who may see that Medication, whichever way it is asked for.
+func TestAPrescriptionIsAsSensitiveAsItsMedication(t *testing.T) {
+	may, mayNot := []string{"MedicationRequest", "MedicationUse", "Patient", "Restricted"}, []string{"MedicationRequest", "MedicationUse", "Patient"}
+	for _, target := range []string{
+		"MedicationRequest/rx-psy", "MedicationRequest/rx-psy/_history/1", "MedicationRequest/rx-psy/_history",
+		"MedicationRequest?patient=A", "MedicationRequest?patient=A&_include=MedicationRequest:medication",
+		"MedicationDispense?patient=A&_include=MedicationDispense:prescription", "Patient?_id=A&_revinclude=MedicationRequest:patient",
+		"Patient/A/$everything",
+	} {
+		for _, data := range [][]string{mayNot, may} {
+			w := medicated(t, data...)
+			w.source.records["MedicationDispense/d"] = `{"resourceType":"MedicationDispense","id":"d","status":"completed","subject":{"reference":"Patient/A"},` +
+				`"authorizingPrescription":[{"reference":"MedicationRequest/rx-psy"},{"reference":"MedicationRequest/rx-A"}],"medicationReference":{"reference":"Medication/m1"}}`
+			w.source.intercept = w.source.withMedications
+			got := w.get("gp", "/fhir/demo/"+target)
+			told := strings.Contains(got.body, `"id":"rx-psy"`)
+			if told != slices.Contains(data, "Restricted") || told && !strings.Contains(got.body, `"display":"`+canary+`"`) || !told && strings.Contains(got.body, canary) {
+				t.Errorf("%s, %v: got %d %s", target, data, got.status, got.body)
+			}
+			if reason := w.store.last(t).Reason; !told && got.status == 404 && reason != "no-consent" {
+				t.Errorf("%s: the event says %q", target, reason)
+			}
+			if plain := strings.Contains(got.body, `"id":"rx-A"`); plain != strings.Contains(target, "?") && plain != strings.Contains(target, "$") {
+				t.Errorf("%s, %v: a plain prescription is given: %t", target, data, plain)
+			}
 		}
-		if got := medicated(t, "MedicationRequest", "Restricted").get("gp", target); got.status != 200 || !strings.Contains(got.body, `"display":"`+canary+`"`) {
-			t.Errorf("%s, to one who may know: got %d %s", target, got.status, got.body)
+	}
+}
+
+// withMedications answers what the careless source does not: versions, and searches for what was asked for along.
+func (s *fakeSource) withMedications(w http.ResponseWriter, r *http.Request) bool {
+	path, history, versions := strings.Cut(strings.TrimPrefix(r.URL.Path, "/fhir/"), "/_history")
+	w.Header().Set("Content-Type", "application/fhir+json")
+	switch {
+	case history != "":
+		io.WriteString(w, s.records[path])
+	case versions:
+		io.WriteString(w, `{"resourceType":"Bundle","type":"history","entry":[{"resource":`+s.records[path]+`,"request":{"method":"PUT","url":"`+path+`"}}]}`)
+	case strings.Contains(path, "/"):
+		return false
+	default:
+		q := r.URL.Query()
+		asked := fmt.Sprint(q["_include"], q["_revinclude"], q["_include:iterate"])
+		io.WriteString(w, s.bundle(path+"?"+r.URL.RawQuery, func(id, _ string) bool {
+			typ, _, _ := strings.Cut(id, "/")
+			return typ == path || typ == "MedicationRequest" && strings.Contains(asked, "MedicationDispense:prescription") ||
+				typ == "MedicationRequest" && strings.Contains(asked, "MedicationRequest:patient") ||
+				typ == "Medication" && (strings.Contains(asked, "MedicationRequest:medication") || q.Get("_id") != "")
+		}))
+	}
+	return true
+}
+
+// TestAMedicationThatIsNotThereIsNotNamed is CA-6 too: a prescription of a Medication that nobody finds is given without the name.
+func TestAMedicationThatIsNotThereIsNotNamed(t *testing.T) {
+	for _, target := range []string{"/fhir/demo/MedicationRequest/rx-psy", "/fhir/demo/MedicationRequest?patient=A"} {
+		for _, data := range [][]string{{"MedicationRequest"}, {"MedicationRequest", "Restricted"}} {
+			w := medicated(t, data...)
+			delete(w.source.records, "Medication/m-psy")
+			got := w.get("gp", target)
+			if got.status != 200 || !strings.Contains(got.body, `"id":"rx-psy"`) || strings.Contains(got.body, canary) != (len(data) > 1) {
+				t.Errorf("%s, %v: got %d %s", target, data, got.status, got.body)
+			}
 		}
 	}
 }

@@ -44,10 +44,8 @@ func (g *Gate) plan(x *exchange, i fhir.Interaction) plan {
 		searches, p.count = []fhir.Interaction{search}, fhir.MaxCount // all of it has to be seen
 	}
 	for _, s := range searches {
-		if s.OfMedication() {
-			s, p.ofMedication = s.WithMedication(), true
-		}
-		p.searches = append(p.searches, s.WithCount(max(p.count, defaultCount)))
+		p.ofMedication = p.ofMedication || s.OfMedication()
+		p.searches = append(p.searches, s.WithMedication(x.source.Version).WithCount(max(p.count, defaultCount)))
 	}
 	return p
 }

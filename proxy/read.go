@@ -21,7 +21,7 @@ func (g *Gate) serveRead(ctx context.Context, x *exchange, request policy.Reques
 		return answer{}, ref
 	}
 	a, ref := g.settle(ctx, x, j, func(j *judge) (draft, *refusal) {
-		d, ref := g.draftRead(x, j, read.contents, buf[:0])
+		d, ref := g.draftRead(x, j, read, buf[:0])
 		if ref == nil {
 			buf = d.body
 		}
@@ -53,6 +53,9 @@ func (g *Gate) current(ctx context.Context, x *exchange, request policy.Request)
 	}
 	x.person = m.key
 	j, ref := g.judge(ctx, x, request, m)
+	if ref == nil {
+		ref = g.lookUp(ctx, x, j, read)
+	}
 	if ref != nil {
 		read.release()
 		return nil, nil, ref
@@ -62,11 +65,17 @@ func (g *Gate) current(ctx context.Context, x *exchange, request policy.Request)
 
 // readAnswer is a source's answer to a read, scanned.
 type readAnswer struct {
-	fetched  *fetched
-	contents *fhir.Contents
+	fetched     *fetched
+	contents    *fhir.Contents
+	medications map[fhir.LocalReference]*readAnswer // that were looked up; nil for one that is not there
 }
 
 func (a *readAnswer) release() {
+	for _, m := range a.medications {
+		if m != nil {
+			m.release()
+		}
+	}
 	a.fetched.release()
 	contents.Put(a.contents)
 }
@@ -129,10 +138,11 @@ func hidden(ref *refusal) *refusal {
 }
 
 // draftRead decides on the one resource and renders it.
-func (g *Gate) draftRead(x *exchange, j *judge, c *fhir.Contents, buf []byte) (draft, *refusal) {
+func (g *Gate) draftRead(x *exchange, j *judge, read *readAnswer, buf []byte) (draft, *refusal) {
+	c := read.contents
 	r := &c.Resources[0]
-	if !j.permits(r) {
-		return draft{}, g.deniedResource(x, j, r)
+	if !read.permits(j, r) {
+		return draft{}, g.deniedResource(x, j, read)
 	}
 	x.disclose(j, c.Name(0), r.Categories)
 	x.sorted()
@@ -141,8 +151,8 @@ func (g *Gate) draftRead(x *exchange, j *judge, c *fhir.Contents, buf []byte) (d
 }
 
 // deniedResource says in the event why a resource stays hidden.
-func (g *Gate) deniedResource(x *exchange, j *judge, r *fhir.Resource) *refusal {
-	for _, category := range r.Categories {
+func (g *Gate) deniedResource(x *exchange, j *judge, a *readAnswer) *refusal {
+	for _, category := range a.categories() {
 		if v := j.decide(category); !v.Permit {
 			x.use(j, v)
 			return refuse(causeForbidden, v.Reason)

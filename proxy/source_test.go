@@ -104,7 +104,9 @@ func (s *fakeSource) bundle(self string, match func(id, body string) bool) strin
 			continue
 		}
 		mode := "match"
-		if strings.HasPrefix(id, "Practitioner/") || strings.HasPrefix(id, "Medication/") {
+		typ, _, _ := strings.Cut(id, "/")
+		searched, _, _ := strings.Cut(self, "?")
+		if typ != searched && typ != "Patient" {
 			mode = "include"
 		}
 		entries = append(entries, fmt.Sprintf(`{"fullUrl":"%s/%s","resource":%s,"search":{"mode":"%s","score":0.5}}`, s.base(), id, s.records[id], mode))

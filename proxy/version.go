@@ -17,8 +17,8 @@ func (g *Gate) serveVersions(ctx context.Context, x *exchange, request policy.Re
 	}
 	defer current.release()
 	// A resource that may not be seen now takes the work of one that is absent: its versions are not asked for.
-	if r := &current.contents.Resources[0]; !j.permits(r) {
-		return answer{}, hidden(g.deniedResource(x, j, r))
+	if r := &current.contents.Resources[0]; !current.permits(j, r) {
+		return answer{}, hidden(g.deniedResource(x, j, current))
 	}
 	versions, ref := g.versions(ctx, x, fhir.LocalReference{Type: x.interaction.Type, ID: x.interaction.ID})
 	if ref != nil {
@@ -56,8 +56,8 @@ func (g *Gate) versions(ctx context.Context, x *exchange, want fhir.LocalReferen
 
 // draftVersions decides on the current version first, then on each that is given.
 func (g *Gate) draftVersions(x *exchange, j *judge, current, versions *readAnswer) (draft, *refusal) {
-	if r := &current.contents.Resources[0]; !j.permits(r) {
-		return draft{}, g.deniedResource(x, j, r)
+	if r := &current.contents.Resources[0]; !current.permits(j, r) {
+		return draft{}, g.deniedResource(x, j, current)
 	}
 	c := versions.contents
 	keep := make([]bool, len(c.Resources))
@@ -66,7 +66,7 @@ func (g *Gate) draftVersions(x *exchange, j *judge, current, versions *readAnswe
 		if most > 0 && kept == most {
 			break
 		}
-		if keep[i] = j.permits(&c.Resources[i]); keep[i] {
+		if keep[i] = current.permits(j, &c.Resources[i]); keep[i] {
 			x.disclose(j, c.Name(i), c.Resources[i].Categories)
 			kept++
 		}

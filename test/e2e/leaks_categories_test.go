@@ -115,7 +115,7 @@ var categoryLeaks = []leak{
 			s.denies(coded(category, canaryText, ""))
 		}
 	}},
-	{"CA-6", "A medicine that tells the diagnosis is restricted by its code: consent to medication does not open it", func(s *stage) {
+	{"CA-6", "A medicine that tells the diagnosis is restricted by its code, and with it what only refers to it: consent to medication does not open it", func(s *stage) {
 		s.notFound(demo.GP(), "MedicationRequest/rx-psy-a")
 		s.finds(searchID("MedicationRequest", leakA), "A's medication", "MedicationRequest/rx-a")
 		for _, code := range []string{"N05AH03", "N06AB06", "N07BB01", "N07BC02", "J05AR03"} {
@@ -124,6 +124,14 @@ var categoryLeaks = []leak{
 				prescription(`"contained":[{"resourceType":"Medication","id":"m","code":`+coding+`}],"medicationReference":{"reference":"#m"}`))
 		}
 		s.shows(seen(prescription(`"medicationCodeableConcept":{"coding":[{"system":"http://www.whocc.no/atc","code":"C07AB02"}]}`)))
+		for code, names := range map[string][]string{"N06AB06": nil, "C07AB02": {"MedicationRequest/rx-x"}} {
+			s.have(`{"resourceType":"Medication","id":"m-x","code":{"coding":[{"system":"http://www.whocc.no/atc","code":"`+code+`"}]}}`,
+				seen(prescription(`"medicationReference":{"reference":"Medication/m-x"}`)))
+			s.finds(aboutD("MedicationRequest"), "a prescription of "+code, names...)
+			if r := s.tell(demo.GP(), get("/fhir/demo/MedicationRequest/rx-x")); (r.status == http.StatusOK) != (len(names) > 0) {
+				s.T.Errorf("a read of a prescription of %s: got %d", code, r.status)
+			}
+		}
 	}},
 	{"CA-7", "Text is never left behind where its element is taken out: stripping the number strips the narrative; nothing else is taken out, so that notes go with the whole resource", func(s *stage) {
 		s.have(`{"resourceType":"Patient","id":"PATIENT-D","text":{"status":"generated","div":"<div>BSN-D</div>"},"identifier":[{"system":"http://fhir.nl/fhir/NamingSystem/bsn","value":"BSN-D"}],"name":[{"family":"visible"}],"birthDate":"1973-01-01"}`)
