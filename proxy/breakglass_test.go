@@ -89,7 +89,7 @@ func TestEmergencyOfWhoTreats(t *testing.T) {
 	}{
 		"withdrawn for treatment, permitted for emergencies": {[]consent.Record{withdrawn}, []consent.Record{inEmergencies}, 200, "ok-consent"},
 		"refused for treatment, permitted for emergencies":   {nil, []consent.Record{refusal, inEmergencies}, 200, "ok-consent"},
-		"withdrawn, and nothing for emergencies":             {[]consent.Record{withdrawn}, nil, 404, "emergency-refused"},
+		"withdrawn, and nothing for emergencies":             {[]consent.Record{withdrawn}, nil, 404, "consent-withdrawn"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t)

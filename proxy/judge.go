@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"zorgsluis/consent"
@@ -75,9 +76,12 @@ func mayUseDeclaration(r policy.Request) bool {
 	return r.Actor.Kind == policy.KindProvider && r.Actor.Practitioner != "" && r.Purpose == policy.PurposeTreatment
 }
 
-// decide gives the verdict for one data category: the normal decision first, and under a declaration what that denies once more as ETREAT. For
-// whatever reason: the second decision knows what an emergency does not lift, a block and a refusal without exception among it, and what was
-// permitted for emergencies beside what was refused or withdrawn for treatment.
+// overruled are the denials that a declaration sets aside: the reason given is then that of the emergency decision. After any other denial
+// only a permit counts: the patient may have permitted for emergencies what was withdrawn for treatment.
+var overruled = []policy.Reason{policy.ReasonNoConsent, policy.ReasonConsentRefused, policy.ReasonNoTreatmentRelation, policy.ReasonNotForRole}
+
+// decide gives the verdict for one data category: the normal decision first; what that denies is decided again as ETREAT under a declaration.
+// That decision knows what no emergency lifts, such as a block or a refusal without exception.
 func (j *judge) decide(category fhir.DataCategory) *verdict {
 	for _, v := range j.verdicts {
 		if v.category == category {
@@ -87,7 +91,10 @@ func (j *judge) decide(category fhir.DataCategory) *verdict {
 	v := &verdict{Decision: j.ask(category, j.request.Purpose, nil), category: category}
 	if !v.Permit && j.declaration != nil {
 		emergency := &policy.Emergency{Reason: j.declaration.Reason, ConsentImpossible: j.declaration.ConsentImpossible}
-		v = &verdict{Decision: j.ask(category, policy.PurposeEmergency, emergency), category: category, emergency: true}
+		d := j.ask(category, policy.PurposeEmergency, emergency)
+		if d.Permit || slices.Contains(overruled, v.Reason) {
+			v = &verdict{Decision: d, category: category, emergency: true}
+		}
 	}
 	j.verdicts = append(j.verdicts, v)
 	return v
