@@ -47,7 +47,7 @@ const (
 	causeGone           // the caller hung up: nobody reads the answer
 )
 
-// statusGone is what log and metrics show when the caller hung up, as nginx does. No caller sees it.
+// statusGone is the status in log and metrics if the caller hung up, as in nginx. No caller sees it.
 const statusGone = 499
 
 // answerRow is the answer to a cause. Its text is fixed, so that an answer reveals no more than the cause.
@@ -116,7 +116,7 @@ func (r *refusal) recorded() bool {
 	return r.cause != causeUnavailable && r.cause != causeOverloaded && r.cause != causeOutcomeUnknown
 }
 
-// orGone returns the refusal, unless the request was given up because the caller hung up: neither store nor source failed then.
+// orGone returns the refusal, or causeGone if the request was cancelled because the caller hung up: then neither store nor source failed.
 func (r *refusal) orGone(ctx context.Context) *refusal {
 	if errors.Is(r.err, context.Canceled) && errors.Is(ctx.Err(), context.Canceled) {
 		return refuse(causeGone, "caller-gone")

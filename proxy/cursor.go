@@ -19,19 +19,19 @@ import (
 	"zorgsluis/policy"
 )
 
-// cursorLasts is how long a page link works.
+// cursorLasts is how long a page link is valid.
 const cursorLasts = 10 * time.Minute
 
-// maxCursor bounds a sealed cursor before it is opened, in characters. It is in a query, which has a bound of its own.
+// maxCursor limits a sealed cursor, in characters, before it is opened. The query that contains it has a limit of its own.
 const maxCursor = 8000
 
-// cursor is what a page link of ours holds, sealed: where the source goes on, and everything that the link is bound to. It is
-// opened only for the same caller, asking about the same person for the same purpose; the page is then decided anew.
+// cursor is the sealed content of a page link of ours: where the source continues, and everything that the link is bound to. It opens only
+// for the same caller, about the same person, for the same purpose; the page is then decided anew.
 type cursor struct {
 	Source  string              `json:"s"`
 	Asked   fhir.Interaction    `json:"a"` // without the patient
 	At      position            `json:"n"`
-	Fill    string              `json:"f"` // makes all positions positionSize long
+	Fill    string              `json:"f"` // pads At to positionSize
 	Patient fhir.ID             `json:"i"`
 	Person  consent.PersonKey   `json:"p"`
 	Caller  []byte              `json:"c"`
@@ -40,9 +40,9 @@ type cursor struct {
 	Expires int64               `json:"e"` // Unix seconds
 }
 
-// The sizes of what is sealed, in bytes. Whether a page link of ours holds one of the source's, and which, depends on rows that may be
-// hidden: so each position takes positionSize, and each page link is pageSize long, or longer by steps for what the caller's own query is
-// longer. A source whose links are too long for a position is refused as soon as it gives one.
+// Sizes of sealed data, in bytes. Whether a page link of ours contains one of the source's, and which one, depends on rows that may be
+// withheld. So each position is padded to positionSize, and each page link to pageSize, or in steps of sealStep above it if the caller's
+// own query is longer. A source whose links do not fit a position is refused as soon as it sends one.
 const (
 	positionSize = 1280
 	pageSize     = 2560
@@ -51,7 +51,7 @@ const (
 
 var errCursor = errors.New("page link not valid")
 
-// sealer seals and opens cursors. All instances hold the same keys; the first seals, all open (rotation).
+// sealer seals and opens cursors. All instances have the same keys: the first seals, any opens (rotation).
 type sealer struct{ aeads []cipher.AEAD }
 
 func newSealer(keys [][]byte) (*sealer, error) {
@@ -73,10 +73,10 @@ func newSealer(keys [][]byte) (*sealer, error) {
 	return s, nil
 }
 
-// seal gives v in the form of a query value or path segment. What was sealed as one kind does not open as another.
+// seal returns v sealed, as a query value or path segment. It opens only as the same kind.
 func (s *sealer) seal(kind string, v any) (string, error) { return s.sealWide(kind, v, sealStep) }
 
-// sealWide is seal for something that takes a size at least, which is a number of steps.
+// sealWide is seal with a minimum size in bytes, a multiple of sealStep.
 func (s *sealer) sealWide(kind string, v any, size int) (string, error) {
 	plain, err := compactJSON(v)
 	if err != nil {
@@ -94,7 +94,7 @@ func (s *sealer) sealWide(kind string, v any, size int) (string, error) {
 	return sealed, nil
 }
 
-// compactJSON is JSON in which the & of a link is one byte.
+// compactJSON marshals v without HTML escaping: the & of a link stays one byte.
 func compactJSON(v any) ([]byte, error) {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
@@ -105,7 +105,7 @@ func compactJSON(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// fill is what makes a position positionSize long; false where it is longer.
+// fill returns the padding of a position to positionSize; false if it is longer.
 func (p position) fill() (string, bool) {
 	at, err := compactJSON(p)
 	if err != nil || len(at) > positionSize {
@@ -114,7 +114,7 @@ func (p position) fill() (string, bool) {
 	return strings.Repeat(" ", positionSize-len(at)), true
 }
 
-// open gives back what was sealed, or errCursor: one error for everything that is wrong with it (leaks.md PG-2 … PG-4).
+// open unseals value into into. Whatever is wrong with it, the error is errCursor (leaks.md PG-2 … PG-4).
 func (s *sealer) open(kind, value string, into any) error {
 	if len(value) > maxCursor {
 		return errCursor
@@ -139,13 +139,13 @@ func (s *sealer) open(kind, value string, into any) error {
 	return errCursor
 }
 
-// callerDigest binds a cursor to the caller without holding who it is.
+// callerDigest binds a cursor to the caller without storing who it is.
 func (x *exchange) callerDigest() []byte {
 	sum := sha256.Sum256([]byte(x.caller()))
 	return sum[:]
 }
 
-// nextLink seals where the next page begins; "" when there is none.
+// nextLink returns the sealed link to the next page; "" if there is none.
 func (g *Gate) nextLink(x *exchange, j *judge, more *position) (string, *refusal) {
 	if more == nil {
 		return "", nil
@@ -154,7 +154,7 @@ func (g *Gate) nextLink(x *exchange, j *judge, more *position) (string, *refusal
 	asked.Patient = fhir.PatientName{}
 	fill, ok := more.fill()
 	if !ok {
-		return "", refuse(causeInternal, "cursor") // the source's link was looked at when it came
+		return "", refuse(causeInternal, "cursor") // sourcePage.read has checked that it fits
 	}
 	sealed, err := g.cursors.sealWide("page", cursor{
 		Source: x.source.ID, Asked: asked, At: *more, Fill: fill, Patient: j.person.id, Person: j.person.key,
@@ -166,8 +166,8 @@ func (g *Gate) nextLink(x *exchange, j *judge, more *position) (string, *refusal
 	return g.base(x.source) + "/" + x.interaction.Page(sealed), nil
 }
 
-// openCursor checks a page link for this caller, and puts what was asked in its place. Every failure is a resource that does not
-// exist.
+// openCursor opens and checks a page link for this caller, and restores the interaction that it continues. Every failure looks like an
+// absent resource.
 func (g *Gate) openCursor(x *exchange) (cursor, *refusal) {
 	var c cursor
 	err := g.cursors.open("page", x.interaction.Cursor, &c)
@@ -180,8 +180,8 @@ func (g *Gate) openCursor(x *exchange) (cursor, *refusal) {
 	return c, nil
 }
 
-// below gives the part of link under base, if link is an absolute URL on exactly that origin and path (leaks.md PG-5: compared
-// part by part, never as a prefix of the text).
+// below returns the part of link under base, if link is an absolute URL on exactly that origin and path (leaks.md PG-5: compared part by
+// part, never as a text prefix).
 func below(base, link string) (string, bool) {
 	b, err := url.Parse(base)
 	if err != nil {

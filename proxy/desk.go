@@ -14,12 +14,12 @@ import (
 	"zorgsluis/policy"
 )
 
-// Desk gives a copy of what a source keeps of somebody who has died, by hand and outside of the decision that callers get (BW 7:458a). It
-// is the gate without its door: the source is asked the same way, its answers are read by the same filter, and the event is committed
-// before there is a byte. Only who decides is another: policy.AfterDeath. It answers to nobody over the network.
+// Desk makes a copy of what a source keeps of somebody who has died, by hand and outside of the decision that callers get (BW 7:458a). It
+// is a gate that nobody can reach over the network: the source is asked in the same way, the same filter reads its answers, and the event
+// is committed before there is a byte. Only the decision is another: policy.AfterDeath.
 type Desk struct{ parts Parts }
 
-// DeskParts is what a Desk is made of. All are required.
+// DeskParts are the parts of a Desk. All are required.
 type DeskParts struct {
 	PublicURL, PolicyHash string
 	Source                *Source
@@ -27,20 +27,20 @@ type DeskParts struct {
 	Categories            []fhir.DataCategory // all that are configured
 	Standings             Standings
 	Recorder              Recorder
-	Limits                Limits // of the gate; a copy may take copyWithin
+	Limits                Limits // of the gate, but for Request: a copy may take copyWithin
 	Now                   func() time.Time
 }
 
-// Posthumous is a decision point that knows what may be handed over after a death (policy.Policy).
+// Posthumous is a decision point that also decides what may be handed over after a death (policy.Policy).
 type Posthumous interface {
 	Decider
 	AfterDeath(policy.Handover, policy.Input) policy.Decision
 }
 
-// copyWithin bounds the making of one copy, and is how long what was looked at for it counts.
+// copyWithin limits the time to make one copy, and how long the decision on it is valid.
 const copyWithin = 10 * time.Minute
 
-// NewDesk makes a desk, or says that a part is missing (ErrMissingPart).
+// NewDesk returns a desk, or ErrMissingPart.
 func NewDesk(p DeskParts) (*Desk, error) {
 	l := p.Limits
 	if p.PublicURL == "" || p.PolicyHash == "" || p.Source == nil || p.Policy == nil || len(p.Categories) == 0 || p.Standings == nil ||
@@ -54,29 +54,29 @@ func NewDesk(p DeskParts) (*Desk, error) {
 	}}, nil
 }
 
-// Order is one copy that somebody asks for at the desk.
+// Order asks for one copy.
 type Order struct {
 	Person   fhir.Identifier
 	Handover policy.Handover
 	To, Why  string // in words: who receives it, and why the ground holds
 }
 
-// Copy is what there is once its event is on record.
+// Copy is the copy, once its event is on record.
 type Copy struct {
 	Body       []byte // a Bundle of type searchset, without identifiers of persons
 	Event      audit.EventID
 	Digest     string // SHA-256 of Body, in hex, as in the event
-	Resources  int    // with those that come along
+	Resources  int    // including companions and attachments
 	Categories []fhir.DataCategory
-	LeftOut    int // attachments that the source does not have, or that say of themselves that they may not be given
+	LeftOut    int // attachments that the source does not have, or whose own metadata withholds them
 }
 
-// NotReleased is why there is no copy.
+// NotReleased is the error if there is no copy.
 type NotReleased struct {
 	Reason   policy.Reason
-	Objected []fhir.DataCategory // what the deceased objected to, of what was named
-	Records  []consent.RecordID  // and where
-	Recorded bool                // that it was refused
+	Objected []fhir.DataCategory // named in the order, and objected to by the deceased
+	Records  []consent.RecordID  // of these objections
+	Recorded bool                // the refusal is on record
 	err      error
 }
 
@@ -88,10 +88,10 @@ func (n *NotReleased) Error() string {
 	return fmt.Sprintf("not released: %s", n.Reason)
 }
 
-// Unwrap gives what went wrong, where something did.
+// Unwrap returns the underlying error, if any.
 func (n *NotReleased) Unwrap() error { return n.err }
 
-// order is an Order on its way, and what it comes to.
+// order is the state of an Order and its result.
 type order struct {
 	Order
 	copy        Copy
@@ -99,23 +99,22 @@ type order struct {
 	attachments map[fhir.ID]fhir.Binary // that the source has
 }
 
-// groundNotListed stands in the event for a ground that is none.
+// groundNotListed is in the event instead of an unknown ground.
 const groundNotListed policy.Ground = "not-listed"
 
-// describe puts into the event what an exchange with a caller has not.
+// describe adds to the event what only an order has.
 func (o *order) describe(e *audit.Event) {
 	e.Actor.Assurance = "" // nobody signed in
 	e.Grounds, e.Recipient, e.ApprovedBy = o.Why, o.To, o.Handover.ApprovedBy
 	if e.LegalGround = o.Handover.Ground; !slices.Contains(policy.Grounds(), e.LegalGround) {
-		e.LegalGround = groundNotListed // which may be any text
+		e.LegalGround = groundNotListed // the ground given may be any text
 	}
 	if e.Outcome == audit.OutcomePermit {
 		e.Digest = o.copy.Digest
 	}
 }
 
-// Copy makes the copy, or says why there is none: the error is always a *NotReleased. Either is on record when it returns, unless the
-// store is what failed.
+// Copy makes the copy. Its error is always a *NotReleased. Either outcome is on record when it returns, unless the store failed.
 func (d *Desk) Copy(ctx context.Context, asked Order) (Copy, error) {
 	parts := d.parts
 	parts.Policy = afterDeath{parts.Policy.(Posthumous), asked.Handover}
@@ -139,7 +138,7 @@ func (d *Desk) Copy(ctx context.Context, asked Order) (Copy, error) {
 	return Copy{}, n
 }
 
-// afterDeath decides by a statement instead of by who asks.
+// afterDeath decides by the handover statement, not by the caller.
 type afterDeath struct {
 	Posthumous
 	handover policy.Handover
@@ -148,7 +147,7 @@ type afterDeath struct {
 // Decide implements Decider.
 func (a afterDeath) Decide(in policy.Input) policy.Decision { return a.AfterDeath(a.handover, in) }
 
-// attend opens the exchange of an order.
+// attend starts the exchange of an order.
 func (g *Gate) attend(asked Order) *exchange {
 	now := g.parts.Now()
 	x := &exchange{
@@ -161,7 +160,7 @@ func (g *Gate) attend(asked Order) *exchange {
 	return x
 }
 
-// handOver is the way of an order: the statement, the person, the decision, the source, the filter, the commit.
+// handOver takes an order through all steps: statement, person, decision, source, filter, commit.
 func (g *Gate) handOver(ctx context.Context, x *exchange) *refusal {
 	if d, admitted := x.order.Handover.Admit(); !admitted {
 		return refuse(causeForbidden, d.Reason)
@@ -200,7 +199,8 @@ func (g *Gate) handOver(ctx context.Context, x *exchange) *refusal {
 	return nil
 }
 
-// permitsNamed refuses an order unless each data category that it names may be handed over: who finds an objection names less.
+// permitsNamed refuses an order unless every data category that it names may be handed over. After an objection, a new order can name
+// fewer.
 func (g *Gate) permitsNamed(x *exchange, j *judge) *refusal {
 	reason, named := policy.Reason(""), false
 	x.order.objected = nil

@@ -12,16 +12,16 @@ import (
 	"zorgsluis/policy"
 )
 
-// maxCopyPages bounds how many pages of a source one copy takes.
+// maxCopyPages limits how many pages of a source one copy takes.
 const maxCopyPages = 10_000
 
-// collect asks the source for all of the record that may be handed over, with what is shared and referred to, and what is attached.
+// collect fetches all of the record that may be handed over, with the shared resources that it refers to and its attachments.
 func (g *Gate) collect(ctx context.Context, x *exchange, j *judge) (*gathered, *refusal) {
 	all := &gathered{}
 	ref := g.collectPages(ctx, x, j, all)
 	picks, _ := all.matches(j, everyMatch)
 	if ref == nil {
-		along := &gathered{} // by themselves: how much they may be has a bound of its own
+		along := &gathered{} // separate, as companions have a size limit of their own
 		ref = g.accompany(ctx, x, j, along, picks)
 		all.companions = along.companions
 	}
@@ -30,7 +30,7 @@ func (g *Gate) collect(ctx context.Context, x *exchange, j *judge) (*gathered, *
 	}
 	if ref != nil {
 		all.release()
-		if ref.cause == causeOverloaded { // there is nobody else: waiting does not help
+		if ref.cause == causeOverloaded { // the desk is alone: waiting would not help
 			ref = refuse(causeTooLarge, "copy-too-large")
 		}
 		return nil, ref
@@ -38,7 +38,7 @@ func (g *Gate) collect(ctx context.Context, x *exchange, j *judge) (*gathered, *
 	return all, nil
 }
 
-// collectPages asks page by page, and keeps those with something in them.
+// collectPages fetches page by page, and keeps the pages with permitted matches.
 func (g *Gate) collectPages(ctx context.Context, x *exchange, j *judge, all *gathered) *refusal {
 	p, asked := g.plan(x, x.interaction), 0
 	for at := new(position); at != nil; {
@@ -63,7 +63,7 @@ func (g *Gate) collectPages(ctx context.Context, x *exchange, j *judge, all *gat
 	return nil
 }
 
-// attach fetches what the picks have attached. What is not there, or cannot be read, is left out.
+// attach fetches the attachments of the picks. What is absent or unreadable is left out.
 func (g *Gate) attach(ctx context.Context, x *exchange, picks []pick) *refusal {
 	x.order.attachments = map[fhir.ID]fhir.Binary{}
 	for _, p := range picks {
@@ -87,7 +87,7 @@ func (g *Gate) attach(ctx context.Context, x *exchange, picks []pick) *refusal {
 
 // draftCopy notes what a copy discloses, and renders it.
 func (g *Gate) draftCopy(x *exchange, j *judge, found *gathered) (draft, *refusal) {
-	if ref := g.permitsNamed(x, j); ref != nil { // the standing may have moved since the first look
+	if ref := g.permitsNamed(x, j); ref != nil { // the standing may have changed since the first look
 		return draft{}, ref
 	}
 	picks, _ := found.matches(j, everyMatch)

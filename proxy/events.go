@@ -11,8 +11,8 @@ import (
 	"zorgsluis/policy"
 )
 
-// How many access events a page has by default and at most, how many are read at a time, and how many are looked through for one page: a
-// search that finds little goes on behind the next link.
+// Access events per page by default and at most, read at a time, and examined for one page: a search that finds little continues with the
+// next link.
 const (
 	shownEvents   = 100
 	mostShown     = 500
@@ -20,7 +20,7 @@ const (
 	mostLooked    = 20_000
 )
 
-// eventsCursor is what a page link of the access events holds, sealed: where it goes on, what was asked, and for whom.
+// eventsCursor is the sealed content of a page link of access events: where the next page begins, the search, and for whom.
 type eventsCursor struct {
 	Before  audit.Mark        `json:"b"`
 	Search  fhir.OwnSearch    `json:"s"`
@@ -29,8 +29,8 @@ type eventsCursor struct {
 	Expires int64             `json:"e"` // Unix seconds
 }
 
-// serveEvents gives a patient who looked at the record (Wabvpz art. 15e): to the patient whose record it is, and to nobody else.
-// Looking is itself an event; it is recorded first, so that it is in the answer.
+// serveEvents shows a patient, and nobody else, who accessed the patient's record (Wabvpz art. 15e). Looking is an event as well, recorded
+// first, so that it is in the answer.
 func (g *Gate) serveEvents(ctx context.Context, x *exchange, r *http.Request, path, query string) (answer, *refusal) {
 	x.kind, x.name = audit.KindLog, "access-events"
 	x.interaction = fhir.Interaction{Code: fhir.CodeSearch, Type: "AuditEvent"}
@@ -58,7 +58,7 @@ func (g *Gate) serveEvents(ctx context.Context, x *exchange, r *http.Request, pa
 	return g.answerEvents(context.WithoutCancel(ctx), x, search, from)
 }
 
-// readEventsRequest is the request, understood or refused.
+// readEventsRequest parses the request, or refuses it.
 func (g *Gate) readEventsRequest(r *http.Request, path, query string) (fhir.OwnSearch, *refusal) {
 	if ref := protocol(r); ref != nil {
 		return fhir.OwnSearch{}, ref
@@ -79,7 +79,7 @@ func (g *Gate) readEventsRequest(r *http.Request, path, query string) (fhir.OwnS
 	return search, nil
 }
 
-// admitOwner lets in the patient whose own it is, who may be named but must then be the caller.
+// admitOwner admits only the patient whose events these are. A request may name the patient, but nobody else.
 func (g *Gate) admitOwner(x *exchange, named fhir.PatientName) *refusal {
 	if _, ref := g.admit(x); ref != nil {
 		return ref
@@ -96,7 +96,7 @@ func (g *Gate) admitOwner(x *exchange, named fhir.PatientName) *refusal {
 	return nil
 }
 
-// serveEvent gives one access event to the patient whom it is about. For everybody else, and where there is none, nothing is there.
+// serveEvent serves one access event to the patient whom it is about. For everybody else it does not exist.
 func (g *Gate) serveEvent(ctx context.Context, x *exchange, r *http.Request, query, id string) (answer, *refusal) {
 	x.kind, x.name = audit.KindLog, "access-event"
 	x.interaction = fhir.Interaction{Code: fhir.CodeRead, Type: "AuditEvent"}
@@ -128,21 +128,21 @@ func (g *Gate) serveEvent(ctx context.Context, x *exchange, r *http.Request, que
 	return answer{status: http.StatusOK, body: body}, nil
 }
 
-// findEvent looks for one event of the person; it is zero where there is none.
+// findEvent returns one event of the person; zero if there is none.
 func (g *Gate) findEvent(ctx context.Context, x *exchange, id audit.EventID) (audit.Event, error) {
 	ctx, cancel := g.within(ctx, x, g.parts.Limits.Store)
 	defer cancel()
 	return g.parts.Events.Event(ctx, x.person, id)
 }
 
-// someEvents asks once for events behind a mark. Each time has the store's limit, and all of them together that of the exchange.
+// someEvents reads events behind a mark once: within the store's limit, and what is left of that of the exchange.
 func (g *Gate) someEvents(ctx context.Context, x *exchange, from audit.Mark, limit int) (events []audit.Event, whole bool, err error) {
 	ctx, cancel := g.within(ctx, x, g.parts.Limits.Store)
 	defer cancel()
 	return g.parts.Events.Events(ctx, x.person, from, limit)
 }
 
-// answerEvents records that the patient looks, and then shows what there is.
+// answerEvents records that the patient looks, and then answers with a page.
 func (g *Gate) answerEvents(ctx context.Context, x *exchange, search fhir.OwnSearch, from audit.Mark) (answer, *refusal) {
 	if err := g.commit(ctx, audit.Release{Event: x.event(audit.OutcomePermit, "ok-self", g.parts.PolicyHash)}); err != nil {
 		return answer{}, &refusal{cause: causeUnavailable, reason: "event-not-recorded", err: err}
@@ -159,7 +159,7 @@ func (g *Gate) answerEvents(ctx context.Context, x *exchange, search fhir.OwnSea
 	return answer{status: http.StatusOK, body: body}, nil
 }
 
-// eventsPage looks for events from a mark on, until the page is full or there are no more.
+// eventsPage collects matching events behind a mark, until the page is full, mostLooked were examined, or there are no more.
 func (g *Gate) eventsPage(ctx context.Context, x *exchange, search fhir.OwnSearch, from audit.Mark) (audit.Page, error) {
 	most := min(search.Count, mostShown)
 	if most == 0 {
@@ -192,7 +192,7 @@ func (g *Gate) eventsPage(ctx context.Context, x *exchange, search fhir.OwnSearc
 	}
 }
 
-// eventsLink seals where the next page begins. It tells nothing of the person, and works for nobody else.
+// eventsLink returns the sealed link to the next page. It reveals nothing of the person, and works for nobody else.
 func (g *Gate) eventsLink(x *exchange, search fhir.OwnSearch, from audit.Mark) (string, error) {
 	search.Patient = fhir.PatientName{}
 	sealed, err := g.cursors.seal("events", eventsCursor{
@@ -201,7 +201,7 @@ func (g *Gate) eventsLink(x *exchange, search fhir.OwnSearch, from audit.Mark) (
 	return "?_cursor=" + sealed, err
 }
 
-// openEventsCursor checks a page link for this caller. Every failure is a resource that does not exist.
+// openEventsCursor opens and checks a page link for this caller. Every failure looks like an absent resource.
 func (g *Gate) openEventsCursor(x *exchange, sealed string) (eventsCursor, *refusal) {
 	var c eventsCursor
 	err := g.cursors.open("events", sealed, &c)

@@ -12,13 +12,13 @@ import (
 	"zorgsluis/policy"
 )
 
-// exchange is one request on its way through the gate. It is an explicit parameter, filled step by step; the event is made from
-// it once, at the end. It belongs to one goroutine.
+// exchange is the state of one request on its way through the gate: an explicit parameter, filled step by step, from which its events are
+// made. It belongs to one goroutine.
 type exchange struct {
 	id      string // of the exchange: X-Request-Id
 	started time.Time
-	address string // of the caller, as Parts.Address knows it
-	scheme  string // of its credentials: Bearer or DPoP
+	address string // of the caller, by Parts.Address
+	scheme  string // of the credentials: Bearer or DPoP
 
 	source      *Source // nil outside /fhir/
 	interaction fhir.Interaction
@@ -27,11 +27,11 @@ type exchange struct {
 	query       string // redacted
 	cursor      string // the sealed page link that was followed
 	accept      []string
-	floors      int // of a batch: how many floors its answer is held for (level)
+	floors      int // of a batch: how many read floors its answer is held for (level)
 
 	subject       policy.Subject
 	authenticated bool
-	acting        consent.PersonKey // who represents
+	acting        consent.PersonKey // the representative, if any
 	purpose       policy.PurposeOfUse
 
 	person consent.PersonKey // whose record, once known
@@ -44,10 +44,10 @@ type exchange struct {
 	disclosed   []string
 	reason      policy.Reason
 
-	order *order // of a Desk; nil: a caller of the gate
+	order *order // of a Desk; nil for a caller of the gate
 }
 
-// begin opens an exchange.
+// begin starts an exchange.
 func (g *Gate) begin(r *http.Request) *exchange {
 	return &exchange{
 		id: exchangeID(r.Header), started: g.parts.Now(), address: g.parts.Address(r), scheme: authScheme(r.Header.Get("Authorization")),
@@ -55,8 +55,8 @@ func (g *Gate) begin(r *http.Request) *exchange {
 	}
 }
 
-// exchangeID takes over a caller's X-Request-Id only where it is a UUID: any other form could carry an identifier of a patient
-// into events and logs (leaks.md AU-6, HT-20).
+// exchangeID returns the caller's X-Request-Id only if it is a UUID: any other form could carry a patient identifier into events and logs
+// (leaks.md AU-6, HT-20).
 func exchangeID(h http.Header) string {
 	if values := h.Values("X-Request-Id"); len(values) == 1 && isUUID(values[0]) {
 		return values[0]
@@ -93,7 +93,7 @@ func newUUID() string {
 	return s[:8] + "-" + s[8:12] + "-" + s[12:16] + "-" + s[16:20] + "-" + s[20:]
 }
 
-// event describes the exchange as it stands. It holds no identifier of the patient (audit.Event).
+// event describes the exchange so far. It holds no patient identifier (audit.Event).
 func (x *exchange) event(outcome audit.Outcome, reason policy.Reason, policyHash string) *audit.Event {
 	e := &audit.Event{
 		Kind: x.kind, Request: x.id, Person: x.person, Outcome: outcome, Reason: reason,
@@ -114,7 +114,7 @@ func (x *exchange) event(outcome audit.Outcome, reason policy.Reason, policyHash
 	return e
 }
 
-// actor is the subject as it is kept, with the purpose that was decided on.
+// actor is the subject as recorded, with the purpose that was decided on.
 func (x *exchange) actor() audit.Actor {
 	if !x.authenticated {
 		return audit.Actor{}
@@ -124,7 +124,7 @@ func (x *exchange) actor() audit.Actor {
 	return a
 }
 
-// owner is whose the memory is that an exchange takes: its caller's. All who are not known are one.
+// owner is the key of the caller whose memory budget the exchange uses. All unauthenticated callers share one.
 func (x *exchange) owner() string {
 	if !x.authenticated {
 		return ""
@@ -132,7 +132,7 @@ func (x *exchange) owner() string {
 	return x.caller()
 }
 
-// caller is the key under which a caller is counted and to which sealed links are bound.
+// caller is the key by which a caller is counted and to which sealed links are bound.
 func (x *exchange) caller() string {
 	s := x.subject
 	return s.Issuer + "\x00" + s.ID + "\x00" + s.ClientID + "\x00" + s.Organization + "\x00" + s.Practitioner

@@ -20,28 +20,28 @@ import (
 	"zorgsluis/policy"
 )
 
-// Gate is the enforcement point for all sources. Its zero value has no parts and is not usable; NewGate makes it whole.
+// Gate is the enforcement point for all sources. Its zero value is not usable: call NewGate.
 type Gate struct {
 	parts    Parts
 	sources  map[string]*Source
 	memory   *budget // by caller
 	arriving *budget // by address
 	people   *people
-	lookups  *counter // by caller: patients that were named, and reads that found nothing
-	named    *counter // by caller and patient: what counts once in a minute
-	unknown  *counter // callers who were not authenticated, by address
+	lookups  *counter // by caller: patients named, and reads that found nothing
+	named    *counter // by caller and patient, to count each once a minute
+	unknown  *counter // unauthenticated requests, by address
 	cursors  *sealer
 	inFlight atomic.Int64
-	fine     chan struct{}     // a place for each answer in the last moments of its read floor (level)
+	fine     chan struct{}     // limits the answers at the end of their read floor (level)
 	metadata map[string][]byte // capability statement by source id
 	own      []byte            // capability statement of /gateway
 	reasons  []byte            // CodeSystem of the reasons of declarations
-	texts    []byte            // list of what patients are shown
+	texts    []byte            // list of the information texts
 	// resources are the protected-resource metadata by path below the public URL.
 	resources map[string][]byte
 }
 
-// NewGate makes a gate, or says which parts are missing (ErrMissingPart): there is no gate without one of its protections.
+// NewGate returns a gate, or says which parts are missing (ErrMissingPart): no gate lacks one of its protections.
 func NewGate(p Parts) (*Gate, error) {
 	if err := p.check(); err != nil {
 		return nil, err
@@ -107,13 +107,13 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.observe(x, a)
 }
 
-// within bounds one step of an exchange: by the limit of the step, and by what is left for all of them. One timer does both.
+// within limits one step of an exchange to limit and to what is left for the whole exchange, with one timer.
 func (g *Gate) within(ctx context.Context, x *exchange, limit time.Duration) (context.Context, context.CancelFunc) {
 	left := g.parts.Limits.Request - g.parts.Now().Sub(x.started)
 	return context.WithTimeout(ctx, min(limit, left))
 }
 
-// again repeats the commit of a release whose first byte would come too late (promise 3): the same event, the condition checked
+// again repeats the commits of an answer whose first byte would come too late (promise 3): the same events, with their conditions checked
 // once more.
 func (g *Gate) again(ctx context.Context, x *exchange, a answer) answer {
 	sent := g.parts.Now()
@@ -129,7 +129,7 @@ func (g *Gate) again(ctx context.Context, x *exchange, a answer) answer {
 	return a
 }
 
-// pass runs the exchange, unless the gateway is at its limit.
+// pass serves the exchange, unless the gateway is at its limit.
 func (g *Gate) pass(ctx context.Context, x *exchange, r *http.Request) answer {
 	if n := g.inFlight.Add(1); n > int64(g.parts.Limits.InFlight) {
 		g.inFlight.Add(-1)
@@ -139,11 +139,11 @@ func (g *Gate) pass(ctx context.Context, x *exchange, r *http.Request) answer {
 	return g.guarded(ctx, x, func() (answer, *refusal) { return g.route(ctx, x, r) })
 }
 
-// guarded turns every refusal, and a panic, into an answer whose event is on record.
+// guarded turns a refusal, or a panic, into an answer and records it (refused).
 func (g *Gate) guarded(ctx context.Context, x *exchange, serve func() (answer, *refusal)) (a answer) {
 	defer func() {
 		if p := recover(); p != nil {
-			// The value of a panic can hold anything of a request or an answer: only where it happened is logged.
+			// The value of a panic can contain anything of a request or an answer: log only where it happened.
 			g.parts.Log.Error("panic", "exchange", x.id, "stack", string(debug.Stack()))
 			a = g.refused(ctx, x, refuse(causeInternal, "panic"))
 		}
@@ -155,7 +155,7 @@ func (g *Gate) guarded(ctx context.Context, x *exchange, serve func() (answer, *
 	return a
 }
 
-// route finds the handler. The target is read as it was sent: no cleaning, no redirect, no absolute form (leaks.md HT-1 … HT-3).
+// route finds the handler. The target is used as it was sent: no cleaning, no redirect, no absolute form (leaks.md HT-1 … HT-3).
 func (g *Gate) route(ctx context.Context, x *exchange, r *http.Request) (answer, *refusal) {
 	path, query, _ := strings.Cut(r.RequestURI, "?")
 	if !strings.HasPrefix(path, "/") || strings.Contains(r.RequestURI, "#") {
@@ -214,7 +214,7 @@ func (g *Gate) route(ctx context.Context, x *exchange, r *http.Request) (answer,
 
 func isGet(r *http.Request) bool { return r.Method == http.MethodGet || r.Method == http.MethodHead }
 
-// cutSource takes "/fhir/{source}/{below}" apart.
+// cutSource splits "/fhir/{source}/{below}".
 func cutSource(path string) (name, below string, ok bool) {
 	rest, ok := strings.CutPrefix(path, "/fhir/")
 	if !ok {
@@ -224,19 +224,19 @@ func cutSource(path string) (name, below string, ok bool) {
 	return name, below, true
 }
 
-// nowhere refuses a path that leads to nothing. The caller is still looked at, so that the event can name who tried.
+// nowhere refuses a path that does not exist. The caller is still authenticated, so that the event can name who tried.
 func (g *Gate) nowhere(ctx context.Context, x *exchange, r *http.Request) *refusal {
-	_ = g.authenticate(ctx, x, r) // only the event is better for it; the answer is the same
+	_ = g.authenticate(ctx, x, r) // for the event only; the answer is the same
 	return refuse(causeNotFound, "path-unknown")
 }
 
-// open answers what anybody may know. It cannot reach a source.
+// open answers with a public document. It cannot reach a source.
 func (g *Gate) open(x *exchange, body []byte) (answer, *refusal) {
 	x.name, x.reason = "capabilities", "open"
 	return answer{status: http.StatusOK, body: body}, nil
 }
 
-// serveFHIR is the way of a request to a source: parse, authenticate, admit, and then by interaction.
+// serveFHIR serves a request to a source: parse, authenticate, admit, and then by interaction.
 func (g *Gate) serveFHIR(ctx context.Context, x *exchange, r *http.Request, req fhir.Request) (answer, *refusal) {
 	misread := g.parse(x, r, req)
 	unknown := g.authenticate(ctx, x, r)
@@ -250,9 +250,9 @@ func (g *Gate) serveFHIR(ctx context.Context, x *exchange, r *http.Request, req 
 	return g.serveInteraction(ctx, x)
 }
 
-// serveInteraction is the way of an interaction of a known caller.
+// serveInteraction serves an interaction of an authenticated caller.
 func (g *Gate) serveInteraction(ctx context.Context, x *exchange) (answer, *refusal) {
-	// A person who is named by an identifier is known without a lookup: the patient sees also who was turned away at once.
+	// A person named by an identifier is known without a lookup: the patient then sees even who was refused at once.
 	if person, known := g.normalise(x.source, x.interaction.Patient.Identifier); known {
 		x.person = g.parts.Standings.Key(person)
 	}
@@ -273,7 +273,7 @@ func (g *Gate) serveInteraction(ctx context.Context, x *exchange) (answer, *refu
 	return answer{}, refuse(causeNoOperation, "interaction-unknown")
 }
 
-// parse is step 1: everything that the request says, understood or refused.
+// parse is step 1: the whole request is understood or refused.
 func (g *Gate) parse(x *exchange, r *http.Request, req fhir.Request) *refusal {
 	if ref := protocol(r); ref != nil {
 		return ref
@@ -292,7 +292,7 @@ func (g *Gate) parse(x *exchange, r *http.Request, req fhir.Request) *refusal {
 	return nil
 }
 
-// understand makes the interaction of a request.
+// understand parses a request into the interaction of the exchange.
 func (g *Gate) understand(x *exchange, req fhir.Request) *refusal {
 	req.Allow = x.source.Allow
 	interaction, err := fhir.ParseInteraction(x.source.Version, req)
@@ -303,7 +303,7 @@ func (g *Gate) understand(x *exchange, req fhir.Request) *refusal {
 	return nil
 }
 
-// authenticate is step 2.
+// authenticate is step 2: it sets the subject of the exchange.
 func (g *Gate) authenticate(ctx context.Context, x *exchange, r *http.Request) *refusal {
 	subject, err := g.parts.Authenticator.Authenticate(ctx, r)
 	if unknown, ok := errors.AsType[*Unauthenticated](err); ok {
@@ -321,8 +321,8 @@ func (g *Gate) authenticate(ctx context.Context, x *exchange, r *http.Request) *
 	return nil
 }
 
-// admit is the part of step 3 that needs no lookup: rules 1, 2 and 5 to 8 of decision.md. A caller whom they refuse causes no
-// request to a source or to the standing.
+// admit is the part of step 3 that needs no lookup: rules 1, 2 and 5 to 8 of decision.md, medical secrecy and sign-in. A caller refused
+// here causes no request to a source or the store. A missing treatment relation passes if a declaration or a registry might still show one.
 func (g *Gate) admit(x *exchange) (policy.Request, *refusal) {
 	request := g.request(x)
 	d, admitted := g.parts.Policy.Admit(request)
@@ -340,10 +340,10 @@ func (g *Gate) admit(x *exchange) (policy.Request, *refusal) {
 	return request, g.checkSignIn(x, route)
 }
 
-// request is what the decision is told of the caller and of the source, without patient and data category.
+// request describes caller and source for the decision, without patient and data category.
 func (g *Gate) request(x *exchange) policy.Request {
 	s := x.subject
-	x.purpose, _ = g.parts.Policy.Purpose(s.Purposes) // none, or several: the zero purpose, which no rule allows
+	x.purpose, _ = g.parts.Policy.Purpose(s.Purposes) // none or several: the zero purpose, which no rule permits
 	request := policy.Request{
 		Actor: policy.Actor{
 			Kind: s.Kind, Assurance: s.Assurance, Categories: s.Categories, Organization: s.Organization,
@@ -360,8 +360,8 @@ func (g *Gate) request(x *exchange) policy.Request {
 	return request
 }
 
-// mayHaveDeclared reports whether a declaration of this caller could exist: only then is the standing looked at in spite of the
-// missing treatment relation.
+// mayHaveDeclared reports whether a declaration of this caller could exist: only then is the standing read despite the missing treatment
+// relation.
 func (g *Gate) mayHaveDeclared(r policy.Request) bool {
 	if !mayUseDeclaration(r) {
 		return false
@@ -372,7 +372,7 @@ func (g *Gate) mayHaveDeclared(r policy.Request) bool {
 	return admitted
 }
 
-// denied is the one outward answer to a denial; only a missing level of assurance says what to do (RFC 9470 §3).
+// denied refuses in the same way for every reason; only for insufficient assurance does it say what to do (RFC 9470 §3).
 func (g *Gate) denied(x *exchange, reason policy.Reason) *refusal {
 	if reason == policy.ReasonInsufficientAssurance {
 		return g.stepUp(x, reason, SignIn{})
@@ -380,7 +380,7 @@ func (g *Gate) denied(x *exchange, reason policy.Reason) *refusal {
 	return refuse(causeForbidden, reason)
 }
 
-// refused records a refusal and gives its answer. A refusal that cannot be recorded becomes 503: nothing of its own is told.
+// refused records a refusal and returns its answer. One that cannot be recorded becomes a 503 that reveals nothing of it.
 func (g *Gate) refused(ctx context.Context, x *exchange, ref *refusal) answer {
 	x.reason = ref.reason
 	ref.challenge = g.withMetadata(x, ref.challenge)
@@ -398,8 +398,8 @@ func (g *Gate) refused(ctx context.Context, x *exchange, ref *refusal) answer {
 	return ref.answer()
 }
 
-// recordRefusal appends the event of a refusal. Callers who are not authenticated are single events up to a rate per address, then
-// counted in one (promise 2).
+// recordRefusal appends the event of a refusal. Unauthenticated callers get single events up to a rate per address; the rest are counted in
+// one event (promise 2).
 func (g *Gate) recordRefusal(ctx context.Context, x *exchange, ref *refusal) error {
 	x.categories, x.disclosed = nil, nil
 	outcome := audit.OutcomeDeny
@@ -419,7 +419,7 @@ func (g *Gate) recordRefusal(ctx context.Context, x *exchange, ref *refusal) err
 	return g.commit(ctx, audit.Release{Event: x.event(outcome, ref.reason, g.parts.PolicyHash)})
 }
 
-// recordCounts records what a closed window had counted beyond its single events.
+// recordCounts records what a closed window counted beyond its single events.
 func (g *Gate) recordCounts(ctx context.Context, closed map[string]int) {
 	for address, n := range closed {
 		over := n - g.parts.Limits.Unrecognised

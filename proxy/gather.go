@@ -11,7 +11,7 @@ import (
 
 // sourcePage is one page of a source, read and scanned.
 type sourcePage struct {
-	at           position // where it begins
+	at           position // where the page begins
 	typ          string   // of its matches
 	fetched      *fetched
 	contents     *fhir.Contents
@@ -20,20 +20,20 @@ type sourcePage struct {
 	medications  map[fhir.LocalReference]*fhir.Resource
 }
 
-// release gives back the memory of one page.
+// release returns the memory of the page.
 func (s *sourcePage) release() {
 	s.fetched.release()
 	contents.Put(s.contents)
 }
 
-// gathered are the pages of a source from which one page of ours is made.
+// gathered are the source pages from which one page of ours is made.
 type gathered struct {
 	pages      []*sourcePage
 	rest       *position     // what follows them in the plan; nil at the end
 	companions []*sourcePage // of shared resources, for $everything
 }
 
-// release gives back the memory. Nothing that was read from the pages may be used afterwards.
+// release returns the memory. Nothing read from the pages may be used afterwards.
 func (r *gathered) release() {
 	for _, p := range slices.Concat(r.pages, r.companions) {
 		p.release()
@@ -41,8 +41,8 @@ func (r *gathered) release() {
 	r.pages, r.companions = nil, nil
 }
 
-// gather asks the source page by page until more matches than count are permitted, the plan ends, or the bound is reached. One match
-// more than the page holds is looked for so that there is a next link only if a further permitted row exists (leaks.md OR-7).
+// gather fetches source pages until more than count matches are permitted, the plan ends, or the limit is reached. It looks for one match
+// more than the page holds, so that there is a next link only if there is another permitted row (leaks.md OR-7).
 func (g *Gate) gather(ctx context.Context, x *exchange, j *judge, p plan, start position, count int) (*gathered, *refusal) {
 	result := &gathered{}
 	found, bytes := 0, int64(0)
@@ -74,7 +74,7 @@ func (g *Gate) gather(ctx context.Context, x *exchange, j *judge, p plan, start 
 	return result, nil
 }
 
-// nextSearch is the beginning of the search after the one at which at lies.
+// nextSearch returns the start of the search after that of at; nil if it is the last.
 func (p plan) nextSearch(at position) *position {
 	if at.Search+1 < len(p.searches) {
 		return &position{Search: at.Search + 1}
@@ -82,7 +82,7 @@ func (p plan) nextSearch(at position) *position {
 	return nil
 }
 
-// sourcePage asks for one page of the source.
+// sourcePage fetches one page of the source.
 func (g *Gate) sourcePage(ctx context.Context, x *exchange, j *judge, p plan, at position) (*sourcePage, *refusal) {
 	path := p.path(x, at, j.person.id)
 	if path == "" {
@@ -108,7 +108,7 @@ func (s *sourcePage) read(x *exchange, p plan, j *judge) *refusal {
 	if err := x.source.Reader.Searchset(s.fetched.body, s.contents); err != nil {
 		return &refusal{cause: causeBadSource, reason: "source-content", err: err}
 	}
-	// A source that ignored a parameter gave more than was asked for (leaks.md SE-12).
+	// A source that ignored a parameter returned more than was asked for (leaks.md SE-12).
 	if s.at.Next == "" && !p.searches[s.at.Search].SelfLinkCovers(x.source.Version, s.contents.Self, x.source.Base, j.person.id) {
 		return refuse(causeBadSource, "source-self-link")
 	}
@@ -138,15 +138,15 @@ const everyMatch = int(^uint(0) >> 1)
 // mostRows is more than a page of a source can hold.
 const mostRows = 9_999_999
 
-// isMatch reports whether a resource is one that was searched for. What the source adds beside is an include, or nothing.
+// isMatch reports whether a resource is a match of the search. Whatever else the source adds is an include, or nothing.
 func (s *sourcePage) isMatch(i int) bool {
 	r := &s.contents.Resources[i]
 	return (r.Mode == fhir.ModeMatch || r.Mode == fhir.ModeUnsaid) && r.Type == s.typ
 }
 
-// permits asserts for a resource what judge.permits does, and that every Medication to which it refers for what it is about may be seen: each
-// search asks for them. One that did not come along hides a match only where the search asked about it: then the answer would tell the
-// code of one that may not be seen (leaks.md OR-3, CA-6).
+// permits is judge.permits, and every Medication that says what the resource is about must be permitted too: each search asks for them. One
+// that did not come along withholds a match only if the search asked about it: otherwise the answer would reveal the code of a withheld one
+// (leaks.md OR-3, CA-6).
 func (s *sourcePage) permits(j *judge, i int) bool {
 	r := &s.contents.Resources[i]
 	if !j.permits(r) {
@@ -173,7 +173,7 @@ func (s *sourcePage) noteMedications() {
 	}
 }
 
-// skipped is how many permitted matches lie before the beginning of our page.
+// skipped counts the permitted matches before the start of our page.
 func (s *sourcePage) skipped(j *judge) int {
 	n, matches := 0, 0
 	for i := range s.contents.Resources {
@@ -190,7 +190,7 @@ func (s *sourcePage) skipped(j *judge) int {
 	return n
 }
 
-// pick is a resource that is given.
+// pick is a resource chosen for the answer.
 type pick struct {
 	page *sourcePage
 	i    int
@@ -201,8 +201,7 @@ func (p pick) resource() *fhir.Resource { return &p.page.contents.Resources[p.i]
 
 func (p pick) name() string { return p.page.contents.Name(p.i) }
 
-// matches picks the permitted matches of a page, in the order of the source, and says where the next page begins: nil where there
-// is none.
+// matches picks up to count permitted matches, in the order of the source. more is where the next page begins; nil if there is none.
 func (r *gathered) matches(j *judge, count int) (picks []pick, more *position) {
 	for _, page := range r.pages {
 		picks = slices.Grow(picks, min(count-len(picks), len(page.contents.Resources)))
@@ -223,10 +222,10 @@ func (r *gathered) matches(j *judge, count int) (picks []pick, more *position) {
 	return picks, r.rest
 }
 
-// includes picks what came along with the matches: permitted resources of this person, and of shared types, each of which an include
-// that was asked for connects with a picked one. What nothing connects is not given (leaks.md IN-8): it may be there for the sake of a
-// hidden one. Nor may a page tell where the pages of the source end, which is the place of hidden rows too: a match that is not
-// picked can come along as well, since at the source it would on another page; and the order is our own.
+// includes picks what came along with the matches: permitted resources of this person and of shared types that a requested include connects
+// with a pick. What nothing connects is left out (leaks.md IN-8): it may be there because of a withheld match. Nor may a page reveal where
+// the source's pages end, because withheld rows fill those too: so a match that is not picked can be included as well, as it would be on
+// another page of the source, and the order is our own.
 func (r *gathered) includes(j *judge, picks []pick, asked []fhir.Include) []pick {
 	var candidates []pick
 	for _, page := range r.pages {
@@ -264,15 +263,14 @@ func (r *gathered) includes(j *judge, picks []pick, asked []fhir.Include) []pick
 
 func name(r *fhir.Resource) fhir.LocalReference { return fhir.LocalReference{Type: r.Type, ID: r.ID} }
 
-// network is how the resources that are given hang together: which they are, and to which the includes that were asked for lead from
-// them. An include leads by the elements of its parameter only: a resource that is named by another one came along for the sake of
-// something else, which may be hidden.
+// network tracks which resources are given, and which ones the requested includes reach from them. An include follows only the elements of
+// its parameter: a resource that another element refers to came along for something else, which may be withheld.
 type network struct {
 	asked          []fhir.Include
 	given, reached map[fhir.LocalReference]bool
 }
 
-// give takes a resource in, and follows the includes from it: those that iterate, and from a match the others too.
+// give adds a resource and follows the includes from it: those that iterate, and from a match the others too.
 func (n *network) give(p pick) {
 	n.given[name(p.resource())] = true
 	for _, in := range n.asked {
@@ -285,7 +283,7 @@ func (n *network) give(p pick) {
 	}
 }
 
-// reverse notes a resource that a reverse include leads to, as long as only matches are given.
+// reverse marks a resource as reached if a reverse include leads from it to a given one. It is called while only matches are given.
 func (n *network) reverse(p pick) {
 	for _, in := range n.asked {
 		if !in.Reverse {

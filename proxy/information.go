@@ -15,33 +15,33 @@ import (
 	"zorgsluis/consent"
 )
 
-// Text is what patients are shown before they choose, byte for byte as its SHA-256 has it.
+// Text is shown to patients before they choose, byte for byte as hashed in SHA256.
 type Text struct {
 	consent.Information
 	Text string
 }
 
-// informationPath is where the texts are. They are open: who is still to choose has no token yet, they are the same for everybody, and they
-// say nothing of anybody (requirements A2, B29). overviewPath is where it says what this deployment exchanges.
+// informationPath is the path of the texts. They are open: a person who is yet to choose has no token, and they are the same for everybody
+// and about nobody (requirements A2, B29). overviewPath describes what this deployment exchanges.
 const (
 	informationPath = "/gateway/information"
 	overviewPath    = informationPath + "/overview"
 )
 
-// listedText is a text in the list of them: what a Consent says of it, and where it is.
+// listedText is a list entry for a text: what a Consent says of it, and its URL.
 type listedText struct {
 	consent.Information
 	URL string `json:"url"`
 }
 
-// listedOverview is the overview in one language: no version, since it is what holds now.
+// listedOverview is a list entry for the overview in one language. It has no version: it describes what holds now.
 type listedOverview struct {
 	Language string `json:"language"`
 	SHA256   string `json:"sha256"`
 	URL      string `json:"url"`
 }
 
-// listInformation is the list of all texts, in the order of their names, and of the overview.
+// listInformation renders the list of all texts, in the order of their names, and of the overview.
 func (g *Gate) listInformation() ([]byte, error) {
 	var list struct {
 		Information []listedText     `json:"information"`
@@ -58,8 +58,8 @@ func (g *Gate) listInformation() ([]byte, error) {
 	return json.Marshal(list)
 }
 
-// serveInformation gives the list, or one text or the overview in the language that is asked for. Its SHA-256 is its ETag. A text never
-// changes: a new wording is a new version. The overview is what the configuration says.
+// serveInformation serves the list, or one text or the overview in the requested language, with its SHA-256 as ETag. A text never changes:
+// a new wording is a new version. The overview follows the configuration.
 func (g *Gate) serveInformation(ctx context.Context, x *exchange, r *http.Request, path, query string) (answer, *refusal) {
 	if path == informationPath && query == "" {
 		return g.openJSON(x, g.texts)
@@ -85,7 +85,7 @@ func (g *Gate) serveInformation(ctx context.Context, x *exchange, r *http.Reques
 	return a, ref
 }
 
-// textsAt are the languages of the text at a path.
+// textsAt returns the text at a path, in all its languages.
 func (g *Gate) textsAt(path string) (texts []Text) {
 	if path == overviewPath {
 		return g.parts.Overview
@@ -98,8 +98,8 @@ func (g *Gate) textsAt(path string) (texts []Text) {
 	return texts
 }
 
-// inLanguage chooses among the languages of a text: the one that is named; or the best of those that the caller reads (RFC 9110 §12.5.4),
-// and where there is none Dutch, or else the first.
+// inLanguage chooses a language of a text: the one named; or the best that the caller accepts (RFC 9110 §12.5.4), else Dutch, else the
+// first.
 func inLanguage(texts []Text, named, accepted string) (Text, bool) {
 	if len(texts) == 0 {
 		return Text{}, false
@@ -111,7 +111,7 @@ func inLanguage(texts []Text, named, accepted string) (Text, bool) {
 		at := in(named)
 		return texts[max(at, 0)], at >= 0
 	}
-	order := []int{max(in("nl"), 0)} // the first is what a matcher falls back to
+	order := []int{max(in("nl"), 0)} // a matcher falls back to the first
 	for i := range texts {
 		if i != order[0] {
 			order = append(order, i)
@@ -125,7 +125,7 @@ func inLanguage(texts []Text, named, accepted string) (Text, bool) {
 	return texts[order[best]], true
 }
 
-// isInformation reports whether a path is one of the texts, or their list.
+// isInformation reports whether a path is that of a text or of their list.
 func isInformation(path string) bool {
 	return path == informationPath || strings.HasPrefix(path, informationPath+"/")
 }

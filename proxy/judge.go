@@ -28,13 +28,13 @@ type judge struct {
 	records     []consent.Record
 	generation  uint64
 	at          time.Time
-	declaration *consent.Declaration // the caller's own, in force at `at`; nil when there is none
+	declaration *consent.Declaration // the caller's own, in force at `at`; nil if none
 	expires     time.Time            // of the token
-	verdicts    []*verdict           // one for each category that was asked: few
-	displays    []display            // one for each type that was asked
+	verdicts    []*verdict           // one per category asked about: few
+	displays    []display            // one per type asked about
 }
 
-// display says whether the display text of references into a type may stay.
+// display says whether the display text of references to a type may stay.
 type display struct {
 	typ  string
 	stay bool
@@ -56,7 +56,7 @@ func (g *Gate) judge(ctx context.Context, x *exchange, req policy.Request, m *ma
 		generation: standing.Generation, at: now, expires: x.subject.Expires,
 	}
 	if standing.Newest.After(j.at) {
-		j.at = standing.Newest // what is on file has happened, whatever the store's clock says
+		j.at = standing.Newest // what is on file has happened, whatever the clock of the store says
 	}
 	if mayUseDeclaration(req) {
 		s := x.subject
@@ -64,14 +64,15 @@ func (g *Gate) judge(ctx context.Context, x *exchange, req policy.Request, m *ma
 			j.declaration = new(d)
 		}
 	}
-	// Under a declaration a registry that is away holds nobody up: that the relation is unknown is what an emergency is for.
+	// Under a declaration an unavailable registry stops nobody: emergencies are for when the relation is unknown.
 	if ref := g.relate(ctx, x, &j.request, m.person); ref != nil && j.declaration == nil {
 		return nil, ref
 	}
 	return j, nil
 }
 
-// mayUseDeclaration says whose requests a declaration can open: of a professional, for treatment (docs/operating.md, "Emergencies").
+// mayUseDeclaration reports whether a declaration can open the request: of a named professional, for treatment (docs/operating.md,
+// "Emergencies").
 func mayUseDeclaration(r policy.Request) bool {
 	return r.Actor.Kind == policy.KindProvider && r.Actor.Practitioner != "" && r.Purpose == policy.PurposeTreatment
 }
@@ -80,7 +81,7 @@ func mayUseDeclaration(r policy.Request) bool {
 // only a permit counts: the patient may have permitted for emergencies what was withdrawn for treatment.
 var overruled = []policy.Reason{policy.ReasonNoConsent, policy.ReasonConsentRefused, policy.ReasonNoTreatmentRelation, policy.ReasonNotForRole}
 
-// decide gives the verdict for one data category: the normal decision first; what that denies is decided again as ETREAT under a declaration.
+// decide returns the verdict for one data category: the normal decision first; what that denies is decided again as ETREAT under a declaration.
 // That decision knows what no emergency lifts, such as a block or a refusal without exception.
 func (j *judge) decide(category fhir.DataCategory) *verdict {
 	for _, v := range j.verdicts {
@@ -100,7 +101,7 @@ func (j *judge) decide(category fhir.DataCategory) *verdict {
 	return v
 }
 
-// ask puts the question for every birth date that the source's record may mean; all must permit.
+// ask decides for every birth date that the source's record may mean; all must permit.
 func (j *judge) ask(category fhir.DataCategory, purpose policy.PurposeOfUse, emergency *policy.Emergency) policy.Decision {
 	var d policy.Decision
 	for _, birth := range j.person.births {
@@ -117,7 +118,7 @@ func (j *judge) ask(category fhir.DataCategory, purpose policy.PurposeOfUse, eme
 	return d
 }
 
-// input is what is asked about, without data category.
+// input is the input of the decision, without data category.
 func (j *judge) input(birth string) policy.Input {
 	return policy.Input{
 		At: j.at, Request: j.request, Records: j.records,
@@ -128,7 +129,7 @@ func (j *judge) input(birth string) policy.Input {
 	}
 }
 
-// all gives the verdicts for categories, and whether each of them permits. Nothing classified is nothing permitted.
+// all reports whether every one of categories is permitted. Without a category nothing is permitted.
 func (j *judge) all(categories []fhir.DataCategory) bool {
 	for _, category := range categories {
 		if !j.decide(category).Permit {
@@ -138,7 +139,7 @@ func (j *judge) all(categories []fhir.DataCategory) bool {
 	return len(categories) > 0
 }
 
-// first gives a permitting verdict among categories, else the first denial.
+// first returns the first permitting verdict among categories, else the first denial.
 func (j *judge) first(categories []fhir.DataCategory) *verdict {
 	for _, category := range categories {
 		if v := j.decide(category); v.Permit {
@@ -151,7 +152,7 @@ func (j *judge) first(categories []fhir.DataCategory) *verdict {
 	return &verdict{}
 }
 
-// notAfter is the instant from which the decision might be another one (README, step 8).
+// notAfter is the earliest instant at which the decision might change (README, step 8).
 func (j *judge) notAfter() time.Time {
 	earliest := j.expires
 	sooner := func(t time.Time) {

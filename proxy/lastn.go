@@ -6,9 +6,9 @@ import (
 	"zorgsluis/fhir"
 )
 
-// serveLastN answers Observation/$lastn (R4 §10.1.20.1) from rows that are already filtered: a hidden row cannot take the place of
-// another (leaks.md OP-3). The source gives the newest first; of each code the first are taken. All that is permitted has to be
-// seen for that, so a patient with more than the bound of pages has to be asked about more narrowly.
+// serveLastN serves Observation/$lastn (R4 §10.1.20.1) from rows that are already filtered: a withheld row cannot displace another
+// (leaks.md OP-3). The source sorts newest first; of each code the first are taken. That takes all permitted rows, so a patient with more
+// pages than the limit needs a narrower request.
 func (g *Gate) serveLastN(ctx context.Context, x *exchange, j *judge, p plan) (answer, *refusal) {
 	found, ref := g.gather(ctx, x, j, p, position{}, everyMatch)
 	if ref != nil {

@@ -6,17 +6,17 @@ import (
 	"time"
 )
 
-// fineWait is how long before the end of a wait the timers of the runtime are left for those of the system. A timer of the runtime is
-// late by up to a millisecond where nothing else goes on, and by how much follows from the instant at which it was set: the thread waits
-// in whole milliseconds (runtime, netpoll). An answer that is held by one tells by its time when the work before it ended.
+// fineWait is the last part of a wait, which is left to the system instead of a runtime timer. In an idle process a runtime timer is up to
+// a millisecond late, since the thread waits in whole milliseconds (runtime, netpoll), and how late depends on when it was set: an answer
+// held by it would reveal when the work before it ended.
 const fineWait = 2 * time.Millisecond
 
-// maxFineWaits bounds the threads that wait at the same time. Two milliseconds each are 32,000 answers in a second.
+// maxFineWaits limits the threads that wait at the same time. At two milliseconds each that is 32,000 answers per second.
 const maxFineWaits = 64
 
-// level holds an answer that came of a source, or that says that nothing is there, until the configured floor has passed, so that its
-// time does not tell whether there was something to decide on (leaks.md OR-9). A batch has the floors of its entries. It ends with the
-// request.
+// level holds the answer to a FHIR interaction, and any 403 or 404, until the configured floor has passed, so that response time does not
+// reveal whether there was something to decide on (leaks.md OR-9). A batch has the floors of its entries. The wait ends early if the
+// request is cancelled.
 func (g *Gate) level(ctx context.Context, x *exchange, a answer) {
 	switch {
 	case a.status == http.StatusNotFound, a.status == http.StatusForbidden, x.interaction.Code != "", x.floors > 0:

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// maxCounted bounds how many keys a counter remembers in one window; beyond it all further keys share one counter, so that an
-// attacker who changes addresses gets no fresh allowance and no memory.
+// maxCounted limits the keys that a counter remembers in one window. All further keys share one count, so an attacker who changes addresses
+// gets neither a fresh allowance nor memory.
 const maxCounted = 10_000
 
 // counter counts per key in fixed windows.
@@ -22,8 +22,8 @@ func newCounter(window time.Duration) *counter {
 	return &counter{window: window, counts: map[string]int{}}
 }
 
-// add counts one for key at now and returns the count within the running window, and what the previous window had counted when
-// this call closed it (nil otherwise).
+// add counts one for key at now. It returns the count in the running window, and the counts of the previous window if this call closed it
+// (else nil).
 func (c *counter) add(key string, now time.Time) (n int, closed map[string]int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -35,7 +35,7 @@ func (c *counter) add(key string, now time.Time) (n int, closed map[string]int) 
 	return c.counts[key], closed
 }
 
-// count is how often key was counted in the window that runs at now.
+// count returns the count of key in the window that runs at now.
 func (c *counter) count(key string, now time.Time) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -45,7 +45,7 @@ func (c *counter) count(key string, now time.Time) int {
 	return c.counts[key]
 }
 
-// close ends the running window when it is over at now, or anyway with a zero now.
+// close ends the running window and returns its counts if it is over at now, or in any case if now is zero.
 func (c *counter) close(now time.Time) map[string]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -67,18 +67,18 @@ func (c *counter) roll(now time.Time) map[string]int {
 	return closed
 }
 
-// household is the address under which a caller is counted: of IPv6 the first of the /64, all of which one host can have.
+// household returns the address by which a caller is counted: for IPv6 the first of its /64, all of which one host can have.
 func household(address string) string {
 	a, err := netip.ParseAddr(address)
 	if err != nil || !a.Is6() || a.Is4In6() {
 		return address
 	}
-	p, _ := a.WithZone("").Prefix(64) // which an address of that family has
+	p, _ := a.WithZone("").Prefix(64) // an IPv6 address always has one
 	return p.Addr().String()
 }
 
-// budget bounds the memory of all bodies in flight, and what one owner has of it: one who sends or reads slowly, over many connections, must
-// not keep everybody else out. It never waits: a gateway at its limit says so at once.
+// budget limits the memory of all bodies in flight, and each owner's share of it: one who sends or reads slowly, over many connections,
+// must not keep everybody else out. It never waits: a gateway at its limit says so at once.
 type budget struct {
 	mu   sync.Mutex
 	free int64
@@ -90,13 +90,13 @@ func newBudget(all, each int64) *budget {
 	return &budget{free: all, each: each, held: map[string]int64{}}
 }
 
-// answersBudget is of what is read of sources and made for callers. One caller has half of it at most, and always enough for an answer.
+// answersBudget is for answers of sources and to callers. One caller has at most half of it, or four answers if that is more.
 func answersBudget(l Limits) *budget {
 	return newBudget(l.Memory, max(l.Memory/2, 4*l.ResponseBody))
 }
 
-// arrivingBudget is of bodies that are still arriving, from whoever it may be: as much as requests in flight may have, and a quarter of that
-// for one address.
+// arrivingBudget is for bodies that are still arriving, from anyone: as much as the requests in flight may have, of which one address may
+// have a quarter.
 func arrivingBudget(l Limits) *budget {
 	one := l.RequestBody + receiveStep
 	all := int64(l.InFlight) * one

@@ -10,8 +10,8 @@ import (
 
 const typeMedication = "Medication"
 
-// medications yields the Medications to which a resource refers for what it is about: a prescription may hold no code of its own, and is then
-// as sensitive as what it refers to (leaks.md CA-6).
+// medications yields the Medications that say what a resource is about: a prescription without a code of its own is as sensitive as the
+// Medication it refers to (leaks.md CA-6).
 func medications(v fhir.Version, r *fhir.Resource) iter.Seq[fhir.LocalReference] {
 	return func(yield func(fhir.LocalReference) bool) {
 		if !fhir.NamesMedication(v, r.Type) {
@@ -25,10 +25,10 @@ func medications(v fhir.Version, r *fhir.Resource) iter.Seq[fhir.LocalReference]
 	}
 }
 
-// maxMedications bounds the Medications of one resource: it has one, and what is contained in it a few.
+// maxMedications limits the Medications looked up for one resource: it has one, and its contained resources a few.
 const maxMedications = 10
 
-// lookUp reads the Medications of a resource that would be given else, where the caller may not know what every Medication is.
+// lookUp reads the Medications of an otherwise permitted resource, unless the caller may know every Medication.
 func (g *Gate) lookUp(ctx context.Context, x *exchange, j *judge, a *readAnswer) *refusal {
 	r := &a.contents.Resources[0]
 	if !j.permits(r) || j.display(x.source, typeMedication) {
@@ -50,7 +50,7 @@ func (g *Gate) lookUp(ctx context.Context, x *exchange, j *judge, a *readAnswer)
 	return nil
 }
 
-// medication reads a Medication, nil for one that is not there: then nobody is told anything of it.
+// medication reads a Medication; nil if there is none, which then reveals nothing.
 func (g *Gate) medication(ctx context.Context, x *exchange, ref fhir.LocalReference) (*readAnswer, *refusal) {
 	f, refused := g.fetch(ctx, x, ask{path: "/" + ref.String()})
 	if refused != nil || !f.found {
@@ -64,8 +64,8 @@ func (g *Gate) medication(ctx context.Context, x *exchange, ref fhir.LocalRefere
 	return m, nil
 }
 
-// permits asserts for a resource, or a version of it, what judge.permits does, and that every Medication to which it refers for what it is
-// about may be seen. One that was not looked up, of an older version or on another standing, is as good as one that may not.
+// permits is judge.permits for a resource or a version of it, and every Medication that says what it is about must be permitted too. One
+// that was not looked up, of an older version or on another standing, counts as withheld unless the caller may know every Medication.
 func (a *readAnswer) permits(j *judge, r *fhir.Resource) bool {
 	if !j.permits(r) {
 		return false
@@ -80,7 +80,7 @@ func (a *readAnswer) permits(j *judge, r *fhir.Resource) bool {
 	return true
 }
 
-// categories are those of the resource, and of the Medications that were looked up for it.
+// categories returns those of the resource and of the Medications looked up for it.
 func (a *readAnswer) categories() []fhir.DataCategory {
 	all := slices.Clone(a.contents.Resources[0].Categories)
 	for _, m := range a.medications {

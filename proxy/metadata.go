@@ -10,7 +10,8 @@ import (
 	"zorgsluis/fhir"
 )
 
-// capability is the statement of what the gateway serves of a source; nothing of the source's own statement is in it (leaks.md DE-1).
+// capability is the CapabilityStatement of what the gateway serves of a source. Nothing of the source's own statement is in it (leaks.md
+// DE-1).
 func (g *Gate) capability(s *Source) []byte {
 	return fhir.CapabilityStatement(s.Version, fhir.Capability{
 		Software: "Zorgsluis", SoftwareVersion: g.parts.Software, Base: g.base(s), Date: g.started(),
@@ -18,7 +19,7 @@ func (g *Gate) capability(s *Source) []byte {
 	})
 }
 
-// ownCapability is the statement of the gateway's own FHIR base: the patient's access events, and break-glass with its reasons.
+// ownCapability is the CapabilityStatement of the gateway's own FHIR base: access events, consents, break-glass, and their definitions.
 func (g *Gate) ownCapability() ([]byte, error) {
 	base := g.parts.PublicURL + "/gateway"
 	statement := model.CapabilityStatement{
@@ -45,18 +46,19 @@ func (g *Gate) ownCapability() ([]byte, error) {
 	return statement.MarshalJSON()
 }
 
-// operationURL begins the canonical URL of an operation of the gateway; the OperationDefinition is at /gateway/OperationDefinition/[id].
+// operationURL is the prefix of the canonical URL of an operation of the gateway, whose OperationDefinition is at
+// /gateway/OperationDefinition/[id].
 const operationURL = "urn:zorgsluis:OperationDefinition:"
 
-// readOnly is a type of which what is there can be read by its id.
+// readOnly describes a type that can only be read by id.
 func readOnly(typ model.ResourceType) model.CapabilityStatementRestResource {
 	return model.CapabilityStatementRestResource{
 		Type: typ, Interaction: []model.CapabilityStatementRestResourceInteraction{{Code: model.TypeRestfulInteractionRead}},
 	}
 }
 
-// consentCapability is what is served of Consent. The profiles of IHE PCF are understood, but what is written has not all that they ask
-// for (organization, source), so that it is no profile that the gateway supports in the sense of R4.
+// consentCapability describes what is served of Consent. The profiles of IHE PCF are understood, but what is written lacks some of what
+// they require (organization, source), so they are not listed as supported in the sense of R4.
 func (g *Gate) consentCapability() model.CapabilityStatementRestResource {
 	r := model.CapabilityStatementRestResource{
 		Type: model.ResourceTypeConsent, Profile: new(consentfhir.URL), Versioning: new(model.ResourceVersionPolicyVersionedUpdate),
@@ -74,10 +76,10 @@ func (g *Gate) consentCapability() model.CapabilityStatementRestResource {
 	return r
 }
 
-// reasonsPath is where the reasons that a declaration may give are told.
+// reasonsPath is the path of the reasons that a declaration may give.
 const reasonsPath = "/gateway/CodeSystem/break-glass-reason"
 
-// reasonCodes is the closed list of reasons (R4 CodeSystem), for the forms of those who declare: Dutch, and English beside it.
+// reasonCodes is the closed list of reasons (R4 CodeSystem), for the forms of those who declare: in Dutch, with English designations.
 func (g *Gate) reasonCodes() ([]byte, error) {
 	system := model.CodeSystem{
 		Id: new("break-glass-reason"), Url: new(g.parts.PublicURL + reasonsPath), Language: new("nl"), Name: new("BreakGlassReason"),
@@ -106,7 +108,7 @@ var searchParamTypes = map[string]model.SearchParamType{
 
 func (g *Gate) started() string { return g.parts.Started.UTC().Format(time.RFC3339) }
 
-// eventOptions is what AuditEvent resources need to know of the gateway.
+// eventOptions are what rendering AuditEvents takes from the gateway.
 func (g *Gate) eventOptions() audit.FHIROptions {
 	holders := make(map[string]string, len(g.parts.Sources))
 	for _, s := range g.parts.Sources {

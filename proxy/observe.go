@@ -11,7 +11,7 @@ import (
 // alerting are the obligations that somebody must act on at once.
 var alerting = []policy.Obligation{policy.ObligationAlert, policy.ObligationReportAuthority}
 
-// ExchangeLine is the message of the line that the log has of each exchange.
+// ExchangeLine is the message of the log line of each exchange.
 const ExchangeLine = "exchange"
 
 // observe hands the finished exchange to metrics and log: codes from closed lists, no identifier, no URL (promise 8).
@@ -29,12 +29,12 @@ func (g *Gate) observe(x *exchange, a answer) {
 	if s.Alert {
 		level = slog.LevelWarn
 	}
-	line := slog.NewRecord(now, level, ExchangeLine, 0) // without looking for the line of code that wrote it
+	line := slog.NewRecord(now, level, ExchangeLine, 0) // without the source position
 	line.AddAttrs(
 		slog.String("id", s.Exchange), slog.String("interaction", s.Interaction), slog.String("type", s.Type), slog.String("source", s.Source),
 		slog.Int("status", s.Status), slog.String("reason", string(s.Reason)), slog.Bool("alert", s.Alert), slog.Int64("ms", s.Duration.Milliseconds()))
 	if log := g.parts.Log.Handler(); log.Enabled(context.Background(), level) {
-		_ = log.Handle(context.Background(), line) // a log that cannot be written holds nobody up
+		_ = log.Handle(context.Background(), line) // a failing log stops nobody
 	}
 	g.parts.Observe(s)
 }

@@ -9,7 +9,7 @@ import (
 	"zorgsluis/fhir"
 )
 
-// parameters is a Parameters resource (R4 §2.1.2.3), with the members that those of break-glass may have.
+// parameters is a Parameters resource (R4 §2.1.2.3), limited to the members that the gateway's operations use.
 type parameters struct {
 	ResourceType string      `json:"resourceType"`
 	Parameter    []parameter `json:"parameter"`
@@ -24,8 +24,8 @@ type parameter struct {
 	ValueIdentifier *fhir.Identifier `json:"valueIdentifier,omitempty"`
 }
 
-// readParameters reads a Parameters resource strictly: each parameter once, none but those that the operation has, and the patient
-// among them.
+// readParameters reads a Parameters resource strictly: each parameter once, none that the operation does not have, and the patient
+// required.
 func (g *Gate) readParameters(body []byte, take func(parameter) bool) *refusal {
 	named := false
 	ref := g.readWords(body, func(p parameter) bool {
@@ -38,12 +38,12 @@ func (g *Gate) readParameters(body []byte, take func(parameter) bool) *refusal {
 	return ref
 }
 
-// readWords is readParameters where the patient need not be named.
+// readWords is readParameters with the patient optional.
 func (g *Gate) readWords(body []byte, take func(parameter) bool) *refusal {
 	malformed := func(element string) *refusal {
 		return &refusal{cause: causeMalformed, reason: "declaration-body", element: element}
 	}
-	if g.parts.Sources[0].Reader.Strict(body) != nil { // the rules of JSON are the same for every source
+	if g.parts.Sources[0].Reader.Strict(body) != nil { // strict JSON is the same for every source
 		return malformed("")
 	}
 	var p parameters
@@ -65,7 +65,7 @@ func (g *Gate) readWords(body []byte, take func(parameter) bool) *refusal {
 	return nil
 }
 
-// values counts the values of a parameter: it has one.
+// values counts the values of a parameter, which must have one.
 func (p parameter) values() int {
 	n := 0
 	for _, present := range []bool{p.ValueCode != nil, p.ValueString != nil, p.ValueBoolean != nil, p.ValueInstant != nil, p.ValueIdentifier != nil} {
@@ -76,7 +76,7 @@ func (p parameter) values() int {
 	return n
 }
 
-// take takes over one parameter; false where its name or the type of its value is not of the declaration.
+// take sets one parameter; false if its name or the type of its value is not of a declaration.
 func (a *declarationRequest) take(p parameter) bool {
 	switch {
 	case p.Name == "patient" && p.ValueIdentifier != nil:
@@ -95,7 +95,7 @@ func (a *declarationRequest) take(p parameter) bool {
 	return true
 }
 
-// declarationAnswer names a declaration and an instant of it: when it expires, or when it ended.
+// declarationAnswer renders a declaration's id and an instant: when it expires, or when it ended.
 func declarationAnswer(id, name string, at time.Time) []byte {
 	at = at.UTC()
 	body, err := json.Marshal(parameters{ResourceType: "Parameters", Parameter: []parameter{

@@ -14,34 +14,34 @@ import (
 	"zorgsluis/policy"
 )
 
-// Authenticator verifies the credentials of a request: its token, and the key or certificate that the token may be bound to. Its
-// error is *Unauthenticated where the credentials are bad; anything else means that nothing can be said about them now.
+// Authenticator verifies the credentials of a request: its token, and the key or certificate that the token may be bound to. Its error is
+// *Unauthenticated if the credentials are bad; any other error means that they cannot be checked now.
 type Authenticator interface {
 	Authenticate(ctx context.Context, r *http.Request) (policy.Subject, error)
 }
 
-// Unauthenticated is why a caller is not known.
+// Unauthenticated is why a caller could not be authenticated.
 type Unauthenticated struct {
 	Reason    policy.Reason // for the event: token-expired, token-signature, …
 	Challenge string        // value of WWW-Authenticate (RFC 6750 §3)
-	Nonce     string        // what the next proof must hold: value of DPoP-Nonce (RFC 9449 §8.1)
+	Nonce     string        // that the next proof must contain: value of DPoP-Nonce (RFC 9449 §8.1)
 	Malformed bool          // invalid_request: 400 instead of 401
 }
 
 // Error implements error.
 func (u *Unauthenticated) Error() string { return "authenticate: " + string(u.Reason) }
 
-// Standings gives what is on file for a person.
+// Standings reads what is on file for a person.
 type Standings interface {
 	Key(person fhir.Identifier) consent.PersonKey
-	// Standing reads at the master, in one round trip, together with the store's own time.
+	// Standing reads from the master, in one round trip, with the store's own time.
 	Standing(ctx context.Context, key consent.PersonKey) (consent.Standing, time.Time, error)
 }
 
 // Relations is a registry of treatment relations.
 type Relations interface {
-	// Relationship is the relation of a provider with a person, policy.RelationNone where there is none. It answers in bounded time; an error
-	// means that nothing can be said.
+	// Relationship returns the relation of a provider with a person, policy.RelationNone if there is none. It answers in bounded time; an
+	// error means that the relation cannot be known now.
 	Relationship(ctx context.Context, person fhir.Identifier, s policy.Subject) (policy.Relationship, error)
 }
 
@@ -52,17 +52,17 @@ type Recorder interface {
 
 // Declarations records break-glass declarations.
 type Declarations interface {
-	// CountDeclaration counts one more declaration of this professional and reports whether it is within limit per window.
+	// CountDeclaration counts a declaration of this professional and reports whether it is within limit per window.
 	CountDeclaration(ctx context.Context, professional string, window time.Duration, limit int) (bool, error)
 	Change(ctx context.Context, c audit.Change) (consent.Standing, error)
 	NewDeclarationID(person fhir.Identifier) consent.DeclarationID
 }
 
-// Events gives a person's own access events.
+// Events reads a person's own access events.
 type Events interface {
-	// Events gives at most limit events behind a mark, the newest first. They are not the whole where older ones cannot be reached from here.
+	// Events returns at most limit events behind a mark, newest first. whole is false if older ones cannot be reached from here.
 	Events(ctx context.Context, key consent.PersonKey, before audit.Mark, limit int) (events []audit.Event, whole bool, err error)
-	// Event gives one of them; zero where the person has none with this id. It fails where it cannot be known.
+	// Event returns one event; zero if the person has none with this id. It fails if that cannot be known.
 	Event(ctx context.Context, key consent.PersonKey, id audit.EventID) (audit.Event, error)
 }
 
@@ -84,40 +84,40 @@ type Source struct {
 	Holder        policy.Holder
 	Timeout       time.Duration
 	PersonSystems []string   // identifier systems that name persons here
-	Allow         fhir.Allow // interactions that are off unless they are allowed: vread, history
+	Allow         fhir.Allow // interactions that are off by default: vread, history
 	Reader        *fhir.Reader
 	Classifier    *fhir.Classifier
-	Transport     http.RoundTripper // adds what the source wants of the gateway itself
+	Transport     http.RoundTripper // adds the gateway's own credentials for the source
 }
 
-// Limits bound what one request and all requests together may use.
+// Limits are the limits of one request and of all requests together.
 type Limits struct {
-	RequestBody   int64         // bytes of a request's body
+	RequestBody   int64         // bytes of one request's body
 	ResponseBody  int64         // bytes of a source's answer
 	Memory        int64         // bytes of all bodies in flight
 	InFlight      int           // requests in flight
-	Request       time.Duration // one exchange, from the first byte read to the answer
-	Store         time.Duration // one call of the store
+	Request       time.Duration // one exchange
+	Store         time.Duration // one call to the store
 	Lookups       int           // patients that a caller may name, per minute
-	Unrecognised  int           // events per address and minute for callers that are not authenticated
-	PersonMapping time.Duration // how long Patient/x ↔ person is remembered
-	ReadFloor     time.Duration // nothing of a source is answered sooner; zero: as soon as it can
+	Unrecognised  int           // events per address and minute of unauthenticated callers
+	PersonMapping time.Duration // how long Patient/x ↔ person is cached
+	ReadFloor     time.Duration // minimum response time (level); zero: none
 }
 
-// BreakGlass bounds emergency declarations. Without a reason to choose there are none.
+// BreakGlass limits emergency declarations. Without Reasons there are none.
 type BreakGlass struct {
 	Lasts   time.Duration
 	PerHour int
 	Reasons []EmergencyReason
 }
 
-// EmergencyReason is one of the reasons that a declaration may give, and how it reads.
+// EmergencyReason is a reason that a declaration may give: its code and texts.
 type EmergencyReason struct{ Code, Dutch, English string }
 
-// Summary is what is known of a finished exchange without naming anyone: for metrics and the log.
+// Summary describes a finished exchange without naming anyone: for metrics and the log.
 type Summary struct {
 	Exchange    string
-	Interaction string // read, search-type, break-glass, …; "unknown" where nothing was understood
+	Interaction string // read, search-type, break-glass, …; "unknown" if nothing was understood
 	Type        string // resource type from the closed list, or empty
 	Source      string
 	Status      int
@@ -126,28 +126,28 @@ type Summary struct {
 	Alert       bool // an emergency access or a report to the authority is due
 }
 
-// Parts is everything that a Gate is made of. All are required, but for what says otherwise.
+// Parts is everything that a Gate is made of. All are required, unless they say otherwise.
 type Parts struct {
 	PublicURL string // scheme, host and optional path, without trailing slash
-	// StepUp gives the acr_values of the RFC 9470 challenge to a caller of an issuer: those of the policy's minimum, or of a higher level.
+	// StepUp returns the acr_values of the RFC 9470 challenge to a caller of an issuer: for the minimum of the policy, or a higher level.
 	StepUp        func(issuer string, least policy.AssuranceLevel) string
-	SignIn        map[Route]map[policy.SubjectKind]SignIn // a declaration asks for a sign-in that is not old in any case
+	SignIn        map[Route]map[policy.SubjectKind]SignIn // the one for a declaration must have a MaxAge
 	Authorization Authorization
 	SMART         SMART
 	PolicyHash    string
 	Sources       []*Source
-	Address       func(*http.Request) string // of the caller, for events: what is believed of a proxy in front is decided there
+	Address       func(*http.Request) string // of the caller; decides what to trust of a proxy in front
 	Authenticator Authenticator
 	Policy        Decider
 	Categories    []fhir.DataCategory // all that are configured
 	Standings     Standings
-	Relations     map[string]Relations // by name; a provider whose subject names none of them is asked about nowhere
+	Relations     map[string]Relations // by name; not asked about a provider whose subject names none
 	Recorder      Recorder
 	Declarations  Declarations
 	Consents      Consents
 	Information   []Text            // what patients are shown before they choose; may be none
 	Overview      []Text            // what this deployment exchanges, in each language; may be none
-	Definitions   map[string][]byte // what describes the gateway's own resources in FHIR, by "[type]/[id]"; may be none
+	Definitions   map[string][]byte // the gateway's own FHIR definitions, by "[type]/[id]"; may be none
 	Events        Events
 	CursorKeys    [][]byte // 32 bytes each; the first seals, all open
 	Limits        Limits
@@ -159,10 +159,10 @@ type Parts struct {
 	Started       time.Time
 }
 
-// ErrMissingPart is what NewGate answers when a part is missing: a gate without one of its protections does not exist.
+// ErrMissingPart says that a part is missing: no gate lacks one of its protections.
 var ErrMissingPart = errors.New("proxy: missing part")
 
-// check names every missing part.
+// check returns an error that names every missing part.
 func (p *Parts) check() error {
 	var missing []error
 	need := func(present bool, name string) {

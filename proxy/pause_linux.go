@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// pause holds the thread for so long, or until a signal comes. It is late by some tens of microseconds, whatever went before.
+// pause blocks the thread for d, or until a signal. It is late by some tens of microseconds, whatever preceded it.
 func pause(d time.Duration) {
 	t := syscall.NsecToTimespec(int64(d))
-	_ = syscall.Nanosleep(&t, nil) // who waits looks at the time
+	_ = syscall.Nanosleep(&t, nil) // the caller checks the time
 }

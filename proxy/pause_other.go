@@ -4,5 +4,5 @@ package proxy
 
 import "time"
 
-// pause waits for so long. Elsewhere than on Linux the timers of the runtime do not wait in whole milliseconds.
+// pause sleeps for d. Other than on Linux, runtime timers do not wait in whole milliseconds.
 func pause(d time.Duration) { time.Sleep(d) }

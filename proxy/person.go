@@ -11,23 +11,23 @@ import (
 	"zorgsluis/policy"
 )
 
-// mapped is what the gate learned from a source about one person: the source's id, the person, and what the decision needs to
-// know of the patient.
+// mapped is what the gate learned from a source about one person: the source's id, the person, and what the decision needs to know of the
+// patient.
 type mapped struct {
 	id                       fhir.ID
 	person                   fhir.Identifier
 	key                      consent.PersonKey
-	births                   []string // the days that the birth date may mean: one, or the first and the last
+	births                   []string // days that the birth date may mean: one, or the first and the last
 	deceased                 bool
 	diedEarliest, diedLatest string
 	learned                  time.Time
 	proof                    proof
-	// unusable is why no such person was found here; empty for a mapping that is good. It is remembered like one: were only good mappings
-	// remembered, asking again would take longer about a patient who is not there, and so tell that.
+	// unusable is why no such person was found here; empty for a good mapping. It is cached too: otherwise asking again about an absent
+	// patient would take longer, and reveal the absence.
 	unusable policy.Reason
 }
 
-// usable gives the mapping, or the refusal that was remembered in its place.
+// usable returns the mapping, or the refusal cached in its place.
 func (m *mapped) usable() (*mapped, *refusal) {
 	if m.unusable != "" {
 		return nil, unresolved(m.unusable)
@@ -35,7 +35,7 @@ func (m *mapped) usable() (*mapped, *refusal) {
 	return m, nil
 }
 
-// proof is what a mapping was read from: these bytes, on that day. The same say the same again.
+// proof is what a mapping was read from: these bytes, on that day. The same proof gives the same mapping.
 type proof struct {
 	sum [sha256.Size]byte
 	day string
@@ -45,8 +45,7 @@ func proofOf(body []byte, now time.Time) proof {
 	return proof{sha256.Sum256(body), now.Format(time.DateOnly)}
 }
 
-// people remembers mappings by (source, id) and by (source, person), bounded and for a short time. What it
-// holds is never consent.
+// people caches mappings by (source, id) and by (source, person), bounded and for a short time. It never holds consent.
 type people struct {
 	mu    sync.Mutex
 	lasts time.Duration
@@ -83,7 +82,7 @@ func (p *people) find(source string, id fhir.ID, key consent.PersonKey, now time
 	return m
 }
 
-// proven finds the mapping that was made of these very bytes.
+// proven finds the mapping made from these very bytes.
 func (p *people) proven(source string, id fhir.ID, by proof) *mapped {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -103,15 +102,15 @@ func (p *people) keep(source string, m *mapped, byKey bool) {
 	if m.id != "" {
 		p.byID[sourceID{source, m.id}] = m
 	}
-	if byKey { // only a search by identifier has shown that no second record claims the person
+	if byKey { // only a search by identifier shows that no second record claims the person
 		p.byKey[sourceKey{source, m.key}] = m
 	}
 }
 
-// unresolved is the one refusal for a patient who is unknown, ambiguous or unusable at the source: outwardly the same as a denial.
+// unresolved refuses a patient who is unknown, ambiguous or unusable at the source: outwardly the same as a denial.
 func unresolved(reason policy.Reason) *refusal { return refuse(causeForbidden, reason) }
 
-// resolve finds the person whom the interaction names, asking the source where the mapping is not remembered.
+// resolve finds the person whom the interaction names, asking the source unless the mapping is cached.
 func (g *Gate) resolve(ctx context.Context, x *exchange, name fhir.PatientName) (*mapped, *refusal) {
 	if name.ID == "" {
 		return g.resolveIdentifier(ctx, x, name.Identifier)
@@ -122,7 +121,7 @@ func (g *Gate) resolve(ctx context.Context, x *exchange, name fhir.PatientName) 
 	return g.resolveID(ctx, x, name.ID)
 }
 
-// remember keeps the outcome of a lookup that found nobody usable. An answer that could not be had or read is no such outcome.
+// remember caches that a lookup found nobody usable. An answer that could not be had or read is not cached.
 func (g *Gate) remember(x *exchange, ref *refusal, id fhir.ID, key consent.PersonKey) *refusal {
 	if ref != nil && ref.cause == causeForbidden {
 		g.people.keep(x.source.ID, &mapped{id: id, key: key, learned: g.parts.Now(), unusable: ref.reason}, key != "")
@@ -130,8 +129,8 @@ func (g *Gate) remember(x *exchange, ref *refusal, id fhir.ID, key consent.Perso
 	return ref
 }
 
-// resolveID learns who Patient/id is by reading it. It counts no lookup: the id is not one that a caller chose freely, or the read
-// that led to it is counted by its outcome.
+// resolveID finds out who Patient/id is by reading it. It counts no lookup: resolve counts the ids that callers name, counted does it for
+// reads, and an id in a sealed link is not theirs to choose.
 func (g *Gate) resolveID(ctx context.Context, x *exchange, id fhir.ID) (*mapped, *refusal) {
 	if m := g.people.find(x.source.ID, id, "", g.parts.Now()); m != nil {
 		return m.usable()
@@ -148,7 +147,7 @@ func (g *Gate) resolveID(ctx context.Context, x *exchange, id fhir.ID) (*mapped,
 	return m, g.remember(x, ref, id, "")
 }
 
-// learn reads a Patient that was asked by id. One that comes again byte for byte is not read again: most are.
+// learn reads a Patient that was requested by id. If it is byte for byte the same as before, as most are, it is not parsed again.
 func (g *Gate) learn(x *exchange, body []byte, id fhir.ID) (*mapped, *refusal) {
 	now := g.parts.Now()
 	if known := g.people.proven(x.source.ID, id, proofOf(body, now)); known != nil {
@@ -168,7 +167,7 @@ func (g *Gate) learn(x *exchange, body []byte, id fhir.ID) (*mapped, *refusal) {
 	return m, nil
 }
 
-// resolveIdentifier learns at which id the source keeps a person. The identifier goes in a form body, never in a URL.
+// resolveIdentifier finds the id by which the source keeps a person. The identifier goes in a form body, never in a URL.
 func (g *Gate) resolveIdentifier(ctx context.Context, x *exchange, identifier fhir.Identifier) (*mapped, *refusal) {
 	person, known := g.normalise(x.source, identifier)
 	if !known {
@@ -202,7 +201,7 @@ func (g *Gate) resolveIdentifier(ctx context.Context, x *exchange, identifier fh
 	return m, nil
 }
 
-// normalise gives the canonical form of an identifier, if its system names persons at the source.
+// normalise returns the canonical form of an identifier, if its system names persons at the source.
 func (g *Gate) normalise(s *Source, identifier fhir.Identifier) (fhir.Identifier, bool) {
 	if s.personSystem(identifier) == "" {
 		return fhir.Identifier{}, false
@@ -211,7 +210,7 @@ func (g *Gate) normalise(s *Source, identifier fhir.Identifier) (fhir.Identifier
 	return person, err == nil
 }
 
-// personSystem is by which name the source knows the system of an identifier; "" where it names no persons there.
+// personSystem returns the source's name for the system of an identifier; "" if it names no persons there.
 func (s *Source) personSystem(identifier fhir.Identifier) string {
 	for _, system := range s.PersonSystems {
 		if fhir.PersonSystem(system) == fhir.PersonSystem(identifier.System) {
@@ -221,7 +220,7 @@ func (s *Source) personSystem(identifier fhir.Identifier) string {
 	return ""
 }
 
-// Knows reports whether the source names persons by numbers of the system.
+// Knows reports whether the source identifies persons by the identifier's system.
 func (s *Source) Knows(person fhir.Identifier) bool { return s.personSystem(person) != "" }
 
 // PatientSearch is the search that finds the Patient of a person whom the source knows (fhir.PatientSearch).
@@ -229,8 +228,8 @@ func (s *Source) PatientSearch(person fhir.Identifier) (path, form string) {
 	return fhir.PatientSearch(fhir.Identifier{System: s.personSystem(person), Value: person.Value})
 }
 
-// mapping reads exactly one usable Patient, with exactly one person. Duplicates, replaced records, two identifiers and a birth
-// date that is absent are refused: a mapping that could mean two people must not be made.
+// mapping reads exactly one usable Patient, with exactly one person. Duplicates, replaced records, two identifiers and a missing birth date
+// are refused: no mapping may be able to mean two people.
 func (g *Gate) mapping(s *Source, body []byte) (*mapped, *refusal) {
 	now := g.parts.Now()
 	records, err := s.Reader.Patients(body, now.Format(time.DateOnly))
@@ -268,8 +267,7 @@ func (g *Gate) mapping(s *Source, body []byte) (*mapped, *refusal) {
 	return m, nil
 }
 
-// counted limits how many ids a caller can try by reading them. What was not there and what may not be seen count alike: the limit
-// tells nothing of either.
+// counted limits how many ids a caller can try by reading them. Absent and withheld count alike, so that the limit reveals neither.
 func (g *Gate) counted(x *exchange, read func() (answer, *refusal)) (answer, *refusal) {
 	if g.lookups.count(x.caller(), g.parts.Now()) >= g.parts.Limits.Lookups {
 		return answer{}, refuse(causeThrottled, "lookup-limit")
@@ -281,9 +279,9 @@ func (g *Gate) counted(x *exchange, read func() (answer, *refusal)) (answer, *re
 	return a, ref
 }
 
-// allowLookup limits how many patients a caller can name (leaks.md OR-12). A patient counts once in a minute, whether the gate remembers
-// the mapping or not: it may remember it from somebody else's request, or from a hidden resource that the caller tried to read, and what
-// is left of the limit must not tell.
+// allowLookup limits how many patients a caller can name (leaks.md OR-12). A patient counts once a minute, whether the mapping is cached or
+// not: it may be cached from somebody else's request, or from a withheld resource that the caller tried to read, and what is left of the
+// limit must not reveal that.
 func (g *Gate) allowLookup(x *exchange, patient string) *refusal {
 	now, named := g.parts.Now(), x.caller()+"\x00"+x.source.ID+"\x00"+patient
 	if g.named.count(named, now) > 0 {

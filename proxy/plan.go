@@ -4,32 +4,30 @@ import (
 	"zorgsluis/fhir"
 )
 
-// The page size that the gateway asks of a source, unless the caller asks for more: our own, so that no page tells how many rows a source
-// had before the filter. With pages as small as a caller likes, few hidden rows would be more pages than one of ours may take, and
-// that tells of them.
+// defaultCount is the page size that the gateway requests from a source, unless the caller asks for more. It is fixed so that no page
+// reveals how many rows a source had before the filter: with pages as small as a caller likes, a few withheld rows would fill more pages
+// than one of ours may take.
 const defaultCount = 50
 
-// maxExtraPages bounds how many more pages of a source than searches one page of ours may take (leaks.md PG-7). Only where a source
-// has that many pages of hidden rows in a row, 500 rows, does a page of ours end early, with a link to go on.
+// maxExtraPages limits the source pages, beyond one per search, that one page of ours may take (leaks.md PG-7). Only after that many source
+// pages of withheld rows in a row (500 rows) does a page of ours end early, with a next link.
 const maxExtraPages = 10
 
-// plan is what an interaction comes to at the source: the searches that make it up, in the order in which they are answered, and how
-// many matches a page holds.
+// plan is an interaction as the source is asked: the searches that make it up, in order, and the matches per page.
 type plan struct {
 	searches     []fhir.Interaction
 	count        int
 	ofMedication bool // it asks about the Medications that matches refer to
 }
 
-// position is where in a plan a page begins: which search, where the source goes on, how many matches of that page of the source
-// were given already.
+// position is where in a plan a page begins: which search, where the source continues, and how many matches of that source page to skip.
 type position struct {
 	Search int    `json:"y"`
-	Next   string `json:"n,omitempty"` // relative to the source's base, with query; empty: the search's beginning
+	Next   string `json:"n,omitempty"` // relative to the source's base, with query; empty: the start of the search
 	Skip   int    `json:"k,omitempty"`
 }
 
-// plan makes the plan of an interaction about one patient.
+// plan returns the plan of an interaction about one patient.
 func (g *Gate) plan(x *exchange, i fhir.Interaction) plan {
 	p := plan{count: i.Count()}
 	if p.count == 0 {
@@ -41,7 +39,7 @@ func (g *Gate) plan(x *exchange, i fhir.Interaction) plan {
 		searches = i.Everything(x.source.Version)
 	case fhir.CodeLastN:
 		search, _ := i.LastN()
-		searches, p.count = []fhir.Interaction{search}, fhir.MaxCount // all of it has to be seen
+		searches, p.count = []fhir.Interaction{search}, fhir.MaxCount // all rows must be seen
 	}
 	for _, s := range searches {
 		p.ofMedication = p.ofMedication || s.OfMedication()
@@ -50,7 +48,7 @@ func (g *Gate) plan(x *exchange, i fhir.Interaction) plan {
 	return p
 }
 
-// path is what to ask the source at a position; "" where the table knows no way to bind the search to the patient.
+// path returns what to request from the source at a position; "" if the table cannot bind the search to the patient.
 func (p plan) path(x *exchange, at position, patient fhir.ID) string {
 	if at.Next != "" {
 		return at.Next
@@ -61,7 +59,7 @@ func (p plan) path(x *exchange, at position, patient fhir.ID) string {
 	return ""
 }
 
-// valid reports whether a position that was sealed still lies in the plan.
+// valid reports whether an unsealed position still lies in the plan.
 func (p plan) valid(at position) bool {
 	return at.Search >= 0 && at.Search < len(p.searches) && at.Skip >= 0
 }

@@ -10,15 +10,15 @@ import (
 	"zorgsluis/fhir"
 )
 
-// protocol refuses what HTTP offers and the gateway does not speak: tunnels, compressed requests, other representations, and
-// header names that other servers would fold into ours (leaks.md HT-7, HT-8, HT-14, MT-1, MT-6).
+// protocol refuses parts of HTTP that the gateway does not support: tunnels, compressed requests, other representations, and header names
+// that other servers would fold into ours (leaks.md HT-7, HT-8, HT-14, MT-1, MT-6).
 func protocol(r *http.Request) *refusal {
 	h := r.Header
 	if h.Get("Upgrade") != "" || h.Get("Http2-Settings") != "" {
 		return refuse(causeMalformed, "upgrade")
 	}
 	if len(h.Values("Content-Type")) > 1 || len(h.Values("Content-Encoding")) > 1 {
-		return refuse(causeMediaType, "media-type") // a server in front may have gone by another one
+		return refuse(causeMediaType, "media-type") // a proxy in front may have used another one
 	}
 	if e := h.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
 		return refuse(causeMediaType, "content-encoding")
@@ -28,14 +28,14 @@ func protocol(r *http.Request) *refusal {
 			return refuse(causeMalformed, "header-name")
 		}
 	}
-	if isGet(r) && r.ContentLength != 0 { // below zero: of unknown length, which over HTTP/2 no header tells
+	if isGet(r) && r.ContentLength != 0 { // below zero: of unknown length, which no header of HTTP/2 shows
 		return refuse(causeMalformed, "request-body")
 	}
 	return nil
 }
 
-// acceptsJSON reports whether any media range of Accept admits FHIR JSON of the version with a quality above zero (RFC 9110 §12.5.1). No
-// Accept admits everything.
+// acceptsJSON reports whether the most specific matching range of Accept admits FHIR JSON of the version with a quality above zero (RFC
+// 9110 §12.5.1). A missing Accept admits everything.
 func acceptsJSON(values []string, v fhir.Version) bool {
 	all := strings.Join(values, ",")
 	if strings.TrimSpace(all) == "" {
@@ -90,8 +90,8 @@ func acceptable(params string, v fhir.Version) bool {
 	return true
 }
 
-// requestBody reads the body of a POST within the limit; a GET has none. That of a write is left alone: its method is refused,
-// with the same answer whatever stands in it (leaks.md WR-1 … WR-18).
+// requestBody reads the body of a POST within the limit; a GET has none. Other bodies are left unread: those methods are refused with the
+// same answer whatever they contain (leaks.md WR-1 … WR-18).
 func (g *Gate) requestBody(r *http.Request) ([]byte, *refusal) {
 	if r.Method != http.MethodPost {
 		return nil, nil
@@ -99,12 +99,12 @@ func (g *Gate) requestBody(r *http.Request) ([]byte, *refusal) {
 	return g.readBody(r)
 }
 
-// receiveStep is in what pieces a body is waited for, in bytes.
+// receiveStep is by how much receive reads a body, in bytes.
 const receiveStep = 4 << 10
 
-// receive waits for the body of a request, as far as one may be read at all, before the request takes one of the places of those in flight: a
-// body can take as long as a whole exchange may, and who sends it is not known yet. A few who never end theirs would keep everybody else
-// out. Give returns the memory; without room for the body the request is not to be served.
+// receive reads the body of a request, within the limits, before the request takes one of the in-flight places: a body can take as long as
+// a whole exchange, and its sender is not known yet. A few who never finish would keep everybody else out. give returns the memory; without
+// room the request must not be served.
 func (g *Gate) receive(r *http.Request, from string) (give func(), room bool) {
 	limit, taken := g.parts.Limits.RequestBody, int64(0)
 	give = func() { g.arriving.give(from, taken) }
@@ -121,7 +121,7 @@ func (g *Gate) receive(r *http.Request, from string) (give func(), room bool) {
 		body = slices.Grow(body, receiveStep)[:at+receiveStep]
 		n, err := io.ReadFull(r.Body, body[at:])
 		if body = body[:at+n]; err != nil {
-			break // whoever reads on finds it again
+			break // the next reader gets it again
 		}
 	}
 	r.Body = struct {
@@ -137,7 +137,7 @@ func (g *Gate) readBody(r *http.Request) ([]byte, *refusal) {
 	if r.ContentLength > limit {
 		return nil, refuse(causeTooLong, "request-too-long")
 	}
-	if !g.memory.take("", limit) { // who sends it is not known yet
+	if !g.memory.take("", limit) { // most senders are not authenticated yet
 		return nil, refuse(causeOverloaded, "memory")
 	}
 	defer g.memory.give("", limit)
@@ -151,13 +151,13 @@ func (g *Gate) readBody(r *http.Request) ([]byte, *refusal) {
 	return body, nil
 }
 
-// maxDrain bounds what is read of a body that was refused, in bytes.
+// maxDrain limits what drain reads, in bytes.
 const maxDrain = 8 << 20
 
-// drain reads the rest of a body that was refused. A caller who is still sending when the connection closes gets an error of the
-// network instead of the answer.
+// drain reads the rest of a refused body. A caller who is still sending when the connection closes would get a network error instead of the
+// answer.
 func drain(r *http.Request) {
 	if r.ContentLength != 0 {
-		_, _ = io.CopyN(io.Discard, r.Body, maxDrain) // whatever ends it, the answer is the same
+		_, _ = io.CopyN(io.Discard, r.Body, maxDrain) // the answer is the same in any case
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"zorgsluis/policy"
 )
 
-// serveRead answers a read by id. Whose record it is, and of which category, is known only from the resource itself: it is fetched
-// first and decided on before anything of it leaves. Absent, hidden and unattributable give the same 404 (leaks.md RD-3 … RD-6).
+// serveRead serves a read by id. Only the resource itself says whose record it is and of which category: it is fetched first, and decided
+// on before anything of it leaves. Absent, withheld and unattributable give the same 404 (leaks.md RD-3 … RD-6).
 func (g *Gate) serveRead(ctx context.Context, x *exchange, request policy.Request) (answer, *refusal) {
 	read, j, ref := g.current(ctx, x, request)
 	if ref != nil {
@@ -35,12 +35,12 @@ func (g *Gate) serveRead(ctx context.Context, x *exchange, request policy.Reques
 	return a, nil
 }
 
-// current reads the resource that the interaction names, as it is now, and prepares the decision about the person whom it belongs
-// to. Who gets an answer must release it.
+// current reads the resource that the interaction names, as it is now, and prepares the decision on its person. The caller must release the
+// answer.
 func (g *Gate) current(ctx context.Context, x *exchange, request policy.Request) (*readAnswer, *judge, *refusal) {
 	want := fhir.LocalReference{Type: x.interaction.Type, ID: x.interaction.ID}
 	if fhir.ClassOf(x.source.Version, want.Type) != fhir.ClassPatient {
-		return nil, nil, refuse(causeNotFound, "type-shared") // only seen where a permitted resource refers to it
+		return nil, nil, refuse(causeNotFound, "type-shared") // only served with a permitted resource that refers to it
 	}
 	read, ref := g.readResource(ctx, x, want, "/"+want.String())
 	if ref != nil {
@@ -67,7 +67,7 @@ func (g *Gate) current(ctx context.Context, x *exchange, request policy.Request)
 type readAnswer struct {
 	fetched     *fetched
 	contents    *fhir.Contents
-	medications map[fhir.LocalReference]*readAnswer // that were looked up; nil for one that is not there
+	medications map[fhir.LocalReference]*readAnswer // looked up; nil for one that does not exist
 }
 
 func (a *readAnswer) release() {
@@ -80,7 +80,7 @@ func (a *readAnswer) release() {
 	contents.Put(a.contents)
 }
 
-// readResource fetches the one resource that is wanted; what cannot be attributed to one patient is as good as absent.
+// readResource fetches the one resource wanted; one that cannot be attributed to one patient counts as absent.
 func (g *Gate) readResource(ctx context.Context, x *exchange, want fhir.LocalReference, path string) (*readAnswer, *refusal) {
 	f, ref := g.fetch(ctx, x, ask{path: path})
 	if ref != nil {
@@ -109,11 +109,11 @@ func (g *Gate) owner(ctx context.Context, x *exchange, r *fhir.Resource, body []
 	return g.resolveID(ctx, x, r.Patient)
 }
 
-// nobody is the person whose standing is read where there is none to read.
+// nobody is the person whose standing is read if there is none to read.
 var nobody = fhir.Identifier{System: "urn:zorgsluis:nobody", Value: "nobody"}
 
-// asIfHidden does for what is absent the work that is done for what may not be seen: without the round trip to the store the time of
-// an answer would tell them apart (leaks.md RD-5, OR-9; make timing). It fails as that would.
+// asIfHidden does the same work for an absent resource as for a withheld one: without the round trip to the store, response time would tell
+// them apart (leaks.md RD-5, OR-9; make timing). It also fails in the same way.
 func (g *Gate) asIfHidden(ctx context.Context, x *exchange, ref *refusal) *refusal {
 	if ref.cause != causeNotFound {
 		return ref
@@ -129,7 +129,7 @@ func (g *Gate) asIfHidden(ctx context.Context, x *exchange, ref *refusal) *refus
 	return ref
 }
 
-// hidden gives a denied read the form of an absent resource. Facts about the caller were answered before.
+// hidden makes a denied read look like an absent resource. What depends on the caller alone was answered before.
 func hidden(ref *refusal) *refusal {
 	if ref != nil && ref.cause == causeForbidden {
 		ref.cause, ref.challenge = causeNotFound, ""
@@ -137,7 +137,7 @@ func hidden(ref *refusal) *refusal {
 	return ref
 }
 
-// draftRead decides on the one resource and renders it.
+// draftRead decides on the resource and renders it.
 func (g *Gate) draftRead(x *exchange, j *judge, read *readAnswer, buf []byte) (draft, *refusal) {
 	c := read.contents
 	r := &c.Resources[0]
@@ -150,7 +150,7 @@ func (g *Gate) draftRead(x *exchange, j *judge, read *readAnswer, buf []byte) (d
 	return draft{body: body, outcome: audit.OutcomePermit, reason: j.reason(x.categories)}, nil
 }
 
-// deniedResource says in the event why a resource stays hidden.
+// deniedResource refuses a resource, noting for the event why it is withheld.
 func (g *Gate) deniedResource(x *exchange, j *judge, a *readAnswer) *refusal {
 	for _, category := range a.categories() {
 		if v := j.decide(category); !v.Permit {
@@ -161,7 +161,7 @@ func (g *Gate) deniedResource(x *exchange, j *judge, a *readAnswer) *refusal {
 	return refuse(causeForbidden, "unattributable")
 }
 
-// reason is why a disclosure was permitted: the emergency, where one category needed it; else the first category's reason.
+// reason returns why a disclosure was permitted: the emergency if one category needed it, else the first category's reason.
 func (j *judge) reason(categories []fhir.DataCategory) policy.Reason {
 	var reason policy.Reason
 	for _, category := range categories {

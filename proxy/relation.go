@@ -8,16 +8,16 @@ import (
 	"zorgsluis/policy"
 )
 
-// reasonNoRegistry says that a registry of treatment relations gave no answer.
+// reasonNoRegistry says that a registry of treatment relations did not answer.
 const reasonNoRegistry policy.Reason = "relations-unavailable"
 
-// mayBeRegistered reports whether a registry may know of the relation that nothing else shows: then a caller without one is not refused
-// before it is known whose record is asked for.
+// mayBeRegistered reports whether a registry may know of a relation that nothing else shows: such a caller is not refused before it is
+// known whose record is requested.
 func mayBeRegistered(s policy.Subject, r policy.Request) bool {
 	return s.Registry != "" && s.Relationship == "" && r.Actor.Kind == policy.KindProvider && r.Purpose == policy.PurposeTreatment
 }
 
-// asIfRelated asks the same about nobody, for what is absent: that a registry was asked must not tell it from what is hidden.
+// asIfRelated asks the registry about nobody, for an absent resource: asking must not tell absent from withheld.
 func (g *Gate) asIfRelated(ctx context.Context, x *exchange) *refusal {
 	before, request := x.subject, g.request(x)
 	ref := g.relate(ctx, x, &request, nobody)
@@ -25,8 +25,8 @@ func (g *Gate) asIfRelated(ctx context.Context, x *exchange) *refusal {
 	return ref
 }
 
-// relate asks the registry of the caller for the relation with a person, where nothing else shows one. The answer holds for this exchange.
-// Without an answer nobody is related to anybody, and it is for the caller of relate to say so.
+// relate asks the caller's registry for the relation with a person, if nothing else shows one. The answer is valid for this exchange. On
+// error there is no relation, and what follows is up to the function that called relate.
 func (g *Gate) relate(ctx context.Context, x *exchange, r *policy.Request, person fhir.Identifier) *refusal {
 	if !mayBeRegistered(x.subject, *r) {
 		return nil

@@ -13,23 +13,23 @@ import (
 	"zorgsluis/policy"
 )
 
-// attempts is how often a disclosure is decided: once, and twice more when the standing moved in between (README, step 8).
+// attempts is how often a disclosure is decided: once, and twice more if the standing changed in between (README, step 8).
 const attempts = 3
 
 // contents pools the scanner's working memory.
 var contents = sync.Pool{New: func() any { return new(fhir.Contents) }}
 
-// draft is an answer that was decided on one standing and is not yet on record.
+// draft is an answer decided on one standing, but not yet on record.
 type draft struct {
 	body    []byte
 	outcome audit.Outcome
 	reason  policy.Reason
 }
 
-// settle decides, records and hands out. prepare makes a draft on the standing of a judge; the draft whose event is durable under that very
-// generation is the answer. When the standing moved in between, everything is decided again on the new one.
+// settle decides, records and answers. prepare makes a draft on a judge's standing; it becomes the answer once its event is durable at the
+// same generation. If the standing changed in between, everything is decided again on the new one.
 func (g *Gate) settle(ctx context.Context, x *exchange, j *judge, prepare func(*judge) (draft, *refusal)) (answer, *refusal) {
-	// The caller may hang up; what is being recorded is recorded.
+	// If the caller hangs up, the commit still completes.
 	ctx = context.WithoutCancel(ctx)
 	for range attempts {
 		x.forget()
@@ -73,7 +73,7 @@ func (x *exchange) forget() {
 	x.records, x.obligations, x.categories, x.disclosed, x.emergency = nil, nil, nil, nil, nil
 }
 
-// use notes a verdict that the answer rests on.
+// use notes a verdict on which the answer rests.
 func (x *exchange) use(j *judge, v *verdict) {
 	x.records = append(x.records, v.Records...)
 	x.obligations = append(x.obligations, v.Obligations...)
@@ -82,7 +82,7 @@ func (x *exchange) use(j *judge, v *verdict) {
 	}
 }
 
-// sorted puts what was noted in the form of the event: sorted, distinct.
+// sorted sorts and deduplicates what was noted for the event.
 func (x *exchange) sorted() {
 	slices.Sort(x.records)
 	x.records = slices.Compact(x.records)
@@ -92,7 +92,7 @@ func (x *exchange) sorted() {
 	x.categories = slices.Compact(x.categories)
 }
 
-// disclose notes that a resource is made ready for release: its name, Type/id, and its categories.
+// disclose notes for the event that a resource is ready for release: its name, Type/id, and its categories.
 func (x *exchange) disclose(j *judge, name string, categories []fhir.DataCategory) {
 	x.disclosed = append(x.disclosed, name)
 	for _, category := range categories {
@@ -103,8 +103,8 @@ func (x *exchange) disclose(j *judge, name string, categories []fhir.DataCategor
 	}
 }
 
-// permits asserts for one resource what must hold for it to leave: it is this person's and nobody else's, and each of its data
-// categories is permitted. It is asked where resources are kept, and again where they are noted for the event.
+// permits reports whether a resource may leave: it is this person's and nobody else's, and each of its data categories is permitted. It is
+// called when resources are picked, and again when they are noted for the event.
 func (j *judge) permits(r *fhir.Resource) bool {
 	if r.Shared || !r.Attributed || r.Patient != j.person.id {
 		return false
@@ -112,7 +112,7 @@ func (j *judge) permits(r *fhir.Resource) bool {
 	return j.onlyPerson(r) && j.all(r.Categories)
 }
 
-// onlyPerson reports that no other person's identifier stands in the resource (leaks.md RF-5, RM-8, RM-23).
+// onlyPerson reports whether the resource has no other person's identifier (leaks.md RF-5, RM-8, RM-23).
 func (j *judge) onlyPerson(r *fhir.Resource) bool {
 	for _, identifier := range r.Identifiers {
 		person, err := consent.NormalizePerson(identifier)
@@ -123,16 +123,15 @@ func (j *judge) onlyPerson(r *fhir.Resource) bool {
 	return true
 }
 
-// permitsShared is the same for a resource that belongs to nobody: whatever adds a category to it must be permitted, and no
-// person's identifier may stand in it.
+// permitsShared is permits for a resource that belongs to nobody: any category that it has must be permitted, and it must have no person's
+// identifier.
 func (j *judge) permitsShared(r *fhir.Resource) bool {
 	return r.Shared && len(r.Identifiers) == 0 && (len(r.Categories) == 0 || j.all(r.Categories))
 }
 
-// display reports whether the display text of a reference into a type may stay: only where everything that the type can hold is
-// permitted (leaks.md RF-13, RF-14), and everything that a code or a label can add to it; for nobody, where some codes are never
-// disclosed. What is shared has no category of its own and holds no such codes, but for a Medication, whose name says what its code
-// says (CA-6).
+// display reports whether the display text of a reference to a type may stay: only if everything that the type can hold is permitted
+// (leaks.md RF-13, RF-14), and everything that a code or label can add to it; for nobody, if some codes are never disclosed. Shared types
+// have no category of their own and hold no such codes, except Medication, whose name says what its code says (CA-6).
 func (j *judge) display(s *Source, typ string) bool {
 	for _, d := range j.displays {
 		if d.typ == typ {
@@ -155,7 +154,7 @@ func (j *judge) display(s *Source, typ string) bool {
 	return d.stay
 }
 
-// edits are the changes that every released resource undergoes.
+// edits are the changes made to every released resource.
 func (g *Gate) edits(x *exchange, j *judge) fhir.Edits {
 	kind := j.request.Actor.Kind
 	return fhir.Edits{
@@ -165,7 +164,7 @@ func (g *Gate) edits(x *exchange, j *judge) fhir.Edits {
 	}
 }
 
-// resourceEdits are the edits of one resource: its attachments get links of our own.
+// resourceEdits are edits plus links of our own to the attachments of one resource.
 func (g *Gate) resourceEdits(x *exchange, j *judge, r *fhir.Resource) fhir.Edits {
 	e := g.edits(x, j)
 	e.Attachment = func(binary fhir.ID) string { return g.attachmentLink(x, j, r, binary) }
@@ -174,7 +173,7 @@ func (g *Gate) resourceEdits(x *exchange, j *judge, r *fhir.Resource) fhir.Edits
 
 func (g *Gate) base(s *Source) string { return g.parts.PublicURL + "/fhir/" + s.ID }
 
-// buffer takes memory for a rendered body under the budget; give returns it.
+// buffer takes memory for a rendered body from the budget; give returns it.
 func (g *Gate) buffer(x *exchange, size int) (buf []byte, give func(), ref *refusal) {
 	n, owner := int64(size), x.owner()
 	if !g.memory.take(owner, n) {
@@ -183,7 +182,7 @@ func (g *Gate) buffer(x *exchange, size int) (buf []byte, give func(), ref *refu
 	return slices.Grow(takeBuffer(), size), func() { g.memory.give(owner, n) }, nil
 }
 
-// stale reports whether the first byte would follow the commit too late: then the commit is repeated (promise 3).
+// stale reports whether the first byte would come too long after the commit, which is then repeated (promise 3).
 func (a *answer) stale(now time.Time) bool {
 	return len(a.releases) > 0 && now.Sub(a.committed) >= time.Second
 }

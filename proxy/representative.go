@@ -8,8 +8,8 @@ import (
 	"zorgsluis/policy"
 )
 
-// representative is the key of who represents a patient, as events and blocks have it: of a legal representative that of the number, of
-// anybody else that of the issuer's pseudonym. It is empty where the token brings neither.
+// representative returns the key of a representative as used in events and blocks: from the number of a legal representative, from the
+// issuer's pseudonym of any other. It is empty if the token has neither.
 func (g *Gate) representative(s policy.Subject) consent.PersonKey {
 	if s.Kind != policy.KindRepresentative {
 		return ""
@@ -27,8 +27,8 @@ func (g *Gate) representative(s policy.Subject) consent.PersonKey {
 	return g.parts.Standings.Key(pseudonym)
 }
 
-// asNamed asks about a representative whom the patient must have named here: without authority where the patient did not, or not for this data. It
-// gives the records that say so.
+// asNamed removes the authority of a representative whom the patient must name here but did not, or not for this data. It returns the
+// records that do.
 func (x *exchange) asNamed(d Decider, in policy.Input) (policy.Input, []consent.RecordID) {
 	if !x.subject.MustBeNamed {
 		return in, nil
@@ -40,9 +40,9 @@ func (x *exchange) asNamed(d Decider, in policy.Input) (policy.Input, []consent.
 	return in, records
 }
 
-// asBlocked asks about a representative by the name under which the patient's flags block that representative, where they do: the key, or what
-// the token brings, by which people were blocked before there were keys. Somebody of whom the token brings only a pseudonym could be
-// anybody who is blocked by a number, and so counts as blocked where anybody is.
+// asBlocked names the representative as the patient's flags do, if they block that representative: by key, or by the token's value, as
+// before there were keys. A representative of whom the token has only a pseudonym could be any of those blocked by number, and so counts as
+// blocked if there is one.
 func (x *exchange) asBlocked(request policy.Request, flags consent.Flags) policy.Request {
 	if x.subject.Kind != policy.KindRepresentative {
 		return request

@@ -9,8 +9,8 @@ import (
 	"zorgsluis/policy"
 )
 
-// serveSearch answers a search about one person, and the operations that are made of searches: narrowed to that person on the way
-// out, checked resource by resource on the way back.
+// serveSearch serves a search about one person, and the operations made of searches: the request is narrowed to that person, and the answer
+// is checked resource by resource.
 func (g *Gate) serveSearch(ctx context.Context, x *exchange, request policy.Request) (answer, *refusal) {
 	m, start, ref := g.target(ctx, x)
 	if ref != nil {
@@ -48,14 +48,14 @@ func (g *Gate) serveSearch(ctx context.Context, x *exchange, request policy.Requ
 	})
 }
 
-// page renders what choose picks of the gathered pages, on the standing under which it is recorded.
+// page renders what choose picks from the gathered pages, under the standing that it is recorded on.
 func (g *Gate) page(ctx context.Context, x *exchange, j *judge, found *gathered, choose func(*judge) ([]pick, *position, *refusal)) (answer, *refusal) {
 	buf, give, ref := g.buffer(x, found.size()+4096)
 	if ref != nil {
 		return answer{}, ref
 	}
 	a, ref := g.settle(ctx, x, j, func(j *judge) (draft, *refusal) {
-		if ref := g.permitsAny(x, j); ref != nil { // the standing may have moved since the first look
+		if ref := g.permitsAny(x, j); ref != nil { // the standing may have changed since the first look
 			return draft{}, ref
 		}
 		picks, more, ref := choose(j)
@@ -76,7 +76,7 @@ func (g *Gate) page(ctx context.Context, x *exchange, j *judge, found *gathered,
 	return a, nil
 }
 
-// target finds whose record is searched and where the page begins: as the parsed interaction says, or a cursor that we sealed.
+// target finds whose record is searched and where the page begins: from the parsed interaction, or a cursor that we sealed.
 func (g *Gate) target(ctx context.Context, x *exchange) (*mapped, position, *refusal) {
 	if x.interaction.Cursor != "" {
 		c, ref := g.openCursor(x)
@@ -87,7 +87,7 @@ func (g *Gate) target(ctx context.Context, x *exchange) (*mapped, position, *ref
 		if ref != nil {
 			return nil, position{}, ref
 		}
-		if m.key != c.Person { // the source renamed its patients since: the link is about somebody else
+		if m.key != c.Person { // the source has reassigned its ids: the link is about somebody else
 			return nil, position{}, refuse(causeNotFound, "cursor-invalid")
 		}
 		return m, c.At, nil
@@ -100,8 +100,8 @@ func (g *Gate) target(ctx context.Context, x *exchange) (*mapped, position, *ref
 	return m, position{}, ref
 }
 
-// whose says which patient a search is about. The token of a patient or representative binds every search that names nobody to its
-// own record (MedMij queries carry no patient); everybody else must name one.
+// whose returns which patient a search is about. If it names nobody, the token of a patient or representative binds it to its own record
+// (MedMij queries carry no patient); everybody else must name one.
 func (g *Gate) whose(x *exchange) (fhir.PatientName, *refusal) {
 	if x.interaction.Patient.Named() {
 		return x.interaction.Patient, nil
@@ -114,8 +114,8 @@ func (g *Gate) whose(x *exchange) (fhir.PatientName, *refusal) {
 	}
 }
 
-// permitsAny refuses a search about a person of whom the caller may see nothing at all, before the source is asked. Where something
-// is permitted the rest is simply not there.
+// permitsAny refuses a search, before the source is asked, if the caller may see nothing at all of the person. If anything is permitted,
+// the rest is simply not there.
 func (g *Gate) permitsAny(x *exchange, j *judge) *refusal {
 	v := j.first(x.source.Classifier.TypeCategories(x.interaction.Type))
 	if v.Permit || j.first(g.parts.Categories).Permit {
@@ -136,7 +136,7 @@ func (g *Gate) draftPage(x *exchange, j *judge, found *gathered, picks []pick, m
 		x.disclose(j, p.name(), p.resource().Categories)
 	}
 	d := draft{outcome: audit.OutcomePermit}
-	if len(x.categories) == 0 { // nothing of anybody: the event says whether such data could have been seen
+	if len(x.categories) == 0 { // no patient data: the event says whether such data would have been permitted
 		v := j.first(x.source.Classifier.TypeCategories(x.interaction.Type))
 		x.use(j, v)
 		if d.reason = v.Reason; !v.Permit {
@@ -163,7 +163,7 @@ func (g *Gate) draftPage(x *exchange, j *judge, found *gathered, picks []pick, m
 	return d, nil
 }
 
-// size is how many bytes were gathered.
+// size returns the size of the gathered pages in bytes.
 func (r *gathered) size() int {
 	n := 0
 	for _, page := range slices.Concat(r.pages, r.companions) {
@@ -172,7 +172,7 @@ func (r *gathered) size() int {
 	return n
 }
 
-// selfLink is the request as it was understood, the patient's value replaced; of a page, the page link itself.
+// selfLink returns the request as understood, with the patient's value replaced; for a page link, that link.
 func (g *Gate) selfLink(x *exchange) string {
 	if x.cursor != "" {
 		return g.base(x.source) + "/" + x.interaction.Page(x.cursor)

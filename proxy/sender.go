@@ -7,17 +7,17 @@ import (
 	"zorgsluis/policy"
 )
 
-// Sender is a care provider who is known to write: who it is, and from where it writes (requirement B37: a known sender at a known address).
+// Sender is a care provider known to write, and from where (requirement B37: a known sender at a known address).
 type Sender struct {
 	Organization  string
 	Practitioners []string // of that organization; none: all of them
 	Addresses     []netip.Prefix
 }
 
-// reasonUnknownSender says that somebody wants to write who is not known to, or not from there.
+// reasonUnknownSender says that a provider is no known sender, or not at this address.
 const reasonUnknownSender policy.Reason = "sender-unknown"
 
-// knownSender reports whether a provider who wants to write is one of the known senders, at one of its addresses.
+// knownSender reports whether the caller is a known sender at one of its addresses.
 func (g *Gate) knownSender(x *exchange) bool {
 	address, err := netip.ParseAddr(x.address)
 	if err != nil {

@@ -8,17 +8,17 @@ import (
 	"zorgsluis/policy"
 )
 
-// Route is a part of the gateway that may ask for more certainty about its callers than the policy does.
+// Route is a part of the gateway that may require more certainty about its callers than the policy does.
 type Route int
 
 // The routes.
 const (
 	RouteSources    Route = iota // everything below /fhir/
-	RouteOwn                     // what is the person's own: access events
+	RouteOwn                     // the gateway's own resources: access events, consents
 	RouteBreakGlass              // a declaration
 )
 
-// SignIn is how surely a caller must be known for a route, and how long ago the sign-in may be. Zero asks for nothing beyond the policy.
+// SignIn is the assurance that a route requires of a caller, and the maximum age of the sign-in. Zero requires nothing beyond the policy.
 type SignIn struct {
 	Least  policy.AssuranceLevel
 	MaxAge time.Duration
@@ -30,7 +30,7 @@ const reasonSignInOld policy.Reason = "sign-in-too-old"
 // reasonNoSecrecy says that no legal basis is known on which a provider keeps medical secrecy.
 const reasonNoSecrecy policy.Reason = "no-secrecy-basis"
 
-// keepsSecrecy refuses a provider whom nothing binds to medical secrecy (requirement E3): neither consent nor an emergency makes up for that.
+// keepsSecrecy refuses a provider who is not bound to medical secrecy (requirement E3): neither consent nor an emergency makes up for that.
 func keepsSecrecy(s policy.Subject) *refusal {
 	if s.Kind == policy.KindProvider && s.Secrecy == "" {
 		return refuse(causeForbidden, reasonNoSecrecy)
@@ -38,8 +38,8 @@ func keepsSecrecy(s policy.Subject) *refusal {
 	return nil
 }
 
-// checkSignIn asks for more of a caller whom the policy admits, where the route wants more of callers of that kind. The answer says what
-// would do (RFC 9470 §3).
+// checkSignIn refuses a caller admitted by the policy if the route requires more of callers of that kind. The answer says what (RFC 9470
+// §3).
 func (g *Gate) checkSignIn(x *exchange, route Route) *refusal {
 	rule, s := g.parts.SignIn[route][x.subject.Kind], x.subject
 	switch {
@@ -51,7 +51,7 @@ func (g *Gate) checkSignIn(x *exchange, route Route) *refusal {
 	return nil
 }
 
-// stepUp is the one denial that says what to do about it.
+// stepUp is the one denial that tells the caller what to do about it.
 func (g *Gate) stepUp(x *exchange, reason policy.Reason, rule SignIn) *refusal {
 	parameters := `error="insufficient_user_authentication", error_description="A higher level of assurance is required"`
 	if values := g.parts.StepUp(x.subject.Issuer, rule.Least); values != "" {
@@ -63,7 +63,7 @@ func (g *Gate) stepUp(x *exchange, reason policy.Reason, rule SignIn) *refusal {
 	return refuse(causeStepUp, reason).challenged(g.challenge(x, parameters))
 }
 
-// challenge renders a WWW-Authenticate value in the scheme of the request. One for DPoP names the algorithms (RFC 9449 §7.1).
+// challenge renders a WWW-Authenticate value in the scheme of the request, for DPoP with the algorithms (RFC 9449 §7.1).
 func (g *Gate) challenge(x *exchange, parameters string) string {
 	value := x.scheme + " " + parameters
 	if x.scheme == schemeDPoP {
@@ -74,7 +74,7 @@ func (g *Gate) challenge(x *exchange, parameters string) string {
 
 const schemeDPoP = "DPoP"
 
-// authScheme is the scheme under which a caller is challenged: the one that it used.
+// authScheme returns the scheme to challenge a caller with: the one it used.
 func authScheme(authorization string) string {
 	if scheme, _, _ := strings.Cut(authorization, " "); strings.EqualFold(scheme, schemeDPoP) {
 		return schemeDPoP

@@ -15,18 +15,18 @@ import (
 	"zorgsluis/fhir"
 )
 
-// fetched is a source's answer, read whole. Its body is pooled memory under the budget: release gives both back, after which
-// nothing that refers to the body may be used.
+// fetched is a source's answer, read whole. Its body is pooled memory under the budget: release returns both, after which nothing that
+// refers to the body may be used.
 type fetched struct {
 	body  []byte
 	taken int64
 	owner string
-	found bool // false: the source says that there is no such resource (404, 410)
+	found bool // false: the source has no such resource (404, 410)
 	gate  *Gate
 }
 
-// bodies pools response buffers. Larger ones than keptBuffer are left to the garbage collector, so that one large answer does not
-// stay in memory for ever.
+// bodies pools response buffers. Those larger than keptBuffer are left to the garbage collector, so that one large answer does not occupy
+// memory for ever.
 var bodies = sync.Pool{New: func() any { b := make([]byte, 0, 32<<10); return &b }}
 
 const keptBuffer = 1 << 20
@@ -48,14 +48,14 @@ func putBuffer(b []byte) {
 	}
 }
 
-// ask is one request to a source, rendered by the gate. Only what stands here leaves: no header, path or query of the caller.
+// ask is one request to a source, rendered by the gate. Nothing else leaves: no header, path or query of the caller.
 type ask struct {
 	path string // relative to the source's base, with query
 	form string // set: POST with this urlencoded body
 }
 
-// fetch asks the source and reads its answer whole, within the size, memory and time limits. Redirects are not followed: the
-// transport is asked for one round trip. Its refusals are causeBadSource, causeSlowSource, causeTooLarge, causeOverloaded.
+// fetch sends a request to the source and reads its answer whole, within the limits of size, memory and time. It is one round trip, so
+// redirects are not followed. Its refusals are causeInternal, causeBadSource, causeSlowSource, causeTooLarge, causeOverloaded.
 func (g *Gate) fetch(ctx context.Context, x *exchange, a ask) (*fetched, *refusal) {
 	ctx, cancel := g.within(ctx, x, x.source.Timeout)
 	defer cancel()
@@ -70,7 +70,7 @@ func (g *Gate) fetch(ctx context.Context, x *exchange, a ask) (*fetched, *refusa
 	defer resp.Body.Close()
 	switch {
 	case resp.StatusCode == http.StatusNotFound, resp.StatusCode == http.StatusGone:
-		// The text of the answer may tell what is hidden (leaks.md RD-6, DE-4): it is not even read.
+		// The body may reveal what is withheld (leaks.md RD-6, DE-4): it is not even read.
 		return &fetched{}, nil
 	case resp.StatusCode != http.StatusOK:
 		return nil, refuse(causeBadSource, "source-status")
@@ -80,10 +80,10 @@ func (g *Gate) fetch(ctx context.Context, x *exchange, a ask) (*fetched, *refusa
 	return g.read(ctx, x, resp)
 }
 
-// everyAsk are the headers that every request to a source has. Nothing changes the lists.
+// everyAsk holds the headers of every request to a source. Its slices are shared and must not be modified.
 var everyAsk = http.Header{
 	"Accept":     {"application/fhir+json"},
-	"Prefer":     {"handling=strict"}, // a parameter that the source ignored would widen the answer (leaks.md SE-12)
+	"Prefer":     {"handling=strict"}, // an ignored parameter would widen the answer (leaks.md SE-12)
 	"User-Agent": {"zorgsluis"},
 }
 
@@ -105,8 +105,8 @@ func outbound(ctx context.Context, x *exchange, a ask) (*http.Request, error) {
 	return req, nil
 }
 
-// sourceError says of a failed exchange with a source whether time ran out: ours, or that of the transport, whose own timeouts may
-// come first.
+// sourceError returns the refusal for a failed exchange with a source: causeSlowSource if our time ran out, or the transport's, else
+// causeBadSource.
 func sourceError(ctx context.Context, err error, otherwise string) *refusal {
 	var timeout net.Error
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) || errors.As(err, &timeout) && timeout.Timeout() {
@@ -119,8 +119,7 @@ func sourceError(ctx context.Context, err error, otherwise string) *refusal {
 	return failed
 }
 
-// fhirJSON reports whether the headers announce plain FHIR JSON of the source's version in UTF-8, uncompressed (leaks.md MT-2,
-// MT-3, MT-5).
+// fhirJSON reports whether the headers announce plain FHIR JSON of the source's version in UTF-8, uncompressed (leaks.md MT-2, MT-3, MT-5).
 func fhirJSON(h http.Header, v fhir.Version) bool {
 	if len(h.Values("Content-Type")) != 1 || len(h.Values("Content-Encoding")) > 1 {
 		return false
@@ -147,14 +146,14 @@ func fhirJSON(h http.Header, v fhir.Version) bool {
 // mediaVersions are the values of the media type parameter fhirVersion (R4 §3.1.0.1.11).
 var mediaVersions = map[fhir.Version]string{fhir.R4: "4.0", fhir.STU3: "3.0"}
 
-// read takes the body whole: a cut or overlong body releases nothing (leaks.md JS-22, JS-23).
+// read reads the body whole: a cut or overlong body releases nothing (leaks.md JS-22, JS-23).
 func (g *Gate) read(ctx context.Context, x *exchange, resp *http.Response) (*fetched, *refusal) {
 	limit := g.parts.Limits.ResponseBody
 	if resp.ContentLength > limit {
 		return nil, refuse(causeTooLarge, "source-too-large")
 	}
 	f := &fetched{body: takeBuffer(), found: true, gate: g, owner: x.owner()}
-	for more := max(resp.ContentLength, 0) + 1; ; more = 1 { // one more, to see the end without growing
+	for more := max(resp.ContentLength, 0) + 1; ; more = 1 { // one more, to see EOF without growing
 		if need := max(int64(len(f.body))+more, int64(cap(f.body))); need > f.taken {
 			if !g.memory.take(f.owner, need-f.taken) {
 				f.release()

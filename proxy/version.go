@@ -8,15 +8,15 @@ import (
 	"zorgsluis/policy"
 )
 
-// serveVersions answers vread and history of one resource, where the source's configuration allows them. An older version can have
-// had another patient or category: the version that is given and the current one must both be permitted (leaks.md RD-8, RD-9).
+// serveVersions serves vread and history of one resource, if the source's configuration allows them. An older version can have had another
+// patient or category: both the version served and the current one must be permitted (leaks.md RD-8, RD-9).
 func (g *Gate) serveVersions(ctx context.Context, x *exchange, request policy.Request) (answer, *refusal) {
 	current, j, ref := g.current(ctx, x, request)
 	if ref != nil {
 		return answer{}, ref
 	}
 	defer current.release()
-	// A resource that may not be seen now takes the work of one that is absent: its versions are not asked for.
+	// A resource that is withheld now costs the same work as an absent one: its versions are not fetched.
 	if r := &current.contents.Resources[0]; !current.permits(j, r) {
 		return answer{}, hidden(g.deniedResource(x, j, current))
 	}
@@ -29,8 +29,8 @@ func (g *Gate) serveVersions(ctx context.Context, x *exchange, request policy.Re
 	return a, hidden(ref)
 }
 
-// versions fetches the version or versions that are asked for. Of a history the source is asked for as many as it gives: whether a page
-// that the caller chose is full would tell how many there are, hidden ones too.
+// versions fetches the requested version or history. A history is fetched in the largest page, not the caller's: whether that is full would
+// reveal how many versions there are, withheld ones too.
 func (g *Gate) versions(ctx context.Context, x *exchange, want fhir.LocalReference) (*readAnswer, *refusal) {
 	if x.interaction.Code == fhir.CodeVRead {
 		return g.readResource(ctx, x, want, "/"+x.interaction.Outbound(x.source.Version, ""))
@@ -47,14 +47,14 @@ func (g *Gate) versions(ctx context.Context, x *exchange, want fhir.LocalReferen
 		a.release()
 		return nil, &refusal{cause: causeBadSource, reason: "source-content", err: err}
 	}
-	if a.contents.Next != "" { // a history in pages would have to be given whole
+	if a.contents.Next != "" { // a paged history would have to be served whole
 		a.release()
 		return nil, refuse(causeTooLarge, "history-too-large")
 	}
 	return a, nil
 }
 
-// draftVersions decides on the current version first, then on each that is given.
+// draftVersions decides on the current version first, then on each one served.
 func (g *Gate) draftVersions(x *exchange, j *judge, current, versions *readAnswer) (draft, *refusal) {
 	if r := &current.contents.Resources[0]; !current.permits(j, r) {
 		return draft{}, g.deniedResource(x, j, current)

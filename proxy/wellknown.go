@@ -8,25 +8,25 @@ import (
 	"strings"
 )
 
-// Authorization is what callers may know about who may vouch for them (RFC 9728 §2).
+// Authorization is what callers may know about who issues their tokens (RFC 9728 §2).
 type Authorization struct {
 	Servers          []string // issuers
-	Scopes           []string // that a token must have
+	Scopes           []string // required of a token
 	ProofAlgorithms  []string // of DPoP
-	CertificateBound bool     // callers can show a certificate
+	CertificateBound bool     // callers can present a certificate
 }
 
-// SMART gives the configuration that SMART apps look for (SMART App Launch 2, conformance), for a source. It is not there where no
-// authorization server of the source is configured; an error means that it cannot be told now.
+// SMART returns the configuration that SMART apps look for (SMART App Launch 2, conformance), for a source. It is not found if no
+// authorization server of the source is configured; an error means that it is not known now.
 type SMART func(ctx context.Context, source string) (configuration []byte, found bool, err error)
 
-// protectedResource is where a protected resource tells who may vouch for its callers; its own path follows (RFC 9728 §3.1).
+// protectedResource is the path of the metadata of a protected resource, whose own path follows (RFC 9728 §3.1).
 const protectedResource = "/.well-known/oauth-protected-resource"
 
-// smartConfiguration is where a SMART app looks, below the FHIR base.
+// smartConfiguration is where SMART apps look, below the FHIR base.
 const smartConfiguration = ".well-known/smart-configuration"
 
-// resourceMetadata are the metadata of the gateway, of its own FHIR base and of each source, by the path below the public URL.
+// resourceMetadata returns the metadata of the gateway, of its own FHIR base and of each source, by the path below the public URL.
 func (g *Gate) resourceMetadata() (map[string][]byte, error) {
 	paths := []string{"", "/gateway"}
 	for _, s := range g.parts.Sources {
@@ -50,7 +50,7 @@ func (g *Gate) resourceMetadata() (map[string][]byte, error) {
 	return documents, nil
 }
 
-// metadataOf finds the metadata that a path asks for. A public URL with a path has that between the well-known part and ours, where the proxy
+// metadataOf finds the metadata for a path. If the public URL has a path, that may stand between the well-known part and ours, if the proxy
 // in front passes it on.
 func (g *Gate) metadataOf(path string) ([]byte, bool) {
 	below, ok := strings.CutPrefix(path, protectedResource)
@@ -64,7 +64,7 @@ func (g *Gate) metadataOf(path string) ([]byte, bool) {
 	return document, known
 }
 
-// withMetadata tells in a challenge where the metadata of what was asked for are (RFC 9728 §5.1).
+// withMetadata adds to a challenge the URL of the metadata of what was requested (RFC 9728 §5.1).
 func (g *Gate) withMetadata(x *exchange, challenge string) string {
 	u, err := url.Parse(g.parts.PublicURL)
 	if challenge == "" || err != nil {
@@ -81,7 +81,7 @@ func (g *Gate) withMetadata(x *exchange, challenge string) string {
 	return challenge + separator + `resource_metadata="` + u.Scheme + "://" + u.Host + protectedResource + path + `"`
 }
 
-// serveSMART gives the SMART configuration of the source.
+// serveSMART serves the SMART configuration of the source.
 func (g *Gate) serveSMART(ctx context.Context, x *exchange, r *http.Request) (answer, *refusal) {
 	ctx, cancel := g.within(ctx, x, g.parts.Limits.Request)
 	defer cancel()
@@ -95,7 +95,7 @@ func (g *Gate) serveSMART(ctx context.Context, x *exchange, r *http.Request) (an
 	return g.openJSON(x, configuration)
 }
 
-// openJSON is open for what is not FHIR.
+// openJSON is open for JSON that is not FHIR.
 func (g *Gate) openJSON(x *exchange, body []byte) (answer, *refusal) {
 	a, ref := g.open(x, body)
 	a.media = "application/json"
