@@ -9,41 +9,41 @@ import (
 	"unicode/utf8"
 )
 
-// The limits of a Reader that sets none.
+// The default limits of a Reader.
 const (
 	defaultMaxDepth   = 64
 	defaultMaxEntries = 5000
 )
 
-// ReaderOptions says what responses a Reader reads.
+// ReaderOptions configures a Reader.
 type ReaderOptions struct {
 	Version Version
 	// Base is the source's FHIR base URL, exactly as the source writes it, without a trailing slash.
 	Base string
-	// PersonSystems are the identifier systems that tell persons (the BSN).
+	// PersonSystems are the identifier systems that identify persons (the BSN).
 	PersonSystems []string
 	Classifier    *Classifier
-	// MaxDepth bounds the nesting of objects and arrays, MaxEntries the entries of a searchset; 0 is 64 and 5000.
+	// MaxDepth bounds the nesting of objects and arrays, MaxEntries the entries of a searchset; 0 means 64 and 5000.
 	MaxDepth, MaxEntries int
 }
 
-// Reader reads what the responses of one source disclose. It is immutable and may be used by several goroutines.
+// Reader determines what the responses of one source disclose. It is immutable and safe for concurrent use.
 type Reader struct {
 	base       string
 	host       sourceHost
-	persons    []string // systems, by all names
+	persons    []string // with their aliases, sorted
 	classifier *Classifier
 	maxDepth   int
 	maxEntries int
-	labels     string // the system of labels that can say that nothing is restricted
+	labels     string // the code system whose labels can mean that nothing is restricted
 
 	lexicon   *lexicon
-	decides   [256]bool // keywords of elements that decide membership
+	decides   [256]bool // by keyword: does the element decide membership
 	types     map[string]*readType
 	typeNames []string // by readType.number
 }
 
-// readType is what a Reader knows of a resource type.
+// readType is what a Reader knows about a resource type.
 type readType struct {
 	name    string
 	number  uint16
@@ -54,14 +54,14 @@ type readType struct {
 	rules   *typeCategories
 }
 
-// elementShape says of an element that may refer to a patient, or that classifies, which of the names that lead to it are those of lists:
-// bit n of lists is of path[n-1].
+// elementShape is the standard shape of an element that may refer to a patient or that classifies: bit n of lists is set if
+// path[n-1] is a list.
 type elementShape struct {
 	path  []keyword
 	lists uint8
 }
 
-// NewReader checks the options and makes a Reader of them.
+// NewReader checks the options and creates a Reader.
 func NewReader(o ReaderOptions) (*Reader, error) {
 	table := tableOf(o.Version)
 	switch {
@@ -104,7 +104,7 @@ func NewReader(o ReaderOptions) (*Reader, error) {
 	return r, nil
 }
 
-// personSystems are systems by all names that they have: who looks for one finds it under each of them.
+// personSystems returns the systems with their aliases: an identifier is recognized under each of them.
 func personSystems(systems []string) (all []string) {
 	for _, system := range systems {
 		all = append(all, system)
@@ -116,7 +116,7 @@ func personSystems(systems []string) (all []string) {
 	return slices.Compact(all)
 }
 
-// memberPath turns a dotted path of the table into keywords.
+// memberPath turns a dotted path of the table into keywords, and marks the last one as deciding membership.
 func (r *Reader) memberPath(path string) []keyword {
 	var kws []keyword
 	for name := range strings.SplitSeq(path, ".") {
@@ -139,8 +139,8 @@ func (r *Reader) elementShape(shape string) elementShape {
 	return s
 }
 
-// hasShape reports whether an element is a list where the standard has a list, and none where it has none. What the table does not know
-// may have any shape.
+// hasShape reports whether a path has lists exactly where the standard has them. A path that is not in the table may have any
+// shape.
 func (t *readType) hasShape(path []keyword, lists uint8) bool {
 	for _, s := range t.shapes {
 		if slices.Equal(s.path, path) {
@@ -150,7 +150,7 @@ func (t *readType) hasShape(path []keyword, lists uint8) bool {
 	return true
 }
 
-// Resource reads the answer to a read: the resource of exactly this type and id. Everything else is an ErrContent.
+// Resource reads the response to a read: the resource with exactly this type and id. Anything else is an ErrContent.
 func (r *Reader) Resource(body []byte, want LocalReference, dst *Contents) error {
 	err := r.read(body, dst, dst.resource)
 	if err != nil {
@@ -163,13 +163,13 @@ func (r *Reader) Resource(body []byte, want LocalReference, dst *Contents) error
 	return nil
 }
 
-// Searchset reads the answer to a search: a Bundle of type searchset. Entries without a resource, and those whose search mode is
-// said to be something else than match or include, are not among the contents.
+// Searchset reads the response to a search: a Bundle of type searchset. Entries without a resource, and entries with a search mode
+// other than match or include, are left out.
 func (r *Reader) Searchset(body []byte, dst *Contents) error {
 	return r.read(body, dst, dst.searchset)
 }
 
-// read makes one pass over the body. Parse reads the value that it begins with.
+// read makes one pass over the body; parse reads the top-level value.
 func (r *Reader) read(body []byte, dst *Contents, parse func(i int) int) error {
 	dst.reset(r, body)
 	w := &dst.walk
@@ -196,7 +196,7 @@ func (r *Reader) read(body []byte, dst *Contents, parse func(i int) int) error {
 	return nil
 }
 
-// resource reads a resource that stands alone.
+// resource reads a body that is a single resource.
 func (c *Contents) resource(i int) int {
 	if i = c.entryResource(i, ModeMatch); i < 0 {
 		return -1
@@ -220,7 +220,7 @@ func (c *Contents) entryResource(i int, mode Mode) int {
 	return end
 }
 
-// reset takes the next body.
+// reset prepares the walk for the next body.
 func (w *walk) reset(r *Reader, body []byte) {
 	w.scanner = scanner{body: body, host: &r.host, encoded: hasEncodedSlashes(body), scratch: w.scratch[:0]}
 	if w.r != r || w.known.full() {

@@ -14,14 +14,14 @@ const (
 	errEntries     contentError = "too many entries"
 )
 
-// bundle is what is kept of a Bundle's own members.
+// bundle holds a Bundle's own members.
 type bundle struct {
-	want       string // the type of Bundle that is read
+	want       string // the expected type of Bundle
 	typ, kind  string
 	next, self textSpan
 	entries    int
-	restricted bool // by a label of the Bundle, which holds for all that is in it
-	never      bool // by a code in its meta: nothing of it is disclosed
+	restricted bool // by a label of the Bundle, which applies to every entry
+	never      bool // by a code in its meta: no entry is disclosed
 }
 
 // searchset reads a Bundle of type searchset.
@@ -37,7 +37,7 @@ func (c *Contents) history(i int) int {
 	return c.bundle(i, &bundle{want: "history"}, errNoHistory)
 }
 
-// bundle reads a Bundle of one type; that it is another one breaks the rule.
+// bundle reads a Bundle of type b.want; any other type violates the rule.
 func (c *Contents) bundle(i int, b *bundle, rule contentError) int {
 	w := &c.walk
 	i = w.eachMember(i, func(kw keyword, i int) int {
@@ -78,7 +78,7 @@ func (c *Contents) bundle(i int, b *bundle, rule contentError) int {
 	return i
 }
 
-// restrictAll adds what a label of the Bundle adds to all that is in it.
+// restrictAll adds Restricted to every resource of the Bundle that may be released.
 func (c *Contents) restrictAll() {
 	for i := range c.Resources {
 		r := &c.Resources[i]
@@ -88,8 +88,8 @@ func (c *Contents) restrictAll() {
 	}
 }
 
-// entry reads one entry. Its wrapper is written anew, so that only fullUrl, resource, search.mode and, of a
-// history, request.method are looked at (JS-14).
+// entry reads one entry. Its wrapper is rebuilt on output, so only fullUrl, resource, search.mode and, in a history, request.method
+// matter (JS-14).
 func (c *Contents) entry(i int, b *bundle) int {
 	w := &c.walk
 	if b.entries++; b.entries > w.r.maxEntries {
@@ -150,8 +150,8 @@ func (c *Contents) entry(i int, b *bundle) int {
 // unsaid is the search mode of an entry that has none.
 const unsaid = "unsaid"
 
-// isFullURL reports whether the fullUrl of an entry is that of its resource at this source. Otherwise the references in it are
-// relative to something else (RF-12, R4 §2.36.4.1).
+// isFullURL reports whether an entry's fullUrl is the URL of its resource at this source. If not, the references in the resource
+// are relative to another base (RF-12, R4 §2.36.4.1).
 func (c *Contents) isFullURL(t token, i int) bool {
 	w := &c.walk
 	name := c.texts[c.places[i].name.start:c.places[i].name.end]
@@ -162,18 +162,18 @@ func (c *Contents) isFullURL(t token, i int) bool {
 	if bytes.Equal(below[1:], name) {
 		return true
 	}
-	target := w.local(below[1:], localTarget) // of a version
+	target := w.local(below[1:], localTarget) // a versioned URL
 	return target.kind == localTarget && string(name) == target.typ.name+"/"+string(target.id)
 }
 
-// entryPart reads the one member that counts of Bundle.entry.search or Bundle.entry.request.
+// entryPart reads the one relevant member of Bundle.entry.search or Bundle.entry.request.
 func (w *walk) entryPart(i int, member keyword, to *string) int {
 	if w.at(i) != '{' {
 		return w.fail(errEntry)
 	}
 	return w.eachMember(i, func(kw keyword, i int) int {
 		if kw == member {
-			*to = "" // said, but not what has a meaning
+			*to = "" // present, but not a known value so far
 			return w.word(i, to)
 		}
 		return w.skip(i)
@@ -212,12 +212,12 @@ func (c *Contents) bundleLink(i int, b *bundle) int {
 	return i
 }
 
-// words are the values of a wrapper that have a meaning.
+// words are the known values of members of a Bundle.
 var words = map[string]string{
 	"Bundle": "Bundle", "searchset": "searchset", "history": "history", "DELETE": "DELETE", "match": "match", "include": "include", "next": "next", "self": "self",
 }
 
-// word reads a value that is one of words; any other is "".
+// word reads a value; a string that is not one of words becomes "".
 func (w *walk) word(i int, to *string) int {
 	i, t, _ := w.any(i, 1)
 	if i >= 0 && t.present() {
@@ -226,13 +226,13 @@ func (w *walk) word(i int, to *string) int {
 	return i
 }
 
-// skip reads a value that has no meaning.
+// skip reads a value and ignores it.
 func (w *walk) skip(i int) int {
 	i, _, _ = w.any(i, 1)
 	return i
 }
 
-// lead says which name leads to the value that is read next.
+// lead sets the name of the value that is read next.
 func (w *walk) lead(kw keyword) {
 	w.path[0], w.trail = kw, uint64(kw)
 }
@@ -259,7 +259,7 @@ func (w *walk) eachMember(i int, f func(kw keyword, i int) int) int {
 	return w.end(i, o)
 }
 
-// eachElement calls f with each element of the array at i; a value that is not an array of objects breaks the rule.
+// eachElement calls f with each element of the array at i; a value that is not an array of objects violates the rule.
 func (w *walk) eachElement(i int, rule contentError, f func(i int) int) int {
 	if w.at(i) != '[' {
 		return w.fail(rule)

@@ -2,12 +2,12 @@ package fhir
 
 import "bytes"
 
-// facts are what the walk finds in one resource, contained ones included. They are judged when all of it has been read, because
-// the resource type, which says what they mean, can stand last.
+// facts are what the walk finds in one resource, including contained ones. They are judged once the whole resource has been read,
+// because resourceType, on which their meaning depends, can come last.
 type facts struct {
 	parts      []part // the resource, then its contained resources
-	current    int    // the part that is read
-	odd        bool   // something has a shape that FHIR does not have: the resource is not released
+	current    int    // index of the part being read
+	odd        bool   // malformed or not understood: the resource is not released
 	references []reference
 	codings    []classifying
 	persons    []person
@@ -18,21 +18,21 @@ type facts struct {
 type part struct {
 	typ, id              token
 	text, link, linkTwin span // members; zero when absent
-	idOdd                bool // a member of another JSON type than R4 gives it
+	idOdd                bool // not a string, as R4 has it
 	categoryOdd, codeOdd bool
 	category             shape // 0 when absent
 }
 
-// referenceKind says how an object refers.
+// referenceKind says how an object refers to a resource.
 type referenceKind uint8
 
 const (
-	literalReference referenceKind = iota // by its member reference
-	logicalReference                      // by identifier, of a type that is not Patient or not told
+	literalReference referenceKind = iota // by its reference member
+	logicalReference                      // by identifier; the type is unknown or not Patient
 	unknownPatient                        // to a patient, but not by an id of the source
 	unreadable                            // reference is neither a string nor an object
-	unnamed                               // refers to nothing, at a place that can decide membership
-	plainURL                              // no Reference: a uri, url or canonical, which counts if it names a patient
+	unnamed                               // without a target, at a path that can decide membership
+	plainURL                              // not a Reference: a uri, url or canonical, which matters only if it names a patient
 )
 
 // reference is a reference found in the resource.
@@ -40,14 +40,14 @@ type reference struct {
 	kind          referenceKind
 	text, typ     token
 	typeOdd       bool
-	part          int // in which it stands; 0 is the resource itself
+	part          int // the part it is in; 0 is the resource itself
 	path          [3]keyword
-	names         uint8 // of path; more than its length where it does not fit
+	names         uint8 // number of names in its full path; path holds the first three
 	lists         uint8 // bit n: path[:n] leads through a list
 	display, twin span  // members; zero when absent
 }
 
-// classifying is a coding in the top-level category or code of a part. Without system and code it stands for text alone.
+// classifying is a coding in the top-level category or code of a part. Without system and code it represents text alone.
 type classifying struct {
 	part         int
 	element      keyword
@@ -56,23 +56,23 @@ type classifying struct {
 
 // person is a person identifier.
 type person struct {
-	system int // of ReaderOptions.PersonSystems
+	system int // index in Reader.persons
 	value  token
-	linked bool // stands in the top-level link
+	linked bool // in the top-level link
 }
 
-// reset forgets the resource before.
+// reset clears the facts for the next resource.
 func (f *facts) reset() {
 	*f = facts{parts: append(f.parts[:0], part{}), references: f.references[:0], codings: f.codings[:0], persons: f.persons[:0]}
 }
 
-// note takes a member whose name has a meaning: t is its value where that is a string.
+// note records a member that has a keyword; t is its value if it is a string.
 func (w *walk) note(kw keyword, d int, at span, t token, s shape) {
 	switch {
 	case kw == kwValueURL && s.is(isString):
 		w.refer(reference{kind: plainURL, text: t}, d+1)
 	case kw == kwResourceType:
-		w.odd = w.odd || d > 0 // a resource where only contained may hold one (JS-15)
+		w.odd = w.odd || d > 0 // a resource nested outside contained (JS-15)
 	}
 	switch {
 	case d == 0:
@@ -85,7 +85,7 @@ func (w *walk) note(kw keyword, d int, at span, t token, s shape) {
 	}
 }
 
-// noteTop takes a member of the resource, or of a contained one.
+// noteTop records a top-level member of a part.
 func (w *walk) noteTop(kw keyword, at span, t token, s shape) {
 	p := &w.parts[w.current]
 	switch kw {
@@ -118,7 +118,7 @@ func (w *walk) noteTop(kw keyword, at span, t token, s shape) {
 	}
 }
 
-// noteMeta takes a member of meta.
+// noteMeta records a member of meta.
 func (w *walk) noteMeta(kw keyword, s shape) {
 	switch kw {
 	case kwSecurity:
@@ -130,11 +130,11 @@ func (w *walk) noteMeta(kw keyword, s shape) {
 	}
 }
 
-// tellsType are the members of which an object with a type of its own has at least one, unless its name tells the type.
+// tellsType are the members by which close recognizes the type of an object whose name does not tell it.
 const tellsType = 1<<kwReference | 1<<kwType | 1<<kwIdentifier | 1<<kwSystem | 1<<kwAttachmentPart
 
-// close takes the object that ends. Its type is told by its shape, wherever it stands: extensions and unknown elements can hold
-// anything (RF-15).
+// close records a complete object. The object's type is recognized by its members, wherever it occurs: extensions and unknown
+// elements can hold anything (RF-15).
 func (w *walk) close(o *object, d int) shape {
 	s := isObject
 	if d > 0 {
@@ -161,7 +161,7 @@ func (w *walk) close(o *object, d int) shape {
 	return s
 }
 
-// closeReference takes an object that refers to a resource, or that ought to.
+// closeReference records an object that refers to a resource, or that should by its path.
 func (w *walk) closeReference(o *object, d int) {
 	const telling = 1<<kwReference | 1<<kwIdentifier | 1<<kwType
 	decides := w.r.decides[w.path[d-1]]
@@ -191,7 +191,7 @@ func (w *walk) closeReference(o *object, d int) {
 	w.refer(ref, d)
 }
 
-// refer records a reference whose names are path[:d].
+// refer records a reference at path[:d].
 func (w *walk) refer(ref reference, d int) {
 	ref.part, ref.lists = w.current, w.lists
 	copy(ref.path[:], w.path[:d])
@@ -199,7 +199,7 @@ func (w *walk) refer(ref reference, d int) {
 	w.references = append(w.references, ref)
 }
 
-// closeIdentifier reports whether the object is an Identifier of a person.
+// closeIdentifier records a person identifier and reports whether the object is one.
 func (w *walk) closeIdentifier(o *object) bool {
 	if !o.text(kwSystem).present() {
 		return false
@@ -217,9 +217,9 @@ func (w *walk) closeIdentifier(o *object) bool {
 	return false
 }
 
-// closeAttachment takes the links of an Attachment away: to the source they are a second door, to elsewhere a capability (BI-1,
-// BI-5, BI-6). In the place of one to a Binary of the source the gateway may put a link of its own. An Attachment is told by its
-// element or by what stands beside the link; an Extension has a url as well, which is its name.
+// closeAttachment removes the links of an Attachment: a link to the source bypasses the gateway, and any other may itself grant
+// access (BI-1, BI-5, BI-6). A link to a Binary of the source may be replaced by one of the gateway's own. An Attachment is
+// recognized by its element name or its other members; the url of an Extension is its name.
 func (w *walk) closeAttachment(o *object, d int) {
 	name := w.path[d-1]
 	if name == kwExtension || name != kwAttachment && !o.hasAny(1<<kwAttachmentPart) {
@@ -240,8 +240,8 @@ func (w *walk) closeAttachment(o *object, d int) {
 	o.count(isRemoved|isUnlinked, 1)
 }
 
-// removeMember records that a member of o goes in any rendering, if it is there. Its value may have been counted as one that goes on
-// conditions.
+// removeMember marks a member of o, if present, for removal in every rendering. If its value was counted as removed on conditions,
+// that count is undone.
 func (w *walk) removeMember(o *object, m member) {
 	if m.at == (span{}) {
 		return
@@ -252,7 +252,7 @@ func (w *walk) removeMember(o *object, m member) {
 	w.editMember(o, m.at, isRemoved)
 }
 
-// binary is the id of a Binary of the source, where a link points at exactly that.
+// binary returns the id if a link points exactly at a Binary of the source.
 func (w *walk) binary(link []byte) (id []byte, ok bool) {
 	if rest, ok := bytes.CutPrefix(link, []byte(w.r.base)); ok {
 		if link, ok = bytes.CutPrefix(rest, []byte("/")); !ok {
@@ -263,7 +263,7 @@ func (w *walk) binary(link []byte) (id []byte, ok bool) {
 	return id, ok && isID(id)
 }
 
-// closeConcept takes a CodeableConcept in an element of the resource.
+// closeConcept records a CodeableConcept in a top-level element.
 func (w *walk) closeConcept(o *object, element keyword) {
 	p := &w.parts[w.current]
 	coded := o.hasAny(1 << kwCoding)
@@ -286,7 +286,7 @@ func (w *walk) closeConcept(o *object, element keyword) {
 	}
 }
 
-// closeCoding takes a Coding that classifies or labels the resource.
+// closeCoding records a Coding that classifies, labels or tags the resource.
 func (w *walk) closeCoding(o *object, element, name keyword) {
 	switch {
 	case name == kwCoding && (element == kwCategory || element == kwCode):
@@ -304,13 +304,13 @@ func (w *walk) closeCoding(o *object, element, name keyword) {
 	}
 }
 
-// restrict adds the category that a label gives: labels can only tighten (CA-11).
+// restrict adds the category Restricted: labels can only tighten (CA-11).
 func (w *walk) restrict() { w.added.union(&w.r.classifier.restricted) }
 
-// tagSubsetted marks a resource of which the source left elements out (R4 §3.1.1.5.8): what decides may be among them (SE-20).
+// tagSubsetted marks a resource from which the source omitted elements (R4 §3.1.1.5.8), possibly ones that decide (SE-20).
 const tagSubsetted = "SUBSETTED"
 
-// confidentiality is the system of v3-Confidentiality in a version: the only labels that can say that a resource is not restricted.
+// confidentiality is the code system v3-Confidentiality in a version: only its labels can mean that a resource is not restricted.
 func confidentiality(v Version) string {
 	if v == STU3 {
 		return "http://hl7.org/fhir/v3/Confidentiality"

@@ -1,34 +1,34 @@
 package fhir
 
-// familiar is an object or array that was read before in the same body. What is noted of a value follows from its bytes and from the
-// names that lead to it; so where the same bytes stand at the same place again, the same is noted of them again, and they need not be read
-// again. Responses are full of them: the resources of a searchset are of one patient, and differ in little.
+// familiar is an object or array that was read before in the same body. What is recorded about a value follows from its bytes and
+// its path, so where the same bytes recur at the same path, the records are repeated without reading the value again. This is
+// common: the resources of a searchset are about one patient and differ little.
 type familiar struct {
 	trail uint64
 	at    span
 	level level
 	shape shape
-	// How many references and codings were noted of it, and where the first of them is kept.
+	// The number of references and codings recorded for it, and the index of the first of each in memory.
 	references, codings         uint8
 	firstReference, firstCoding uint32
 }
 
-// level is how deep a value stands: behind how many names, in how many objects and arrays, and which of the names are of lists.
+// level is the nesting of a value: the open objects and arrays, the names of its path, and which of these are lists.
 type level struct {
 	depth        uint16
 	names, lists uint8
 }
 
 const (
-	familiarPlaces = 256 // of which values are remembered: a power of two
-	minFamiliar    = 24  // the least bytes that are worth remembering
+	familiarPlaces = 256 // hash slots, a power of two
+	minFamiliar    = 24  // shortest value worth remembering, in bytes
 	maxTrail       = 8   // how many names fit in a trail
 )
 
-// familiars are two values of each place: measurements come in pairs.
+// familiars are the two values of a slot: measurements come in pairs.
 type familiars [2]familiar
 
-// memory is what was read before in a body.
+// memory holds the familiar values of a body.
 type memory struct {
 	on         bool
 	values     []familiars
@@ -36,7 +36,7 @@ type memory struct {
 	codings    []classifying
 }
 
-// remember has what is read from now on remembered. For one resource it is not worth it.
+// remember turns the memory on. For a single resource it is not worth it.
 func (m *memory) remember() {
 	if m.on {
 		return
@@ -49,7 +49,7 @@ func (m *memory) remember() {
 	m.references, m.codings = m.references[:0], m.codings[:0]
 }
 
-// value reads the object or array at i, whose names are path[:d], unless it is familiar.
+// value reads the object or array at i, at path[:d], or skips it if it is familiar.
 func (w *walk) value(i, d int) (int, shape) {
 	if !w.memory.on || d > maxTrail {
 		i, _, s := w.any(i, d)
@@ -83,17 +83,17 @@ func (w *walk) value(i, d int) (int, shape) {
 	return end, s
 }
 
-// others is how much has been noted so far that is not noted again. It never gets less while a resource is read.
+// others counts the records that cannot be repeated for a familiar value. It never decreases while a resource is read.
 func (w *walk) others() int { return len(w.persons) + len(w.edits) + len(w.attachments) }
 
-// isBlank reports whether nothing has been noted that is said once for a resource or a part of it. What was said is not unsaid, so that
-// it need be asked only afterwards.
+// isBlank reports whether no flag or category of the resource or the current part is set. They are never unset, so it is enough to
+// check after reading a value.
 func (w *walk) isBlank() bool {
 	p := &w.parts[w.current]
 	return !w.odd && !p.categoryOdd && !p.codeOdd && w.added.empty()
 }
 
-// keep keeps what was noted of a value.
+// keep stores the references and codings of a value; with too many of them it forgets the value.
 func (m *memory) keep(f *familiar, references []reference, codings []classifying) {
 	if len(references) > 255 || len(codings) > 255 {
 		*f = familiar{}
@@ -104,8 +104,8 @@ func (m *memory) keep(f *familiar, references []reference, codings []classifying
 	m.references, m.codings = append(m.references, references...), append(m.codings, codings...)
 }
 
-// noteAgain notes what was noted of a value that stands again, by so many bytes later. Its strings can be read where they stood before;
-// what may be cut out is what stands here.
+// noteAgain repeats the records of a familiar value that recurs that many bytes later. Its strings can be read at the earlier
+// place; spans that may be cut out are shifted to this one.
 func (w *walk) noteAgain(f *familiar, by uint32) {
 	for _, ref := range w.memory.references[f.firstReference:][:f.references] {
 		ref.part = w.current
@@ -118,7 +118,7 @@ func (w *walk) noteAgain(f *familiar, by uint32) {
 	}
 }
 
-// later is the same member in a value that stands again.
+// later is the span shifted by that many bytes; an absent one stays absent.
 func (s span) later(by uint32) span {
 	if s == (span{}) {
 		return s

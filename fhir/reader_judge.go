@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// judge says what the resource that was read discloses. Everything that is not understood leaves it neither attributed nor
-// shared; only a resource type that is not in the tables breaks the whole response (JS-11).
+// judge determines what the resource that was read discloses. Whatever is not understood leaves it neither attributed nor shared;
+// only a resource type that is not in the tables fails the whole response (JS-11).
 func (c *Contents) judge(at span, from marks, mode Mode) contentError {
 	w := &c.walk
 	p := &w.parts[0]
@@ -61,17 +61,17 @@ func (c *Contents) judge(at span, from marks, mode Mode) contentError {
 	return ""
 }
 
-// verdict is what the judgement of a resource comes to.
+// verdict is the result of judging a resource.
 type verdict struct {
 	typ        *readType
 	odd        bool   // not understood, or never disclosed: not released
-	patient    []byte // the one that is named
-	several    bool   // more than one is
-	member     bool   // by a reference that decides membership
+	patient    []byte // id of the patient that is named
+	several    bool   // more than one is named
+	member     bool   // named by a reference that decides membership
 	categories categorySet
 }
 
-// judgePart classifies the resource itself or a contained one. Contained resources have the patient of the outer one, and add
+// judgePart classifies the resource itself or a contained one. Contained resources belong to the patient of the outer one and add
 // their categories (CA-13); one that could not be released by itself is not released inside another.
 func (w *walk) judgePart(v *verdict, i int) {
 	p := &w.parts[i]
@@ -93,7 +93,7 @@ func (w *walk) judgePart(v *verdict, i int) {
 	v.categories.union(&one)
 }
 
-// hasCategory reports whether the category, where there is one, is a list or none as the type has it. A code is never a list.
+// hasCategory reports whether category, if present, is a list exactly if the type has a list. A code is never a list.
 func (t *readType) hasCategory(s shape) bool {
 	lists := uint8(0)
 	if s.is(isArray) {
@@ -102,7 +102,7 @@ func (t *readType) hasCategory(s shape) bool {
 	return s == 0 || t.hasShape([]keyword{kwCategory}, lists)
 }
 
-// classify is what a part falls in by its type, category and code.
+// classify returns the data categories of a part by its type, category and code.
 func (w *walk) classify(rules *typeCategories, i int) categorySet {
 	var matched categorySet
 	stray := false
@@ -122,11 +122,12 @@ func (w *walk) classify(rules *typeCategories, i int) categorySet {
 	return w.r.classifier.conclude(rules, matched, stray)
 }
 
-// judgeReference takes a reference into account: does it name a patient, does it decide, may its display stay.
+// judgeReference evaluates a reference: whether it names a patient, whether it decides membership, and whether its display may
+// stay.
 func (c *Contents) judgeReference(v *verdict, ref *reference) {
 	w := &c.walk
 	if v.typ.patient && ref.part == 0 && ref.path[0] == kwLink {
-		return // goes with the element (RM-10)
+		return // removed with its element (RM-10)
 	}
 	target := targetRef{typ: w.declared(ref)}
 	switch ref.kind {
@@ -146,7 +147,7 @@ func (c *Contents) judgeReference(v *verdict, ref *reference) {
 		case target.kind == unresolved, ref.typeOdd, ref.typ.present() && w.declared(ref) != target.typ:
 			v.odd = true
 			return
-		case target.kind == containedTarget: // a contained Patient is odd already; "#" in a Patient is itself
+		case target.kind == containedTarget: // a contained Patient is odd already; "#" in a Patient is that Patient
 		case target.typ.patient:
 			c.namePatient(v, ref, target)
 		case target.kind == localTarget:
@@ -164,7 +165,7 @@ func (c *Contents) judgeReference(v *verdict, ref *reference) {
 	}
 }
 
-// namePatient takes a patient that is named.
+// namePatient records that a reference names a patient.
 func (c *Contents) namePatient(v *verdict, ref *reference, target targetRef) {
 	switch {
 	case target.kind != localTarget, !c.hasShape(v, ref):
@@ -177,16 +178,16 @@ func (c *Contents) namePatient(v *verdict, ref *reference, target targetRef) {
 	v.member = v.member || ref.kind == literalReference && v.typ.decides(ref)
 }
 
-// hasShape reports whether a reference stands in a list where its type has one, and in none where it has none.
+// hasShape reports whether the path of a reference has lists exactly where its type has them.
 func (c *Contents) hasShape(v *verdict, ref *reference) bool {
 	t := v.typ
 	if ref.part > 0 {
-		t = c.walk.typeOf(c.walk.bytes(c.walk.parts[ref.part].typ)) // none is odd already
+		t = c.walk.typeOf(c.walk.bytes(c.walk.parts[ref.part].typ)) // nil is odd already
 	}
 	return t == nil || int(ref.names) > len(ref.path) || t.hasShape(ref.path[:ref.names], ref.lists)
 }
 
-// decides reports whether a reference stands where membership is decided.
+// decides reports whether a reference is at a path that decides membership.
 func (t *readType) decides(ref *reference) bool {
 	if ref.part > 0 || int(ref.names) > len(ref.path) {
 		return false
@@ -199,7 +200,7 @@ func (t *readType) decides(ref *reference) bool {
 	return false
 }
 
-// resolve is what a literal reference points at.
+// resolve returns the target of a literal reference.
 func (w *walk) resolve(v *verdict, ref *reference) targetRef {
 	text := w.bytes(ref.text)
 	fragment, ok := bytes.CutPrefix(text, []byte("#"))
@@ -221,7 +222,7 @@ func (w *walk) resolve(v *verdict, ref *reference) targetRef {
 	return targetRef{}
 }
 
-// declared is the type that a reference says its target has; nil where it says none that is known.
+// declared returns the type that a reference states for its target; nil if it states none or an unknown one.
 func (w *walk) declared(ref *reference) *readType {
 	if !ref.typ.present() {
 		return nil
@@ -237,8 +238,8 @@ func isPatientType(b []byte) bool {
 	return string(bytes.TrimPrefix(b, []byte(structureDefinition))) == typePatient
 }
 
-// keepPersons keeps the person identifiers, and marks the narratives for removal where they are stripped: the narrative repeats
-// what the elements say (CA-7).
+// keepPersons keeps the person identifiers. If there are any, it marks the narratives for removal where identifiers are stripped,
+// because a narrative repeats the elements (CA-7).
 func (c *Contents) keepPersons(patient bool) {
 	w := &c.walk
 	found := false
@@ -255,7 +256,7 @@ func (c *Contents) keepPersons(patient bool) {
 	}
 }
 
-// addRemoval removes a member, if it is there.
+// addRemoval marks a member, if present, for removal.
 func (w *walk) addRemoval(at span) {
 	if at != (span{}) {
 		w.edits = append(w.edits, edit{at, removed, 0})
@@ -266,26 +267,26 @@ func (w *walk) addRemoval(at span) {
 type targetKind uint8
 
 const (
-	unresolved      targetKind = iota // nobody can tell what it means
+	unresolved      targetKind = iota // the target is unclear
 	localTarget                       // a resource of the source
 	containedTarget                   // inside the same resource
-	elsewhere                         // of a type that is known, but not by an id of the source
+	elsewhere                         // of a known type, but not by an id of the source
 )
 
-// targetRef is what a literal reference points at. Typ is nil only where kind is unresolved.
+// targetRef is the target of a literal reference. Typ is nil only where kind is unresolved.
 type targetRef struct {
 	kind targetKind
 	typ  *readType
 	id   []byte
 }
 
-// knownTarget is what a string of the body points at. Of a value that returns it is the same string (walk.noteAgain).
+// knownTarget caches the target of a reference string. A familiar value has the same string at each recurrence (walk.noteAgain).
 type knownTarget struct {
 	text token
 	targetRef
 }
 
-// target reads a literal reference (R4 §2.3.0.1), as ParseReference does; and of one that is not local, the type.
+// target reads a literal reference (R4 §2.3.0.1) as ParseReference does; if it is not local, it still yields the type.
 func (w *walk) target(ref []byte) targetRef {
 	if rest, ok := bytes.CutPrefix(ref, []byte(w.r.base)); ok && len(rest) > 0 && rest[0] == '/' {
 		return w.local(rest[1:], localTarget)
@@ -320,7 +321,7 @@ func (w *walk) local(ref []byte, kind targetKind) targetRef {
 	return targetRef{kind: kind, typ: t, id: id}
 }
 
-// foreign reads a reference to another base: its type is in the last two segments before the version.
+// foreign reads a reference to another base: type and id are the last two segments before the version.
 func (w *walk) foreign(ref []byte) targetRef {
 	if base, version, ok := bytes.Cut(ref, []byte("/_history/")); ok {
 		if !isID(version) {

@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// errPatient is a Patient that does not say clearly who it is.
+// errPatient is a missing Patient, or one that does not say clearly who it is.
 const errPatient contentError = "no Patient, or one with an element of another shape"
 
-// Patients reads what the source's own Patient resources say of persons: the answer to a read of a Patient, or to a search for
-// Patients, of which entries that only came along are left out. At is the civil date, YYYY-MM-DD, on which an identifier has to be
-// in use. An element that is read here and has another shape than R4 gives it makes the whole answer an ErrContent.
+// Patients reads what the source's Patient resources say about persons, from the response to a read or a search of Patient; search
+// entries that are only included are left out. At is the civil date (YYYY-MM-DD) on which an identifier must be in use. If an
+// element that is read here does not have its R4 shape, the whole response is an ErrContent.
 func (r *Reader) Patients(body []byte, at string) ([]PatientRecord, error) {
 	if _, err := time.Parse(time.DateOnly, at); err != nil {
 		return nil, contentError("the date asked about is no civil date")
@@ -38,7 +38,7 @@ func (r *Reader) Patients(body []byte, at string) ([]PatientRecord, error) {
 	return records, nil
 }
 
-// patients reads a searchset, or else a Patient that stands alone.
+// patients reads a searchset or a single Patient.
 func (c *Contents) patients(i int) int {
 	if end := c.searchset(i); end >= 0 {
 		return end
@@ -53,7 +53,7 @@ func (c *Contents) patients(i int) int {
 	return i
 }
 
-// elements are the members of an object that the reader has accepted: no name stands twice, so that a map holds all of it.
+// elements are the members of an object that the reader has accepted: names are unique, so a map loses nothing.
 type elements map[string]json.RawMessage
 
 // read decodes a member into a value of exactly its JSON type; an absent member leaves it alone.
@@ -92,7 +92,7 @@ func (r *Reader) patientRecord(resource []byte, at string) (PatientRecord, error
 		}
 		dead = true
 	} else if _, given := patient["_deceasedDateTime"]; given {
-		dead = true // on a day that is not told
+		dead = true // on an unknown day
 	}
 	record.Deceased, record.Replaced = dead, !active
 	for _, link := range links {
@@ -120,7 +120,7 @@ var (
 	identifierUses = []string{"", "usual", "official", "temp", "secondary", "old"}
 )
 
-// personIdentifier reads an Identifier: is it one of a person system, in use on the day.
+// personIdentifier reads an Identifier; current means that it is of a person system and in use on the day.
 func (r *Reader) personIdentifier(e elements, at string) (id Identifier, current, ok bool) {
 	var use string
 	var period elements
@@ -134,7 +134,7 @@ func (r *Reader) personIdentifier(e elements, at string) (id Identifier, current
 	return id, current, ok
 }
 
-// contains reports whether a Period holds any part of a day; of a partial date, any day that it may mean counts.
+// contains reports whether a Period includes any part of a day; a partial date counts as every day that it may mean.
 func contains(period elements, at string) (during, ok bool) {
 	during = true
 	for _, name := range [...]string{"start", "end"} {
@@ -154,8 +154,8 @@ func contains(period elements, at string) (during, ok bool) {
 	return during, true
 }
 
-// dateRange is the first and the last day that a date or dateTime may mean (R4 §2.24.0.1): YYYY, YYYY-MM, YYYY-MM-DD, or an instant
-// with its time zone, of which the date counts as it is written.
+// dateRange returns the first and last day that a date or dateTime may mean (R4 §2.24.0.1): YYYY, YYYY-MM, YYYY-MM-DD, or an
+// instant with a time zone, whose date is taken as written.
 func dateRange(s string) (earliest, latest string, ok bool) {
 	for _, layout := range [...]string{"2006", "2006-01", time.DateOnly, time.RFC3339} {
 		t, err := time.Parse(layout, s)
@@ -174,7 +174,7 @@ func dateRange(s string) (earliest, latest string, ok bool) {
 	return "", "", false
 }
 
-// daysAnywhere is dateRange, but that an instant is on every day that it is on in some time zone of the world.
+// daysAnywhere is dateRange, except that an instant covers every day that it falls on in any time zone.
 func daysAnywhere(s string) (earliest, latest string, ok bool) {
 	if t, err := time.Parse(time.RFC3339, s); err == nil {
 		return t.UTC().Add(-12 * time.Hour).Format(time.DateOnly), t.UTC().Add(14 * time.Hour).Format(time.DateOnly), true

@@ -4,7 +4,7 @@ import (
 	"bytes"
 )
 
-// shape is what the walk keeps of a value that it has read, as far as FHIR tells types apart by it.
+// shape is what the walk keeps of a value that it has read: enough to recognize FHIR types by.
 type shape uint8
 
 const (
@@ -13,43 +13,43 @@ const (
 	isArray
 	ofObjects  // isArray: not empty, and holds objects only
 	isPerson   // isObject: an Identifier of a person
-	isRemoved  // nothing of it would be left: in any rendering, unless there is a condition
+	isRemoved  // nothing of it remains: in any rendering, or under the conditions below
 	isStripped // isRemoved: only where person identifiers are stripped
 	isUnlinked // isRemoved: only where the attachments in it get no links
 )
 
 func (s shape) is(any shape) bool { return s&any != 0 }
 
-// span is a place in the body.
+// span is a range of bytes in the body.
 type span struct{ start, end uint32 }
 
-// member is a member of an object, as far as the types of objects are told by it.
+// member is a member by which the type of its object is recognized.
 type member struct {
 	at    span
-	text  token // its value, where that is a string
+	text  token // its value, if it is a string
 	shape shape
 }
 
-// object is what the walk keeps of an object that it is reading.
+// object is the state of an object that is being read.
 type object struct {
 	names   nameSet
-	strange int      // where its names without a number begin in walk.strange
-	next    location // where its next name stands
-	trail   uint64   // the last names that lead to it
-	has     uint32   // a bit for each keyword of a member in told
+	strange int      // start of its names without a number in walk.strange
+	next    location // location of its next name
+	trail   uint64   // the last names of its path
+	has     uint32   // a bit for each keyword that is set in told
 	told    [kwTelling]member
 
 	members, gone, stripped, unlinked int32
 }
 
-// begin forgets the object that was read before it at the same depth. What told holds of that one is out of reach without has.
+// begin resets the object that was read before at the same depth. Entries of told are invalid without their bit in has.
 func (o *object) begin(outer nameID, strange int) {
 	o.names, o.has = nameSet{}, 0
 	o.strange, o.next = strange, firstIn(outer)
 	o.members, o.gone, o.stripped, o.unlinked = 0, 0, 0, 0
 }
 
-// tell keeps a member that the object's type is told by.
+// tell stores a member by which the object's type is recognized.
 func (o *object) tell(kw keyword, at span, t token, s shape) {
 	m := &o.told[kw]
 	m.at, m.text, m.shape = at, t, s
@@ -59,7 +59,7 @@ func (o *object) tell(kw keyword, at span, t token, s shape) {
 // hasAny reports whether the object has a member of one of the keywords.
 func (o *object) hasAny(kws uint32) bool { return o.has&kws != 0 }
 
-// get is a member, the zero value if there is none.
+// get returns a member, the zero value if absent.
 func (o *object) get(kw keyword) member {
 	if o.has&(1<<kw) == 0 {
 		return member{}
@@ -67,7 +67,7 @@ func (o *object) get(kw keyword) member {
 	return o.told[kw]
 }
 
-// text is the value of a member; no string if it has another shape or is absent.
+// text returns the value of a member; the zero token if it is absent or not a string.
 func (o *object) text(kw keyword) token {
 	if o.has&(1<<kw) == 0 {
 		return token{}
@@ -75,7 +75,7 @@ func (o *object) text(kw keyword) token {
 	return o.told[kw].text
 }
 
-// odd reports whether a member is there and has none of the shapes that R4 gives it.
+// odd reports whether a member is present and has none of the shapes.
 func (o *object) odd(kw keyword, shapes shape) bool {
 	return o.has&(1<<kw) != 0 && !o.told[kw].shape.is(shapes)
 }
@@ -86,24 +86,24 @@ type walk struct {
 	r *Reader
 
 	known   knownNames
-	strange []token   // the names without a number of all objects that are open, innermost last
-	objects []*object // those that are open, by depth
-	outer   nameID    // the name of the object or array that is read
-	trail   uint64    // the last names that lead to it
+	strange []token   // names without a number in all open objects, innermost last
+	objects []*object // by depth, reused
+	outer   nameID    // name of the object or array being read
+	trail   uint64    // the last names of its path
 	memory  memory
-	path    []keyword // the names that lead from the resource to the value that is read
+	path    []keyword // the names from the resource to the value being read
 	depth   int
-	lists   uint8 // bit n: path[:n] leads to a list that is open, as far as n goes
+	lists   uint8 // bit n: path[:n] leads to an open list (n < 8)
 	recent  [64]*readType
 	targets [16]knownTarget
 
-	facts // of the resource that is read
+	facts // of the resource being read
 
 	edits       []edit
 	attachments []attachment
 }
 
-// any reads the value at i, whose names are path[:d].
+// any reads the value at i, at path[:d].
 func (w *walk) any(i, d int) (int, token, shape) {
 	switch w.at(i) {
 	case '"':
@@ -123,7 +123,7 @@ func (w *walk) any(i, d int) (int, token, shape) {
 	}
 }
 
-// enter and leave keep the depth.
+// enter and leave track the depth.
 func (w *walk) enter(i int) int {
 	if w.depth++; w.depth > w.r.maxDepth {
 		return w.fail(errDepth)
@@ -150,13 +150,13 @@ func (w *walk) open(i int) (int, *object) {
 	return i, o
 }
 
-// end takes leave of the object whose closing brace is at i.
+// end finishes the object whose closing brace is at i.
 func (w *walk) end(i int, o *object) int {
 	w.outer, w.trail, w.strange = o.next.outer(), o.trail, w.strange[:o.strange]
 	return w.leave(i)
 }
 
-// name reads the next member's name of an object, the colon, and the white space about it, and gives the position of the value.
+// name reads the next member name of an object, the colon, and the white space around it, and returns the position of the value.
 func (w *walk) name(i int, o *object) (int, keyword) {
 	guess := w.known.guess(o.next)
 	n := *guess
@@ -182,7 +182,7 @@ func (w *walk) name(i int, o *object) (int, keyword) {
 	return w.colon(i), kw
 }
 
-// otherName reads a name that is not the one that was guessed.
+// otherName reads a name that differs from the guess.
 func (w *walk) otherName(i int, o *object) (int, nameID, keyword) {
 	if w.at(i) != '"' {
 		return w.fail(errSyntax), 0, kwNone
@@ -207,7 +207,7 @@ func (w *walk) otherName(i int, o *object) (int, nameID, keyword) {
 	return i, 0, w.r.lexicon.keywords[string(text)]
 }
 
-// nameText is the name that was read last.
+// nameText returns the name that was read last.
 func (w *walk) nameText() string {
 	if w.outer == 0 {
 		return string(w.bytes(w.strange[len(w.strange)-1]))
@@ -215,7 +215,7 @@ func (w *walk) nameText() string {
 	return w.known.names[w.outer].name
 }
 
-// colon reads the colon after a name, and the white space about it.
+// colon reads the colon after a name, and the white space around it.
 func (w *walk) colon(i int) int {
 	if w.at(i) != ':' {
 		if i = w.space(i); w.at(i) != ':' {
@@ -287,7 +287,7 @@ func (w *walk) object(i, d int) (int, shape) {
 	return w.end(i, o), w.close(o, d)
 }
 
-// array reads the array whose bracket is at i. Its elements have the names of the array.
+// array reads the array whose bracket is at i. Its elements have the path of the array.
 func (w *walk) array(i, d int) (int, shape) {
 	if i = w.enter(i); i < 0 {
 		return -1, 0
@@ -326,7 +326,7 @@ func (w *walk) array(i, d int) (int, shape) {
 	return w.leave(i), s
 }
 
-// contained reads the contained resources of the resource that is read (R4 §2.3.0.4), each with facts of its own.
+// contained reads the contained resources (R4 §2.3.0.4), each as a part of its own.
 func (w *walk) contained(i int) (int, shape) {
 	if w.at(i) != '[' {
 		w.odd = true
@@ -353,12 +353,12 @@ func (w *walk) contained(i int) (int, shape) {
 	return w.leave(i), isArray
 }
 
-// edit records that a value or member is not copied as it is.
+// edit records that a value or member is not copied verbatim.
 func (w *walk) edit(at span, kind removal, typ uint16) {
 	w.edits = append(w.edits, edit{at, kind, typ})
 }
 
-// removal is what becomes of a value of which nothing would be left.
+// removal is the edit of a value of which nothing remains.
 func (s shape) removal() removal {
 	switch s & (isStripped | isUnlinked) {
 	case isStripped:
@@ -371,13 +371,13 @@ func (s shape) removal() removal {
 	return removed
 }
 
-// editMember records that a member of o goes.
+// editMember records that a member of o is removed.
 func (w *walk) editMember(o *object, at span, s shape) {
 	w.edit(at, s.removal(), 0)
 	o.count(s, 1)
 }
 
-// count counts n members that go on the same conditions.
+// count counts n members that are removed on the same conditions.
 func (o *object) count(s shape, n int32) {
 	o.gone += n
 	if s.is(isStripped) {
@@ -388,7 +388,7 @@ func (o *object) count(s shape, n int32) {
 	}
 }
 
-// when is on what conditions nothing would be left of the object: those of all its members; none if one of them stays.
+// when returns the conditions on which nothing of the object remains: those of all its members together; 0 if any member stays.
 func (o *object) when() shape {
 	if o.members == 0 || o.gone < o.members {
 		return 0
@@ -403,7 +403,7 @@ func (o *object) when() shape {
 	return s
 }
 
-// bytes is the value of a string. It stays valid until the next response is read.
+// bytes returns the value of a string. It stays valid until the next response is read.
 func (w *walk) bytes(t token) []byte {
 	raw := w.body[t.start:t.end]
 	if t.esc != plain {
@@ -412,7 +412,7 @@ func (w *walk) bytes(t token) []byte {
 	return raw
 }
 
-// typeOf is the resource type of a name, nil for none of this version. A response names few types again and again.
+// typeOf returns the resource type of a name, nil if the version has none. It caches, because a response repeats few types.
 func (w *walk) typeOf(name []byte) *readType {
 	if len(name) == 0 {
 		return nil

@@ -8,17 +8,17 @@ import (
 	"unicode/utf8"
 )
 
-// ErrContent says that a response is not what a FHIR source may answer: no strict JSON, no searchset, another resource than was
-// asked, or more than the limits allow. Its text names the rule that was broken, never content.
+// ErrContent means that a response is not what a FHIR source may answer: not strict JSON, not a searchset, not the resource that
+// was asked for, or over a limit. Its text names the violated rule, never content.
 var ErrContent = errors.New("content")
 
-// contentError is one broken rule; it is an ErrContent.
+// contentError is one violated rule; it matches ErrContent.
 type contentError string
 
 func (e contentError) Error() string        { return "content: " + string(e) }
 func (e contentError) Is(target error) bool { return target == ErrContent }
 
-// The rules of RFC 8259 that a body can break, and those that the gateway adds (leaks.md §1.12).
+// The rules of RFC 8259 that a body can violate, and those that the gateway adds (leaks.md §1.12).
 const (
 	errUTF8      contentError = "not valid UTF-8"
 	errSyntax    contentError = "not valid JSON"
@@ -30,10 +30,10 @@ const (
 	errTooLarge  contentError = "too large"
 )
 
-// maxMembers bounds the members of one object, so that looking for duplicates stays cheap. R4 has no object with a quarter of it.
+// maxMembers bounds the members of one object, so that looking for duplicates stays cheap. No R4 object has a quarter as many.
 const maxMembers = 256
 
-// escaping says how much of a string is escaped.
+// escaping says which escapes a string has.
 type escaping uint8
 
 const (
@@ -46,10 +46,10 @@ const (
 type token struct {
 	start, end uint32
 	esc        escaping
-	host       bool // the source's host is named in it
+	host       bool // it names the source's host
 }
 
-// present reports whether there is a string: before one there is at least its quote.
+// present reports whether there is a string: its opening quote comes first, so start is not 0.
 func (t token) present() bool { return t.start > 0 }
 
 // scanner reads the tokens of strict JSON (RFC 8259). Its methods take the position to read at and return the position after what
@@ -57,12 +57,12 @@ func (t token) present() bool { return t.start > 0 }
 type scanner struct {
 	body    []byte
 	host    *sourceHost
-	encoded bool   // two percent-encoded slashes stand somewhere, so that hosts can be named behind them
+	encoded bool   // the body has two percent-encoded slashes, which a host may follow
 	scratch []byte // decoded strings
 	err     error
 }
 
-// fail records the rule that was broken.
+// fail records the violated rule.
 func (s *scanner) fail(err contentError) int {
 	s.err = err
 	return -1
@@ -77,7 +77,7 @@ func (s *scanner) space(i int) int {
 	return i
 }
 
-// at is the byte at i, or 0 at the end: no byte that the grammar expects anywhere.
+// at returns the byte at i, or 0 at the end, which the grammar accepts nowhere.
 func (s *scanner) at(i int) byte {
 	if i < len(s.body) {
 		return s.body[i]
@@ -90,8 +90,8 @@ const (
 	every80 = 0x8080808080808080
 )
 
-// text reads the string whose opening quote is at i. It looks at eight bytes at a time: for what can end a string or a run of plain
-// characters in it, and for two slashes, behind which the source's host may stand.
+// text reads the string whose opening quote is at i. It checks eight bytes at a time for what ends a string or a run of plain
+// characters, and for two slashes, which the source's host may follow.
 func (s *scanner) text(i int) (int, token) {
 	body := s.body
 	i++
@@ -119,7 +119,7 @@ func (s *scanner) text(i int) (int, token) {
 	return s.longText(i, t)
 }
 
-// longText goes on with a string that does not end at the first place where it could, or may name the host in another way.
+// longText finishes a string that has escapes, reaches the last bytes of the body, or may name the host percent-encoded.
 func (s *scanner) longText(i int, t token) (int, token) {
 	for {
 		switch c := s.at(i); {
@@ -150,7 +150,7 @@ func (s *scanner) longText(i int, t token) (int, token) {
 // stops marks the quotes, backslashes and control characters among eight bytes by their highest bits. The borrow of a subtraction can
 // mark a byte falsely, but only above a true mark: the lowest mark is true.
 func stops(x uint64) uint64 {
-	controlOrQuote := (x ^ every01*2) - every01*0x21 // exchanging them in pairs puts the quote right behind the control characters
+	controlOrQuote := (x ^ every01*2) - every01*0x21 // ^2 turns the quote into 0x20, right after the control characters
 	slash := (x ^ every01*'\\') - every01
 	return (controlOrQuote | slash) &^ x & every80
 }
@@ -160,7 +160,7 @@ func equal(x uint64, c byte) uint64 {
 	return ((x ^ every01*uint64(c)) - every01) &^ x & every80
 }
 
-// namesHost reports whether the source's host stands behind any of the pairs of slashes whose second ones are marked.
+// namesHost reports whether the source's host follows any of the pairs of slashes, whose second slashes are marked.
 func (s *scanner) namesHost(i int, pairs uint64) bool {
 	for ; pairs != 0; pairs &= pairs - 1 {
 		second := i + bits.TrailingZeros64(pairs)/8
@@ -171,7 +171,7 @@ func (s *scanner) namesHost(i int, pairs uint64) bool {
 	return false
 }
 
-// namesHostSomehow looks for the source's host in all of a string, in any spelling.
+// namesHostSomehow looks for the source's host anywhere in a string, in any encoding.
 func (s *scanner) namesHostSomehow(t token) bool {
 	raw := s.body[t.start:t.end]
 	if s.host.isNamed(raw) {
@@ -180,7 +180,7 @@ func (s *scanner) namesHostSomehow(t token) bool {
 	return t.esc == hidden && s.host.isNamed(s.decode(raw))
 }
 
-// decode is the value of a string with escapes. It stays valid until the next response is read.
+// decode returns the value of a string with escapes. It stays valid until the next response is read.
 func (s *scanner) decode(raw []byte) []byte {
 	from := len(s.scratch)
 	s.scratch = appendDecoded(s.scratch, raw)

@@ -80,7 +80,7 @@ func isEncodedSlashes(b []byte) bool {
 	return len(b) >= 6 && equalFold(b[:6], []byte("%2f%2f"))
 }
 
-// hasEncodedSlashes reports whether a percent-encoded "//" stands anywhere in b.
+// hasEncodedSlashes reports whether a percent-encoded "//" occurs anywhere in b.
 func hasEncodedSlashes(b []byte) bool {
 	for i := bytes.IndexByte(b, '%'); i >= 0; i = bytes.IndexByte(b, '%') {
 		if isEncodedSlashes(b[i:]) {
@@ -108,10 +108,10 @@ func portLength(b []byte) int {
 	return n
 }
 
-// isHostByte reports whether a host name goes on with c.
+// isHostByte reports whether c can continue a host name.
 func isHostByte(c byte) bool { return isAlphanumeric(c) || c == '-' || c == '_' }
 
-// equalFold compares with a lower-case ASCII text.
+// equalFold compares b, in any case, with a lower-case ASCII text.
 func equalFold(b, lower []byte) bool {
 	for i, c := range b {
 		if 'A' <= c && c <= 'Z' {
@@ -124,8 +124,8 @@ func equalFold(b, lower []byte) bool {
 	return true
 }
 
-// appendRewritten appends text with every URL of the source turned into one of ours: the exact base becomes our base; of another
-// path or another way of writing it, the host and port become ours, so that none of it leads to the source.
+// appendRewritten appends text with every URL of the source replaced by one of ours: the exact base becomes our base; with another
+// path or spelling, host and port become ours, so that no URL leads to the source.
 func (h sourceHost) appendRewritten(dst, text []byte, base string) []byte {
 	_, authority, _ := strings.Cut(base, "//")
 	authority, _, _ = strings.Cut(authority, "/")

@@ -1,17 +1,16 @@
 package fhir
 
-// keyword is a member name that the reader gives a meaning to. The names of the elements that decide membership get keywords of
-// their own, after these.
+// keyword is a member name that has a meaning to the reader. The elements that decide membership get further keywords, after these.
 type keyword uint8
 
 const (
 	kwNone keyword = iota
-	// Those that the types of objects are told by, wherever they stand.
+	// Members by which the types of objects are recognized anywhere.
 	kwReference
 	kwType
 	kwIdentifier
 	kwDisplay
-	kwDisplayTwin
+	kwDisplayTwin // a twin is the member with an underscore, here _display
 	kwSystem
 	kwCode
 	kwValue
@@ -19,7 +18,7 @@ const (
 	kwURLTwin
 	kwCoding
 	kwAttachmentPart // members that only an Attachment has beside url
-	kwTelling        // the end of those
+	kwTelling        // the end of these
 	kwResourceType
 	kwID
 	kwMeta
@@ -48,7 +47,7 @@ const (
 	kwFirstMember // of the elements that decide membership
 )
 
-// keywords are the names behind each keyword.
+// keywords are the names of each keyword.
 var keywords = [kwFirstMember][]string{
 	kwResourceType:    {"resourceType"},
 	kwID:              {"id"},
@@ -111,7 +110,7 @@ func newLexicon() *lexicon {
 	return l
 }
 
-// member gives the name of an element that decides membership a keyword, unless it has one.
+// member returns the keyword of a name, a new one if it has none.
 func (l *lexicon) member(name string) keyword {
 	kw, ok := l.keywords[name]
 	if !ok {
