@@ -145,3 +145,12 @@ func (a Actor) Version() int {
 	}
 	return SchemaVersion
 }
+
+// ByGateway makes an event of what the gateway does by itself: permitted, under the policy with this hash. request makes it repeatable and
+// is cut off at 64 bytes.
+func ByGateway(kind Kind, reason policy.Reason, request, policyHash string) *Event {
+	return &Event{
+		Version: SchemaVersion, Kind: kind, Request: request[:min(len(request), 64)], Outcome: OutcomePermit, Reason: reason,
+		Actor: Actor{Kind: "other", Name: "zorgsluis", Roles: []string{"gateway"}}, Policy: policyHash,
+	}
+}

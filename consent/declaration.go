@@ -17,6 +17,16 @@ func (s Standing) Declaration(issuer, client, practitioner, organization string,
 	return active, ok
 }
 
+// DeclarationWithID gives the declaration with an id, to be read or changed in place; nil where there is none.
+func (s *Standing) DeclarationWithID(id DeclarationID) *Declaration {
+	for i := range s.Declarations {
+		if s.Declarations[i].ID == id {
+			return &s.Declarations[i]
+		}
+	}
+	return nil
+}
+
 // EndDeclarations ends at an instant every declaration that is in force then and was made for exactly these four, and reports whether
 // there was one. Each is still to be reviewed: to end is not to account for.
 func (s *Standing) EndDeclarations(issuer, client, practitioner, organization string, at time.Time) bool {

@@ -132,3 +132,13 @@ func TestReviewsAreDue(t *testing.T) {
 		}
 	}
 }
+
+func TestDeclarationWithID(t *testing.T) {
+	s := consent.Standing{Declarations: []consent.Declaration{{ID: "a"}, {ID: "b"}}}
+	if d := s.DeclarationWithID("b"); d != &s.Declarations[1] {
+		t.Errorf("got %v, want the one in the standing, to be changed in place", d)
+	}
+	if d := s.DeclarationWithID("c"); d != nil {
+		t.Errorf("got %v of an id that is not there, want nil", d)
+	}
+}

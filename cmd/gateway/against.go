@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
+	"text/tabwriter"
 
 	"zorgsluis/consent"
 	"zorgsluis/fhir"
@@ -12,42 +14,19 @@ import (
 )
 
 // compareWith prints what another configuration, the old one, permitted, and this one does not, and the other way round.
-func (s *settings) compareWith(w io.Writer, old *settings) {
-	changed := old.meaning().shifts(s.meaning())
-	fmt.Fprintf(w, "consents that are on file, compared with the old configuration\n")
-	for _, c := range changed {
-		sign, note := "-", ""
-		if c.more {
-			sign = "+"
-			switch s.fate(c) {
-			case carriedFate:
-				note = "\tcarried over"
-			case endedFate:
-				note = "\tpermits given before end"
-			default:
-				note = "\tNOT decided: the gateway will not start unless catalogue.carry or catalogue.end lists " + c.name
-			}
-		}
-		fmt.Fprintf(w, "%s\t%s%s\n", sign, c, note)
-	}
-	for _, m := range old.meaning().moves(s.meaning()) {
-		m.Permits = s.carries(m)
-		fmt.Fprintf(w, "=\t%s\n", movedText(m))
-	}
-	if len(changed) == 0 {
-		fmt.Fprintf(w, "every name means the same\n")
-	}
+func (s *settings) compareWith(out io.Writer, old *settings) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	s.compareMeaning(w, old)
 	fmt.Fprintf(w, "\nwho would gain (+) or lose (-) access\nchannel\tprovider category\twith\tdata categories\n")
-	channels, categories := union(old.config.Policy.Channels, s.config.Policy.Channels), slices.Clone(old.tables.CategoryNames())
-	for _, c := range s.tables.CategoryNames() {
-		categories = merged(categories, c)
-	}
+	channels, categories := either(old.config.Policy.Channels, s.config.Policy.Channels), slices.Concat(old.tables.CategoryNames(), s.tables.CategoryNames())
+	slices.Sort(categories)
+	categories = slices.Compact(categories)
 	same := true
 	for _, channel := range channels {
 		for _, category := range categories {
-			for _, p := range probes(category, policy.Channel(channel), union(old.tables.Groups, s.tables.Groups)) {
+			for _, p := range probes(category, policy.Channel(channel), either(old.tables.Groups, s.tables.Groups)) {
 				before, after := texts(old.permitted(p.probe)), texts(s.permitted(p.probe))
-				for sign, list := range map[string][]string{"+": outside(after, before), "-": outside(before, after)} {
+				for sign, list := range map[string][]string{"+": missing(after, before), "-": missing(before, after)} {
 					if len(list) > 0 {
 						same = false
 						fmt.Fprintf(w, "%s %s\t%s\t%s\t%s\n", sign, channel, category, p.with, strings.Join(list, ", "))
@@ -60,6 +39,7 @@ func (s *settings) compareWith(w io.Writer, old *settings) {
 		fmt.Fprintf(w, "nobody\n")
 	}
 	compareHolders(w, old, s)
+	return w.Flush()
 }
 
 // namedProbe is a probe and what it stands for.
@@ -106,7 +86,7 @@ func compareHolders(w io.Writer, old, s *settings) {
 		return all
 	}
 	before, after := holders(old), holders(s)
-	for _, id := range union(before, after) {
+	for _, id := range either(before, after) {
 		switch b, a := before[id], after[id]; {
 		case b == a:
 		case b == "":
@@ -117,4 +97,16 @@ func compareHolders(w io.Writer, old, s *settings) {
 			fmt.Fprintf(w, "± source\t%s\theld by %s, before by %s\n", id, a, b)
 		}
 	}
+}
+
+// either gives the keys of both maps, sorted.
+func either[V any](a, b map[string]V) []string {
+	keys := slices.AppendSeq(slices.Collect(maps.Keys(a)), maps.Keys(b))
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+// missing gives what is in list and not in other.
+func missing(list, other []string) []string {
+	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(other, s) })
 }

@@ -29,23 +29,28 @@ type server struct {
 
 // connect starts the embedded Redis where it is not running, or makes clients for the external one. Nothing is asked of it yet.
 func connect(ctx context.Context, s *settings) (*server, error) {
-	r := &server{}
-	switch {
-	case s.inMemory:
-		embedded, err := redisstore.StartMemory()
-		if err != nil {
-			return nil, err
-		}
-		r.embedded, r.address = embedded, embedded.Client()
-	case s.config.Redis.Mode == "embedded":
-		if err := r.embed(ctx, s.redisFolder); err != nil {
-			return nil, err
-		}
-	default:
-		r.address = s.external()
+	if s.config.Redis.Mode != "embedded" {
+		return (&server{address: s.external()}).withClients(), nil
 	}
+	r := &server{}
+	if err := r.embed(ctx, s.redisFolder); err != nil {
+		return nil, err
+	}
+	return r.withClients(), nil
+}
+
+// connectMemory starts a Redis that keeps nothing. It is not for data of people.
+func connectMemory() (*server, error) {
+	embedded, err := redisstore.StartMemory()
+	if err != nil {
+		return nil, err
+	}
+	return (&server{embedded: embedded, address: embedded.Client()}).withClients(), nil
+}
+
+func (r *server) withClients() *server {
 	r.client, r.changes = redisstore.NewClient(r.address), redisstore.NewClient(r.address)
-	return r, nil
+	return r
 }
 
 // embed reaches the embedded Redis of the gateway that runs in the folder, or starts one.
@@ -68,18 +73,6 @@ func (r *server) embed(ctx context.Context, folder string) error {
 		return errors.Join(fmt.Errorf("start embedded redis: %w", err), r.close())
 	}
 	return nil
-}
-
-// external says how to reach a Redis that is not ours.
-func (s *settings) external() redisstore.ClientOptions {
-	c := s.config.Redis
-	o := redisstore.ClientOptions{
-		Addresses: c.Addresses, SentinelMaster: c.SentinelMaster, Username: c.Username, Password: s.redisPassword,
-	}
-	if s.redisTLS != nil {
-		o.TLS = s.redisTLS.get
-	}
-	return o
 }
 
 // close ends what connect began.

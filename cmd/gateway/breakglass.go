@@ -7,8 +7,6 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"zorgsluis/proxy"
 )
 
 // defaultReasons are why consent cannot be asked or awaited, as the law and the minister describe emergencies, and
@@ -61,15 +59,6 @@ func (c *checker) label(key, text string) {
 	if strings.TrimSpace(text) == "" || utf8.RuneCountInString(text) > maxReasonText || strings.ContainsFunc(text, unicode.IsControl) {
 		c.add(key, "must be a text of one line, at most %d characters", maxReasonText)
 	}
-}
-
-// parts are the bounds as the gate takes them.
-func (b BreakGlass) parts() proxy.BreakGlass {
-	p := proxy.BreakGlass{Lasts: b.Lasts, PerHour: b.PerHour}
-	for _, r := range b.Reasons {
-		p.Reasons = append(p.Reasons, proxy.EmergencyReason{Code: r.Code, Dutch: r.NL, English: r.EN})
-	}
-	return p
 }
 
 // reason is the configured reason of a code; a code that is not configured any more reads as it is.

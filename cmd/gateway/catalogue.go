@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -16,10 +17,6 @@ import (
 	"zorgsluis/fhir"
 	"zorgsluis/policy"
 )
-
-type catalogueCommand struct {
-	Activate activateCommand `cmd:"" help:"Make the configuration's categories those that consents are read by, and put a notice on record for every patient with an active consent. serve does the same when it starts."`
-}
 
 // reasonCatalogue is the reason of the notice to a patient whose consent is read by other categories than before.
 const reasonCatalogue policy.Reason = "catalogue-changed"
@@ -110,8 +107,8 @@ func (s *settings) transition(next *activated, now activated, at time.Time) erro
 		next.Changes = append(next.Changes, c.String()+string(fate))
 	}
 	if len(undecided) > 0 {
-		return usage(fmt.Errorf("%w: %s. Use names that no consent has, or list these in catalogue.carry or catalogue.end (gateway check --against shows all of it)",
-			errWidens, strings.Join(undecided, "; ")))
+		return fmt.Errorf("%w: %s. Use names that no consent has, or list these in catalogue.carry or catalogue.end (gateway check --against shows all of it)",
+			errWidens, strings.Join(undecided, "; "))
 	}
 	for _, m := range now.Meaning.moves(next.Meaning) {
 		m.At, m.Permits = at, s.carries(m)
@@ -174,7 +171,7 @@ func (s *settings) tellAll(ctx context.Context, store *redisstore.Store, a *acti
 		if err != nil {
 			return err
 		}
-		event := gatewayEvent(s, audit.KindConsent, reasonCatalogue, matter)
+		event := audit.ByGateway(audit.KindConsent, reasonCatalogue, matter, s.policyHash)
 		event.ID, event.Person, event.Grounds = id, key, strings.Join(a.Changes, "; ")
 		event.Obligations = []policy.Obligation{policy.ObligationNotifyPatient}
 		if err := store.Commit(ctx, audit.Release{Event: event}); err != nil {
@@ -200,70 +197,30 @@ func hasActive(st consent.Standing, now time.Time) bool {
 	})
 }
 
-// gatewayEvent is an event of what the gateway does by itself.
-func gatewayEvent(s *settings, kind audit.Kind, reason policy.Reason, request string) *audit.Event {
-	return &audit.Event{
-		Version: audit.SchemaVersion, Kind: kind, Request: request[:min(len(request), 64)], Outcome: audit.OutcomePermit, Reason: reason,
-		Actor: audit.Actor{Kind: "other", Name: "zorgsluis", Roles: []string{"gateway"}}, Policy: s.policyHash,
-	}
-}
-
-type activateCommand struct{ configured }
-
-// Run activates, and waits until everybody is told.
-func (c *activateCommand) Run(env *environment) error {
-	return withStoreFor(env.ctx, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
-		pending, err := s.prepareCatalogue(ctx, store)
-		if err != nil {
-			return fmt.Errorf("catalogue activate: %w", err)
-		}
-		if pending == nil {
-			_, err = fmt.Fprintln(env.stdout, "the catalogue is active; nobody is to be told anything")
-			return err
-		}
-		told, err := s.tellAll(ctx, store, pending)
-		if err != nil {
-			return fmt.Errorf("catalogue activate: %w; the same command goes on", err)
-		}
-		for _, change := range pending.Changes {
-			fmt.Fprintln(env.stdout, change)
-		}
-		_, err = fmt.Fprintf(env.stdout, "the catalogue is active; a notice is on record for %d patients\n", told)
-		return err
-	})
-}
-
-// activateCatalogue is what serve does of it: it refuses to widen, and tells the patients while it serves.
-func (g *running) activateCatalogue(ctx, background context.Context, store *redisstore.Store) error {
-	pending, err := g.settings.prepareCatalogue(ctx, store)
-	for errors.Is(err, audit.ErrUnavailable) && !isFinal(err) && pause(ctx, storeRetry) {
-		pending, err = g.settings.prepareCatalogue(ctx, store)
-	}
-	if err != nil || pending == nil {
-		return err
-	}
-	g.work.Go(func() {
-		for {
-			told, err := g.settings.tellAll(background, store, pending)
-			if err == nil {
-				g.log.Info("catalogue activated: a notice is on record", "patients", told)
-				return
-			}
-			g.log.Error("catalogue", "error", err.Error())
-			if !pause(background, reviewsEvery) {
-				return
+// compareMeaning prints what names mean now and did not in another configuration, the old one, and what becomes of consents that use them.
+func (s *settings) compareMeaning(w io.Writer, old *settings) {
+	changed := old.meaning().shifts(s.meaning())
+	fmt.Fprintf(w, "consents that are on file, compared with the old configuration\n")
+	for _, c := range changed {
+		sign, note := "-", ""
+		if c.more {
+			sign = "+"
+			switch s.fate(c) {
+			case carriedFate:
+				note = "\tcarried over"
+			case endedFate:
+				note = "\tpermits given before end"
+			default:
+				note = "\tNOT decided: the gateway will not start unless catalogue.carry or catalogue.end lists " + c.name
 			}
 		}
-	})
-	return nil
-}
-
-// pause waits, and reports whether ctx goes on.
-func pause(ctx context.Context, d time.Duration) bool {
-	select {
-	case <-ctx.Done():
-		return false
-	case <-time.After(d):
-		return true
+		fmt.Fprintf(w, "%s\t%s%s\n", sign, c, note)
+	}
+	for _, m := range old.meaning().moves(s.meaning()) {
+		m.Permits = s.carries(m)
+		fmt.Fprintf(w, "=\t%s\n", movedText(m))
+	}
+	if len(changed) == 0 {
+		fmt.Fprintf(w, "every name means the same\n")
 	}
 }

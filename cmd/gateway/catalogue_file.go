@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"zorgsluis/consent/redisstore"
+	"zorgsluis/internal/files"
 )
 
 // catalogueFile is where the catalogue is kept beside the archive: a Redis that was emptied and replayed gets it back from there, and what had
@@ -49,22 +50,8 @@ func (s *settings) keepCatalogue(text []byte) error {
 	if err := os.MkdirAll(s.archiveFolder, 0o700); err != nil {
 		return fmt.Errorf("catalogue: %w", err)
 	}
-	if err := replaceFile(name, text); err != nil {
+	if err := files.Replace(name, text); err != nil {
 		return fmt.Errorf("catalogue: %w", err)
 	}
 	return nil
-}
-
-// replaceFile puts content in the place of what a file held, for its owner only: a crash leaves the old content or the new, whole.
-func replaceFile(name string, content []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".new-*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // where it did not get its name
-	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), name)
 }

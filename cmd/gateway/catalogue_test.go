@@ -11,6 +11,7 @@ import (
 
 	"zorgsluis/audit"
 	"zorgsluis/configs"
+	"zorgsluis/internal/cli"
 	"zorgsluis/policy"
 )
 
@@ -70,7 +71,7 @@ func (o operator) notices(bsn string) (list []audit.Event) {
 		o.t.Fatal(err)
 	}
 	defer b.close()
-	person, err := readPerson(lines(&environment{stdin: strings.NewReader(bsn)}))
+	person, err := readPerson(lines(&cli.Environment{Stdin: strings.NewReader(bsn)}))
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -98,8 +99,8 @@ func TestAWiderNameIsNotCarriedOverUnlessSaidSo(t *testing.T) {
 		}
 	}
 	wider := o.withTables("organisation-types.yaml", `B1: { name: "Beeldvormende diagnostiek", category: lab }`, `B1: { name: "Beeldvormende diagnostiek", category: gp }`)
-	wider.fails(exitUsage, "party gp now covers organisation type", "", "catalogue", "activate")
-	wider.fails(exitUsage, "catalogue.carry", "", "serve")
+	wider.fails(cli.ExitUsage, "party gp now covers organisation type", "", "catalogue", "activate")
+	wider.fails(cli.ExitUsage, "catalogue.carry", "", "serve")
 	if got := activate(o); !strings.Contains(got, "nobody is to be told") {
 		t.Errorf("got %q: what was refused must have changed nothing", got)
 	}
@@ -127,7 +128,7 @@ func TestAWiderNameIsNotCarriedOverUnlessSaidSo(t *testing.T) {
 		t.Errorf("got %d notices of somebody without an active consent", len(list))
 	}
 	// And back.
-	o.fails(exitUsage, "party lab now covers", "", "catalogue", "activate")
+	o.fails(cli.ExitUsage, "party lab now covers", "", "catalogue", "activate")
 	back := o.with("break_glass:\n", "catalogue: { carry: [\"party lab\"] }\nbreak_glass:\n")
 	if got := activate(back); !strings.Contains(got, "party gp no longer covers") || !strings.Contains(got, "for 1 patients") {
 		t.Errorf("got %q", got)
@@ -157,7 +158,7 @@ func TestNoticesGoOnWhereTheyEnded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	event := gatewayEvent(s, audit.KindConsent, reasonCatalogue, "r")
+	event := audit.ByGateway(audit.KindConsent, reasonCatalogue, "r", s.policyHash)
 	event.ID, event.Person = id, key
 	if err := b.store.Commit(t.Context(), audit.Release{Event: event}); err != nil {
 		t.Fatal(err)
@@ -276,7 +277,7 @@ func TestNamesThatAreNotCarriedOverEnd(t *testing.T) {
 		})
 	}
 	o, _ := operatorOn(t)
-	o.with("break_glass:\n", "catalogue: { carry: [\"party gp\"], end: [\"party gp\"] }\nbreak_glass:\n").fails(exitUsage, "catalogue.end[0]", "", "check")
+	o.with("break_glass:\n", "catalogue: { carry: [\"party gp\"], end: [\"party gp\"] }\nbreak_glass:\n").fails(cli.ExitUsage, "catalogue.end[0]", "", "check")
 }
 
 // decided is the reason of the decision about a condition of a person, for a provider of this category, as the gateway that serves this
@@ -295,7 +296,7 @@ func (o operator) decided(category policy.ProviderCategory, bsn string) string {
 	if _, err := s.prepareCatalogue(o.t.Context(), b.store); err != nil {
 		o.t.Fatal(err)
 	}
-	person, err := readPerson(lines(&environment{stdin: strings.NewReader(bsn)}))
+	person, err := readPerson(lines(&cli.Environment{Stdin: strings.NewReader(bsn)}))
 	if err != nil {
 		o.t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore/redistest"
+	"zorgsluis/internal/cli"
 )
 
 // The person of these tests. The number passes the eleven-test; no output may ever hold it.
@@ -64,7 +65,7 @@ func (o operator) do(stdin string, args ...string) result {
 func (o operator) must(stdin string, args ...string) string {
 	o.t.Helper()
 	r := o.do(stdin, args...)
-	if r.code != exitOK {
+	if r.code != cli.ExitOK {
 		o.t.Fatalf("%v: exit code %d: %s", args, r.code, r.errors)
 	}
 	return strings.TrimSuffix(r.out, "\n")
@@ -112,9 +113,9 @@ func TestRecordOfTheDocs(t *testing.T) {
 func TestConsentCommands(t *testing.T) {
 	o := newOperator(t)
 	grant := o.record(goodGrant)
-	o.fails(exitRuntime, "gateway store init", testBSN, "consent", "list")
+	o.fails(cli.ExitRuntime, "gateway store init", testBSN, "consent", "list")
 	o.must("", "store", "init")
-	o.fails(exitRuntime, "nothing to do", "", "store", "init")
+	o.fails(cli.ExitRuntime, "nothing to do", "", "store", "init")
 
 	first := o.must(testBSN+"\n", "consent", "put", "--record", grant, "--request-id", "one")
 	if again := o.must(testBSN, "consent", "put", "--record", grant, "--request-id", "one"); again != first {
@@ -129,16 +130,16 @@ func TestConsentCommands(t *testing.T) {
 	}
 
 	second := o.must(testBSN, "consent", "put", "--record", grant, "--if-generation", "1")
-	o.fails(exitRuntime, "another generation", testBSN, "consent", "put", "--record", grant, "--if-generation", "1")
+	o.fails(cli.ExitRuntime, "another generation", testBSN, "consent", "put", "--record", grant, "--if-generation", "1")
 	if got := o.must(testBSN, "consent", "withdraw", first, "--by", "patient", "--request-id", "two"); got != first {
 		t.Errorf("got %q, want the id %s", got, first)
 	}
 	o.must(testBSN, "consent", "withdraw", first, "--by", "patient", "--request-id", "two")
-	o.fails(exitRuntime, "not active", testBSN, "consent", "withdraw", first, "--by", "patient")
-	o.fails(exitRuntime, "no record", testBSN, "consent", "withdraw", "00-0", "--by", "patient")
-	o.fails(exitRuntime, "no record", otherBSN, "consent", "withdraw", second, "--by", "patient")
-	o.fails(exitUsage, "--by", testBSN, "consent", "withdraw", second)
-	o.fails(exitRuntime, "another change", testBSN, "consent", "put", "--record", grant, "--request-id", "two")
+	o.fails(cli.ExitRuntime, "not active", testBSN, "consent", "withdraw", first, "--by", "patient")
+	o.fails(cli.ExitRuntime, "no record", testBSN, "consent", "withdraw", "00-0", "--by", "patient")
+	o.fails(cli.ExitRuntime, "no record", otherBSN, "consent", "withdraw", second, "--by", "patient")
+	o.fails(cli.ExitUsage, "--by", testBSN, "consent", "withdraw", second)
+	o.fails(cli.ExitRuntime, "another change", testBSN, "consent", "put", "--record", grant, "--request-id", "two")
 
 	v = o.list()
 	if len(v.Records) != 2 || v.Records[0].Status != consent.StatusWithdrawn || v.Records[1].Status != consent.StatusActive || v.Generation != 3 {
@@ -178,10 +179,10 @@ func TestWhatConsentPutRefuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			o := operator{t, o.config}
-			o.fails(exitUsage, tt.message, tt.person, "consent", "put", "--record", o.record(tt.record))
+			o.fails(cli.ExitUsage, tt.message, tt.person, "consent", "put", "--record", o.record(tt.record))
 		})
 	}
-	o.fails(exitUsage, "no such file", testBSN, "consent", "put", "--record", "/nowhere/record.json")
+	o.fails(cli.ExitUsage, "no such file", testBSN, "consent", "put", "--record", "/nowhere/record.json")
 	if v := o.list(); v.Generation != 0 {
 		t.Errorf("got generation %d, want nothing on file", v.Generation)
 	}
@@ -220,11 +221,11 @@ func TestPersonCommand(t *testing.T) {
 	if left := o.list().Flags.RepresentativesBlocked; len(left) != 0 {
 		t.Errorf("got %q, want no blocked representative", left)
 	}
-	o.fails(exitUsage, "issuer that is configured", testBSN+"\nhttps://elsewhere.example|anja\n", "person", "set", "--block-representative")
-	o.fails(exitUsage, "no citizen service number", testBSN+"\n"+s.config.Issuers[0].URL+"|"+otherBSN+"\n", "person", "set", "--block-representative")
-	o.fails(exitUsage, "at least one flag", testBSN, "person", "set")
-	o.fails(exitUsage, "representative", testBSN+"\n", "person", "set", "--block-representative")
-	o.fails(exitUsage, "withheld_from_patient", testBSN, "person", "set", "--withhold", "Everything")
+	o.fails(cli.ExitUsage, "issuer that is configured", testBSN+"\nhttps://elsewhere.example|anja\n", "person", "set", "--block-representative")
+	o.fails(cli.ExitUsage, "no citizen service number", testBSN+"\n"+s.config.Issuers[0].URL+"|"+otherBSN+"\n", "person", "set", "--block-representative")
+	o.fails(cli.ExitUsage, "at least one flag", testBSN, "person", "set")
+	o.fails(cli.ExitUsage, "representative", testBSN+"\n", "person", "set", "--block-representative")
+	o.fails(cli.ExitUsage, "withheld_from_patient", testBSN, "person", "set", "--withhold", "Everything")
 }
 
 func TestStoreOfOthersIsRefused(t *testing.T) {
@@ -237,18 +238,18 @@ func TestStoreOfOthersIsRefused(t *testing.T) {
 	if err := writeKey(filepath.Join(folder, "person-secret")); err != nil {
 		t.Fatal(err)
 	}
-	o.fails(exitRuntime, "secrets", testBSN, "consent", "list")
-	o.fails(exitRuntime, "secrets", "", "store", "accept")
-	o.fails(exitRuntime, "there are keys of a store", "", "store", "init")
+	o.fails(cli.ExitRuntime, "secrets", testBSN, "consent", "list")
+	o.fails(cli.ExitRuntime, "secrets", "", "store", "accept")
+	o.fails(cli.ExitRuntime, "there are keys of a store", "", "store", "init")
 }
 
 func TestServerThatLosesWritesIsRefused(t *testing.T) {
 	server := redistest.Start(t, "--appendfsync", "everysec")
 	text := strings.Replace(base, "mode: embedded\n  folder: redis\n", fmt.Sprintf("mode: external\n  addresses: [%q]\n", server.Address()), 1)
 	o := operator{t, place(t, strings.Replace(text, "127.0.0.1:9464", "127.0.0.1:0", 1))}
-	o.fails(exitRuntime, "appendfsync: set it to always", "", "store", "init")
-	o.fails(exitRuntime, "appendfsync", "", "store", "check")
-	o.fails(exitRuntime, "appendfsync", "", "serve")
+	o.fails(cli.ExitRuntime, "appendfsync: set it to always", "", "store", "init")
+	o.fails(cli.ExitRuntime, "appendfsync", "", "store", "check")
+	o.fails(cli.ExitRuntime, "appendfsync", "", "serve")
 }
 
 // TestEmbeddedStoreIsKept: what one command puts into the embedded Redis is there for the next one, which starts it anew.
@@ -268,17 +269,17 @@ func TestCommandLine(t *testing.T) {
 		code int
 		out  string // in the output or the message
 	}{
-		{"help", []string{"--help"}, exitOK, "Usage: gateway"},
-		{"help of a command", []string{"serve", "--help"}, exitOK, "--config"},
-		{"help as a word", []string{"help"}, exitOK, "Usage: gateway"},
-		{"help of a command, as a word", []string{"help", "consent", "put"}, exitOK, "--record"},
-		{"the version", []string{"version"}, exitOK, "zorgsluis"},
-		{"no command", nil, exitUsage, "expected one of"},
-		{"an unknown command", []string{"open"}, exitUsage, "open"},
-		{"an unknown flag", []string{"version", "--all"}, exitUsage, "--all"},
-		{"no configuration", []string{"serve"}, exitUsage, "--config"},
-		{"a configuration that is not there", []string{"check", "--config", "/nowhere.yaml"}, exitUsage, "no such file"},
-		{"an identifier as an argument", []string{"consent", "list", "999991346", "--config", "x"}, exitUsage, "unexpected argument"},
+		{"help", []string{"--help"}, cli.ExitOK, "Usage: gateway"},
+		{"help of a command", []string{"serve", "--help"}, cli.ExitOK, "--config"},
+		{"help as a word", []string{"help"}, cli.ExitOK, "Usage: gateway"},
+		{"help of a command, as a word", []string{"help", "consent", "put"}, cli.ExitOK, "--record"},
+		{"the version", []string{"version"}, cli.ExitOK, "zorgsluis"},
+		{"no command", nil, cli.ExitUsage, "expected one of"},
+		{"an unknown command", []string{"open"}, cli.ExitUsage, "open"},
+		{"an unknown flag", []string{"version", "--all"}, cli.ExitUsage, "--all"},
+		{"no configuration", []string{"serve"}, cli.ExitUsage, "--config"},
+		{"a configuration that is not there", []string{"check", "--config", "/nowhere.yaml"}, cli.ExitUsage, "no such file"},
+		{"an identifier as an argument", []string{"consent", "list", "999991346", "--config", "x"}, cli.ExitUsage, "unexpected argument"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -306,13 +307,13 @@ func TestCheckCommand(t *testing.T) {
 		}
 	}
 	bad := operator{t, place(t, strings.Replace(base, "shards: 4", "shards: 0", 1))}
-	bad.fails(exitUsage, "store.shards", "", "check")
+	bad.fails(cli.ExitUsage, "store.shards", "", "check")
 }
 
 func TestKeysGenerate(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "secrets")
 	var out, errors bytes.Buffer
-	if code := run(t.Context(), []string{"keys", "generate", "--folder", folder}, strings.NewReader(""), &out, &errors); code != exitOK {
+	if code := run(t.Context(), []string{"keys", "generate", "--folder", folder}, strings.NewReader(""), &out, &errors); code != cli.ExitOK {
 		t.Fatalf("got exit code %d: %s", code, errors.String())
 	}
 	before := map[string]string{}
@@ -323,8 +324,8 @@ func TestKeysGenerate(t *testing.T) {
 		}
 		before[name] = string(key)
 	}
-	if code := run(t.Context(), []string{"keys", "generate", "--folder", folder}, strings.NewReader(""), &out, &errors); code != exitRuntime {
-		t.Errorf("got exit code %d of a second time, want %d", code, exitRuntime)
+	if code := run(t.Context(), []string{"keys", "generate", "--folder", folder}, strings.NewReader(""), &out, &errors); code != cli.ExitRuntime {
+		t.Errorf("got exit code %d of a second time, want %d", code, cli.ExitRuntime)
 	}
 	for _, name := range secretFiles {
 		if key, _ := readKey(filepath.Join(folder, name)); string(key) != before[name] {

@@ -13,6 +13,7 @@ import (
 	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
+	"zorgsluis/internal/cli"
 )
 
 type consentCommand struct {
@@ -31,20 +32,20 @@ type consentCommand struct {
 }
 
 type putCommand struct {
-	configured
+	cli.Configured
 	changing
 	Record string `required:"" placeholder:"FILE" help:"The record as a JSON file (docs/operating.md shows one). Its id and recorded_at are given by the store."`
 }
 
 // Run records one consent record.
-func (p *putCommand) Run(env *environment) error {
+func (p *putCommand) Run(env *cli.Environment) error {
 	text, err := os.ReadFile(p.Record)
 	if err != nil {
-		return usage(fmt.Errorf("consent put: %w", err))
+		return cli.Usage(fmt.Errorf("consent put: %w", err))
 	}
 	record, err := consent.ParseRecord(bytes.TrimSpace(text))
 	if err != nil {
-		return usage(err)
+		return cli.Usage(err)
 	}
 	person, err := readPerson(lines(env))
 	if err != nil {
@@ -55,7 +56,7 @@ func (p *putCommand) Run(env *environment) error {
 		if err != nil {
 			return fmt.Errorf("consent put: %w", err)
 		}
-		_, err = fmt.Fprintln(env.stdout, id)
+		_, err = fmt.Fprintln(env.Stdout, id)
 		return err
 	})
 }
@@ -102,7 +103,7 @@ func (s *settings) checkNew(r consent.Record, now time.Time) error {
 		status = &consent.FieldError{Field: "status", Reason: "must be active: withdraw a record that is on file"}
 		r.Status = consent.StatusActive // what else is wrong is told at once
 	}
-	return usage(errors.Join(status, s.catalogue.CheckWrite(r, now)))
+	return cli.Usage(errors.Join(status, s.catalogue.CheckWrite(r, now)))
 }
 
 // recordedBy is the id under which a change recorded its record: ours, or, where the request was known already, that of the first
@@ -119,14 +120,14 @@ func recordedBy(standing consent.Standing, id consent.RecordID) (consent.RecordI
 }
 
 type withdrawCommand struct {
-	configured
+	cli.Configured
 	changing
 	ID string   `arg:"" help:"The record's id."`
 	By []string `required:"" enum:"patient,representative" placeholder:"WHO" help:"Who withdraws: patient, representative, or both."`
 }
 
 // Run withdraws one record. From the moment that it returns, no release happens under that consent.
-func (w *withdrawCommand) Run(env *environment) error {
+func (w *withdrawCommand) Run(env *cli.Environment) error {
 	person, err := readPerson(lines(env))
 	if err != nil {
 		return err
@@ -142,7 +143,7 @@ func (w *withdrawCommand) Run(env *environment) error {
 		if err != nil {
 			return fmt.Errorf("consent withdraw: %w", err)
 		}
-		_, err = fmt.Fprintln(env.stdout, w.ID)
+		_, err = fmt.Fprintln(env.Stdout, w.ID)
 		return err
 	})
 }
@@ -168,7 +169,7 @@ func withdraw(st *consent.Standing, id consent.RecordID, by []string) error {
 	return errNoRecord
 }
 
-type listCommand struct{ configured }
+type listCommand struct{ cli.Configured }
 
 // standingView is what an operator sees of a standing: everything but who it is about, which the operator knows.
 type standingView struct {
@@ -191,7 +192,7 @@ func viewOf(st consent.Standing) standingView {
 }
 
 // Run prints what is on file.
-func (l *listCommand) Run(env *environment) error {
+func (l *listCommand) Run(env *cli.Environment) error {
 	person, err := readPerson(lines(env))
 	if err != nil {
 		return err
@@ -201,14 +202,14 @@ func (l *listCommand) Run(env *environment) error {
 		if err != nil {
 			return fmt.Errorf("consent list: %w", err)
 		}
-		return printJSON(env.stdout, viewOf(standing))
+		return printJSON(env.Stdout, viewOf(standing))
 	})
 }
 
-type historyCommand struct{ configured }
+type historyCommand struct{ cli.Configured }
 
 // Run prints every version, oldest first.
-func (h *historyCommand) Run(env *environment) error {
+func (h *historyCommand) Run(env *cli.Environment) error {
 	person, err := readPerson(lines(env))
 	if err != nil {
 		return err
@@ -222,6 +223,6 @@ func (h *historyCommand) Run(env *environment) error {
 		for i, version := range versions {
 			views[i] = viewOf(version.Standing)
 		}
-		return printJSON(env.stdout, views)
+		return printJSON(env.Stdout, views)
 	})
 }

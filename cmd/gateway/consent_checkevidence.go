@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"zorgsluis/audit"
+	"zorgsluis/internal/cli"
 )
 
 type checkEvidenceCommand struct {
@@ -19,22 +20,22 @@ type checkEvidenceCommand struct {
 }
 
 // Run checks, and tells what the file says in few words.
-func (c *checkEvidenceCommand) Run(env *environment) error {
+func (c *checkEvidenceCommand) Run(env *cli.Environment) error {
 	file, err := os.ReadFile(c.File)
 	if err != nil {
-		return usage(fmt.Errorf("consent check-evidence: %w", err))
+		return cli.Usage(fmt.Errorf("consent check-evidence: %w", err))
 	}
 	var trusted []audit.PublicKey
 	for _, text := range c.PublicKey {
 		key, err := audit.ParsePublicKey(text)
 		if err != nil {
-			return usage(fmt.Errorf("--public-key: %w", err))
+			return cli.Usage(fmt.Errorf("--public-key: %w", err))
 		}
 		trusted = append(trusted, key)
 	}
 	e, signer, err := openEvidence(file, trusted)
 	if err != nil {
-		return &damagedError{fmt.Errorf("consent check-evidence: %w", err)}
+		return cli.Damaged(fmt.Errorf("consent check-evidence: %w", err))
 	}
 	missing := 0
 	for _, t := range e.Texts {
@@ -43,13 +44,13 @@ func (c *checkEvidenceCommand) Run(env *environment) error {
 		}
 	}
 	last := e.Versions[len(e.Versions)-1]
-	fmt.Fprintf(env.stdout, "the evidence is intact: person %s, %d versions from %s to %s, %d records now, %d events\nmade %s by %s, signed by %s\n",
+	fmt.Fprintf(env.Stdout, "the evidence is intact: person %s, %d versions from %s to %s, %d records now, %d events\nmade %s by %s, signed by %s\n",
 		e.Person, len(e.Versions), stamp(e.Versions[0].Since), stamp(last.Since), len(last.Records), len(e.Events), stamp(e.MadeAt), e.Gateway, signer)
 	if missing > 0 {
-		fmt.Fprintf(env.stdout, "%d of %d information texts are named by their hash only\n", missing, len(e.Texts))
+		fmt.Fprintf(env.Stdout, "%d of %d information texts are named by their hash only\n", missing, len(e.Texts))
 	}
 	if len(trusted) == 0 {
-		fmt.Fprintln(env.stdout, "the key is the one in the file itself, NOT one that you trust: compare it with what the operator published, or give --public-key")
+		fmt.Fprintln(env.Stdout, "the key is the one in the file itself, NOT one that you trust: compare it with what the operator published, or give --public-key")
 	}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
+	"zorgsluis/internal/cli"
 )
 
 // reasonEvidence is the reason of the event of an evidence file.
@@ -67,19 +68,19 @@ var howToCheck = []string{
 }
 
 type evidenceCommand struct {
-	configured
+	cli.Configured
 	Identify bool `help:"Name the person by identifier. The file is then as secret as a record."`
 }
 
 // Run prints the file. That it was made is on record before anything of it is given.
-func (c *evidenceCommand) Run(env *environment) error {
+func (c *evidenceCommand) Run(env *cli.Environment) error {
 	person, err := readPerson(lines(env))
 	if err != nil {
 		return err
 	}
-	return withStoreFor(env.ctx, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
 		if len(s.archiveKeys) == 0 {
-			return usage(errors.New("consent evidence: archive.checkpoint_key_files is missing: there is no key to sign with"))
+			return cli.Usage(errors.New("consent evidence: archive.checkpoint_key_files is missing: there is no key to sign with"))
 		}
 		key := store.Key(person)
 		event := operatorEvent(s, audit.KindLog, reasonEvidence, rand.Text())
@@ -91,7 +92,7 @@ func (c *evidenceCommand) Run(env *environment) error {
 		if err != nil {
 			return fmt.Errorf("consent evidence: %w", err)
 		}
-		e.MadeAt = event.Time
+		e.MadeAt, e.Software = event.Time, env.Software
 		if c.Identify {
 			e.Identifier = &person
 		}
@@ -99,7 +100,7 @@ func (c *evidenceCommand) Run(env *environment) error {
 		if err != nil {
 			return fmt.Errorf("consent evidence: %w", err)
 		}
-		_, err = env.stdout.Write(file)
+		_, err = env.Stdout.Write(file)
 		return err
 	})
 }
@@ -107,7 +108,7 @@ func (c *evidenceCommand) Run(env *environment) error {
 // evidence gathers everything about a person. The chain is proven on the way.
 func (s *settings) evidence(ctx context.Context, store *redisstore.Store, key consent.PersonKey) (evidence, error) {
 	e := evidence{
-		Format: evidenceFormat, HowToCheck: howToCheck, Gateway: s.config.PublicURL, Software: softwareVersion(), Store: store.StoreID(),
+		Format: evidenceFormat, HowToCheck: howToCheck, Gateway: s.config.PublicURL, Store: store.StoreID(),
 		Policy: s.policyHash, Person: key, Versions: []evidenceVersion{}, Texts: []evidenceText{}, Events: []json.RawMessage{},
 	}
 	versions, err := store.History(ctx, key)

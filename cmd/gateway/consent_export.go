@@ -13,15 +13,16 @@ import (
 	"zorgsluis/consent/consentfhir"
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
+	"zorgsluis/internal/cli"
 )
 
 type exportCommand struct {
-	configured
+	cli.Configured
 	Patient bool `help:"Only of one person, who is read from standard input (BSN, or system|value)."`
 }
 
 // Run prints every Consent as it is now. The lines name patients by their identifiers: they are as secret as a record.
-func (c *exportCommand) Run(env *environment) error {
+func (c *exportCommand) Run(env *cli.Environment) error {
 	var person fhir.Identifier
 	if c.Patient {
 		var err error
@@ -29,7 +30,7 @@ func (c *exportCommand) Run(env *environment) error {
 			return err
 		}
 	}
-	return withStoreFor(env.ctx, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
 		event := operatorEvent(s, audit.KindLog, reasonExported, rand.Text())
 		event.Interaction, event.Type = fhir.CodeSearch, "Consent"
 		if c.Patient {
@@ -38,7 +39,7 @@ func (c *exportCommand) Run(env *environment) error {
 		if err := store.Commit(ctx, audit.Release{Event: event}); err != nil {
 			return fmt.Errorf("consent export: not on record, so nothing is given: %w", err)
 		}
-		x := &exporting{store: store, profile: s.consentProfile(store.Key), out: bufio.NewWriter(env.stdout)}
+		x := &exporting{store: store, profile: s.consentProfile(store.Key), out: bufio.NewWriter(env.Stdout)}
 		var err error
 		if c.Patient {
 			err = x.person(ctx, event.Person)
@@ -48,7 +49,7 @@ func (c *exportCommand) Run(env *environment) error {
 		if err = errors.Join(err, x.out.Flush()); err != nil {
 			return fmt.Errorf("consent export: %w", err)
 		}
-		_, err = fmt.Fprintf(env.stderr, "%d consents of %d persons\n", x.consents, x.persons)
+		_, err = fmt.Fprintf(env.Stderr, "%d consents of %d persons\n", x.consents, x.persons)
 		return err
 	})
 }
@@ -86,43 +87,3 @@ func (x *exporting) person(ctx context.Context, key consent.PersonKey) error {
 	_, err = x.out.Write(text)
 	return err
 }
-
-// everybody calls do for each person of whom anything is on file, several at once. The first error ends it.
-func everybody(ctx context.Context, store *redisstore.Store, do func(context.Context, consent.PersonKey) error) error {
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	keys := make(chan consent.PersonKey)
-	var work sync.WaitGroup
-	for range atOnce {
-		work.Go(func() {
-			for key := range keys {
-				if err := do(ctx, key); err != nil {
-					stop(err)
-				}
-			}
-		})
-	}
-	done := map[[16]byte]bool{} // a scan may give a person twice
-	err := store.Persons(ctx, func(key consent.PersonKey) error {
-		half := personOf(key)
-		if done[half] {
-			return nil
-		}
-		done[half] = true
-		select {
-		case keys <- key:
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	})
-	close(keys)
-	work.Wait()
-	if cause := context.Cause(ctx); cause != nil {
-		return cause
-	}
-	return err
-}
-
-// atOnce is how many persons are looked at at once: reading waits for no disk.
-const atOnce = 16

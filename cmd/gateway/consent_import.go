@@ -18,6 +18,7 @@ import (
 	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
+	"zorgsluis/internal/cli"
 )
 
 // reasonImported is the reason of the events of an import.
@@ -32,23 +33,23 @@ const (
 )
 
 type importCommand struct {
-	configured
+	cli.Configured
 	File     string `arg:"" placeholder:"FILE" help:"NDJSON: one FHIR R4 Consent a line, each naming its patient by identifier (docs/consent-profile.md)."`
 	Progress string `placeholder:"FILE" help:"Where it is kept how far the import is, so that it goes on there; default: the file's name and .progress."`
 }
 
 // Run imports. Each line is one change, made as a whole or not at all, and on record; what is on file already is left as it is, so that
 // an import can be repeated.
-func (c *importCommand) Run(env *environment) error {
+func (c *importCommand) Run(env *cli.Environment) error {
 	if c.Progress == "" {
 		c.Progress = c.File + ".progress"
 	}
 	f, err := os.Open(c.File)
 	if err != nil {
-		return usage(fmt.Errorf("consent import: %w", err))
+		return cli.Usage(fmt.Errorf("consent import: %w", err))
 	}
 	defer f.Close()
-	return withStoreFor(env.ctx, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
 		i := &importing{env: env, settings: s, store: store, progress: c.Progress, profile: s.consentProfile(store.Key)}
 		if err := i.resume(f); err != nil {
 			return err
@@ -61,7 +62,7 @@ func (c *importCommand) Run(env *environment) error {
 		if err = errors.Join(err, stop()); err != nil {
 			return fmt.Errorf("consent import: after line %d: %w; the same command goes on there", i.at.Line, err)
 		}
-		i.tell(env.stdout)
+		i.tell(env.Stdout)
 		if i.at.Refused > 0 {
 			return fmt.Errorf("consent import: %d lines were refused", i.at.Refused)
 		}
@@ -89,7 +90,7 @@ func (s *settings) archiveMeanwhile(ctx context.Context, store *redisstore.Store
 
 // importing is an import under way.
 type importing struct {
-	env      *environment
+	env      *cli.Environment
 	settings *settings
 	store    *redisstore.Store
 	profile  consentReader
@@ -130,7 +131,7 @@ func (i *importing) run(ctx context.Context, f io.Reader) error {
 			return err
 		}
 		if time.Since(i.told) >= tellEvery {
-			i.tell(i.env.stderr)
+			i.tell(i.env.Stderr)
 		}
 	}
 	if err := ctx.Err(); err != nil {
@@ -232,7 +233,7 @@ func (i *importing) put(ctx context.Context, lines []*imported) error {
 		switch {
 		case l.err != nil:
 			i.at.Refused++
-			fmt.Fprintf(i.env.stderr, "line %d: refused: %v\n", l.line, l.err)
+			fmt.Fprintf(i.env.Stderr, "line %d: refused: %v\n", l.line, l.err)
 		case l.known:
 			i.at.Known++
 		case len(l.records) > 0:

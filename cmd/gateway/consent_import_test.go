@@ -12,6 +12,7 @@ import (
 	"zorgsluis/consent"
 	"zorgsluis/consent/consentfhir"
 	"zorgsluis/fhir"
+	"zorgsluis/internal/cli"
 )
 
 // elsewhere is an identifier system of the imported persons.
@@ -88,7 +89,7 @@ func TestConsentImport(t *testing.T) {
 	r := o.do("", "consent", "import", file(resource(t, patient(2), recorded(t, "gp")), "{}\n", long, resource(t, patient(2), nobody), resource(t, patient(2), late),
 		resource(t, fhir.Identifier{System: consent.SystemBSN, Value: "123456789"}, recorded(t, "gp")),
 		resource(t, fhir.Identifier{System: consentfhir.SystemPersonKey, Value: strings.Repeat("ab", 32)}, recorded(t, "gp")), resource(t, patient(3), recorded(t, "ambulance")), resource(t, patient(3), recorded(t, "lab"))))
-	if r.code != exitRuntime || !strings.Contains(r.out, "9 lines: 2 imported, 0 on file already, 7 refused") {
+	if r.code != cli.ExitRuntime || !strings.Contains(r.out, "9 lines: 2 imported, 0 on file already, 7 refused") {
 		t.Errorf("got exit code %d, %q and %q", r.code, r.out, r.errors)
 	}
 	for _, want := range []string{"line 2: refused: ", "line 3: refused: is longer", "line 4: refused: ", "line 5: refused: consent record: recorded_at: is in the future",
@@ -104,7 +105,7 @@ func TestConsentImport(t *testing.T) {
 	if got := o.must("", "events", "export"); strings.Count(got, `"reason":"imported"`) != 7 {
 		t.Errorf("got %d events of lines, want 7", strings.Count(got, `"reason":"imported"`))
 	}
-	o.fails(exitUsage, "no such file", "", "consent", "import", "/nowhere.ndjson")
+	o.fails(cli.ExitUsage, "no such file", "", "consent", "import", "/nowhere.ndjson")
 }
 
 // TestImportKnowsWhatIsOnFile: what says the same and was recorded at the same moment is the same consent, whatever its line looks like.
@@ -116,11 +117,11 @@ func TestImportKnowsWhatIsOnFile(t *testing.T) {
 	}
 	o.must("", "consent", "import", file(line))
 	named := strings.Replace(line, `"status":`, `"id":"elsewhere","status":`, 1)
-	if r := o.do("", "consent", "import", file(named)); named == line || r.code != exitOK || !strings.Contains(r.out, "0 imported, 1 on file already, 0 refused") {
+	if r := o.do("", "consent", "import", file(named)); named == line || r.code != cli.ExitOK || !strings.Contains(r.out, "0 imported, 1 on file already, 0 refused") {
 		t.Errorf("got exit code %d, %q and %q of the same consent in another line", r.code, r.out, r.errors)
 	}
 	two := resource(t, patient(1), recorded(t, "gp"), recorded(t, "lab"))
-	if r := o.do("", "consent", "import", file(two)); r.code != exitRuntime || !strings.Contains(r.errors, "line 1: refused: a part of it is on file already") {
+	if r := o.do("", "consent", "import", file(two)); r.code != cli.ExitRuntime || !strings.Contains(r.errors, "line 1: refused: a part of it is on file already") {
 		t.Errorf("got exit code %d, %q and %q of a consent of which a part is on file", r.code, r.out, r.errors)
 	}
 	if got := o.must("", "consent", "verify", "--all"); !strings.Contains(got, "1 persons, 1 versions") {
@@ -137,7 +138,7 @@ func TestImportGoesOnWhereItEnded(t *testing.T) {
 	name := write(t, filepath.Join(t.TempDir(), "consents.ndjson"), text.String())
 	progress := name + ".progress"
 	broken := write(t, filepath.Join(filepath.Dir(name), "broken"), "{")
-	o.fails(exitUsage, "unexpected end", "", "consent", "import", name, "--progress", broken)
+	o.fails(cli.ExitUsage, "unexpected end", "", "consent", "import", name, "--progress", broken)
 
 	s, b := o.backend()
 	f, err := os.Open(name)
@@ -145,7 +146,7 @@ func TestImportGoesOnWhereItEnded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	i := &importing{env: &environment{ctx: t.Context(), stdout: os.Stdout, stderr: &strings.Builder{}}, settings: s, store: b.store, progress: progress, profile: s.consentProfile(b.store.Key)}
+	i := &importing{env: &cli.Environment{Context: t.Context(), Stdout: os.Stdout, Stderr: &strings.Builder{}}, settings: s, store: b.store, progress: progress, profile: s.consentProfile(b.store.Key)}
 	if err := i.resume(f); err != nil {
 		t.Fatal(err)
 	}
@@ -159,9 +160,9 @@ func TestImportGoesOnWhereItEnded(t *testing.T) {
 		t.Fatalf("got line %d, want that it ended behind the first chunk", got)
 	}
 	other := write(t, filepath.Join(filepath.Dir(name), "other"), " "+text.String())
-	o.fails(exitUsage, "remove that to begin anew", "", "consent", "import", other, "--progress", progress)
+	o.fails(cli.ExitUsage, "remove that to begin anew", "", "consent", "import", other, "--progress", progress)
 	r := o.do("", "consent", "import", name)
-	if want := fmt.Sprintf("going on after line %d", chunkLines); r.code != exitOK || !strings.Contains(r.errors, want) || !strings.Contains(r.out, "2148 lines: 2148 imported, 0 on file already, 0 refused") {
+	if want := fmt.Sprintf("going on after line %d", chunkLines); r.code != cli.ExitOK || !strings.Contains(r.errors, want) || !strings.Contains(r.out, "2148 lines: 2148 imported, 0 on file already, 0 refused") {
 		t.Errorf("got exit code %d, %q and %q", r.code, r.out, r.errors)
 	}
 	if got := o.must("", "consent", "verify", "--all"); !strings.Contains(got, "1000 persons, 2148 versions") {
@@ -194,7 +195,7 @@ func TestWhatIsExportedImportsAsTheSame(t *testing.T) {
 	export := func(o operator, args ...string) []string {
 		t.Helper()
 		var out, errors strings.Builder
-		if code := run(t.Context(), append([]string{"consent", "export", "--config", o.config}, args...), strings.NewReader(testBSN), &out, &errors); code != exitOK {
+		if code := run(t.Context(), append([]string{"consent", "export", "--config", o.config}, args...), strings.NewReader(testBSN), &out, &errors); code != cli.ExitOK {
 			t.Fatalf("got exit code %d: %s", code, errors.String())
 		}
 		lines := strings.SplitAfter(out.String(), "\n")

@@ -17,6 +17,7 @@ import (
 	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
+	"zorgsluis/internal/cli"
 	"zorgsluis/policy"
 	"zorgsluis/proxy"
 )
@@ -25,7 +26,7 @@ import (
 const reasonLapsing policy.Reason = "consent-lapsing"
 
 type lapsingCommand struct {
-	configured
+	cli.Configured
 	Within   string `default:"90d" placeholder:"DAYS" help:"How far to look ahead; default: 90d."`
 	Identify bool   `help:"Name the patients by their own identifiers, so that they can be asked. The output is then as secret as a record."`
 }
@@ -42,16 +43,16 @@ type lapsing struct {
 
 // Run prints which records will stop counting because a child turns 12 or 16, and puts a notice of each on record, once. Birth dates are not
 // on file: the sources are asked, and only of those whose representative chose alone.
-func (c *lapsingCommand) Run(env *environment) error {
+func (c *lapsingCommand) Run(env *cli.Environment) error {
 	days, err := strconv.Atoi(strings.TrimSuffix(c.Within, "d"))
 	if err != nil || days < 1 || days > 3660 || !strings.HasSuffix(c.Within, "d") {
-		return usage(errors.New("--within must be a number of days, as in 90d"))
+		return cli.Usage(errors.New("--within must be a number of days, as in 90d"))
 	}
-	return withStoreFor(env.ctx, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
 		if err := onRecord(ctx, s, store, ""); err != nil {
 			return fmt.Errorf("consent lapsing: %w", err)
 		}
-		sources, err := s.proxySources(newMetrics(softwareVersion()))
+		sources, err := s.proxySources()
 		if err != nil {
 			return err
 		}
@@ -61,7 +62,7 @@ func (c *lapsingCommand) Run(env *environment) error {
 		}
 		slices.SortFunc(l.Lapsing, func(a, b lapsing) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Record, b.Record)) })
 		slices.Sort(l.Unknown)
-		return printJSON(env.stdout, l)
+		return printJSON(env.Stdout, l)
 	})
 }
 
@@ -116,7 +117,7 @@ func (l *lapsings) notice(ctx context.Context, key consent.PersonKey, lapse cons
 	if err != nil {
 		return err
 	}
-	event := gatewayEvent(l.settings, audit.KindConsent, reasonLapsing, matter)
+	event := audit.ByGateway(audit.KindConsent, reasonLapsing, matter, l.settings.policyHash)
 	event.ID, event.Person, event.Consent = id, key, lapse.Record
 	event.Grounds = fmt.Sprintf("the patient turns %d", lapse.Age)
 	event.Obligations = []policy.Obligation{policy.ObligationNotifyPatient}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"zorgsluis/consent"
+	"zorgsluis/internal/cli"
 )
 
 func TestConsentLapsing(t *testing.T) {
@@ -67,10 +68,10 @@ func TestConsentLapsing(t *testing.T) {
 		t.Errorf("the notice is on record %d times, want once", strings.Count(got, `"reason":"consent-lapsing"`))
 	}
 	for _, within := range []string{"90", "d", "0d", "a year"} {
-		o.fails(exitUsage, "--within", "", "consent", "lapsing", "--within", within)
+		o.fails(cli.ExitUsage, "--within", "", "consent", "lapsing", "--within", within)
 	}
 	source.Close()
-	o.fails(exitRuntime, "does not answer", "", "consent", "lapsing")
+	o.fails(cli.ExitRuntime, "does not answer", "", "consent", "lapsing")
 }
 
 // TestBirthOf: a date of birth counts where a source has exactly one Patient of that person, and of several dates that it can be the earliest.
@@ -86,7 +87,7 @@ func TestBirthOf(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sources, err := s.proxySources(newMetrics(softwareVersion()))
+	sources, err := s.proxySources()
 	if err != nil {
 		t.Fatal(err)
 	}

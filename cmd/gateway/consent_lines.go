@@ -12,6 +12,9 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"zorgsluis/internal/cli"
+	"zorgsluis/internal/files"
 )
 
 // fileLine is one line of a file, with its line feed. Of one that is too long only the length counts: text is what was read of it.
@@ -78,16 +81,16 @@ func (i *importing) resume(f io.ReadSeeker) error {
 		err = json.Unmarshal(text, &i.at)
 	}
 	if err != nil {
-		return usage(fmt.Errorf("consent import: %s: %w", i.progress, err))
+		return cli.Usage(fmt.Errorf("consent import: %s: %w", i.progress, err))
 	}
 	n, err := io.CopyN(i.at.sum, f, i.at.Offset)
 	if n != i.at.Offset || hex.EncodeToString(i.at.sum.Sum(nil)) != i.at.SHA256 {
-		return usage(fmt.Errorf("consent import: the file is not the one that %s is about: remove that to begin anew", i.progress))
+		return cli.Usage(fmt.Errorf("consent import: the file is not the one that %s is about: remove that to begin anew", i.progress))
 	}
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(i.env.stderr, "going on after line %d\n", i.at.Line)
+	fmt.Fprintf(i.env.Stderr, "going on after line %d\n", i.at.Line)
 	return nil
 }
 
@@ -98,5 +101,5 @@ func (i *importing) note() error {
 	if err != nil {
 		return err
 	}
-	return replaceFile(i.progress, append(text, '\n'))
+	return files.Replace(i.progress, append(text, '\n'))
 }

@@ -13,6 +13,7 @@ import (
 	"zorgsluis/audit"
 	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore/redistest"
+	"zorgsluis/internal/cli"
 )
 
 // operatorOn is newOperator with the server that the store is on, and with changes of the configuration: old, new, old, new, …
@@ -75,8 +76,8 @@ func TestConsentVerify(t *testing.T) {
 		t.Helper()
 		break_()
 		for _, args := range [][]string{{"consent", "verify"}, {"consent", "verify", "--all"}} {
-			if r := o.do(testBSN, args...); r.code != exitDamaged || !strings.Contains(r.out, where) || !strings.Contains(r.errors, "1 of ") {
-				t.Errorf("%v: got exit code %d, %q and %q, want %d and %q", args, r.code, r.out, r.errors, exitDamaged, where)
+			if r := o.do(testBSN, args...); r.code != cli.ExitDamaged || !strings.Contains(r.out, where) || !strings.Contains(r.errors, "1 of ") {
+				t.Errorf("%v: got exit code %d, %q and %q, want %d and %q", args, r.code, r.out, r.errors, cli.ExitDamaged, where)
 			}
 		}
 		mend()
@@ -116,7 +117,7 @@ func TestConsentVerify(t *testing.T) {
 
 func TestConsentEvidence(t *testing.T) {
 	o, _ := operatorOn(t)
-	o.fails(exitRuntime, "nothing is on file", testBSN, "consent", "evidence")
+	o.fails(cli.ExitRuntime, "nothing is on file", testBSN, "consent", "evidence")
 	s, err := loadSettings(o.config)
 	if err != nil {
 		t.Fatal(err)
@@ -141,20 +142,20 @@ func TestConsentEvidence(t *testing.T) {
 		code := run(t.Context(), append([]string{"consent", "check-evidence"}, args...), strings.NewReader(""), &out, &errors)
 		return result{code, out.String(), errors.String()}
 	}
-	if r := check(file, "--public-key", key); r.code != exitOK || !strings.Contains(r.out, "3 versions") || strings.Contains(r.out, "NOT one that you trust") || !strings.Contains(r.out, "1 of 2 information texts") {
+	if r := check(file, "--public-key", key); r.code != cli.ExitOK || !strings.Contains(r.out, "3 versions") || strings.Contains(r.out, "NOT one that you trust") || !strings.Contains(r.out, "1 of 2 information texts") {
 		t.Errorf("got %+v of good evidence", r)
 	}
-	if r := check(file); r.code != exitOK || !strings.Contains(r.out, "NOT one that you trust") {
+	if r := check(file); r.code != cli.ExitOK || !strings.Contains(r.out, "NOT one that you trust") {
 		t.Errorf("got %+v without a key", r)
 	}
 	other, _ := operatorOn(t)
-	if r := check(file, "--public-key", other.must("", "events", "key")); r.code != exitDamaged {
+	if r := check(file, "--public-key", other.must("", "events", "key")); r.code != cli.ExitDamaged {
 		t.Errorf("got %+v with the key of another gateway", r)
 	}
-	if r := check(file, "--public-key", "nonsense"); r.code != exitUsage {
+	if r := check(file, "--public-key", "nonsense"); r.code != cli.ExitUsage {
 		t.Errorf("got %+v with a key that is none", r)
 	}
-	if r := check(file + "x"); r.code != exitUsage {
+	if r := check(file + "x"); r.code != cli.ExitUsage {
 		t.Errorf("got %+v of no file", r)
 	}
 	// Any byte, anywhere: all of what stands around what is signed, and many of that.
@@ -173,7 +174,7 @@ func TestConsentEvidence(t *testing.T) {
 		"a byte behind it": out + "\n", "a byte before it": " " + out, "a part": out[:len(out)/2], "nothing": "",
 		"a note": evidenceHead + "{}" + evidenceJoin + "{}" + evidenceTail,
 	} {
-		if r := check(write(t, filepath.Join(t.TempDir(), "bad.json"), bad)); r.code != exitDamaged {
+		if r := check(write(t, filepath.Join(t.TempDir(), "bad.json"), bad)); r.code != cli.ExitDamaged {
 			t.Errorf("%s: got %+v", name, r)
 		}
 	}
@@ -186,7 +187,7 @@ func TestConsentEvidence(t *testing.T) {
 		t.Errorf("got no event of the evidence that was made, and of the try before:\n%s", got)
 	}
 	var named strings.Builder
-	if code := run(t.Context(), []string{"consent", "evidence", "--identify", "--config", o.config}, strings.NewReader(testBSN), &named, &named); code != exitOK || !strings.Contains(named.String(), testBSN) {
+	if code := run(t.Context(), []string{"consent", "evidence", "--identify", "--config", o.config}, strings.NewReader(testBSN), &named, &named); code != cli.ExitOK || !strings.Contains(named.String(), testBSN) {
 		t.Errorf("got exit code %d, and the person is not named though it was asked for", code)
 	}
 }
@@ -205,7 +206,7 @@ func TestEvidenceIsNoCheckpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	name := write(t, filepath.Join(t.TempDir(), "note"), file.Signature.Note)
-	o.fails(exitUsage, "not a checkpoint", "", "events", "verify", "--checkpoint", name, "--folder", s.archiveFolder)
+	o.fails(cli.ExitUsage, "not a checkpoint", "", "events", "verify", "--checkpoint", name, "--folder", s.archiveFolder)
 }
 
 // TestEvidenceThatContradictsItself: a signature shows who made a file, and not that it holds. What does not is refused, whoever signed it.

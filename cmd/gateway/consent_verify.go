@@ -11,10 +11,11 @@ import (
 	"zorgsluis/audit"
 	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore"
+	"zorgsluis/internal/cli"
 )
 
 type verifyCommand struct {
-	configured
+	cli.Configured
 	All bool `help:"Everybody, instead of one person who is read from standard input."`
 }
 
@@ -22,7 +23,7 @@ type verifyCommand struct {
 var errChain = errors.New("consent verify: not what was written")
 
 // Run proves chains. Nothing is changed; it can run beside the gateway.
-func (v *verifyCommand) Run(env *environment) error {
+func (v *verifyCommand) Run(env *cli.Environment) error {
 	var only consent.PersonKey
 	read := func(*redisstore.Store) consent.PersonKey { return "" }
 	if !v.All {
@@ -32,7 +33,7 @@ func (v *verifyCommand) Run(env *environment) error {
 		}
 		read = func(store *redisstore.Store) consent.PersonKey { return store.Key(person) }
 	}
-	return withStoreFor(env.ctx, v.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+	return withStoreFor(env.Context, v.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
 		only = read(store)
 		// The archive first: what it holds the store must hold too, whatever happens meanwhile.
 		archived, err := s.archivedVersions(ctx, only)
@@ -49,12 +50,12 @@ func (v *verifyCommand) Run(env *environment) error {
 			return err
 		}
 		for _, wrong := range p.wrong {
-			fmt.Fprintln(env.stdout, wrong)
+			fmt.Fprintln(env.Stdout, wrong)
 		}
 		if n := p.damaged; n > 0 {
-			return &damagedError{fmt.Errorf("%w: %d of %d persons", errChain, n, p.persons)}
+			return cli.Damaged(fmt.Errorf("%w: %d of %d persons", errChain, n, p.persons))
 		}
-		_, err = fmt.Fprintf(env.stdout, "%d persons, %d versions: every chain holds, and ends as the archive says (%d)\n", p.persons, p.versions, p.compared)
+		_, err = fmt.Fprintf(env.Stdout, "%d persons, %d versions: every chain holds, and ends as the archive says (%d)\n", p.persons, p.versions, p.compared)
 		return err
 	})
 }
@@ -65,14 +66,9 @@ type lastVersion struct {
 	hash       [16]byte // the first half of Version.Hash
 }
 
-// personOf is a person key in half of its bytes: everybody must fit into memory.
-func personOf(key consent.PersonKey) (half [16]byte) {
-	hex.Decode(half[:], []byte(key[:32])) // a key has hexadecimal digits only, which its event was checked for
-	return half
-}
-
+// halfOf is a hash or a person key in half of its bytes: everybody must fit into memory.
 func halfOf(hash string) (half [16]byte) {
-	hex.Decode(half[:], []byte(hash[:32]))
+	hex.Decode(half[:], []byte(hash[:32])) // both have hexadecimal digits only, which they were checked for
 	return half
 }
 
@@ -83,7 +79,7 @@ func (s *settings) archivedVersions(ctx context.Context, only consent.PersonKey)
 	walk := func(each func(audit.Line) error) (err error) {
 		summary, err = audit.Walk(s.archiveFolder, audit.VerifyOptions{Keys: s.archivePublic(), Each: each})
 		if damage, ok := errors.AsType[*audit.DamageError](err); ok {
-			return &damagedError{damage}
+			return cli.Damaged(damage)
 		}
 		return err
 	}
@@ -96,7 +92,7 @@ func (s *settings) archivedVersions(ctx context.Context, only consent.PersonKey)
 			return fmt.Errorf("event %d: %w", l.N, err)
 		}
 		if only == "" || e.Person == only {
-			last[personOf(e.Person)] = lastVersion{uint32(e.Generation), halfOf(redisstore.EntryHash(e.Time, l.Made))}
+			last[halfOf(string(e.Person))] = lastVersion{uint32(e.Generation), halfOf(redisstore.EntryHash(e.Time, l.Made))}
 		}
 		return nil
 	}
@@ -133,7 +129,7 @@ func (p *prover) person(ctx context.Context, key consent.PersonKey) error {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	half := personOf(key)
+	half := halfOf(string(key))
 	if last, known := p.archived[half]; known {
 		p.compared++
 		delete(p.archived, half)

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,9 +8,7 @@ import (
 
 	"zorgsluis/consent"
 	"zorgsluis/consent/consentfhir"
-	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
-	"zorgsluis/policy"
 	"zorgsluis/proxy"
 )
 
@@ -130,33 +126,8 @@ func (s *settings) consentProfile(key func(fhir.Identifier) consent.PersonKey) c
 	return p
 }
 
-// consents are the parts of the Consent API.
-func (s *settings) consents(store *redisstore.Store) proxy.Consents {
-	c := proxy.Consents{Store: consentStore{store}, Profile: s.consentProfile(store.Key), Check: s.catalogue.CheckWrite, Senders: s.knownSenders}
-	for _, category := range s.config.Consents.Recorders {
-		c.Recorders = append(c.Recorders, policy.ProviderCategory(category))
-	}
-	return c
-}
-
-// consentStore gives the gate its own words for what the store answers.
-type consentStore struct{ *redisstore.Store }
-
-// History implements proxy.ConsentStore.
-func (s consentStore) History(ctx context.Context, key consent.PersonKey) ([]consent.Standing, error) {
-	versions, err := s.Store.History(ctx, key)
-	standings := make([]consent.Standing, len(versions))
-	for i, v := range versions {
-		standings[i] = v.Standing
-	}
-	return standings, err
-}
-
-// Owner implements proxy.ConsentStore.
-func (s consentStore) Owner(ctx context.Context, id consent.RecordID) (consent.PersonKey, error) {
-	key, err := s.Lookup(ctx, string(id))
-	if errors.Is(err, redisstore.ErrNotFound) {
-		return "", nil
-	}
-	return key, err
+// pseudonym is the identifier of somebody whom a patient chose, by what a configured issuer calls that person.
+func (s *settings) pseudonym(issuer, subject string) (id fhir.Identifier, known bool) {
+	id, err := consent.Pseudonym(issuer, subject)
+	return id, err == nil && slices.ContainsFunc(s.config.Issuers, func(i Issuer) bool { return i.URL == issuer })
 }

@@ -135,7 +135,7 @@ func (s *settings) category(c *checker, key, category string) {
 		return
 	}
 	if names := s.tables.CategoryNames(); !slices.Contains(names, policy.ProviderCategory(category)) {
-		c.add(key, "%s is not a provider category; there are %s", category, strings.Join(texts(names), ", "))
+		c.add(key, "%s is not a provider category; there are %s", category, commas(names))
 	}
 }
 
@@ -178,4 +178,13 @@ func (s *settings) hash() (string, error) {
 	}
 	sum := sha256.Sum256(text)
 	return hex.EncodeToString(sum[:]), nil
+}
+
+// commas writes a list with commas.
+func commas[T ~string](list []T) string {
+	words := make([]string, len(list))
+	for i, word := range list {
+		words[i] = string(word)
+	}
+	return strings.Join(words, ", ")
 }

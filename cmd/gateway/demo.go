@@ -13,11 +13,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 
 	"zorgsluis/audit"
 	"zorgsluis/consent"
 	"zorgsluis/fhir"
+	"zorgsluis/internal/cli"
 	"zorgsluis/internal/demo"
 )
 
@@ -32,19 +32,19 @@ type demoCommand struct {
 }
 
 // Run starts the demo's world and the gateway in it, with the code of serve.
-func (d *demoCommand) Run(env *environment) error {
+func (d *demoCommand) Run(env *cli.Environment) error {
 	w, err := newWorld(d.address())
 	if err != nil {
 		return err
 	}
 	defer w.close()
-	s, err := w.configure(env.stdout)
+	s, err := w.configure(env.Stdout)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(env.ctx)
+	ctx, cancel := context.WithCancel(env.Context)
 	defer cancel()
-	log, flush := newLog(env.stderr)
+	log, flush := newLog(env.Stderr)
 	defer flush()
 	if d.Tour {
 		log = slog.New(slog.DiscardHandler)
@@ -52,7 +52,7 @@ func (d *demoCommand) Run(env *environment) error {
 	told := make(chan error, 1)
 	served := serve(ctx, s, log, func(g *running, at addresses) {
 		go func() {
-			err := w.show(ctx, d.Tour, g, at, env.stdout)
+			err := w.show(ctx, d.Tour, g, at, env.Stdout)
 			told <- err
 			if err != nil || d.Tour {
 				cancel()
@@ -133,9 +133,9 @@ func (w *world) close() {
 }
 
 // configure writes a configuration file and loads it as serve does.
-func (w *world) configure(out io.Writer) (*settings, error) {
+func (w *world) configure(out io.Writer) (deployment, error) {
 	if _, err := generateKeys(w.folder); err != nil {
-		return nil, err
+		return deployment{}, err
 	}
 	clients := ""
 	for _, caller := range demo.Callers() {
@@ -145,13 +145,13 @@ func (w *world) configure(out io.Writer) (*settings, error) {
 		w.source.URL(), demo.OrganizationSourceHolder, demo.CategoryOfTheSourceHolder, w.older.URL())
 	file := filepath.Join(w.folder, "gateway.yaml")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		return nil, err
+		return deployment{}, err
 	}
-	s, err := loadSettings(file)
+	loaded, err := loadSettings(file)
 	if err != nil {
-		return nil, err
+		return deployment{}, err
 	}
-	s.initialise, s.listener = true, w.listener
+	s := deployment{settings: loaded, initialise: true, listener: w.listener}
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		s.inMemory = true
 		fmt.Fprintln(out, "There is no redis-server here, so Redis is simulated in memory: nothing is kept, and nothing is safe from a crash.")
@@ -206,7 +206,7 @@ policy:
 
 // show seeds the consents, and tells what to try, or plays the tour.
 func (w *world) show(ctx context.Context, tour bool, g *running, at addresses, out io.Writer) error {
-	s := g.settings
+	s := g.settings.settings
 	put := func(record consent.Record, person fhir.Identifier) error {
 		_, err := putRecord(ctx, s, g.store, newRecord{record: record, person: person, request: rand.Text()})
 		return err
@@ -229,18 +229,18 @@ func (w *world) show(ctx context.Context, tour bool, g *running, at addresses, o
 // withdrawParty withdraws, as the patient, every active permit that names exactly this party.
 func withdrawParty(ctx context.Context, s *settings, g *running, person fhir.Identifier, party consent.Side) error {
 	request := rand.Text()
-	event := operatorEvent(s, audit.KindConsent, reasonWithdrawn, request)
+	event := operatorEvent(s, audit.KindConsent, "withdrawn", request)
 	event.Interaction = audit.CodeUpdate
 	_, err := g.store.Change(ctx, audit.Change{
 		Request: request, Person: person, Event: event,
 		Apply: func(st *consent.Standing) error {
-			var errs []error
-			for _, r := range slices.Clone(st.Records) {
+			for i := range st.Records {
+				r := &st.Records[i]
 				if r.Decision == consent.DecisionPermit && r.Status == consent.StatusActive && r.Party == party {
-					errs = append(errs, withdraw(st, r.ID, []string{consent.ByPatient}))
+					r.Status, r.WithdrawnBy = consent.StatusWithdrawn, []string{consent.ByPatient}
 				}
 			}
-			return errors.Join(errs...)
+			return nil
 		},
 	})
 	return err
@@ -260,9 +260,9 @@ func reviewJustified(ctx context.Context, s *settings, g *running, person fhir.I
 		event.Declaration, event.Code, event.Emergency = declared.ID, declared.Code, declared.Reason
 		event.Grounds, event.Actor.Name = review.Why, review.By
 		_, err := g.store.Change(ctx, audit.Change{Request: request, Person: person, Event: event, Apply: func(st *consent.Standing) error {
-			d := find(st, declared.ID)
+			d := st.DeclarationWithID(declared.ID)
 			if d == nil || d.Review != nil {
-				return errReviewed
+				return errors.New("there is nothing to review")
 			}
 			d.Review = &review
 			return nil

@@ -15,6 +15,7 @@ import (
 	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
+	"zorgsluis/internal/cli"
 )
 
 type erasureCommand struct {
@@ -22,7 +23,7 @@ type erasureCommand struct {
 }
 
 type erasureTellCommand struct {
-	configured
+	cli.Configured
 	By         string   `required:"" placeholder:"NAME" help:"Who does it."`
 	Why        string   `required:"" placeholder:"TEXT" help:"The grounds: on record. A BSN in it is taken out."`
 	Source     string   `placeholder:"ID" help:"Only what came from this source; default: from all."`
@@ -37,18 +38,18 @@ var erasedReference = regexp.MustCompile(`^[A-Z][A-Za-z]{1,63}/[A-Za-z0-9.-]{1,6
 // check refuses what no event can be found by. The error does not repeat it.
 func (c *erasureTellCommand) check() error {
 	if strings.TrimSpace(c.By) == "" || strings.TrimSpace(c.Why) == "" {
-		return usage(errors.New("--by and --why must say something"))
+		return cli.Usage(errors.New("--by and --why must say something"))
 	}
 	for _, ref := range c.References {
 		if !erasedReference.MatchString(ref) || strings.HasPrefix(ref, "Patient/") {
-			return usage(errors.New("a reference must be as in Observation/x, and not of a Patient: a patient is named on standard input, and without references everything is meant"))
+			return cli.Usage(errors.New("a reference must be as in Observation/x, and not of a Patient: a patient is named on standard input, and without references everything is meant"))
 		}
 	}
 	return nil
 }
 
 // Run tells everybody (AVG art. 17 lid 2 and 19).
-func (c *erasureTellCommand) Run(env *environment) error {
+func (c *erasureTellCommand) Run(env *cli.Environment) error {
 	from, until, err := between(c.From, c.To)
 	if err == nil {
 		err = c.check()
@@ -60,7 +61,7 @@ func (c *erasureTellCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	return withStoreFor(env.ctx, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
 		x := newErasure(store.Key(person), s.fhirOptions().Holders)
 		x.source, x.from, x.until, x.references = c.Source, from, until, c.References
 		return inCommand("erasure tell", c.tell(ctx, env, s, store, x))
@@ -84,7 +85,7 @@ type erasureRow struct {
 	disclosure
 }
 
-func (c *erasureTellCommand) tell(ctx context.Context, env *environment, s *settings, store *redisstore.Store, x *erasure) error {
+func (c *erasureTellCommand) tell(ctx context.Context, env *cli.Environment, s *settings, store *redisstore.Store, x *erasure) error {
 	if err := onRecord(ctx, s, store, x.person); err != nil {
 		return err
 	}
@@ -109,9 +110,9 @@ func (c *erasureTellCommand) tell(ctx context.Context, env *environment, s *sett
 	}
 	report.Unnamed = slices.SortedFunc(maps.Keys(x.unnamed), recipient.compare)
 	if !report.Webhook && len(report.Told) > 0 {
-		fmt.Fprintln(env.stderr, "erasure.notice is not configured: tell these organizations yourself that they must erase every copy and every link")
+		fmt.Fprintln(env.Stderr, "erasure.notice is not configured: tell these organizations yourself that they must erase every copy and every link")
 	}
-	return printJSON(env.stdout, report)
+	return printJSON(env.Stdout, report)
 }
 
 // event puts it on record that one organization is told. The actor is the officer.
@@ -189,44 +190,4 @@ func (x *erasure) erasedOf(e audit.Event) []string {
 		return x.references
 	}
 	return slices.DeleteFunc(slices.Clone(e.Disclosed), func(ref string) bool { return !slices.Contains(x.references, ref) })
-}
-
-// erasureData is what a receiver is told, by whoever knows how to reach it.
-type erasureData struct {
-	// Person is missing where nothing is on file of the patient, so that the store does not know who it is.
-	Person       *fhir.Identifier `json:"person,omitempty"`
-	Reason       string           `json:"reason"`
-	Organization string           `json:"organization"` // that received the data, and is to be told
-	Source       string           `json:"source"`
-	Holder       string           `json:"holder,omitempty"` // organization that erased them there
-	References   []string         `json:"references"`
-	NotListed    int              `json:"not_listed,omitempty"` // how many more there can be, received in large answers
-	NL           string           `json:"nl"`
-	EN           string           `json:"en"`
-}
-
-// What a receiver is told, in words.
-const (
-	erasureNL = "Deze gegevens zijn bij de bron gewist. Wis elke kopie die u ervan hebt en elke koppeling ernaar, en zeg dit ook aan wie ze van u kreeg (AVG art. 17 lid 2 en art. 19)."
-	erasureEN = "These data were erased at their source. Erase every copy that you have of them and every link to them, and tell this to whoever received them from you (GDPR art. 17(2) and 19)."
-)
-
-var errNoReceiver = errors.New("the event names no organization that is to be told")
-
-// erasureMessage gives how it is rendered that a receiver must erase.
-func (g *running) erasureMessage() func(context.Context, audit.Event) ([]byte, error) {
-	holders := g.settings.fhirOptions().Holders
-	return g.about("zorgsluis.notice.erasure.v1", func(e audit.Event, standing consent.Standing) (any, error) {
-		if e.Recipient == "" {
-			return nil, errNoReceiver
-		}
-		data := erasureData{
-			Reason: string(e.Reason), Organization: e.Recipient, Source: e.Source, Holder: holders[e.Source], References: e.Disclosed,
-			NotListed: max(0, e.DisclosedTotal-len(e.Disclosed)), NL: erasureNL, EN: erasureEN,
-		}
-		if standing.Person != (fhir.Identifier{}) {
-			data.Person = &standing.Person
-		}
-		return data, nil
-	})
 }

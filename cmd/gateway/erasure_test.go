@@ -11,6 +11,7 @@ import (
 
 	"zorgsluis/audit"
 	"zorgsluis/consent"
+	"zorgsluis/internal/cli"
 )
 
 // TestWhoIsToldOfAnErasure: every organization that received some of it, in time, but for the one that erases.
@@ -80,7 +81,7 @@ func TestErasureTellIsOnRecordOnce(t *testing.T) {
 		t.Helper()
 		_, b := o.backend()
 		defer b.close()
-		person, err := readPerson(lines(&environment{stdin: strings.NewReader(testBSN)}))
+		person, err := readPerson(lines(&cli.Environment{Stdin: strings.NewReader(testBSN)}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +97,7 @@ func TestErasureTellIsOnRecordOnce(t *testing.T) {
 		t.Helper()
 		r := o.do(testBSN, append([]string{"erasure", "tell", "--by", "officer", "--why", "request of " + otherBSN}, args...)...)
 		var report erasureReport
-		if err := json.Unmarshal([]byte(r.out), &report); err != nil || r.code != exitOK || report.Webhook {
+		if err := json.Unmarshal([]byte(r.out), &report); err != nil || r.code != cli.ExitOK || report.Webhook {
 			t.Fatalf("got exit code %d, %+v, %v: %s", r.code, report, err, r.errors)
 		}
 		if yours := strings.Contains(r.errors, "tell these organizations yourself"); yours != (len(report.Told) > 0) {
@@ -140,8 +141,8 @@ func TestErasureTellIsOnRecordOnce(t *testing.T) {
 	}
 	recorded(3)
 	for _, refs := range [][]string{{"Patient/p1"}, {"Observation"}, {"observation/a"}, {"Observation/a b"}, {"Observation/a/_history/1"}} {
-		o.fails(exitUsage, "a reference must be", testBSN, append([]string{"erasure", "tell", "--by", "officer", "--why", "request"}, refs...)...)
+		o.fails(cli.ExitUsage, "a reference must be", testBSN, append([]string{"erasure", "tell", "--by", "officer", "--why", "request"}, refs...)...)
 	}
-	o.fails(exitUsage, "--by and --why", testBSN, "erasure", "tell", "--by", " ", "--why", "request")
-	o.fails(exitUsage, "--from must be a date", testBSN, "erasure", "tell", "--by", "officer", "--why", "request", "--from", "once")
+	o.fails(cli.ExitUsage, "--by and --why", testBSN, "erasure", "tell", "--by", " ", "--why", "request")
+	o.fails(cli.ExitUsage, "--from must be a date", testBSN, "erasure", "tell", "--by", "officer", "--why", "request", "--from", "once")
 }

@@ -16,6 +16,8 @@ import (
 	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
+	"zorgsluis/internal/cli"
+	"zorgsluis/internal/files"
 )
 
 type eventsCommand struct {
@@ -29,14 +31,6 @@ type eventsCommand struct {
 // reasonExported is the reason of the event of an export.
 const reasonExported = "exported"
 
-// errDamaged marks an archive that does not verify.
-var errDamaged = errors.New("damaged")
-
-type damagedError struct{ error }
-
-func (e *damagedError) Is(target error) bool { return target == errDamaged }
-func (e *damagedError) Unwrap() error        { return e.error }
-
 // archiveAt are the flags of commands that only read an archive: an auditor has the folder and the public key, and no configuration.
 type archiveAt struct {
 	Config    string   `placeholder:"FILE" help:"The configuration file (YAML): for its archive and keys."`
@@ -47,11 +41,11 @@ type archiveAt struct {
 // read gives the folder and the keys.
 func (a archiveAt) read() (folder string, keys []audit.PublicKey, err error) {
 	if a.Config == "" && a.Folder == "" {
-		return "", nil, usage(errors.New("--config or --folder is needed"))
+		return "", nil, cli.Usage(errors.New("--config or --folder is needed"))
 	}
 	folder = a.Folder
 	if a.Config != "" {
-		s, err := loadSettings(a.Config)
+		s, err := load(a.Config)
 		if err != nil {
 			return "", nil, err
 		}
@@ -63,7 +57,7 @@ func (a archiveAt) read() (folder string, keys []audit.PublicKey, err error) {
 	for i, text := range a.PublicKey {
 		key, err := audit.ParsePublicKey(text)
 		if err != nil {
-			return "", nil, usage(fmt.Errorf("--public-key: %w", err))
+			return "", nil, cli.Usage(fmt.Errorf("--public-key: %w", err))
 		}
 		if i == 0 {
 			keys = nil
@@ -71,7 +65,7 @@ func (a archiveAt) read() (folder string, keys []audit.PublicKey, err error) {
 		keys = append(keys, key)
 	}
 	if _, err := os.Stat(folder); err != nil {
-		return "", nil, usage(fmt.Errorf("archive: %w", pathless(err)))
+		return "", nil, cli.Usage(fmt.Errorf("archive: %w", files.WithoutName(err)))
 	}
 	return folder, keys, nil
 }
@@ -82,31 +76,31 @@ type eventsVerifyCommand struct {
 }
 
 // Run verifies, and tells what was checked and what was not.
-func (c *eventsVerifyCommand) Run(env *environment) error {
+func (c *eventsVerifyCommand) Run(env *cli.Environment) error {
 	folder, keys, err := c.read()
 	if err != nil {
 		return err
 	}
-	o := audit.VerifyOptions{Keys: keys, Each: func(audit.Line) error { return env.ctx.Err() }}
+	o := audit.VerifyOptions{Keys: keys, Each: func(audit.Line) error { return env.Context.Err() }}
 	for _, name := range c.Checkpoint {
 		signed, err := os.ReadFile(name)
 		if err != nil {
-			return usage(fmt.Errorf("--checkpoint: %w", err))
+			return cli.Usage(fmt.Errorf("--checkpoint: %w", err))
 		}
 		noted, err := audit.ParseCheckpoint(signed, keys...)
 		if err != nil {
-			return usage(fmt.Errorf("--checkpoint %s: %w", name, err))
+			return cli.Usage(fmt.Errorf("--checkpoint %s: %w", name, err))
 		}
 		o.Noted = append(o.Noted, noted)
 	}
 	s, err := audit.Walk(folder, o)
 	if damage, ok := errors.AsType[*audit.DamageError](err); ok {
-		return &damagedError{damage}
+		return cli.Damaged(damage)
 	}
 	if err != nil {
 		return err
 	}
-	return describeArchive(env.stdout, s, len(o.Noted)-len(s.Unchecked))
+	return describeArchive(env.Stdout, s, len(o.Noted)-len(s.Unchecked))
 }
 
 // describeArchive says in words what an archive without damage is.
@@ -142,7 +136,7 @@ func describeArchive(w io.Writer, s audit.Summary, noted int) error {
 type eventsCheckpointCommand struct{ archiveAt }
 
 // Run prints the checkpoint as it was signed.
-func (c *eventsCheckpointCommand) Run(env *environment) error {
+func (c *eventsCheckpointCommand) Run(env *cli.Environment) error {
 	folder, keys, err := c.read()
 	if err != nil {
 		return err
@@ -154,20 +148,20 @@ func (c *eventsCheckpointCommand) Run(env *environment) error {
 	if signed == "" {
 		return errors.New("there is no checkpoint yet")
 	}
-	_, err = io.WriteString(env.stdout, signed)
+	_, err = io.WriteString(env.Stdout, signed)
 	return err
 }
 
-type eventsKeyCommand struct{ configured }
+type eventsKeyCommand struct{ cli.Configured }
 
 // Run prints what an auditor is given.
-func (c *eventsKeyCommand) Run(env *environment) error {
-	s, err := loadSettings(c.Config)
+func (c *eventsKeyCommand) Run(env *cli.Environment) error {
+	s, err := load(c.Config)
 	if err != nil {
 		return err
 	}
 	for _, key := range s.archivePublic() {
-		if _, err := fmt.Fprintln(env.stdout, key); err != nil {
+		if _, err := fmt.Fprintln(env.Stdout, key); err != nil {
 			return err
 		}
 	}
@@ -175,7 +169,7 @@ func (c *eventsKeyCommand) Run(env *environment) error {
 }
 
 type eventsExportCommand struct {
-	configured
+	cli.Configured
 	From    string     `placeholder:"DATE" help:"From this day (2026-01-31, UTC) or instant (RFC 3339) on; default: from the first event."`
 	To      string     `placeholder:"DATE" help:"Up to and with this day, or up to this instant; default: to the last event."`
 	Patient bool       `help:"Only events about one person, who is read from standard input (BSN, or system|value)."`
@@ -184,14 +178,14 @@ type eventsExportCommand struct {
 }
 
 // Run records the export, and then prints what it gives.
-func (c *eventsExportCommand) Run(env *environment) error {
+func (c *eventsExportCommand) Run(env *cli.Environment) error {
 	from, err := parseInstant(c.From, 0)
 	if err != nil {
-		return usage(fmt.Errorf("--from: %w", err))
+		return cli.Usage(fmt.Errorf("--from: %w", err))
 	}
 	to, err := parseInstant(c.To, 1)
 	if err != nil {
-		return usage(fmt.Errorf("--to: %w", err))
+		return cli.Usage(fmt.Errorf("--to: %w", err))
 	}
 	var person fhir.Identifier
 	if c.Patient {
@@ -199,7 +193,7 @@ func (c *eventsExportCommand) Run(env *environment) error {
 			return err
 		}
 	}
-	return withStoreFor(env.ctx, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
 		var key consent.PersonKey
 		if c.Patient {
 			key = store.Key(person)
@@ -209,7 +203,7 @@ func (c *eventsExportCommand) Run(env *environment) error {
 		if err := store.Commit(ctx, audit.Release{Event: event}); err != nil {
 			return fmt.Errorf("events export: not on record, so nothing is given: %w", err)
 		}
-		out := bufio.NewWriter(env.stdout)
+		out := bufio.NewWriter(env.Stdout)
 		_, err := audit.Walk(s.archiveFolder, audit.VerifyOptions{Keys: s.archivePublic(), Each: func(l audit.Line) error {
 			if err := ctx.Err(); err != nil {
 				return err
@@ -262,11 +256,11 @@ func parseInstant(text string, days int) (time.Time, error) {
 	return t, nil
 }
 
-type eventsReplayCommand struct{ configured }
+type eventsReplayCommand struct{ cli.Configured }
 
 // Run replays. It can be repeated, also when it was interrupted.
-func (c *eventsReplayCommand) Run(env *environment) error {
-	s, err := loadSettings(c.Config)
+func (c *eventsReplayCommand) Run(env *cli.Environment) error {
+	s, err := load(c.Config)
 	if err != nil {
 		return err
 	}
@@ -277,17 +271,17 @@ func (c *eventsReplayCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	r, err := connect(env.ctx, s)
+	r, err := connect(env.Context, s)
 	if err != nil {
 		return errors.Join(err, archive.Close())
 	}
-	done, err := s.replay(env.ctx, r, archive)
+	done, err := s.replay(env.Context, r, archive)
 	if err = errors.Join(err, r.close(), archive.Close()); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(env.stdout, "brought back %d events, of these %d changes; start the gateways\n", done.Events, done.Changes)
+	_, err = fmt.Fprintf(env.Stdout, "brought back %d events, of these %d changes; start the gateways\n", done.Events, done.Changes)
 	if done.Left > 0 && err == nil {
-		_, err = fmt.Fprintf(env.stdout, "left out %d changes, whose loss was accepted before\n", done.Left)
+		_, err = fmt.Fprintf(env.Stdout, "left out %d changes, whose loss was accepted before\n", done.Left)
 	}
 	return err
 }

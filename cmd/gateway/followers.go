@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -74,8 +75,7 @@ func (s *settings) followers(c *checker) {
 		} else if slices.Contains(names, f.Name) {
 			c.add(key+"name", "%s is used twice", f.Name)
 		}
-		own := slices.ContainsFunc(s.messages(), func(m message) bool { return m.name == f.Name })
-		if own || strings.HasPrefix(f.Name, "break-glass-") {
+		if f.Name == messageErasure || strings.HasPrefix(f.Name, "break-glass-") {
 			c.add(key+"name", "must not be that of a message of the gateway's own, nor begin with break-glass-: it would share the cursor")
 		}
 		names = append(names, f.Name)
@@ -103,11 +103,14 @@ func (s *settings) followers(c *checker) {
 			expires: func(made *connection) time.Time { return shownUntil(made.tls) },
 		})
 		s.following = append(s.following, follow.Options{
-			Name: f.Name, Folder: filepath.Join(s.archiveFolder, cursorsFolder), FromNow: f.From == "now", Batch: f.Batch,
+			Name: f.Name, Folder: s.cursorsFolder(), FromNow: f.From == "now", Batch: f.Batch,
 			Destination: &renewed[connection]{files: files, make: func(made *connection) follow.Destination { return made.destination }},
 		})
 	}
 }
+
+// cursorsFolder is where followers keep how far they are: in the folder of the archive, which the instances share.
+func (s *settings) cursorsFolder() string { return filepath.Join(s.archiveFolder, "followers") }
 
 // connection is how a follower's destination is reached, with what its files hold.
 type connection struct {
@@ -239,4 +242,30 @@ func hostOf(base string) string {
 		return "-"
 	}
 	return u.Hostname()
+}
+
+// renewed is a destination that is made of files: of what they held when they were last good. When they change, the next delivery goes to a
+// new one. As any destination it is used by one goroutine at a time.
+type renewed[T any] struct {
+	files *fromFiles[T]
+	make  func(*T) follow.Destination
+
+	of      *T // what current was made of
+	current follow.Destination
+}
+
+// Deliver implements follow.Destination.
+func (r *renewed[T]) Deliver(ctx context.Context, events []audit.Event) (int, error) {
+	if now := r.files.get(); now != r.of {
+		r.Close()
+		r.current, r.of = r.make(now), now
+	}
+	return r.current.Deliver(ctx, events)
+}
+
+// Close implements follow.Destination.
+func (r *renewed[T]) Close() {
+	if r.current != nil {
+		r.current.Close()
+	}
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"zorgsluis/audit"
 	"zorgsluis/audit/follow"
 )
 
@@ -124,31 +123,5 @@ func (m followerMetrics) Collect(to chan<- prometheus.Metric) {
 		show(followerDelivered, prometheus.CounterValue, float64(s.Delivered))
 		show(followerFailures, prometheus.CounterValue, float64(s.Failures))
 		show(followerAside, prometheus.CounterValue, float64(s.SetAside))
-	}
-}
-
-// renewed is a destination that is made of files: of what they held when they were last good. When they change, the next delivery goes to a
-// new one. As any destination it is used by one goroutine at a time.
-type renewed[T any] struct {
-	files *fromFiles[T]
-	make  func(*T) follow.Destination
-
-	of      *T // what current was made of
-	current follow.Destination
-}
-
-// Deliver implements follow.Destination.
-func (r *renewed[T]) Deliver(ctx context.Context, events []audit.Event) (int, error) {
-	if now := r.files.get(); now != r.of {
-		r.Close()
-		r.current, r.of = r.make(now), now
-	}
-	return r.current.Deliver(ctx, events)
-}
-
-// Close implements follow.Destination.
-func (r *renewed[T]) Close() {
-	if r.current != nil {
-		r.current.Close()
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"os"
 
 	"zorgsluis/configs"
-	"zorgsluis/proxy"
 )
 
 // information reads the texts that patients are shown before they choose. Where an operator has texts of their own, a consent can
@@ -34,13 +33,4 @@ func (s *settings) information(c *checker) {
 	for _, text := range texts {
 		s.catalogue.Information = append(s.catalogue.Information, text.Information)
 	}
-}
-
-// shown are the texts as the gate serves them.
-func (s *settings) shown() []proxy.Text {
-	texts := make([]proxy.Text, len(s.texts))
-	for i, t := range s.texts {
-		texts[i] = proxy.Text(t)
-	}
-	return texts
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"strings"
 	"time"
@@ -53,12 +52,6 @@ type settings struct {
 	classifiers map[fhir.Version]*fhir.Classifier
 	authn       authn.Config
 	signIn      map[proxy.Route]map[policy.SubjectKind]proxy.SignIn
-
-	// What only the demo sets, and no key of a configuration can: a Redis in memory, a store that is made when it is missing, and a
-	// listener that was opened before the configuration was written, because its port is part of that.
-	inMemory   bool
-	initialise bool
-	listener   net.Listener
 }
 
 // defaults are the keys that may be left out. None of them opens anything.
@@ -82,11 +75,11 @@ func defaults() *Config {
 }
 
 // loadSettings reads a configuration file and checks everything in it. serve and check use it alike, so that what check accepts,
-// serve starts with. The error is one of usage and joins every problem, each a *configs.Problem with file, line and key.
+// serve starts with. The error joins every problem, each a *configs.Problem with file, line and key.
 func loadSettings(file string) (*settings, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
-		return nil, usage(fmt.Errorf("configuration: %w", err))
+		return nil, fmt.Errorf("configuration: %w", err)
 	}
 	s := &settings{config: defaults()}
 	lines, err := configs.DecodeLines(file, data, s.config)
@@ -96,7 +89,7 @@ func loadSettings(file string) (*settings, error) {
 		s.check(c)
 	}
 	if len(c.problems) > 0 {
-		return nil, usage(errors.Join(c.problems...))
+		return nil, errors.Join(c.problems...)
 	}
 	return s, nil
 }

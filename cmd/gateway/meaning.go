@@ -37,7 +37,7 @@ func (s *settings) meaning() meaning {
 			if rule.Element != "" {
 				name += fmt.Sprintf("?%s=%s|%s", rule.Element, rule.Code.System, rule.Code.Code)
 			}
-			m.Data[name] = merged(m.Data[name], string(rule.Category))
+			m.Data[name] = insert(m.Data[name], string(rule.Category))
 		}
 	}
 	for _, code := range s.tables.Sensitive {
@@ -45,7 +45,7 @@ func (s *settings) meaning() meaning {
 		if code.Prefix {
 			name += "*"
 		}
-		m.Data[name] = merged(m.Data[name], string(code.Category))
+		m.Data[name] = insert(m.Data[name], string(code.Category))
 	}
 	for group, members := range s.tables.Groups {
 		all := slices.Clone(members)
@@ -53,7 +53,7 @@ func (s *settings) meaning() meaning {
 			all = append(all, s.tables.Groups[included]...)
 		}
 		for _, category := range all {
-			m.Groups[group] = merged(m.Groups[group], string(category))
+			m.Groups[group] = insert(m.Groups[group], string(category))
 		}
 	}
 	for name, channel := range s.config.Policy.Channels {
@@ -223,14 +223,20 @@ func (m meaning) knows(category string) bool {
 
 // union are the keys of both maps, sorted.
 func union[V any](a, b map[string]V) []string {
-	keys := slices.Sorted(maps.Keys(a))
-	for key := range b {
-		keys = merged(keys, key)
-	}
-	return keys
+	keys := slices.AppendSeq(slices.Collect(maps.Keys(a)), maps.Keys(b))
+	slices.Sort(keys)
+	return slices.Compact(keys)
 }
 
 // outside are the elements of a list that another has not.
 func outside(list, other []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(other, s) })
+}
+
+// insert adds a value to a sorted list that has each once.
+func insert(list []string, value string) []string {
+	if at, found := slices.BinarySearch(list, value); !found {
+		list = slices.Insert(list, at, value)
+	}
+	return list
 }

@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
-	"path/filepath"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -19,12 +17,13 @@ import (
 	"zorgsluis/policy"
 )
 
+// storeTimeout bounds what is asked of the store in the background.
+const storeTimeout = 30 * time.Second
+
 // How messages are delivered: at least once, with a stable id, and as long as it takes.
 const (
-	messageTimeout = 10 * time.Second
-	messageBatch   = 100 // events looked at at a time
-	messageWait    = 15 * time.Second
-	cursorsFolder  = "followers" // in the folder of the archive, which the instances share
+	messageBatch = 100 // events looked at at a time
+	messageWait  = 15 * time.Second
 )
 
 // message is one kind of obligation: somebody is to be told of some events, of emergencies or of an erasure. It is derived from the archive
@@ -36,34 +35,13 @@ type message struct {
 	render  func(*running) func(context.Context, audit.Event) ([]byte, error) // nil: the CloudEvent of the event
 }
 
-// messageTo is where messages go, read and checked.
-type messageTo struct {
-	url    string
-	secret []byte
-	tls    *tls.Config
-}
-
 // messages are the kinds there are: to the privacy officer at once, to whoever tells the patient, and to whoever tells those that received data.
 func (s *settings) messages() []message {
 	return []message{
-		{"break-glass-alert", s.alert, []policy.Reason{audit.ReasonDeclared, audit.ReasonDeclarationLimit, audit.ReasonReviewOverdue}, nil},
-		{"break-glass-notice", s.notice, []policy.Reason{audit.ReasonDeclared, audit.ReasonReviewNotJustified}, (*running).notice},
-		{"erasure-notice", s.erasureNotice, []policy.Reason{audit.ReasonErasureTold}, (*running).erasureMessage},
+		{messageAlert, s.alert, []policy.Reason{audit.ReasonDeclared, audit.ReasonDeclarationLimit, audit.ReasonReviewOverdue}, nil},
+		{messageNotice, s.notice, []policy.Reason{audit.ReasonDeclared, audit.ReasonReviewNotJustified}, (*running).notice},
+		{messageErasure, s.erasureNotice, []policy.Reason{audit.ReasonErasureTold}, (*running).erasureMessage},
 	}
-}
-
-// messageWebhook checks where messages go.
-func (s *settings) messageWebhook(c *checker, key string, w Webhook) *fromFiles[messageTo] {
-	if w == (Webhook{}) {
-		return nil
-	}
-	c.protectedURL(key+".url", w.URL)
-	return watched(s, c, &fromFiles[messageTo]{
-		what: key, files: []string{w.SecretFile, w.TLSCAFile},
-		read: func(c *checker) *messageTo {
-			return &messageTo{w.URL, c.key(key+".secret_file", w.SecretFile), c.ownTLS(OwnTLS{CAFile: w.TLSCAFile}, key+".tls_ca_file", "")}
-		},
-	})
 }
 
 // fulfil delivers messages until ctx ends, where the archive is ours. It is called before the archive goes on: a message begins with the first
@@ -79,21 +57,12 @@ func (g *running) fulfil(ctx context.Context) {
 		}
 		d := &delivery{Destination: g.settings.messageDestination(m.to, render), reasons: m.reasons}
 		f := follow.New(follow.Options{
-			Name: m.name, Folder: filepath.Join(g.settings.archiveFolder, cursorsFolder), FromNow: true, Batch: messageBatch, MostWait: messageWait,
+			Name: m.name, Folder: g.settings.cursorsFolder(), FromNow: true, Batch: messageBatch, MostWait: messageWait,
 			Destination: d, Report: func(s follow.Status) { g.reportMessage(s) },
 		})
 		g.metrics.message(m.name, d.sent.Load, func() time.Duration { return f.Status(g.archive).Late })
 		g.run(ctx, f)
 	}
-}
-
-// messageDestination posts messages to where their files say; render is as in follow.WebhookOptions.
-func (s *settings) messageDestination(files *fromFiles[messageTo], render func(context.Context, audit.Event) ([]byte, error)) follow.Destination {
-	return &renewed[messageTo]{files: files, make: func(to *messageTo) follow.Destination {
-		return follow.Webhook(follow.WebhookOptions{
-			URL: to.url, Secret: to.secret, TLS: to.tls, Timeout: messageTimeout, Gateway: s.config.PublicURL, Render: render,
-		})
-	}}
 }
 
 func (g *running) reportMessage(s follow.Status) {
@@ -154,7 +123,7 @@ var errNoPerson = errors.New("the store does not have the declaration that someb
 // notice gives how notices to patients are rendered.
 func (g *running) notice() func(context.Context, audit.Event) ([]byte, error) {
 	return g.about("zorgsluis.notice.break-glass.v1", func(e audit.Event, standing consent.Standing) (any, error) {
-		d := find(&standing, e.Declaration)
+		d := standing.DeclarationWithID(e.Declaration)
 		if d == nil {
 			return nil, errNoPerson
 		}
@@ -169,7 +138,7 @@ func (g *running) notice() func(context.Context, audit.Event) ([]byte, error) {
 // about gives how notices of a type are rendered. It asks the store who an event is about, and data what to say.
 func (g *running) about(typ string, data func(audit.Event, consent.Standing) (any, error)) func(context.Context, audit.Event) ([]byte, error) {
 	return func(ctx context.Context, e audit.Event) ([]byte, error) {
-		ctx, cancel := context.WithTimeout(ctx, operatorTimeout)
+		ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 		defer cancel()
 		standing, _, err := g.store.Standing(ctx, e.Person)
 		if err != nil {

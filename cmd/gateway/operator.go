@@ -17,6 +17,7 @@ import (
 	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
+	"zorgsluis/internal/cli"
 	"zorgsluis/policy"
 )
 
@@ -41,25 +42,31 @@ type changing struct {
 
 // request is the id under which the change is idempotent. One that we made is told before the change, so that an unknown outcome
 // can be asked about.
-func (c changing) request(env *environment) string {
+func (c changing) request(env *cli.Environment) string {
 	if c.RequestID != "" {
 		return c.RequestID
 	}
 	id := rand.Text()
-	fmt.Fprintln(env.stderr, "request id:", id)
+	fmt.Fprintln(env.Stderr, "request id:", id)
 	return id
 }
 
+// load reads the configuration of a command.
+func load(file string) (*settings, error) {
+	s, err := loadSettings(file)
+	return s, cli.Usage(err)
+}
+
 // withStore opens the configured store for one command.
-func withStore(env *environment, file string, do func(context.Context, *settings, *redisstore.Store) error) error {
-	ctx, cancel := context.WithTimeout(env.ctx, operatorTimeout)
+func withStore(env *cli.Environment, file string, do func(context.Context, *settings, *redisstore.Store) error) error {
+	ctx, cancel := context.WithTimeout(env.Context, operatorTimeout)
 	defer cancel()
 	return withStoreFor(ctx, file, do)
 }
 
 // withStoreFor is withStore for a command that takes as long as there is to do: one that reads the archive, or asks about everybody.
 func withStoreFor(ctx context.Context, file string, do func(context.Context, *settings, *redisstore.Store) error) error {
-	s, err := loadSettings(file)
+	s, err := load(file)
 	if err != nil {
 		return err
 	}
@@ -92,7 +99,7 @@ func operatorEvent(s *settings, kind audit.Kind, reason, request string) *audit.
 func readPerson(in *bufio.Reader) (fhir.Identifier, error) {
 	line, err := readLine(in)
 	if err != nil {
-		return fhir.Identifier{}, usage(fmt.Errorf("person: %w", err))
+		return fhir.Identifier{}, cli.Usage(fmt.Errorf("person: %w", err))
 	}
 	id := fhir.Identifier{System: consent.SystemBSN, Value: line}
 	if system, value, ok := strings.Cut(line, "|"); ok {
@@ -100,7 +107,7 @@ func readPerson(in *bufio.Reader) (fhir.Identifier, error) {
 	}
 	person, err := consent.NormalizePerson(id)
 	if err != nil {
-		return fhir.Identifier{}, usage(fmt.Errorf("person: %w", err))
+		return fhir.Identifier{}, cli.Usage(fmt.Errorf("person: %w", err))
 	}
 	return person, nil
 }
@@ -125,13 +132,13 @@ func readLine(in *bufio.Reader) (string, error) {
 
 // lines gives standard input, of which the first line names a person, in lines of bounded length. Somebody who types is told what
 // the command waits for.
-func lines(env *environment) *bufio.Reader {
-	if file, ok := env.stdin.(*os.File); ok {
+func lines(env *cli.Environment) *bufio.Reader {
+	if file, ok := env.Stdin.(*os.File); ok {
 		if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			fmt.Fprintln(env.stderr, "the person (BSN, or system|value):")
+			fmt.Fprintln(env.Stderr, "the person (BSN, or system|value):")
 		}
 	}
-	return bufio.NewReaderSize(env.stdin, maxPersonLine)
+	return bufio.NewReaderSize(env.Stdin, maxPersonLine)
 }
 
 // printJSON prints a value for people and for jq.

@@ -39,7 +39,7 @@ func (g *running) watchReviews(ctx context.Context) {
 
 // lookAtReviews counts the open reviews, and tells of those that became overdue.
 func (g *running) lookAtReviews(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, operatorTimeout)
+	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
 	items, err := g.store.OpenReviews(ctx)
 	if err != nil {
@@ -65,20 +65,17 @@ func (g *running) tellOverdue(ctx context.Context, item redisstore.ReviewItem) e
 	if err != nil {
 		return err
 	}
-	d := find(&standing, item.Declaration)
+	d := standing.DeclarationWithID(item.Declaration)
 	if d == nil || d.Overdue {
 		return nil
 	}
 	request := "review-overdue-" + string(d.ID)
+	event := audit.ByGateway(audit.KindReview, audit.ReasonReviewOverdue, request, g.settings.policyHash)
+	event.Declaration, event.Code, event.Emergency, event.Obligations = d.ID, d.Code, d.Reason, []policy.Obligation{policy.ObligationAlert}
 	_, err = g.store.Change(ctx, audit.Change{
-		Request: request, Person: standing.Person,
-		Event: &audit.Event{
-			Version: audit.SchemaVersion, Kind: audit.KindReview, Request: request, Outcome: audit.OutcomePermit, Reason: audit.ReasonReviewOverdue,
-			Actor: audit.Actor{Kind: "other", Name: "zorgsluis", Roles: []string{"gateway"}}, Declaration: d.ID, Code: d.Code, Emergency: d.Reason,
-			Obligations: []policy.Obligation{policy.ObligationAlert}, Policy: g.settings.policyHash,
-		},
+		Request: request, Person: standing.Person, Event: event,
 		Apply: func(st *consent.Standing) error {
-			d := find(st, item.Declaration)
+			d := st.DeclarationWithID(item.Declaration)
 			if d == nil || d.Review != nil || d.Overdue || !d.ReviewLate(g.settings.config.BreakGlass.ReviewWithin, st.Newest) {
 				return errNotOverdue
 			}

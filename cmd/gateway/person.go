@@ -12,6 +12,7 @@ import (
 	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
+	"zorgsluis/internal/cli"
 )
 
 type personCommand struct {
@@ -19,7 +20,7 @@ type personCommand struct {
 }
 
 type personSetCommand struct {
-	configured
+	cli.Configured
 	changing
 	Incapacitated         *bool    `negatable:"" help:"The person cannot decide about consent; --no-incapacitated takes it back."`
 	BlockRepresentative   bool     `xor:"representative" help:"Access by the representative on the second line of standard input is not good care (WGBO 457): the key that events show, issuer|subject of somebody whom the patient chose, or the number of a legal representative."`
@@ -29,7 +30,7 @@ type personSetCommand struct {
 }
 
 // Run sets the flags. Each change raises the generation, so that no decision taken before it is carried out.
-func (p *personSetCommand) Run(env *environment) error {
+func (p *personSetCommand) Run(env *cli.Environment) error {
 	in := lines(env)
 	person, err := readPerson(in)
 	if err != nil {
@@ -40,7 +41,7 @@ func (p *personSetCommand) Run(env *environment) error {
 		return err
 	}
 	if p.Incapacitated == nil && representative == "" && len(p.Withhold)+len(p.NoLongerWithhold) == 0 {
-		return usage(errors.New("person set: name at least one flag"))
+		return cli.Usage(errors.New("person set: name at least one flag"))
 	}
 	return withStore(env, p.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
 		representative, err := s.nameOfRepresentative(representative, store.Key)
@@ -53,13 +54,13 @@ func (p *personSetCommand) Run(env *environment) error {
 			Event: operatorEvent(s, audit.KindPerson, reasonFlagged, request),
 			Apply: func(st *consent.Standing) error {
 				p.apply(&st.Flags, representative)
-				return usage(s.catalogue.CheckFlags(st.Flags))
+				return cli.Usage(s.catalogue.CheckFlags(st.Flags))
 			},
 		})
 		if err != nil {
 			return fmt.Errorf("person set: %w", err)
 		}
-		return printJSON(env.stdout, viewOf(standing).Flags)
+		return printJSON(env.Stdout, viewOf(standing).Flags)
 	})
 }
 
@@ -70,7 +71,7 @@ func (p *personSetCommand) representative(in *bufio.Reader) (string, error) {
 	}
 	id, err := readLine(in)
 	if err != nil {
-		return "", usage(fmt.Errorf("representative: %w", err))
+		return "", cli.Usage(fmt.Errorf("representative: %w", err))
 	}
 	return id, nil
 }
@@ -84,15 +85,9 @@ func (s *settings) nameOfRepresentative(given string, key func(fhir.Identifier) 
 	}
 	pseudonym, known := s.pseudonym(issuer, subject)
 	if !known {
-		return "", usage(errors.New("representative: is not issuer|subject of an issuer that is configured, with a subject that is no citizen service number"))
+		return "", cli.Usage(errors.New("representative: is not issuer|subject of an issuer that is configured, with a subject that is no citizen service number"))
 	}
 	return string(key(pseudonym)), nil
-}
-
-// pseudonym is the identifier of somebody whom a patient chose, by what a configured issuer calls that person.
-func (s *settings) pseudonym(issuer, subject string) (id fhir.Identifier, known bool) {
-	id, err := consent.Pseudonym(issuer, subject)
-	return id, err == nil && slices.ContainsFunc(s.config.Issuers, func(i Issuer) bool { return i.URL == issuer })
 }
 
 // apply edits the flags. It may run more than once.

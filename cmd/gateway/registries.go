@@ -9,8 +9,6 @@ import (
 
 	"zorgsluis/configs"
 	"zorgsluis/policy"
-	"zorgsluis/proxy"
-	"zorgsluis/proxy/relations"
 )
 
 // Registry is a registry of treatment relations: a FHIR R4 server that is asked for care teams (package relations).
@@ -85,20 +83,4 @@ func (s *settings) registryNamed(c *checker, key, name string) {
 	if name != "" && !known {
 		c.add(key, "is %q, which is not one of relationship_registries", name)
 	}
-}
-
-// relations makes the registries.
-func (s *settings) relations(m *metrics) map[string]proxy.Relations {
-	all := map[string]proxy.Relations{}
-	for i, r := range s.config.Registries {
-		roles := map[string]policy.Relationship{}
-		for role, word := range r.Roles {
-			roles[role] = policy.Relationship(word)
-		}
-		all[r.Name] = relations.New(relations.Options{
-			Base: strings.TrimSuffix(r.BaseURL, "/"), Transport: timedTransport{s.toRegistries[i], m.step(stepRegistry)}, Timeout: r.Timeout,
-			InFlight: r.InFlight, Systems: r.Identifiers, Roles: roles, Organizations: r.Organizations, Now: time.Now,
-		})
-	}
-	return all
 }

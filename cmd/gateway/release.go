@@ -14,12 +14,14 @@ import (
 	"zorgsluis/audit"
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
+	"zorgsluis/internal/cli"
+	"zorgsluis/internal/files"
 	"zorgsluis/policy"
 	"zorgsluis/proxy"
 )
 
 type releaseCommand struct {
-	configured
+	cli.Configured
 	Source              string   `required:"" placeholder:"ID" help:"The source that keeps the record."`
 	Ground              string   `required:"" placeholder:"GROUND" help:"procedure-against-provider, hereditary-condition, incident (of which a relative was told) or parents-under-16. A dispute about a will and personal interests of relatives are none."`
 	Data                []string `required:"" sep:"," placeholder:"NAME" help:"Data categories and groups that the ground needs, with commas. There is no name for everything."`
@@ -33,7 +35,7 @@ type releaseCommand struct {
 
 // Run gives a copy of data of somebody who has died, on a ground of BW 7:458a: the person is read from standard input. The event is on
 // record before there is a byte of the copy.
-func (c *releaseCommand) Run(env *environment) error {
+func (c *releaseCommand) Run(env *cli.Environment) error {
 	if err := c.check(); err != nil {
 		return err
 	}
@@ -44,7 +46,7 @@ func (c *releaseCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	return withStoreFor(env.ctx, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
 		desk, err := c.desk(ctx, s, store)
 		if err != nil {
 			return inCommand("release", err)
@@ -59,8 +61,8 @@ func (c *releaseCommand) Run(env *environment) error {
 		if err != nil {
 			return inCommand("release", explain(err))
 		}
-		if err := writeNew(c.Out, made.Body); err != nil {
-			return fmt.Errorf("release: event %s is on record, and the copy was not written: %w", made.Event, pathless(err))
+		if err := files.Create(c.Out, made.Body); err != nil {
+			return fmt.Errorf("release: event %s is on record, and the copy was not written: %w", made.Event, files.WithoutName(err))
 		}
 		return c.tell(env, made)
 	})
@@ -70,14 +72,14 @@ func (c *releaseCommand) Run(env *environment) error {
 func (c *releaseCommand) check() error {
 	for flag, text := range map[string]string{"--to": c.To, "--by": c.By, "--approved-by": c.ApprovedBy, "--why": c.Why} {
 		if strings.TrimSpace(text) == "" {
-			return usage(fmt.Errorf("%s must say something", flag))
+			return cli.Usage(fmt.Errorf("%s must say something", flag))
 		}
 	}
 	if _, err := os.Lstat(c.Out); !errors.Is(err, fs.ErrNotExist) {
-		return usage(errors.New("--out must be a file that does not exist yet: nothing is overwritten"))
+		return cli.Usage(errors.New("--out must be a file that does not exist yet: nothing is overwritten"))
 	}
 	if folder, err := os.Stat(filepath.Dir(c.Out)); err != nil || !folder.IsDir() {
-		return usage(errors.New("--out must be in a folder that exists"))
+		return cli.Usage(errors.New("--out must be in a folder that exists"))
 	}
 	return nil
 }
@@ -87,7 +89,7 @@ func (c *releaseCommand) withoutNumbers(person fhir.Identifier) error {
 	number := onlyDigits(person.Value)
 	for _, text := range append(slices.Clone(c.Data), c.Source, c.Ground, c.To, c.By, c.ApprovedBy, c.Why, c.Out) {
 		if audit.HidePersons(text) != text || strings.Contains(text, person.Value) || len(number) >= 8 && strings.Contains(onlyDigits(text), number) {
-			return usage(errors.New("an argument holds the number of a person: that is for standard input only, and was not recorded"))
+			return cli.Usage(errors.New("an argument holds the number of a person: that is for standard input only, and was not recorded"))
 		}
 	}
 	return nil
@@ -109,16 +111,16 @@ func (c *releaseCommand) desk(ctx context.Context, s *settings, store *redisstor
 	}
 	for _, name := range c.Data {
 		if _, group := s.tables.Groups[name]; !group && !slices.Contains(s.tables.DataCategories, fhir.DataCategory(name)) {
-			return nil, usage(errors.New("--data names what is neither a data category nor a group of them; there is no name for everything"))
+			return nil, cli.Usage(errors.New("--data names what is neither a data category nor a group of them; there is no name for everything"))
 		}
 	}
-	sources, err := s.proxySources(newMetrics(softwareVersion()))
+	sources, err := s.proxySources()
 	if err != nil {
 		return nil, err
 	}
 	at := slices.IndexFunc(sources, func(source *proxy.Source) bool { return source.ID == c.Source })
 	if at < 0 {
-		return nil, usage(errors.New("--source is not the id of a configured source"))
+		return nil, cli.Usage(errors.New("--source is not the id of a configured source"))
 	}
 	if err := s.readByCatalogue(ctx, store); err != nil {
 		return nil, err
@@ -130,9 +132,9 @@ func (c *releaseCommand) desk(ctx context.Context, s *settings, store *redisstor
 }
 
 // tell prints what was made, and what is left to people.
-func (c *releaseCommand) tell(env *environment, made proxy.Copy) error {
-	fmt.Fprintln(env.stderr, "read the copy before you hand it over: what does not relate to the ground, and what harms the privacy of somebody else, must not go along (BW 7:458a lid 3 and 4)")
-	return printJSON(env.stdout, struct {
+func (c *releaseCommand) tell(env *cli.Environment, made proxy.Copy) error {
+	fmt.Fprintln(env.Stderr, "read the copy before you hand it over: what does not relate to the ground, and what harms the privacy of somebody else, must not go along (BW 7:458a lid 3 and 4)")
+	return printJSON(env.Stdout, struct {
 		Event      audit.EventID       `json:"event"`
 		SHA256     string              `json:"sha256"`
 		Resources  int                 `json:"resources"`
@@ -169,7 +171,7 @@ func explain(err error) error {
 	text := refusals[not.Reason]
 	switch {
 	case not.Reason == policy.ReasonObjectedInLife:
-		text = fmt.Sprintf("the deceased objected in life, as to %s (%s)", strings.Join(texts(not.Objected), ", "), strings.Join(texts(not.Records), ", "))
+		text = fmt.Sprintf("the deceased objected in life, as to %s (%s)", inWords(not.Objected), inWords(not.Records))
 	case text == "":
 		text = err.Error()
 	}
@@ -177,4 +179,13 @@ func explain(err error) error {
 		return fmt.Errorf("nothing was released, and nothing of it is on record: %s: %w", text, err)
 	}
 	return fmt.Errorf("nothing was released, which is on record: %s", text)
+}
+
+// inWords writes a list with commas.
+func inWords[T ~string](list []T) string {
+	words := make([]string, len(list))
+	for i, word := range list {
+		words[i] = string(word)
+	}
+	return strings.Join(words, ", ")
 }

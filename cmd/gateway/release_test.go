@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"zorgsluis/audit"
+	"zorgsluis/internal/cli"
 	"zorgsluis/policy"
 	"zorgsluis/proxy"
 )
@@ -48,7 +49,7 @@ func TestReleaseArguments(t *testing.T) {
 			}
 			args = append(args, flag, value)
 		}
-		o.fails(exitUsage, tt.message, tt.person, args...)
+		o.fails(cli.ExitUsage, tt.message, tt.person, args...)
 	}
 	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 1 {
 		t.Errorf("got %v, %v, want nothing new", entries, err)
@@ -77,27 +78,3 @@ func TestReleaseSaysWhy(t *testing.T) {
 }
 
 // TestWriteNew: a file is written whole, for its owner, and never over another.
-func TestWriteNew(t *testing.T) {
-	name := filepath.Join(t.TempDir(), "copy")
-	if err := writeNew(name, []byte("one")); err != nil {
-		t.Fatal(err)
-	}
-	if info, err := os.Stat(name); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("got %v, %v", info.Mode(), err)
-	}
-	link := name + "-link"
-	if err := os.Symlink(name+"-elsewhere", link); err != nil {
-		t.Fatal(err)
-	}
-	for _, there := range []string{name, link} {
-		if err := writeNew(there, []byte("two")); err == nil {
-			t.Errorf("%s was written over", there)
-		}
-	}
-	if content, err := os.ReadFile(name); err != nil || string(content) != "one" {
-		t.Errorf("got %q, %v", content, err)
-	}
-	if _, err := os.Stat(name + "-elsewhere"); err == nil {
-		t.Error("a link was followed")
-	}
-}

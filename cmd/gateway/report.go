@@ -8,6 +8,7 @@ import (
 
 	"zorgsluis/audit"
 	"zorgsluis/consent"
+	"zorgsluis/internal/cli"
 )
 
 type reportCommand struct {
@@ -27,13 +28,13 @@ type period struct {
 func (p period) instants() (from, until time.Time, err error) {
 	zone := consent.Zone()
 	if from, err = time.ParseInLocation(time.DateOnly, p.From, zone); err != nil {
-		return from, until, usage(errors.New("--from must be a date as in 2026-01-31"))
+		return from, until, cli.Usage(errors.New("--from must be a date as in 2026-01-31"))
 	}
 	if until, err = time.ParseInLocation(time.DateOnly, p.To, zone); err != nil {
-		return from, until, usage(errors.New("--to must be a date as in 2026-01-31"))
+		return from, until, cli.Usage(errors.New("--to must be a date as in 2026-01-31"))
 	}
 	if until.Before(from) {
-		return from, until, usage(errors.New("--to is before --from"))
+		return from, until, cli.Usage(errors.New("--to is before --from"))
 	}
 	return from, until.AddDate(0, 0, 1), nil
 }

@@ -9,29 +9,30 @@ import (
 
 	"zorgsluis/audit"
 	"zorgsluis/consent"
+	"zorgsluis/internal/cli"
 )
 
 type reportBreakGlassCommand struct {
-	configured
+	cli.Configured
 	period
 }
 
 // Run prints the report: declarations that were made in the period, and what became of them until now. It reads the archive, so that what
 // was recorded in the last second may be missing; archived_through says how far it goes.
-func (r *reportBreakGlassCommand) Run(env *environment) error {
+func (r *reportBreakGlassCommand) Run(env *cli.Environment) error {
 	from, until, err := r.instants()
 	if err != nil {
 		return err
 	}
-	s, err := loadSettings(r.Config)
+	s, err := load(r.Config)
 	if err != nil {
 		return err
 	}
 	c := emergencies{from: from, until: until, made: map[consent.DeclarationID]*emergency{}}
-	if c.through, err = s.eachEvent(env.ctx, c.take); err != nil {
+	if c.through, err = s.eachEvent(env.Context, c.take); err != nil {
 		return fmt.Errorf("report breakglass: %w", err)
 	}
-	return printJSON(env.stdout, c.report(s.config.BreakGlass, time.Now()))
+	return printJSON(env.Stdout, c.report(s.config.BreakGlass, time.Now()))
 }
 
 // emergencies are the declarations of a period, and what was turned down in it.

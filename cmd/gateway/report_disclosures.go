@@ -13,6 +13,7 @@ import (
 	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
+	"zorgsluis/internal/cli"
 	"zorgsluis/policy"
 )
 
@@ -72,7 +73,7 @@ func disclosed(e audit.Event) bool {
 }
 
 type reportRecipientsCommand struct {
-	configured
+	cli.Configured
 	From string `placeholder:"DATE" help:"First day, as days are in the Netherlands (2026-01-31); default: everything that is kept."`
 	To   string `placeholder:"DATE" help:"Last day."`
 }
@@ -108,7 +109,7 @@ type recipientRow struct {
 }
 
 // Run prints who received what of one patient's record (AVG art. 15 and 19): the patient is read from standard input.
-func (r *reportRecipientsCommand) Run(env *environment) error {
+func (r *reportRecipientsCommand) Run(env *cli.Environment) error {
 	from, to, err := between(r.From, r.To)
 	if err != nil {
 		return err
@@ -117,7 +118,7 @@ func (r *reportRecipientsCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	return withStoreFor(env.ctx, r.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+	return withStoreFor(env.Context, r.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
 		key := store.Key(person)
 		if err := onRecord(ctx, s, store, key); err != nil {
 			return fmt.Errorf("report recipients: %w", err)
@@ -139,12 +140,12 @@ func (r *reportRecipientsCommand) Run(env *environment) error {
 		for _, who := range slices.SortedFunc(maps.Keys(found), recipient.compare) {
 			report.Recipients = append(report.Recipients, recipientRow{who, *found[who]})
 		}
-		return printJSON(env.stdout, report)
+		return printJSON(env.Stdout, report)
 	})
 }
 
 type reportIncidentCommand struct {
-	configured
+	cli.Configured
 	period
 	Client       string `help:"Only what this client asked."`
 	Organization string `help:"Only what was asked for this organization (ura:00000001)."`
@@ -171,7 +172,7 @@ type incident struct {
 }
 
 // Run prints which patients, and which of their data, a period and a choice of callers are about.
-func (r *reportIncidentCommand) Run(env *environment) error {
+func (r *reportIncidentCommand) Run(env *cli.Environment) error {
 	from, until, err := r.instants()
 	if err != nil {
 		return err
@@ -182,7 +183,7 @@ func (r *reportIncidentCommand) Run(env *environment) error {
 			return err
 		}
 	}
-	return withStoreFor(env.ctx, r.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+	return withStoreFor(env.Context, r.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
 		var key consent.PersonKey
 		if r.Patient {
 			key = store.Key(person)
@@ -197,7 +198,7 @@ func (r *reportIncidentCommand) Run(env *environment) error {
 		if err != nil {
 			return fmt.Errorf("report incident: %w", err)
 		}
-		return printJSON(env.stdout, report)
+		return printJSON(env.Stdout, report)
 	})
 }
 
@@ -243,18 +244,18 @@ func identify(ctx context.Context, store *redisstore.Store, patients []affected)
 }
 
 type reportInsurersCommand struct {
-	configured
+	cli.Configured
 	period
 }
 
 // Run prints which parties that the law shuts out asked for records, insurers first of all: those are reported to the authority (Wabvpz
 // art. 15h).
-func (r *reportInsurersCommand) Run(env *environment) error {
+func (r *reportInsurersCommand) Run(env *cli.Environment) error {
 	from, until, err := r.instants()
 	if err != nil {
 		return err
 	}
-	s, err := loadSettings(r.Config)
+	s, err := load(r.Config)
 	if err != nil {
 		return err
 	}
@@ -272,7 +273,7 @@ func (r *reportInsurersCommand) Run(env *environment) error {
 		Attempts        []*attempts `json:"attempts"`
 	}{From: from, Until: until, Attempts: []*attempts{}}
 	found := map[recipient]*attempts{}
-	report.ArchivedThrough, err = s.eachEvent(env.ctx, func(e audit.Event) {
+	report.ArchivedThrough, err = s.eachEvent(env.Context, func(e audit.Event) {
 		if within(e.Time, from, until) && slices.Contains(e.Obligations, policy.ObligationReportAuthority) {
 			who := recipientOf(e)
 			if found[who] == nil {
@@ -292,7 +293,7 @@ func (r *reportInsurersCommand) Run(env *environment) error {
 	for _, who := range slices.SortedFunc(maps.Keys(found), recipient.compare) {
 		report.Attempts = append(report.Attempts, found[who])
 	}
-	return printJSON(env.stdout, report)
+	return printJSON(env.Stdout, report)
 }
 
 // onRecord records that a report about patients is made: before anything of it is given. person is empty where it is about many.

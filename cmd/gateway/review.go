@@ -10,6 +10,7 @@ import (
 	"zorgsluis/audit"
 	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore"
+	"zorgsluis/internal/cli"
 	"zorgsluis/policy"
 )
 
@@ -20,7 +21,7 @@ type reviewCommand struct {
 }
 
 type reviewListCommand struct {
-	configured
+	cli.Configured
 	Overdue bool `help:"Only those whose review is late (break_glass.review_within)."`
 }
 
@@ -42,7 +43,7 @@ type openReview struct {
 }
 
 // Run prints the open reviews, those first that must be done first.
-func (l *reviewListCommand) Run(env *environment) error {
+func (l *reviewListCommand) Run(env *cli.Environment) error {
 	return withStore(env, l.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
 		items, err := store.OpenReviews(ctx)
 		if err != nil {
@@ -55,7 +56,7 @@ func (l *reviewListCommand) Run(env *environment) error {
 				return fmt.Errorf("review list: %w", err)
 			}
 			line := openReview{Declaration: item.Declaration, Person: item.Person, DeclaredAt: item.DeclaredAt}
-			if d := find(&standing, item.Declaration); d != nil {
+			if d := standing.DeclarationWithID(item.Declaration); d != nil {
 				line.describe(*d, s.config.BreakGlass, now)
 			}
 			if line.Overdue || !l.Overdue {
@@ -63,7 +64,7 @@ func (l *reviewListCommand) Run(env *environment) error {
 			}
 		}
 		slices.SortStableFunc(open, func(a, b openReview) int { return a.DeclaredAt.Compare(b.DeclaredAt) })
-		return printJSON(env.stdout, open)
+		return printJSON(env.Stdout, open)
 	})
 }
 
@@ -74,18 +75,9 @@ func (o *openReview) describe(d consent.Declaration, b BreakGlass, now time.Time
 	o.Code, o.Reads, o.Reason = d.Code, b.reads(d.Code), d.Reason
 }
 
-// find gives the declaration with this id; nil where there is none.
-func find(st *consent.Standing, id consent.DeclarationID) *consent.Declaration {
-	i := slices.IndexFunc(st.Declarations, func(d consent.Declaration) bool { return d.ID == id })
-	if i < 0 {
-		return nil
-	}
-	return &st.Declarations[i]
-}
-
 // accounted is what an operator says who does something about a declaration.
 type accounted struct {
-	configured
+	cli.Configured
 	RequestID string                `placeholder:"ID" help:"Makes the command repeatable: the same id changes once."`
 	ID        consent.DeclarationID `arg:"" help:"The declaration's id."`
 	By        string                `required:"" placeholder:"NAME" help:"Who does it."`
@@ -99,9 +91,9 @@ var (
 )
 
 // change changes one declaration together with its event.
-func (a accounted) change(env *environment, event audit.Event, apply func(*consent.Standing, *consent.Declaration) error) error {
+func (a accounted) change(env *cli.Environment, event audit.Event, apply func(*consent.Standing, *consent.Declaration) error) error {
 	if a.By == "" || a.Why == "" {
-		return usage(errors.New("--by and --why must say something"))
+		return cli.Usage(errors.New("--by and --why must say something"))
 	}
 	return withStore(env, a.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
 		standing, err := declared(ctx, store, a.ID)
@@ -112,13 +104,13 @@ func (a accounted) change(env *environment, event audit.Event, apply func(*conse
 		e := operatorEvent(s, event.Kind, string(event.Reason), request)
 		e.Declaration, e.Grounds, e.Obligations = a.ID, a.Why, event.Obligations
 		e.Actor.Name = a.By
-		if d := find(&standing, a.ID); d != nil {
+		if d := standing.DeclarationWithID(a.ID); d != nil {
 			e.Code, e.Emergency = d.Code, d.Reason
 		}
 		_, err = store.Change(ctx, audit.Change{
 			Request: request, Person: standing.Person, Event: e,
 			Apply: func(st *consent.Standing) error {
-				d := find(st, a.ID)
+				d := st.DeclarationWithID(a.ID)
 				if d == nil {
 					return errNoDeclaration
 				}
@@ -128,7 +120,7 @@ func (a accounted) change(env *environment, event audit.Event, apply func(*conse
 		if err != nil {
 			return err
 		}
-		_, err = fmt.Fprintln(env.stdout, a.ID)
+		_, err = fmt.Fprintln(env.Stdout, a.ID)
 		return err
 	})
 }
@@ -153,7 +145,7 @@ type reviewCloseCommand struct {
 }
 
 // Run records the verdict. The patient sees it.
-func (r *reviewCloseCommand) Run(env *environment) error {
+func (r *reviewCloseCommand) Run(env *cli.Environment) error {
 	event := audit.Event{Kind: audit.KindReview, Reason: audit.ReasonReviewJustified}
 	if !r.Justified {
 		event.Reason, event.Obligations = audit.ReasonReviewNotJustified, []policy.Obligation{policy.ObligationNotifyPatient}
@@ -171,7 +163,7 @@ func (r *reviewCloseCommand) Run(env *environment) error {
 type reviewEndCommand struct{ accounted }
 
 // Run ends a declaration before its time: nothing is released under it from the moment that this returns.
-func (r *reviewEndCommand) Run(env *environment) error {
+func (r *reviewEndCommand) Run(env *cli.Environment) error {
 	event := audit.Event{Kind: audit.KindBreakGlass, Reason: audit.ReasonDeclarationEnded}
 	err := r.change(env, event, func(st *consent.Standing, d *consent.Declaration) error {
 		if !st.EndDeclaration(d.ID, st.Newest) {

@@ -2,12 +2,16 @@ package main
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
+
+	"zorgsluis/internal/files"
 )
 
 // keyLength is the length in bytes of every secret that the gateway makes: AES-256 keys and HMAC-SHA-256 secrets.
@@ -33,13 +37,13 @@ func readSecret(name string) ([]byte, error) {
 		return nil, errSecretMissing
 	}
 	if err != nil {
-		return nil, pathless(err)
+		return nil, files.WithoutName(err)
 	}
 	defer f.Close()
 	// The permissions are those of the file that is read, not of the name: no time between the check and the use.
 	info, err := f.Stat()
 	if err != nil {
-		return nil, pathless(err)
+		return nil, files.WithoutName(err)
 	}
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("not a regular file")
@@ -49,7 +53,7 @@ func readSecret(name string) ([]byte, error) {
 	}
 	content, err := io.ReadAll(io.LimitReader(f, maxSecretFile+1))
 	if err != nil {
-		return nil, pathless(err)
+		return nil, files.WithoutName(err)
 	}
 	if len(content) > maxSecretFile {
 		return nil, errors.New("the file is too large to be a secret")
@@ -79,11 +83,34 @@ func readKey(name string) ([]byte, error) {
 	return key, nil
 }
 
-// pathless drops the file's name from an error of package os: the message that it becomes part of names the key and the file.
-func pathless(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err
+// secretFiles are the secrets that a gateway needs, by the names that configs/gateway.yaml uses.
+var secretFiles = []string{"person-secret", "sealing-key", "cursor-key", "checkpoint-key"}
+
+// generateKeys makes the secret files that are not there yet, and returns the names of those it made.
+func generateKeys(folder string) ([]string, error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("keys: %w", err)
 	}
-	return err
+	var made []string
+	var problems []error
+	for _, name := range secretFiles {
+		full := filepath.Join(folder, name)
+		err := writeKey(full)
+		switch {
+		case errors.Is(err, fs.ErrExist):
+			problems = append(problems, fmt.Errorf("keys: %s exists and is left as it is", full))
+		case err != nil:
+			problems = append(problems, fmt.Errorf("keys: %w", err))
+		default:
+			made = append(made, full)
+		}
+	}
+	return made, errors.Join(problems...)
+}
+
+// writeKey makes one file with a key.
+func writeKey(name string) error {
+	key := make([]byte, keyLength)
+	_, _ = rand.Read(key) // never fails (crypto/rand)
+	return files.Create(name, []byte(base64.StdEncoding.EncodeToString(key)+"\n"))
 }

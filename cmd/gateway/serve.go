@@ -16,6 +16,7 @@ import (
 	"zorgsluis/audit/follow"
 	"zorgsluis/authn"
 	"zorgsluis/consent/redisstore"
+	"zorgsluis/internal/cli"
 )
 
 // Waits between tries: to reach Redis at the start, and to take over the archive from another instance.
@@ -24,30 +25,39 @@ const (
 	archiveRetry = 5 * time.Second
 )
 
-type serveCommand struct{ configured }
+type serveCommand struct{ cli.Configured }
 
 // Run serves until it is told to stop.
-func (c *serveCommand) Run(env *environment) error {
+func (c *serveCommand) Run(env *cli.Environment) error {
 	s, err := loadSettings(c.Config)
 	if err != nil {
-		return err
+		return cli.Usage(err)
 	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbagePercent)
 	}
-	log, flush := newLog(env.stderr)
+	log, flush := newLog(env.Stderr)
 	defer flush()
-	return serve(env.ctx, s, log, nil)
+	return serve(env.Context, deployment{settings: s}, log, nil)
 }
 
 // garbagePercent is how much the heap may grow between two collections, unless GOGC says otherwise. The live heap is small, bodies
 // are pooled and bounded; collecting it less often is worth some memory.
 const garbagePercent = 400
 
+// deployment is a configuration that is served, and what only the demo adds to it, because no key can: a Redis in memory, a store that
+// is made when it is missing, and a listener that was opened before the configuration was written, because its port is part of that.
+type deployment struct {
+	*settings
+	inMemory   bool
+	initialise bool
+	listener   net.Listener
+}
+
 // running is a gateway that was started. Its parts are stopped in the order in which they depend on each other: callers first, the
 // store last.
 type running struct {
-	settings *settings
+	settings deployment
 	log      *slog.Logger
 	metrics  *metrics
 	health   *health
@@ -69,13 +79,13 @@ type addresses struct{ public, admin string }
 
 // serve runs a gateway until ctx ends or a part of it fails, and stops it so that no request in flight is lost. started, which may
 // be nil, is called once it answers callers.
-func serve(ctx context.Context, s *settings, log *slog.Logger, started func(*running, addresses)) error {
+func serve(ctx context.Context, s deployment, log *slog.Logger, started func(*running, addresses)) error {
 	g := &running{settings: s, log: log, metrics: newMetrics(softwareVersion()), failed: make(chan error, 8)}
 	g.health = &health{components: g.components}
 	g.metrics.archiveLag(g.archiveLag)
 	g.archiveMetrics()
 	g.metrics.registry.MustRegister(followerMetrics{g.followerStates})
-	g.metrics.registry.MustRegister(reloadMetrics{s.reloads}, tokenMetrics{s})
+	g.metrics.registry.MustRegister(reloadMetrics{s.reloads}, tokenMetrics{s.settings})
 	hangUp, ignoreHangUp := hangUps()
 	defer ignoreHangUp()
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
@@ -145,7 +155,7 @@ func (g *running) start(ctx, background context.Context) (*http.Server, error) {
 		return nil, err
 	}
 	g.opened(archive)
-	redis, err := connect(ctx, g.settings)
+	redis, err := g.connect(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -184,7 +194,14 @@ func (g *running) start(ctx, background context.Context) (*http.Server, error) {
 		}()
 	}
 	handler := announced(g.health, g.metrics.counted(gate))
-	return publicServer(handler, g.settings, g.log), nil
+	return publicServer(handler, g.settings.settings, g.log), nil
+}
+
+func (g *running) connect(ctx context.Context) (*server, error) {
+	if g.settings.inMemory {
+		return connectMemory()
+	}
+	return connect(ctx, g.settings.settings)
 }
 
 func (g *running) set(change func()) {
@@ -196,7 +213,7 @@ func (g *running) set(change func()) {
 // openStore opens the store and checks its server. Outside of the demo a server that could lose what it acknowledged is refused.
 func (g *running) openStore(ctx context.Context) (*redisstore.Store, error) {
 	for {
-		o, err := g.redis.storeOptions(g.settings, g.archive)
+		o, err := g.redis.storeOptions(g.settings.settings, g.archive)
 		if err != nil {
 			return nil, err
 		}

@@ -25,6 +25,7 @@ import (
 
 	"zorgsluis/audit"
 	"zorgsluis/consent/redisstore/redistest"
+	"zorgsluis/internal/cli"
 	"zorgsluis/internal/demo"
 )
 
@@ -33,7 +34,7 @@ type gatewayUnderTest struct {
 	t     *testing.T
 	world *world
 	addresses
-	settings *settings
+	settings deployment
 	client   *http.Client
 	log      *syncBuffer
 	stop     context.CancelFunc
@@ -59,7 +60,7 @@ func (s *syncBuffer) String() string {
 }
 
 // newTestWorld makes the demo's world and its configuration, which edit may change.
-func newTestWorld(t *testing.T, edit func(string) string) (*world, *settings) {
+func newTestWorld(t *testing.T, edit func(string) string) (*world, deployment) {
 	t.Helper()
 	w, err := newWorld("127.0.0.1:0")
 	if err != nil {
@@ -78,15 +79,14 @@ func newTestWorld(t *testing.T, edit func(string) string) (*world, *settings) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s, err = loadSettings(write(t, file, edit(string(text)))); err != nil {
+	if s.settings, err = loadSettings(write(t, file, edit(string(text)))); err != nil {
 		t.Fatal(err)
 	}
-	s.initialise, s.listener = true, w.listener
 	return w, s
 }
 
 // runGateway starts a gateway and stops it when the test ends, if the test did not.
-func runGateway(t *testing.T, w *world, s *settings) *gatewayUnderTest {
+func runGateway(t *testing.T, w *world, s deployment) *gatewayUnderTest {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	g := &gatewayUnderTest{
@@ -97,7 +97,7 @@ func runGateway(t *testing.T, w *world, s *settings) *gatewayUnderTest {
 	go func() {
 		g.stopped <- serve(ctx, s, slog.New(slog.NewJSONHandler(g.log, nil)), func(r *running, a addresses) {
 			put := newRecord{record: grantFor(t, "gp"), person: demo.Karena().Identifier(), request: "seed"}
-			if _, err := putRecord(ctx, s, r.store, put); err != nil {
+			if _, err := putRecord(ctx, s.settings, r.store, put); err != nil {
 				t.Errorf("seed: %v", err)
 			}
 			ready <- a
@@ -324,15 +324,16 @@ func TestStartsWithoutIdentityProvider(t *testing.T) {
 func TestTwoInstancesShareStoreAndArchive(t *testing.T) {
 	w, s := newTestWorld(t, nil)
 	first := runGateway(t, w, s)
-	second := *s
+	second, settings := s, *s.settings
 	config := *s.config
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	config.PublicURL = "http://" + listener.Addr().String()
-	second.config, second.listener = &config, listener
-	other := runGateway(t, w, &second)
+	settings.config = &config
+	second.settings, second.listener = &settings, listener
+	other := runGateway(t, w, second)
 	for _, g := range []*gatewayUnderTest{first, other} {
 		if response, err := g.read(); err != nil || response.StatusCode != http.StatusOK {
 			t.Errorf("got %v and error %v", response, err)
@@ -360,8 +361,7 @@ func TestTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.initialise, s.listener = true, w.listener
-	g := runGateway(t, w, s)
+	g := runGateway(t, w, deployment{settings: s, initialise: true, listener: w.listener})
 	g.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
 	response, err := g.read()
 	if err != nil || response.StatusCode != http.StatusOK || response.ProtoMajor != 2 {
@@ -414,7 +414,7 @@ func TestPortInUse(t *testing.T) {
 // TestDemoTour is the demo's story, as a newcomer runs it.
 func TestDemoTour(t *testing.T) {
 	var out, errors bytes.Buffer
-	if code := run(t.Context(), []string{"demo", "--tour"}, strings.NewReader(""), &out, &errors); code != exitOK {
+	if code := run(t.Context(), []string{"demo", "--tour"}, strings.NewReader(""), &out, &errors); code != cli.ExitOK {
 		t.Fatalf("got exit code %d: %s\n%s", code, errors.String(), out.String())
 	}
 	if !strings.Contains(out.String(), "Everything went as told") {
@@ -426,7 +426,7 @@ func TestDemoTour(t *testing.T) {
 func TestDemoInMemory(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
 	var out, errors bytes.Buffer
-	if code := run(t.Context(), []string{"demo", "--tour"}, strings.NewReader(""), &out, &errors); code != exitOK {
+	if code := run(t.Context(), []string{"demo", "--tour"}, strings.NewReader(""), &out, &errors); code != cli.ExitOK {
 		t.Fatalf("got exit code %d: %s\n%s", code, errors.String(), out.String())
 	}
 	if !strings.Contains(out.String(), "nothing is kept") {

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"zorgsluis/audit"
+	"zorgsluis/consent/redisstore"
+	"zorgsluis/internal/files"
 )
 
 // server checks where and how the gateway listens.
@@ -94,7 +96,7 @@ func (s *settings) externalRedis(c *checker) {
 func (c *checker) pool(key, name string) *x509.CertPool {
 	content, err := os.ReadFile(c.path(name))
 	if err != nil {
-		c.add(key, "%s: %v", name, pathless(err))
+		c.add(key, "%s: %v", name, files.WithoutName(err))
 		return nil
 	}
 	pool := x509.NewCertPool()
@@ -171,4 +173,47 @@ func (s *settings) limits(c *checker) {
 		c.add("limits.timeouts.stop", "is %s, must be at least limits.timeouts.request (%s): a stop must not cut a request off", t.Stop, t.Request)
 	}
 	c.atLeast("unauthenticated.events_per_minute", s.config.Unauthenticated.EventsPerMinute, 1)
+}
+
+// minRetentionDays is the least that archive.retention_days may be.
+const minRetentionDays = int(audit.MinRetention / (24 * time.Hour))
+
+// archive checks how the archive is kept. Its folder and keys are checked with those of the store.
+func (s *settings) archive(c *checker) {
+	a := s.config.Archive
+	if len(a.CheckpointKeyFiles) == 0 {
+		c.add("archive.checkpoint_key_files", "missing: at least one file, the key that signs first (gateway keys generate)")
+	}
+	if a.CheckpointEvents < 1 || a.CheckpointEvents > 10_000 {
+		c.add("archive.checkpoint_events", "is %d, must be from 1 to 10000", a.CheckpointEvents)
+	}
+	c.between("archive.checkpoint_every", a.CheckpointEvery, time.Second, time.Hour)
+	if a.RotateSize < 64<<10 || a.RotateSize > 1<<30 {
+		c.add("archive.rotate_size", "is %s, must be between %s and %s", a.RotateSize, size(64<<10), size(1<<30))
+	}
+	c.between("archive.rotate_after", a.RotateAfter, time.Minute, 31*24*time.Hour)
+	if a.RetentionDays < minRetentionDays || a.RetentionDays > 100*366 {
+		c.add("archive.retention_days", "is %d, must be from %d (five years, NEN 7513) to %d", a.RetentionDays, minRetentionDays, 100*366)
+	}
+}
+
+// archivePublic are the keys whose checkpoints are trusted.
+func (s *settings) archivePublic() []audit.PublicKey {
+	public := make([]audit.PublicKey, len(s.archiveKeys))
+	for i, k := range s.archiveKeys {
+		public[i] = k.PublicKey
+	}
+	return public
+}
+
+// external says how to reach a Redis that is not ours.
+func (s *settings) external() redisstore.ClientOptions {
+	c := s.config.Redis
+	o := redisstore.ClientOptions{
+		Addresses: c.Addresses, SentinelMaster: c.SentinelMaster, Username: c.Username, Password: s.redisPassword,
+	}
+	if s.redisTLS != nil {
+		o.TLS = s.redisTLS.get
+	}
+	return o
 }

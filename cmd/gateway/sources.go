@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"zorgsluis/fhir"
+	"zorgsluis/policy"
+	"zorgsluis/proxy"
 )
 
 // sourceID is the form of a source's id: it is a path element of public URLs.
@@ -97,3 +99,48 @@ var framing = []string{
 	"accept", "accept-encoding", "connection", "content-length", "content-type", "expect", "host", "prefer", "proxy-connection",
 	"te", "trailer", "transfer-encoding", "upgrade", "x-request-id", "x-http-method-override",
 }
+
+func (s *settings) proxyLimits() proxy.Limits {
+	l := s.config.Limits
+	return proxy.Limits{
+		RequestBody:   int64(l.RequestBody),
+		ResponseBody:  int64(l.ResponseBody),
+		Memory:        int64(l.Memory),
+		InFlight:      l.InFlight,
+		Request:       l.Timeouts.Request,
+		Store:         l.Timeouts.Store,
+		Lookups:       l.LookupsPerMinute,
+		Unrecognised:  s.config.Unauthenticated.EventsPerMinute,
+		PersonMapping: personMapping,
+		ReadFloor:     l.ReadFloor,
+	}
+}
+
+func (s *settings) proxySources() ([]*proxy.Source, error) {
+	var sources []*proxy.Source
+	for i, src := range s.config.Sources {
+		version := fhirVersions[src.FHIRVersion]
+		reader, err := fhir.NewReader(fhir.ReaderOptions{
+			Version: version, Base: src.BaseURL, PersonSystems: src.PersonSystems, Classifier: s.classifiers[version],
+		})
+		if err != nil {
+			return nil, err
+		}
+		sources = append(sources, &proxy.Source{
+			ID:            src.ID,
+			Version:       version,
+			Base:          src.BaseURL,
+			Holder:        policy.Holder{Organization: src.Holder.Organization, Category: policy.ProviderCategory(src.Holder.Category)},
+			Timeout:       src.Timeout,
+			PersonSystems: src.PersonSystems,
+			Allow:         src.allow(),
+			Reader:        reader,
+			Classifier:    s.classifiers[version],
+			Transport:     s.toSources[i],
+		})
+	}
+	return sources, nil
+}
+
+// personMapping is how long the gate remembers which person a source's patient is.
+const personMapping = time.Minute

@@ -8,6 +8,7 @@ import (
 
 	"zorgsluis/audit"
 	"zorgsluis/consent/redisstore"
+	"zorgsluis/internal/cli"
 )
 
 type storeCommand struct {
@@ -16,10 +17,10 @@ type storeCommand struct {
 	Check  storeCheckCommand  `cmd:"" help:"Check Redis, the store and the archive."`
 }
 
-type storeInitCommand struct{ configured }
+type storeInitCommand struct{ cli.Configured }
 
 // Run makes the store. An archive that knows a store already forbids it: an emptied Redis would turn every refusal into "unknown".
-func (c *storeInitCommand) Run(env *environment) error {
+func (c *storeInitCommand) Run(env *cli.Environment) error {
 	return withServer(env, c.Config, func(ctx context.Context, o redisstore.Options, _ *audit.Archive) error {
 		err := redisstore.Initialise(ctx, o)
 		if errors.Is(err, redisstore.ErrStoreMismatch) && checkServer(ctx, o) == nil {
@@ -31,7 +32,7 @@ func (c *storeInitCommand) Run(env *environment) error {
 		if err := checkServer(ctx, o); err != nil {
 			return fmt.Errorf("the store is made, but serve will refuse its server: %w", err)
 		}
-		_, err = fmt.Fprintln(env.stdout, "the store is ready")
+		_, err = fmt.Fprintln(env.Stdout, "the store is ready")
 		return err
 	})
 }
@@ -47,25 +48,25 @@ func checkServer(ctx context.Context, o redisstore.Options) error {
 }
 
 type storeAcceptCommand struct {
-	configured
+	cli.Configured
 	OtherStore string `placeholder:"ID" help:"Go on with the store of this id, another one than the archive knows. What patients decided in the old one does not hold in it."`
 }
 
 // Run raises the sequences above everything that was seen, which is what the gateway asks for before it trusts the store again. The
 // archive notes it first: what was lost stays on record, and a later replay leaves it out.
-func (c *storeAcceptCommand) Run(env *environment) error {
+func (c *storeAcceptCommand) Run(env *cli.Environment) error {
 	return withServer(env, c.Config, func(ctx context.Context, o redisstore.Options, archive *audit.Archive) error {
 		if c.OtherStore != "" {
 			if err := adopt(ctx, o, archive, c.OtherStore); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintln(env.stdout, "the archive goes on with the other store; start or restart the gateways")
+			_, err := fmt.Fprintln(env.Stdout, "the archive goes on with the other store; start or restart the gateways")
 			return err
 		}
 		if err := redisstore.Accept(ctx, o, archive.Accept); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintln(env.stdout, "the store is accepted as it is; start or restart the gateways")
+		_, err := fmt.Fprintln(env.Stdout, "the store is accepted as it is; start or restart the gateways")
 		return err
 	})
 }
@@ -73,7 +74,7 @@ func (c *storeAcceptCommand) Run(env *environment) error {
 // adopt makes the archive go on with a store that it does not know, and which is whole.
 func adopt(ctx context.Context, o redisstore.Options, archive *audit.Archive, id string) error {
 	if id == archive.StoreID() {
-		return usage(errors.New("the archive knows that store already: leave --other-store out"))
+		return cli.Usage(errors.New("the archive knows that store already: leave --other-store out"))
 	}
 	o.StoreID, o.Watermarks = id, nil
 	store, err := redisstore.Open(ctx, o)
@@ -93,12 +94,12 @@ func adopt(ctx context.Context, o redisstore.Options, archive *audit.Archive, id
 }
 
 // withServer runs one command on a store that is not opened. The archive must be free: the gateways are stopped for this.
-func withServer(env *environment, file string, do func(context.Context, redisstore.Options, *audit.Archive) error) error {
-	s, err := loadSettings(file)
+func withServer(env *cli.Environment, file string, do func(context.Context, redisstore.Options, *audit.Archive) error) error {
+	s, err := load(file)
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(env.ctx, operatorTimeout)
+	ctx, cancel := context.WithTimeout(env.Context, operatorTimeout)
 	defer cancel()
 	archive, err := s.openArchive()
 	if errors.Is(err, audit.ErrLocked) {
@@ -119,10 +120,10 @@ func withServer(env *environment, file string, do func(context.Context, redissto
 	return errors.Join(err, r.close())
 }
 
-type storeCheckCommand struct{ configured }
+type storeCheckCommand struct{ cli.Configured }
 
 // Run tells how the store is; the exit code says whether it is good.
-func (c *storeCheckCommand) Run(env *environment) error {
+func (c *storeCheckCommand) Run(env *cli.Environment) error {
 	return withStore(env, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
 		checked := store.Check(ctx)
 		memory, err := store.Memory(ctx)
@@ -133,7 +134,7 @@ func (c *storeCheckCommand) Run(env *environment) error {
 		if err := errors.Join(checked, err, damage); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(env.stdout, "store %s: good\nredis: %d of %d bytes used\narchive: %d events, head %s\n",
+		_, err = fmt.Fprintf(env.Stdout, "store %s: good\nredis: %d of %d bytes used\narchive: %d events, head %s\n",
 			store.StoreID(), memory.Used, memory.Max, archive.Events, cmp.Or(archive.Head, "none yet"))
 		return err
 	})

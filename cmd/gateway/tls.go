@@ -5,11 +5,12 @@ import (
 	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
-	"net/http"
 	"net/url"
 	"os"
 	"slices"
 	"time"
+
+	"zorgsluis/internal/files"
 )
 
 // goodSuites are the suites of TLS 1.2 all of whose algorithms NCSC calls good (IT Security Guidelines for TLS v2.1, tables 3 to 6):
@@ -64,17 +65,6 @@ func (s *settings) listenerTLS() *tls.Config {
 	config.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.certificate.get(), nil }
 	s.callers.ask(config)
 	return config
-}
-
-// oneYear is how long a browser or app that came over TLS is told to come over TLS (RFC 6797; internet.nl wants a year at least).
-const oneYear = "max-age=31536000"
-
-// strictTransport says on each answer that there is TLS only. It stands where TLS is ours: in front of another, that one says it.
-func strictTransport(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Strict-Transport-Security", oneYear)
-		next.ServeHTTP(w, r)
-	})
 }
 
 // OwnTLS is how the gateway knows a server, and how that server knows the gateway. The zero OwnTLS trusts the authorities of the system
@@ -138,7 +128,7 @@ func (c *checker) keyPair(prefix, certificateFile, keyFile string) *tls.Certific
 	}
 	chain, err := os.ReadFile(c.path(certificateFile))
 	if err != nil {
-		c.add(prefix+"certificate_file", "%s: %v", certificateFile, pathless(err))
+		c.add(prefix+"certificate_file", "%s: %v", certificateFile, files.WithoutName(err))
 		return nil
 	}
 	key := c.secret(prefix+"key_file", keyFile)

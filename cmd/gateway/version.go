@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"runtime/debug"
+
+	"zorgsluis/internal/cli"
 )
 
 // version is set by release builds: go build -ldflags "-X main.version=1.0.0".
@@ -11,8 +13,8 @@ var version = ""
 type versionCommand struct{}
 
 // Run prints the version, the commit it was built from and the Go release.
-func (versionCommand) Run(env *environment) error {
-	_, err := fmt.Fprintln(env.stdout, "zorgsluis", softwareVersion())
+func (versionCommand) Run(env *cli.Environment) error {
+	_, err := fmt.Fprintln(env.Stdout, "zorgsluis", softwareVersion())
 	return err
 }
 

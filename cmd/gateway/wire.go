@@ -12,13 +12,10 @@ import (
 	"zorgsluis/authn"
 	"zorgsluis/configs"
 	"zorgsluis/consent/redisstore"
-	"zorgsluis/fhir"
 	"zorgsluis/policy"
 	"zorgsluis/proxy"
+	"zorgsluis/proxy/relations"
 )
-
-// personMapping is how long the gate remembers which person a source's patient is.
-const personMapping = time.Minute
 
 // authenticator stands between the gate and authn: it says what the request is, and gives the gate its own words.
 type authenticator struct {
@@ -50,9 +47,12 @@ func (a authenticator) Authenticate(ctx context.Context, r *http.Request) (polic
 
 // gate puts the enforcement point together. NewGate refuses it when a part is missing.
 func (s *settings) gate(store *redisstore.Store, archived *audit.History, a *authn.Authenticator, m *metrics, log *slog.Logger) (*proxy.Gate, error) {
-	sources, err := s.proxySources(m)
+	sources, err := s.proxySources()
 	if err != nil {
 		return nil, err
+	}
+	for _, source := range sources {
+		source.Transport = timedTransport{source.Transport, m.step(stepSource)}
 	}
 	definitions, err := configs.Definitions()
 	if err != nil {
@@ -95,44 +95,36 @@ func (s *settings) gate(store *redisstore.Store, archived *audit.History, a *aut
 	})
 }
 
-func (s *settings) proxyLimits() proxy.Limits {
-	l := s.config.Limits
-	return proxy.Limits{
-		RequestBody:   int64(l.RequestBody),
-		ResponseBody:  int64(l.ResponseBody),
-		Memory:        int64(l.Memory),
-		InFlight:      l.InFlight,
-		Request:       l.Timeouts.Request,
-		Store:         l.Timeouts.Store,
-		Lookups:       l.LookupsPerMinute,
-		Unrecognised:  s.config.Unauthenticated.EventsPerMinute,
-		PersonMapping: personMapping,
-		ReadFloor:     l.ReadFloor,
+// shown are the texts as the gate serves them.
+func (s *settings) shown() []proxy.Text {
+	texts := make([]proxy.Text, len(s.texts))
+	for i, t := range s.texts {
+		texts[i] = proxy.Text(t)
 	}
+	return texts
 }
 
-func (s *settings) proxySources(m *metrics) ([]*proxy.Source, error) {
-	var sources []*proxy.Source
-	for i, src := range s.config.Sources {
-		version := fhirVersions[src.FHIRVersion]
-		reader, err := fhir.NewReader(fhir.ReaderOptions{
-			Version: version, Base: src.BaseURL, PersonSystems: src.PersonSystems, Classifier: s.classifiers[version],
-		})
-		if err != nil {
-			return nil, err
+// parts are the bounds as the gate takes them.
+func (b BreakGlass) parts() proxy.BreakGlass {
+	p := proxy.BreakGlass{Lasts: b.Lasts, PerHour: b.PerHour}
+	for _, r := range b.Reasons {
+		p.Reasons = append(p.Reasons, proxy.EmergencyReason{Code: r.Code, Dutch: r.NL, English: r.EN})
+	}
+	return p
+}
+
+// relations makes the registries.
+func (s *settings) relations(m *metrics) map[string]proxy.Relations {
+	all := map[string]proxy.Relations{}
+	for i, r := range s.config.Registries {
+		roles := map[string]policy.Relationship{}
+		for role, word := range r.Roles {
+			roles[role] = policy.Relationship(word)
 		}
-		sources = append(sources, &proxy.Source{
-			ID:            src.ID,
-			Version:       version,
-			Base:          src.BaseURL,
-			Holder:        policy.Holder{Organization: src.Holder.Organization, Category: policy.ProviderCategory(src.Holder.Category)},
-			Timeout:       src.Timeout,
-			PersonSystems: src.PersonSystems,
-			Allow:         src.allow(),
-			Reader:        reader,
-			Classifier:    s.classifiers[version],
-			Transport:     timedTransport{s.toSources[i], m.step(stepSource)},
+		all[r.Name] = relations.New(relations.Options{
+			Base: strings.TrimSuffix(r.BaseURL, "/"), Transport: timedTransport{s.toRegistries[i], m.step(stepRegistry)}, Timeout: r.Timeout,
+			InFlight: r.InFlight, Systems: r.Identifiers, Roles: roles, Organizations: r.Organizations, Now: time.Now,
 		})
 	}
-	return sources, nil
+	return all
 }

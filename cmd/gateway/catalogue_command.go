@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"zorgsluis/consent/redisstore"
+	"zorgsluis/internal/cli"
+)
+
+type catalogueCommand struct {
+	Activate activateCommand `cmd:"" help:"Make the configuration's categories those that consents are read by, and put a notice on record for every patient with an active consent. serve does the same when it starts."`
+}
+
+type activateCommand struct{ cli.Configured }
+
+// Run activates, and waits until everybody is told.
+func (c *activateCommand) Run(env *cli.Environment) error {
+	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+		pending, err := s.prepareCatalogue(ctx, store)
+		if err != nil {
+			if errors.Is(err, errWidens) {
+				err = cli.Usage(err)
+			}
+			return inCommand("catalogue activate", err)
+		}
+		if pending == nil {
+			_, err = fmt.Fprintln(env.Stdout, "the catalogue is active; nobody is to be told anything")
+			return err
+		}
+		told, err := s.tellAll(ctx, store, pending)
+		if err != nil {
+			return fmt.Errorf("catalogue activate: %w; the same command goes on", err)
+		}
+		for _, change := range pending.Changes {
+			fmt.Fprintln(env.Stdout, change)
+		}
+		_, err = fmt.Fprintf(env.Stdout, "the catalogue is active; a notice is on record for %d patients\n", told)
+		return err
+	})
+}

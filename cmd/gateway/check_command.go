@@ -1,0 +1,27 @@
+package main
+
+import (
+	"zorgsluis/internal/cli"
+)
+
+type checkCommand struct {
+	cli.Configured
+	Against string `placeholder:"OLD.yaml" help:"Print instead who would gain or lose access, compared with this older configuration."`
+}
+
+// Run validates with the code of serve, and prints what the policy amounts to. What it prints of decisions is what the policy
+// answers when it is asked, not what the configuration seems to say.
+func (c *checkCommand) Run(env *cli.Environment) error {
+	s, err := loadSettings(c.Config)
+	if err != nil {
+		return cli.Usage(err)
+	}
+	if c.Against == "" {
+		return s.describe(env.Stdout, c.Config)
+	}
+	old, err := loadSettings(c.Against)
+	if err != nil {
+		return cli.Usage(err)
+	}
+	return s.compareWith(env.Stdout, old)
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"zorgsluis/audit"
+	"zorgsluis/consent/redisstore"
+	"zorgsluis/internal/cli"
+)
+
+// activateCatalogue is what serve does of it: it refuses to widen, and tells the patients while it serves.
+func (g *running) activateCatalogue(ctx, background context.Context, store *redisstore.Store) error {
+	pending, err := g.settings.prepareCatalogue(ctx, store)
+	for errors.Is(err, audit.ErrUnavailable) && !isFinal(err) && pause(ctx, storeRetry) {
+		pending, err = g.settings.prepareCatalogue(ctx, store)
+	}
+	if errors.Is(err, errWidens) {
+		return cli.Usage(err)
+	}
+	if err != nil || pending == nil {
+		return err
+	}
+	g.work.Go(func() {
+		for {
+			told, err := g.settings.tellAll(background, store, pending)
+			if err == nil {
+				g.log.Info("catalogue activated: a notice is on record", "patients", told)
+				return
+			}
+			g.log.Error("catalogue", "error", err.Error())
+			if !pause(background, reviewsEvery) {
+				return
+			}
+		}
+	})
+	return nil
+}
+
+// pause waits, and reports whether ctx goes on.
+func pause(ctx context.Context, d time.Duration) bool {
+	select {
+	case <-ctx.Done():
+		return false
+	case <-time.After(d):
+		return true
+	}
+}
