@@ -10,22 +10,23 @@ import (
 
 	"zorgsluis/consent"
 	"zorgsluis/fhir"
+	"zorgsluis/internal/config"
 	"zorgsluis/policy"
 )
 
 // compareWith prints what another configuration, the old one, permitted, and this one does not, and the other way round.
-func (s *settings) compareWith(out io.Writer, old *settings) error {
+func compareWith(out io.Writer, s *config.Settings, old *config.Settings) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	s.compareMeaning(w, old)
+	compareMeaning(w, s, old)
 	fmt.Fprintf(w, "\nwho would gain (+) or lose (-) access\nchannel\tprovider category\twith\tdata categories\n")
-	channels, categories := either(old.config.Policy.Channels, s.config.Policy.Channels), slices.Concat(old.tables.CategoryNames(), s.tables.CategoryNames())
+	channels, categories := either(old.File.Policy.Channels, s.File.Policy.Channels), slices.Concat(old.Tables.CategoryNames(), s.Tables.CategoryNames())
 	slices.Sort(categories)
 	categories = slices.Compact(categories)
 	same := true
 	for _, channel := range channels {
 		for _, category := range categories {
-			for _, p := range probes(category, policy.Channel(channel), either(old.tables.Groups, s.tables.Groups)) {
-				before, after := texts(old.permitted(p.probe)), texts(s.permitted(p.probe))
+			for _, p := range probes(category, policy.Channel(channel), either(old.Tables.Groups, s.Tables.Groups)) {
+				before, after := texts(permitted(old, p.probe)), texts(permitted(s, p.probe))
 				for sign, list := range map[string][]string{"+": missing(after, before), "-": missing(before, after)} {
 					if len(list) > 0 {
 						same = false
@@ -77,10 +78,10 @@ func texts[T ~string](list []T) []string {
 }
 
 // compareHolders prints which sources came, went, or are held by somebody else: consents name holders too.
-func compareHolders(w io.Writer, old, s *settings) {
-	holders := func(s *settings) map[string]string {
+func compareHolders(w io.Writer, old, s *config.Settings) {
+	holders := func(s *config.Settings) map[string]string {
 		all := map[string]string{}
-		for _, src := range s.config.Sources {
+		for _, src := range s.File.Sources {
 			all[src.ID] = src.Holder.Organization + " (" + src.Holder.Category + ")"
 		}
 		return all

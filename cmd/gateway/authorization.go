@@ -9,15 +9,16 @@ import (
 	"strings"
 
 	"zorgsluis/authn"
+	"zorgsluis/internal/config"
 	"zorgsluis/policy"
 	"zorgsluis/proxy"
 )
 
 // stepUp is what RFC 9470 tells a caller who is not known well enough: the claim values of its issuer that would do, the least first.
-func (s *settings) stepUp(issuer string, least policy.AssuranceLevel) string {
-	minimum, _ := policy.ParseAssurance(s.config.Policy.MinimumAssurance)
-	levels := s.tables.Assurance
-	for _, i := range s.config.Issuers {
+func stepUp(s *config.Settings, issuer string, least policy.AssuranceLevel) string {
+	minimum, _ := policy.ParseAssurance(s.File.Policy.MinimumAssurance)
+	levels := s.Tables.Assurance
+	for _, i := range s.File.Issuers {
 		if i.URL == issuer && i.Assurance != nil {
 			levels = i.Assurance
 		}
@@ -33,10 +34,10 @@ func (s *settings) stepUp(issuer string, least policy.AssuranceLevel) string {
 }
 
 // authorization is what callers may know about who may vouch for them.
-func (s *settings) authorization() proxy.Authorization {
-	certificates := s.config.TLS.ClientCertificates.CAFile + s.config.TrustedProxies.CertificateHeader
+func authorization(s *config.Settings) proxy.Authorization {
+	certificates := s.File.TLS.ClientCertificates.CAFile + s.File.TrustedProxies.CertificateHeader
 	a := proxy.Authorization{ProofAlgorithms: authn.ProofAlgorithms(), CertificateBound: certificates != ""}
-	for _, i := range s.config.Issuers {
+	for _, i := range s.File.Issuers {
 		a.Servers = append(a.Servers, i.URL)
 		if i.RequiredScope != "" && !slices.Contains(a.Scopes, i.RequiredScope) {
 			a.Scopes = append(a.Scopes, i.RequiredScope)
@@ -46,23 +47,23 @@ func (s *settings) authorization() proxy.Authorization {
 }
 
 // smartIssuer is the authorization server that SMART apps of a source are told of: the one that is configured for it, or the only one.
-func (s *settings) smartIssuer(source string) string {
-	for _, src := range s.config.Sources {
+func smartIssuer(s *config.Settings, source string) string {
+	for _, src := range s.File.Sources {
 		if src.ID == source && src.SMARTIssuer != "" {
 			return src.SMARTIssuer
 		}
 	}
-	if len(s.config.Issuers) == 1 {
-		return s.config.Issuers[0].URL
+	if len(s.File.Issuers) == 1 {
+		return s.File.Issuers[0].URL
 	}
 	return ""
 }
 
 // smart gives the SMART configuration of a source: what its authorization server says of itself, and of what SMART names only that which is
 // true here. Scopes are not enforced, so none of the permission capabilities is claimed (SMART App Launch 2, conformance).
-func (s *settings) smart(a *authn.Authenticator) proxy.SMART {
+func smart(s *config.Settings, a *authn.Authenticator) proxy.SMART {
 	return func(ctx context.Context, source string) ([]byte, bool, error) {
-		issuer := s.smartIssuer(source)
+		issuer := smartIssuer(s, source)
 		if issuer == "" {
 			return nil, false, nil
 		}

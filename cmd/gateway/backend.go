@@ -12,6 +12,7 @@ import (
 
 	"zorgsluis/audit"
 	"zorgsluis/consent/redisstore"
+	"zorgsluis/internal/config"
 )
 
 // socketFile is where a gateway tells, in the folder of its embedded Redis, how others on this machine reach it: the commands of
@@ -28,12 +29,12 @@ type server struct {
 }
 
 // connect starts the embedded Redis where it is not running, or makes clients for the external one. Nothing is asked of it yet.
-func connect(ctx context.Context, s *settings) (*server, error) {
-	if s.config.Redis.Mode != "embedded" {
-		return (&server{address: s.external()}).withClients(), nil
+func connect(ctx context.Context, s *config.Settings) (*server, error) {
+	if s.File.Redis.Mode != "embedded" {
+		return (&server{address: s.ExternalRedis()}).withClients(), nil
 	}
 	r := &server{}
-	if err := r.embed(ctx, s.redisFolder); err != nil {
+	if err := r.embed(ctx, s.RedisFolder); err != nil {
 		return nil, err
 	}
 	return r.withClients(), nil
@@ -94,11 +95,11 @@ func (r *server) close() error {
 
 // storeOptions are the options of the store on this Redis. The archive, open or only at hand, tells what was seen before: a Redis
 // that was restored from a backup is refused to everybody.
-func (r *server) storeOptions(s *settings, archive *audit.Archive) (redisstore.Options, error) {
+func (r *server) storeOptions(s *config.Settings, archive *audit.Archive) (redisstore.Options, error) {
 	o := redisstore.Options{
 		Client: r.client, Changes: r.changes,
-		Shards: s.config.Store.Shards, PersonSecret: s.personSecret, SealingKey: s.sealingKey,
-		Replicas: s.config.Redis.Replicas, Declared: s.config.Redis.Declared, Timeout: s.config.Limits.Timeouts.Store,
+		Shards: s.File.Store.Shards, PersonSecret: s.PersonSecret, SealingKey: s.SealingKey,
+		Replicas: s.File.Redis.Replicas, Declared: s.File.Redis.Declared, Timeout: s.File.Limits.Timeouts.Store,
 		Watermarks: map[int]uint64{}, Archived: map[int]string{},
 	}
 	var reached map[int]audit.Reached
@@ -106,7 +107,7 @@ func (r *server) storeOptions(s *settings, archive *audit.Archive) (redisstore.O
 		o.StoreID, reached = archive.StoreID(), archive.Reached()
 	} else {
 		var err error
-		if o.StoreID, reached, err = audit.Seen(s.archiveFolder); err != nil {
+		if o.StoreID, reached, err = audit.Seen(s.ArchiveFolder); err != nil {
 			return o, err
 		}
 	}
@@ -123,7 +124,7 @@ type backend struct {
 }
 
 // openBackend opens the configured store.
-func openBackend(ctx context.Context, s *settings) (*backend, error) {
+func openBackend(ctx context.Context, s *config.Settings) (*backend, error) {
 	r, err := connect(ctx, s)
 	if err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
+	"zorgsluis/internal/config"
 	"zorgsluis/policy"
 )
 
@@ -35,9 +36,9 @@ var errWidens = errors.New("consents on file would open more than they did")
 
 // prepareCatalogue makes the configuration's meaning the one of the store, and reads consents by it. Where a name would stand for more than
 // before, the operator must say whether consents that use it carry over or end; the notice tells the patients. pending: they are to be told.
-func (s *settings) prepareCatalogue(ctx context.Context, store *redisstore.Store) (pending *activated, err error) {
-	next := activated{Meaning: s.meaning()}
-	text, err := s.storedCatalogue(ctx, store)
+func prepareCatalogue(ctx context.Context, s *config.Settings, store *redisstore.Store) (pending *activated, err error) {
+	next := activated{Meaning: meaningOf(s)}
+	text, err := storedCatalogue(ctx, s, store)
 	if err != nil {
 		return nil, err
 	}
@@ -47,8 +48,8 @@ func (s *settings) prepareCatalogue(ctx context.Context, store *redisstore.Store
 			return nil, fmt.Errorf("catalogue in the store: %w", err)
 		}
 		if now.Meaning.hash() == next.Meaning.hash() {
-			s.policy = s.policy.Since(now.Since)
-			if err := s.keepCatalogue(text); err != nil || !now.Pending {
+			s.Policy = s.Policy.Since(now.Since)
+			if err := keepCatalogue(s, text); err != nil || !now.Pending {
 				return nil, err
 			}
 			return &now, nil
@@ -57,17 +58,17 @@ func (s *settings) prepareCatalogue(ctx context.Context, store *redisstore.Store
 		if err != nil {
 			return nil, err
 		}
-		if err := s.transition(&next, now, at); err != nil {
+		if err := transition(s, &next, now, at); err != nil {
 			return nil, err
 		}
 	}
 	if text, err = json.Marshal(next); err == nil {
-		err = s.storeCatalogue(ctx, store, text)
+		err = storeCatalogue(ctx, s, store, text)
 	}
 	if err != nil {
 		return nil, err
 	}
-	s.policy = s.policy.Since(next.Since)
+	s.Policy = s.Policy.Since(next.Since)
 	if !next.Pending {
 		return nil, nil
 	}
@@ -75,8 +76,8 @@ func (s *settings) prepareCatalogue(ctx context.Context, store *redisstore.Store
 }
 
 // readByCatalogue has consents read as the running gateways read them, and changes nothing.
-func (s *settings) readByCatalogue(ctx context.Context, store *redisstore.Store) error {
-	text, err := s.storedCatalogue(ctx, store)
+func readByCatalogue(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
+	text, err := storedCatalogue(ctx, s, store)
 	if err != nil || text == nil {
 		return err
 	}
@@ -84,19 +85,19 @@ func (s *settings) readByCatalogue(ctx context.Context, store *redisstore.Store)
 	if err := json.Unmarshal(text, &now); err != nil {
 		return fmt.Errorf("catalogue in the store: %w", err)
 	}
-	if now.Meaning.hash() != s.meaning().hash() {
+	if now.Meaning.hash() != meaningOf(s).hash() {
 		return errors.New("the categories of this configuration are not those that consents are read by: gateway catalogue activate first")
 	}
-	s.policy = s.policy.Since(now.Since)
+	s.Policy = s.Policy.Since(now.Since)
 	return nil
 }
 
 // transition says what becomes of consents where one meaning follows another at an instant, name by name as the operator decided.
-func (s *settings) transition(next *activated, now activated, at time.Time) error {
+func transition(s *config.Settings, next *activated, now activated, at time.Time) error {
 	var undecided []string
 	var since consent.Changes
 	for _, c := range now.Meaning.shifts(next.Meaning) {
-		fate := s.fate(c)
+		fate := fateOf(s, c)
 		if fate == undecidedFate {
 			undecided = append(undecided, c.String())
 		}
@@ -111,7 +112,7 @@ func (s *settings) transition(next *activated, now activated, at time.Time) erro
 			errWidens, strings.Join(undecided, "; "))
 	}
 	for _, m := range now.Meaning.moves(next.Meaning) {
-		m.At, m.Permits = at, s.carries(m)
+		m.At, m.Permits = at, carries(s, m)
 		since.Carried = append(since.Carried, m)
 		next.Changes = append(next.Changes, movedText(m))
 	}
@@ -129,23 +130,23 @@ const (
 	undecidedFate fate = ": nobody said what becomes of consents"
 )
 
-// fate is what the operator decided: to carry over, or, of a name of parties or data, to end.
-func (s *settings) fate(c shift) fate {
+// fateOf is what the operator decided: to carry over, or, of a name of parties or data, to end.
+func fateOf(s *config.Settings, c shift) fate {
 	kind, _, _ := strings.Cut(c.name, " ")
 	switch {
 	case !c.more:
 		return unchangedFate
-	case slices.Contains(s.config.Catalogue.Carry, c.name):
+	case slices.Contains(s.File.Catalogue.Carry, c.name):
 		return carriedFate
-	case slices.Contains(s.config.Catalogue.End, c.name) && (kind == consent.NameOfParty || kind == consent.NameOfData):
+	case slices.Contains(s.File.Catalogue.End, c.name) && (kind == consent.NameOfParty || kind == consent.NameOfData):
 		return endedFate
 	}
 	return undecidedFate
 }
 
 // carries reports whether the operator's mapping carries permits over to a name that is new.
-func (s *settings) carries(m consent.Carried) bool {
-	return slices.Contains(s.config.Catalogue.Carry, m.Kind+" "+m.From+" to "+m.To)
+func carries(s *config.Settings, m consent.Carried) bool {
+	return slices.Contains(s.File.Catalogue.Carry, m.Kind+" "+m.From+" to "+m.To)
 }
 
 // movedText is what the notice says of a name that took over from another.
@@ -159,7 +160,7 @@ func movedText(m consent.Carried) string {
 
 // tellAll puts the notice on record for every patient with an active consent, once for each version of the catalogue, and then notes
 // that it is done. It can be interrupted and repeated, also by several at once.
-func (s *settings) tellAll(ctx context.Context, store *redisstore.Store, a *activated) (told int, err error) {
+func tellAll(ctx context.Context, s *config.Settings, store *redisstore.Store, a *activated) (told int, err error) {
 	var count atomic.Int64
 	matter := "catalogue " + a.Meaning.hash()
 	err = everybody(ctx, store, func(ctx context.Context, key consent.PersonKey) error {
@@ -171,7 +172,7 @@ func (s *settings) tellAll(ctx context.Context, store *redisstore.Store, a *acti
 		if err != nil {
 			return err
 		}
-		event := audit.ByGateway(audit.KindConsent, reasonCatalogue, matter, s.policyHash)
+		event := audit.ByGateway(audit.KindConsent, reasonCatalogue, matter, s.PolicyHash)
 		event.ID, event.Person, event.Grounds = id, key, strings.Join(a.Changes, "; ")
 		event.Obligations = []policy.Obligation{policy.ObligationNotifyPatient}
 		if err := store.Commit(ctx, audit.Release{Event: event}); err != nil {
@@ -185,7 +186,7 @@ func (s *settings) tellAll(ctx context.Context, store *redisstore.Store, a *acti
 	}
 	text, err := json.Marshal(activated{Meaning: a.Meaning, Since: a.Since})
 	if err == nil {
-		err = s.storeCatalogue(ctx, store, text)
+		err = storeCatalogue(ctx, s, store, text)
 	}
 	return int(count.Load()), err
 }
@@ -198,14 +199,14 @@ func hasActive(st consent.Standing, now time.Time) bool {
 }
 
 // compareMeaning prints what names mean now and did not in another configuration, the old one, and what becomes of consents that use them.
-func (s *settings) compareMeaning(w io.Writer, old *settings) {
-	changed := old.meaning().shifts(s.meaning())
+func compareMeaning(w io.Writer, s *config.Settings, old *config.Settings) {
+	changed := meaningOf(old).shifts(meaningOf(s))
 	fmt.Fprintf(w, "consents that are on file, compared with the old configuration\n")
 	for _, c := range changed {
 		sign, note := "-", ""
 		if c.more {
 			sign = "+"
-			switch s.fate(c) {
+			switch fateOf(s, c) {
 			case carriedFate:
 				note = "\tcarried over"
 			case endedFate:
@@ -216,8 +217,8 @@ func (s *settings) compareMeaning(w io.Writer, old *settings) {
 		}
 		fmt.Fprintf(w, "%s\t%s%s\n", sign, c, note)
 	}
-	for _, m := range old.meaning().moves(s.meaning()) {
-		m.Permits = s.carries(m)
+	for _, m := range meaningOf(old).moves(meaningOf(s)) {
+		m.Permits = carries(s, m)
 		fmt.Fprintf(w, "=\t%s\n", movedText(m))
 	}
 	if len(changed) == 0 {

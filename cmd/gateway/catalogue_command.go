@@ -7,6 +7,7 @@ import (
 
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config"
 )
 
 type catalogueCommand struct {
@@ -17,8 +18,8 @@ type activateCommand struct{ cli.Configured }
 
 // Run activates, and waits until everybody is told.
 func (c *activateCommand) Run(env *cli.Environment) error {
-	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
-		pending, err := s.prepareCatalogue(ctx, store)
+	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
+		pending, err := prepareCatalogue(ctx, s, store)
 		if err != nil {
 			if errors.Is(err, errWidens) {
 				err = cli.Usage(err)
@@ -29,7 +30,7 @@ func (c *activateCommand) Run(env *cli.Environment) error {
 			_, err = fmt.Fprintln(env.Stdout, "the catalogue is active; nobody is to be told anything")
 			return err
 		}
-		told, err := s.tellAll(ctx, store, pending)
+		told, err := tellAll(ctx, s, store, pending)
 		if err != nil {
 			return fmt.Errorf("catalogue activate: %w; the same command goes on", err)
 		}

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"zorgsluis/consent/redisstore"
+	"zorgsluis/internal/config"
 	"zorgsluis/internal/files"
 )
 
@@ -18,12 +19,12 @@ import (
 const catalogueFile = "catalogue.json"
 
 // storedCatalogue gives the catalogue that is active; nil where none ever was.
-func (s *settings) storedCatalogue(ctx context.Context, store *redisstore.Store) ([]byte, error) {
+func storedCatalogue(ctx context.Context, s *config.Settings, store *redisstore.Store) ([]byte, error) {
 	text, err := store.Catalogue(ctx)
 	if err != nil || text != nil {
 		return text, err
 	}
-	text, err = os.ReadFile(filepath.Join(s.archiveFolder, catalogueFile))
+	text, err = os.ReadFile(filepath.Join(s.ArchiveFolder, catalogueFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -34,20 +35,20 @@ func (s *settings) storedCatalogue(ctx context.Context, store *redisstore.Store)
 }
 
 // storeCatalogue makes a catalogue the active one.
-func (s *settings) storeCatalogue(ctx context.Context, store *redisstore.Store, text []byte) error {
+func storeCatalogue(ctx context.Context, s *config.Settings, store *redisstore.Store, text []byte) error {
 	if err := store.SetCatalogue(ctx, text); err != nil {
 		return err
 	}
-	return s.keepCatalogue(text)
+	return keepCatalogue(s, text)
 }
 
 // keepCatalogue keeps the active catalogue beside the archive, whole or not at all.
-func (s *settings) keepCatalogue(text []byte) error {
-	name := filepath.Join(s.archiveFolder, catalogueFile)
+func keepCatalogue(s *config.Settings, text []byte) error {
+	name := filepath.Join(s.ArchiveFolder, catalogueFile)
 	if kept, err := os.ReadFile(name); err == nil && bytes.Equal(kept, text) {
 		return nil
 	}
-	if err := os.MkdirAll(s.archiveFolder, 0o700); err != nil {
+	if err := os.MkdirAll(s.ArchiveFolder, 0o700); err != nil {
 		return fmt.Errorf("catalogue: %w", err)
 	}
 	if err := files.Replace(name, text); err != nil {

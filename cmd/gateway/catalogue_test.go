@@ -12,6 +12,8 @@ import (
 	"zorgsluis/audit"
 	"zorgsluis/configs"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config"
+	"zorgsluis/internal/config/configtest"
 	"zorgsluis/policy"
 )
 
@@ -32,7 +34,7 @@ func (o operator) withTables(replace ...string) operator {
 				text = []byte(strings.Replace(string(text), replace[i+1], replace[i+2], 1))
 			}
 		}
-		write(o.t, filepath.Join(folder, name), string(text))
+		configtest.Write(o.t, filepath.Join(folder, name), string(text))
 		return err
 	})
 	if err != nil {
@@ -62,7 +64,7 @@ func (o operator) with(old, new string) operator {
 // notices are the events by which a person was told of the catalogue.
 func (o operator) notices(bsn string) (list []audit.Event) {
 	o.t.Helper()
-	s, err := loadSettings(o.config)
+	s, err := config.Load(o.config)
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -144,10 +146,10 @@ func TestNoticesGoOnWhereTheyEnded(t *testing.T) {
 	for n := range 30 {
 		people = append(people, resource(t, patient(n), recorded(t, "gp")))
 	}
-	o.must("", "consent", "import", write(t, filepath.Join(t.TempDir(), "c.ndjson"), strings.Join(people, "")))
+	o.must("", "consent", "import", configtest.Write(t, filepath.Join(t.TempDir(), "c.ndjson"), strings.Join(people, "")))
 	s, b := o.backend()
 	defer b.close()
-	pending := &activated{Meaning: s.meaning(), Pending: true, Changes: []string{"party gp now covers something"}}
+	pending := &activated{Meaning: meaningOf(s), Pending: true, Changes: []string{"party gp now covers something"}}
 	text, _ := json.Marshal(pending)
 	if err := b.store.SetCatalogue(t.Context(), text); err != nil {
 		t.Fatal(err)
@@ -158,7 +160,7 @@ func TestNoticesGoOnWhereTheyEnded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	event := audit.ByGateway(audit.KindConsent, reasonCatalogue, "r", s.policyHash)
+	event := audit.ByGateway(audit.KindConsent, reasonCatalogue, "r", s.PolicyHash)
 	event.ID, event.Person = id, key
 	if err := b.store.Commit(t.Context(), audit.Release{Event: event}); err != nil {
 		t.Fatal(err)
@@ -284,7 +286,7 @@ func TestNamesThatAreNotCarriedOverEnd(t *testing.T) {
 // configuration decides.
 func (o operator) decided(category policy.ProviderCategory, bsn string) string {
 	o.t.Helper()
-	s, err := loadSettings(o.config)
+	s, err := config.Load(o.config)
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -293,7 +295,7 @@ func (o operator) decided(category policy.ProviderCategory, bsn string) string {
 		o.t.Fatal(err)
 	}
 	defer b.close()
-	if _, err := s.prepareCatalogue(o.t.Context(), b.store); err != nil {
+	if _, err := prepareCatalogue(o.t.Context(), s, b.store); err != nil {
 		o.t.Fatal(err)
 	}
 	person, err := readPerson(lines(&cli.Environment{Stdin: strings.NewReader(bsn)}))
@@ -304,7 +306,7 @@ func (o operator) decided(category policy.ProviderCategory, bsn string) string {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	return string(s.policy.Decide(policy.Input{
+	return string(s.Policy.Decide(policy.Input{
 		At: now, Records: st.Records, Patient: policy.Patient{Key: b.store.Key(person), BirthDate: "1970-01-01"},
 		Request: policy.Request{
 			Actor: policy.Actor{

@@ -12,20 +12,21 @@ import (
 
 	"zorgsluis/consent"
 	"zorgsluis/fhir"
+	"zorgsluis/internal/config"
 	"zorgsluis/policy"
 )
 
 // describe prints what a configuration amounts to, which was loaded from a file. What it prints of decisions is what the policy answers when it
 // is asked, not what the configuration seems to say.
-func (s *settings) describe(out io.Writer, file string) error {
+func describe(out io.Writer, s *config.Settings, file string) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "%s is good.\n\npolicy\t%s\ntables\t%s\n", file, s.policyHash, s.tables.Hash)
-	s.describeWorld(w)
-	s.describeProviders(w)
-	s.describeNecessary(w)
-	s.describeOwn(w)
-	s.describeBlocked(w)
-	for _, warning := range s.warnings() {
+	fmt.Fprintf(w, "%s is good.\n\npolicy\t%s\ntables\t%s\n", file, s.PolicyHash, s.Tables.Hash)
+	describeWorld(w, s)
+	describeProviders(w, s)
+	describeNecessary(w, s)
+	describeOwn(w, s)
+	describeBlocked(w, s)
+	for _, warning := range s.Warnings() {
 		fmt.Fprintf(w, "\nwarning: %s", warning)
 	}
 	fmt.Fprintln(w)
@@ -33,22 +34,22 @@ func (s *settings) describe(out io.Writer, file string) error {
 }
 
 // describeWorld prints what is connected: sources, issuers, clients.
-func (s *settings) describeWorld(w io.Writer) {
-	for _, src := range s.config.Sources {
+func describeWorld(w io.Writer, s *config.Settings) {
+	for _, src := range s.File.Sources {
 		fmt.Fprintf(w, "source\t%s\t%s\theld by %s (%s)\n", src.ID, src.BaseURL, src.Holder.Organization, src.Holder.Category)
 	}
-	for _, r := range s.config.Registries {
+	for _, r := range s.File.Registries {
 		fmt.Fprintf(w, "registry\t%s\t%s\tasked for treatment relations\n", r.Name, r.BaseURL)
 	}
-	for _, issuer := range s.config.Issuers {
+	for _, issuer := range s.File.Issuers {
 		kind := cmp.Or(issuer.Kind.Fixed, "by claim "+issuer.Kind.Claim)
 		fmt.Fprintf(w, "issuer\t%s\tcallers are %s\tchannel %s\n", issuer.URL, kind, issuer.Channel)
 	}
-	for _, f := range s.config.Followers {
+	for _, f := range s.File.Followers {
 		fmt.Fprintf(w, "follower\t%s\t%s\t%s\n", f.Name, f.Kind, cmp.Or(f.URL, f.Address, strings.Join(f.Addresses, ", ")))
 	}
-	fmt.Fprintf(w, "clients\t%s\n", strings.Join(slices.Sorted(maps.Keys(s.config.Clients)), ", "))
-	fmt.Fprintf(w, "assurance\tat least %s\n", s.config.Policy.MinimumAssurance)
+	fmt.Fprintf(w, "clients\t%s\n", strings.Join(slices.Sorted(maps.Keys(s.File.Clients)), ", "))
+	fmt.Fprintf(w, "assurance\tat least %s\n", s.File.Policy.MinimumAssurance)
 }
 
 // probe is a question to the policy that differs from the others in what matters here.
@@ -61,9 +62,9 @@ type probe struct {
 }
 
 // permitted gives the data categories that the policy permits to an adult's care provider who does everything right.
-func (s *settings) permitted(p probe) []fhir.DataCategory {
+func permitted(s *config.Settings, p probe) []fhir.DataCategory {
 	var permitted []fhir.DataCategory
-	for _, data := range s.tables.DataCategories {
+	for _, data := range s.Tables.DataCategories {
 		in := policy.Input{
 			At: time.Now(),
 			Request: policy.Request{
@@ -82,7 +83,7 @@ func (s *settings) permitted(p probe) []fhir.DataCategory {
 		if p.records != nil {
 			in.Records = p.records(data)
 		}
-		if s.policy.Decide(in).Permit {
+		if s.Policy.Decide(in).Permit {
 			permitted = append(permitted, data)
 		}
 	}
@@ -90,21 +91,21 @@ func (s *settings) permitted(p probe) []fhir.DataCategory {
 }
 
 // describeProviders prints who may ever get what. Categories with the same answers share a line.
-func (s *settings) describeProviders(w io.Writer) {
+func describeProviders(w io.Writer, s *config.Settings) {
 	fmt.Fprintf(w, "\nwhat care providers may get of an adult\n")
 	fmt.Fprintf(w, "channel\tprovider category\tnothing on file\tconsent to everything\tconsent that names it\temergency, nothing on file\n")
-	for _, channel := range slices.Sorted(maps.Keys(s.config.Policy.Channels)) {
+	for _, channel := range slices.Sorted(maps.Keys(s.File.Policy.Channels)) {
 		var order []string
 		names := map[string][]string{}
-		for _, category := range s.tables.CategoryNames() {
+		for _, category := range s.Tables.CategoryNames() {
 			p := probe{category: category, channel: policy.Channel(channel), purpose: policy.PurposeTreatment}
-			answers := []string{s.amount(s.permitted(p))}
+			answers := []string{amount(s, permitted(s, p))}
 			p.records = func(fhir.DataCategory) []consent.Record { return permits(category) }
-			answers = append(answers, s.amount(s.permitted(p)))
+			answers = append(answers, amount(s, permitted(s, p)))
 			p.records = func(data fhir.DataCategory) []consent.Record { return permits(category, string(data)) }
-			answers = append(answers, s.amount(s.permitted(p)))
+			answers = append(answers, amount(s, permitted(s, p)))
 			p = probe{category: category, channel: p.channel, purpose: policy.PurposeEmergency, emergency: true}
-			line := strings.Join(append(answers, s.amount(s.permitted(p))), "\t")
+			line := strings.Join(append(answers, amount(s, permitted(s, p))), "\t")
 			if names[line] == nil {
 				order = append(order, line)
 			}
@@ -117,15 +118,15 @@ func (s *settings) describeProviders(w io.Writer) {
 }
 
 // describeNecessary prints the provider categories with a cap, and all that the policy gives them with consent to each data category by name.
-func (s *settings) describeNecessary(w io.Writer) {
-	if len(s.config.Policy.Necessary) == 0 {
+func describeNecessary(w io.Writer, s *config.Settings) {
+	if len(s.File.Policy.Necessary) == 0 {
 		return
 	}
 	fmt.Fprintf(w, "\nwhat is necessary for their work: nothing else, whatever the consent, but in an emergency\n")
-	for _, name := range slices.Sorted(maps.Keys(s.config.Policy.Necessary)) {
+	for _, name := range slices.Sorted(maps.Keys(s.File.Policy.Necessary)) {
 		p := probe{category: policy.ProviderCategory(name), purpose: policy.PurposeTreatment}
 		p.records = func(data fhir.DataCategory) []consent.Record { return permits(p.category, string(data)) }
-		fmt.Fprintf(w, "%s\t%s\n", name, strings.Join(texts(s.permitted(p)), ", "))
+		fmt.Fprintf(w, "%s\t%s\n", name, strings.Join(texts(permitted(s, p)), ", "))
 	}
 }
 
@@ -139,9 +140,9 @@ func permits(category policy.ProviderCategory, data ...string) []consent.Record 
 }
 
 // amount says in few words which of all data categories these are.
-func (s *settings) amount(permitted []fhir.DataCategory) string {
+func amount(s *config.Settings, permitted []fhir.DataCategory) string {
 	var missing []string
-	for _, data := range s.tables.DataCategories {
+	for _, data := range s.Tables.DataCategories {
 		if !slices.Contains(permitted, data) {
 			missing = append(missing, string(data))
 		}
@@ -154,22 +155,22 @@ func (s *settings) amount(permitted []fhir.DataCategory) string {
 	case len(missing) <= 4:
 		return "all but " + strings.Join(missing, ", ")
 	default:
-		return fmt.Sprintf("%d of %d categories", len(permitted), len(s.tables.DataCategories))
+		return fmt.Sprintf("%d of %d categories", len(permitted), len(s.Tables.DataCategories))
 	}
 }
 
 // describeOwn prints from which age patients may see their own record.
-func (s *settings) describeOwn(w io.Writer) {
+func describeOwn(w io.Writer, s *config.Settings) {
 	fmt.Fprintf(w, "\npatients may see their own record\n")
-	for _, channel := range slices.Sorted(maps.Keys(s.config.Policy.Channels)) {
-		if age, ever := s.ownFrom(policy.Channel(channel)); ever {
+	for _, channel := range slices.Sorted(maps.Keys(s.File.Policy.Channels)) {
+		if age, ever := ownFrom(s, policy.Channel(channel)); ever {
 			fmt.Fprintf(w, "%s\tfrom %d years\n", channel, age)
 		}
 	}
 }
 
 // ownFrom is the age in years from which the policy lets patients see their own record over a channel, if it ever does.
-func (s *settings) ownFrom(channel policy.Channel) (age int, ever bool) {
+func ownFrom(s *config.Settings, channel policy.Channel) (age int, ever bool) {
 	now := time.Now()
 	for age := range 121 {
 		in := policy.Input{
@@ -180,7 +181,7 @@ func (s *settings) ownFrom(channel policy.Channel) (age int, ever bool) {
 			},
 			Patient: policy.Patient{Key: "example", BirthDate: now.AddDate(-age, 0, -2).Format(time.DateOnly)},
 		}
-		if s.policy.Decide(in).Permit {
+		if s.Policy.Decide(in).Permit {
 			return age, true
 		}
 	}
@@ -188,19 +189,19 @@ func (s *settings) ownFrom(channel policy.Channel) (age int, ever bool) {
 }
 
 // describeBlocked prints whom the law shuts out, after asking the policy whether it does.
-func (s *settings) describeBlocked(w io.Writer) {
+func describeBlocked(w io.Writer, s *config.Settings) {
 	fmt.Fprintf(w, "\nshut out by law, whatever a patient or an emergency says\n")
 	for _, category := range policy.BlockedCategories() {
 		got := 0
-		for _, channel := range slices.Sorted(maps.Keys(s.config.Policy.Channels)) {
+		for _, channel := range slices.Sorted(maps.Keys(s.File.Policy.Channels)) {
 			for _, purpose := range []policy.PurposeOfUse{policy.PurposeTreatment, policy.PurposeEmergency} {
 				p := probe{category: category, channel: policy.Channel(channel), purpose: purpose, emergency: purpose == policy.PurposeEmergency}
 				p.records = func(data fhir.DataCategory) []consent.Record { return permits(category, string(data)) }
-				got += len(s.permitted(p))
+				got += len(permitted(s, p))
 			}
 		}
 		fmt.Fprintf(w, "%s\tgets %d of all data categories\n", category, got)
 	}
-	fmt.Fprintf(w, "purposes\t%s\n", strings.Join(texts(s.tables.Providers.BlockedPurposes()), ", "))
-	fmt.Fprintf(w, "\nroles that nothing binds to medical secrecy: refused\t%s\n", strings.Join(s.tables.Providers.RolesWithoutSecrecy(), ", "))
+	fmt.Fprintf(w, "purposes\t%s\n", strings.Join(texts(s.Tables.Providers.BlockedPurposes()), ", "))
+	fmt.Fprintf(w, "\nroles that nothing binds to medical secrecy: refused\t%s\n", strings.Join(s.Tables.Providers.RolesWithoutSecrecy(), ", "))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config"
 )
 
 type checkCommand struct {
@@ -12,16 +13,16 @@ type checkCommand struct {
 // Run validates with the code of serve, and prints what the policy amounts to. What it prints of decisions is what the policy
 // answers when it is asked, not what the configuration seems to say.
 func (c *checkCommand) Run(env *cli.Environment) error {
-	s, err := loadSettings(c.Config)
+	s, err := config.Load(c.Config)
 	if err != nil {
 		return cli.Usage(err)
 	}
 	if c.Against == "" {
-		return s.describe(env.Stdout, c.Config)
+		return describe(env.Stdout, s, c.Config)
 	}
-	old, err := loadSettings(c.Against)
+	old, err := config.Load(c.Against)
 	if err != nil {
 		return cli.Usage(err)
 	}
-	return s.compareWith(env.Stdout, old)
+	return compareWith(env.Stdout, s, old)
 }

@@ -15,6 +15,8 @@ import (
 	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore/redistest"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config"
+	"zorgsluis/internal/config/configtest"
 )
 
 // The person of these tests. The number passes the eleven-test; no output may ever hold it.
@@ -36,8 +38,8 @@ type operator struct {
 func newOperator(t *testing.T) operator {
 	t.Helper()
 	server := redistest.Start(t)
-	text := strings.Replace(base, "mode: embedded\n  folder: redis\n", fmt.Sprintf("mode: external\n  addresses: [%q]\n", server.Address()), 1)
-	return operator{t, place(t, text)}
+	text := strings.Replace(configtest.Good, "mode: embedded\n  folder: redis\n", fmt.Sprintf("mode: external\n  addresses: [%q]\n", server.Address()), 1)
+	return operator{t, configtest.Place(t, text)}
 }
 
 // result is what a command gave.
@@ -91,7 +93,7 @@ func (o operator) list() standingView {
 
 func (o operator) record(text string) string {
 	o.t.Helper()
-	return write(o.t, filepath.Join(o.t.TempDir(), "record.json"), text)
+	return configtest.Write(o.t, filepath.Join(o.t.TempDir(), "record.json"), text)
 }
 
 // TestRecordOfTheDocs puts the record that docs/operating.md shows on file.
@@ -203,11 +205,11 @@ func TestPersonCommand(t *testing.T) {
 		t.Errorf("got flags %+v, want no blocked representative", got)
 	}
 	// Whom the patient chose is named by issuer and subject, or by the key of both; on file is the key.
-	s, err := loadSettings(o.config)
+	s, err := config.Load(o.config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	anja := s.config.Issuers[0].URL + "|anja|1"
+	anja := s.File.Issuers[0].URL + "|anja|1"
 	o.must(testBSN+"\n"+anja+"\n", "person", "set", "--block-representative")
 	blocked := o.list().Flags.RepresentativesBlocked
 	if len(blocked) != 1 || len(blocked[0]) != 64 || strings.Trim(blocked[0], "0123456789abcdef") != "" {
@@ -222,7 +224,7 @@ func TestPersonCommand(t *testing.T) {
 		t.Errorf("got %q, want no blocked representative", left)
 	}
 	o.fails(cli.ExitUsage, "issuer that is configured", testBSN+"\nhttps://elsewhere.example|anja\n", "person", "set", "--block-representative")
-	o.fails(cli.ExitUsage, "no citizen service number", testBSN+"\n"+s.config.Issuers[0].URL+"|"+otherBSN+"\n", "person", "set", "--block-representative")
+	o.fails(cli.ExitUsage, "no citizen service number", testBSN+"\n"+s.File.Issuers[0].URL+"|"+otherBSN+"\n", "person", "set", "--block-representative")
 	o.fails(cli.ExitUsage, "at least one flag", testBSN, "person", "set")
 	o.fails(cli.ExitUsage, "representative", testBSN+"\n", "person", "set", "--block-representative")
 	o.fails(cli.ExitUsage, "withheld_from_patient", testBSN, "person", "set", "--withhold", "Everything")
@@ -235,9 +237,7 @@ func TestStoreOfOthersIsRefused(t *testing.T) {
 	if err := os.Remove(filepath.Join(folder, "person-secret")); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeKey(filepath.Join(folder, "person-secret")); err != nil {
-		t.Fatal(err)
-	}
+	configtest.Write(t, filepath.Join(folder, "person-secret"), configtest.Secret())
 	o.fails(cli.ExitRuntime, "secrets", testBSN, "consent", "list")
 	o.fails(cli.ExitRuntime, "secrets", "", "store", "accept")
 	o.fails(cli.ExitRuntime, "there are keys of a store", "", "store", "init")
@@ -245,8 +245,8 @@ func TestStoreOfOthersIsRefused(t *testing.T) {
 
 func TestServerThatLosesWritesIsRefused(t *testing.T) {
 	server := redistest.Start(t, "--appendfsync", "everysec")
-	text := strings.Replace(base, "mode: embedded\n  folder: redis\n", fmt.Sprintf("mode: external\n  addresses: [%q]\n", server.Address()), 1)
-	o := operator{t, place(t, strings.Replace(text, "127.0.0.1:9464", "127.0.0.1:0", 1))}
+	text := strings.Replace(configtest.Good, "mode: embedded\n  folder: redis\n", fmt.Sprintf("mode: external\n  addresses: [%q]\n", server.Address()), 1)
+	o := operator{t, configtest.Place(t, strings.Replace(text, "127.0.0.1:9464", "127.0.0.1:0", 1))}
 	o.fails(cli.ExitRuntime, "appendfsync: set it to always", "", "store", "init")
 	o.fails(cli.ExitRuntime, "appendfsync", "", "store", "check")
 	o.fails(cli.ExitRuntime, "appendfsync", "", "serve")
@@ -254,7 +254,7 @@ func TestServerThatLosesWritesIsRefused(t *testing.T) {
 
 // TestEmbeddedStoreIsKept: what one command puts into the embedded Redis is there for the next one, which starts it anew.
 func TestEmbeddedStoreIsKept(t *testing.T) {
-	o := operator{t, place(t, base)}
+	o := operator{t, configtest.Place(t, configtest.Good)}
 	o.must("", "store", "init")
 	id := o.must(testBSN, "consent", "put", "--record", o.record(goodGrant))
 	if v := o.list(); len(v.Records) != 1 || string(v.Records[0].ID) != id {
@@ -296,7 +296,7 @@ func TestCommandLine(t *testing.T) {
 }
 
 func TestCheckCommand(t *testing.T) {
-	o := operator{t, place(t, base)}
+	o := operator{t, configtest.Place(t, configtest.Good)}
 	got := o.must("", "check")
 	for _, want := range []string{
 		"is good", "hospital", "all but Consent, Logging, Restricted", "from 12 years",
@@ -306,7 +306,7 @@ func TestCheckCommand(t *testing.T) {
 			t.Errorf("got %s\nwant something with %q", got, want)
 		}
 	}
-	bad := operator{t, place(t, strings.Replace(base, "shards: 4", "shards: 0", 1))}
+	bad := operator{t, configtest.Place(t, strings.Replace(configtest.Good, "shards: 4", "shards: 0", 1))}
 	bad.fails(cli.ExitUsage, "store.shards", "", "check")
 }
 
@@ -316,19 +316,22 @@ func TestKeysGenerate(t *testing.T) {
 	if code := run(t.Context(), []string{"keys", "generate", "--folder", folder}, strings.NewReader(""), &out, &errors); code != cli.ExitOK {
 		t.Fatalf("got exit code %d: %s", code, errors.String())
 	}
+	if _, err := config.Load(configtest.Write(t, filepath.Join(folder, "gateway.yaml"), configtest.Good)); err != nil {
+		t.Errorf("got error %v, want secrets that a configuration can name", err)
+	}
 	before := map[string]string{}
-	for _, name := range secretFiles {
-		key, err := readKey(filepath.Join(folder, name))
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		before[name] = string(key)
+	secrets, err := filepath.Glob(filepath.Join(folder, "*-*"))
+	if err != nil || len(secrets) != 4 {
+		t.Fatalf("got %v and error %v, want four secrets", secrets, err)
+	}
+	for _, name := range secrets {
+		before[name] = configtest.Read(t, name)
 	}
 	if code := run(t.Context(), []string{"keys", "generate", "--folder", folder}, strings.NewReader(""), &out, &errors); code != cli.ExitRuntime {
 		t.Errorf("got exit code %d of a second time, want %d", code, cli.ExitRuntime)
 	}
-	for _, name := range secretFiles {
-		if key, _ := readKey(filepath.Join(folder, name)); string(key) != before[name] {
+	for _, name := range secrets {
+		if configtest.Read(t, name) != before[name] {
 			t.Errorf("%s was overwritten", name)
 		}
 	}

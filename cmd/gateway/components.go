@@ -47,8 +47,8 @@ func (g *running) components() []component {
 		return nil
 	}})
 	list = append(list, followerComponents(followers)...)
-	list = append(list, reloadComponents(g.settings.reloads)...)
-	list = append(list, g.settings.tokenComponents()...)
+	list = append(list, reloadComponents(g.settings.Reloads)...)
+	list = append(list, tokenComponents(g.settings.Settings)...)
 	issuers := authenticator.Ready()
 	for _, url := range slices.Sorted(maps.Keys(issuers)) {
 		list = append(list, component{name: "issuer:" + url, check: func(context.Context) error { return issuers[url] }})

@@ -14,6 +14,7 @@ import (
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config"
 )
 
 type consentCommand struct {
@@ -51,7 +52,7 @@ func (p *putCommand) Run(env *cli.Environment) error {
 	if err != nil {
 		return err
 	}
-	return withStore(env, p.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+	return withStore(env, p.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
 		id, err := putRecord(ctx, s, store, newRecord{record, person, p.request(env), p.IfGeneration})
 		if err != nil {
 			return fmt.Errorf("consent put: %w", err)
@@ -71,7 +72,7 @@ type newRecord struct {
 
 // putRecord checks a record (decision.md, What a write must refuse) and records it. The store gives the id and the instant: what
 // the file says of them is checked and not kept.
-func putRecord(ctx context.Context, s *settings, store *redisstore.Store, p newRecord) (consent.RecordID, error) {
+func putRecord(ctx context.Context, s *config.Settings, store *redisstore.Store, p newRecord) (consent.RecordID, error) {
 	id := store.NewRecordID(p.person)
 	event := operatorEvent(s, audit.KindConsent, reasonRecorded, p.request)
 	event.Interaction, event.Consent = audit.CodeCreate, id
@@ -82,7 +83,7 @@ func putRecord(ctx context.Context, s *settings, store *redisstore.Store, p newR
 			if record.RecordedAt.IsZero() {
 				record.RecordedAt.Time = st.Newest // the store's clock
 			}
-			if err := s.checkNew(record, st.Newest); err != nil {
+			if err := checkNew(s, record, st.Newest); err != nil {
 				return err
 			}
 			record.ID, record.RecordedAt = id, consent.Time{}
@@ -97,13 +98,13 @@ func putRecord(ctx context.Context, s *settings, store *redisstore.Store, p newR
 }
 
 // checkNew says what is wrong with a record that is to be put on file.
-func (s *settings) checkNew(r consent.Record, now time.Time) error {
+func checkNew(s *config.Settings, r consent.Record, now time.Time) error {
 	var status error
 	if r.Status != consent.StatusActive {
 		status = &consent.FieldError{Field: "status", Reason: "must be active: withdraw a record that is on file"}
 		r.Status = consent.StatusActive // what else is wrong is told at once
 	}
-	return cli.Usage(errors.Join(status, s.catalogue.CheckWrite(r, now)))
+	return cli.Usage(errors.Join(status, s.Catalogue.CheckWrite(r, now)))
 }
 
 // recordedBy is the id under which a change recorded its record: ours, or, where the request was known already, that of the first
@@ -132,7 +133,7 @@ func (w *withdrawCommand) Run(env *cli.Environment) error {
 	if err != nil {
 		return err
 	}
-	return withStore(env, w.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+	return withStore(env, w.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
 		request := w.request(env)
 		event := operatorEvent(s, audit.KindConsent, reasonWithdrawn, request)
 		event.Interaction, event.Consent = audit.CodeUpdate, consent.RecordID(w.ID)
@@ -197,7 +198,7 @@ func (l *listCommand) Run(env *cli.Environment) error {
 	if err != nil {
 		return err
 	}
-	return withStore(env, l.Config, func(ctx context.Context, _ *settings, store *redisstore.Store) error {
+	return withStore(env, l.Config, func(ctx context.Context, _ *config.Settings, store *redisstore.Store) error {
 		standing, _, err := store.Standing(ctx, store.Key(person))
 		if err != nil {
 			return fmt.Errorf("consent list: %w", err)
@@ -214,7 +215,7 @@ func (h *historyCommand) Run(env *cli.Environment) error {
 	if err != nil {
 		return err
 	}
-	return withStore(env, h.Config, func(ctx context.Context, _ *settings, store *redisstore.Store) error {
+	return withStore(env, h.Config, func(ctx context.Context, _ *config.Settings, store *redisstore.Store) error {
 		versions, err := store.History(ctx, store.Key(person))
 		if err != nil {
 			return fmt.Errorf("consent history: %w", err)

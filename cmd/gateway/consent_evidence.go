@@ -18,6 +18,7 @@ import (
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config"
 )
 
 // reasonEvidence is the reason of the event of an evidence file.
@@ -78,8 +79,8 @@ func (c *evidenceCommand) Run(env *cli.Environment) error {
 	if err != nil {
 		return err
 	}
-	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
-		if len(s.archiveKeys) == 0 {
+	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
+		if len(s.ArchiveKeys) == 0 {
 			return cli.Usage(errors.New("consent evidence: archive.checkpoint_key_files is missing: there is no key to sign with"))
 		}
 		key := store.Key(person)
@@ -88,7 +89,7 @@ func (c *evidenceCommand) Run(env *cli.Environment) error {
 		if err := store.Commit(ctx, audit.Release{Event: event}); err != nil {
 			return fmt.Errorf("consent evidence: not on record, so nothing is given: %w", err)
 		}
-		e, err := s.evidence(ctx, store, key)
+		e, err := gather(ctx, s, store, key)
 		if err != nil {
 			return fmt.Errorf("consent evidence: %w", err)
 		}
@@ -96,7 +97,7 @@ func (c *evidenceCommand) Run(env *cli.Environment) error {
 		if c.Identify {
 			e.Identifier = &person
 		}
-		file, err := sealEvidence(e, s.archiveKeys[0])
+		file, err := sealEvidence(e, s.ArchiveKeys[0])
 		if err != nil {
 			return fmt.Errorf("consent evidence: %w", err)
 		}
@@ -105,11 +106,11 @@ func (c *evidenceCommand) Run(env *cli.Environment) error {
 	})
 }
 
-// evidence gathers everything about a person. The chain is proven on the way.
-func (s *settings) evidence(ctx context.Context, store *redisstore.Store, key consent.PersonKey) (evidence, error) {
+// gather gathers everything about a person. The chain is proven on the way.
+func gather(ctx context.Context, s *config.Settings, store *redisstore.Store, key consent.PersonKey) (evidence, error) {
 	e := evidence{
-		Format: evidenceFormat, HowToCheck: howToCheck, Gateway: s.config.PublicURL, Store: store.StoreID(),
-		Policy: s.policyHash, Person: key, Versions: []evidenceVersion{}, Texts: []evidenceText{}, Events: []json.RawMessage{},
+		Format: evidenceFormat, HowToCheck: howToCheck, Gateway: s.File.PublicURL, Store: store.StoreID(),
+		Policy: s.PolicyHash, Person: key, Versions: []evidenceVersion{}, Texts: []evidenceText{}, Events: []json.RawMessage{},
 	}
 	versions, err := store.History(ctx, key)
 	if err != nil {
@@ -121,14 +122,14 @@ func (s *settings) evidence(ctx context.Context, store *redisstore.Store, key co
 	for _, v := range versions {
 		e.Versions = append(e.Versions, evidenceVersion{viewOf(v.Standing), v.Hash, v.Previous, []byte(v.Entry)})
 		for _, r := range v.Records {
-			e.Texts = withText(e.Texts, r.Information, s.texts)
+			e.Texts = withText(e.Texts, r.Information, s.Texts)
 		}
 	}
-	all := personEvents{recent: store, archived: audit.OpenHistory(s.archiveFolder), wait: s.config.Limits.Timeouts.Store / 2}
+	all := personEvents{recent: store, archived: audit.OpenHistory(s.ArchiveFolder), wait: s.File.Limits.Timeouts.Store / 2}
 	if e.Events, err = changesOf(ctx, all, key); err != nil {
 		return e, err
 	}
-	e.Checkpoint, err = audit.NewestCheckpoint(s.archiveFolder, s.archivePublic()...)
+	e.Checkpoint, err = audit.NewestCheckpoint(s.ArchiveFolder, s.ArchivePublicKeys()...)
 	return e, err
 }
 

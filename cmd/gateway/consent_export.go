@@ -14,6 +14,7 @@ import (
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config"
 )
 
 type exportCommand struct {
@@ -30,7 +31,7 @@ func (c *exportCommand) Run(env *cli.Environment) error {
 			return err
 		}
 	}
-	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
 		event := operatorEvent(s, audit.KindLog, reasonExported, rand.Text())
 		event.Interaction, event.Type = fhir.CodeSearch, "Consent"
 		if c.Patient {
@@ -39,7 +40,7 @@ func (c *exportCommand) Run(env *cli.Environment) error {
 		if err := store.Commit(ctx, audit.Release{Event: event}); err != nil {
 			return fmt.Errorf("consent export: not on record, so nothing is given: %w", err)
 		}
-		x := &exporting{store: store, profile: s.consentProfile(store.Key), out: bufio.NewWriter(env.Stdout)}
+		x := &exporting{store: store, profile: s.ConsentProfile(store.Key), out: bufio.NewWriter(env.Stdout)}
 		var err error
 		if c.Patient {
 			err = x.person(ctx, event.Person)

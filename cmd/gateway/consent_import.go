@@ -19,6 +19,7 @@ import (
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config"
 )
 
 // reasonImported is the reason of the events of an import.
@@ -49,12 +50,12 @@ func (c *importCommand) Run(env *cli.Environment) error {
 		return cli.Usage(fmt.Errorf("consent import: %w", err))
 	}
 	defer f.Close()
-	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
-		i := &importing{env: env, settings: s, store: store, progress: c.Progress, profile: s.consentProfile(store.Key)}
+	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
+		i := &importing{env: env, settings: s, store: store, progress: c.Progress, profile: s.ConsentProfile(store.Key)}
 		if err := i.resume(f); err != nil {
 			return err
 		}
-		stop, err := s.archiveMeanwhile(ctx, store)
+		stop, err := archiveMeanwhile(ctx, s, store)
 		if err != nil {
 			return err
 		}
@@ -71,8 +72,8 @@ func (c *importCommand) Run(env *cli.Environment) error {
 }
 
 // archiveMeanwhile archives what an import writes where no gateway does: otherwise it would fill the memory of Redis. stop ends it.
-func (s *settings) archiveMeanwhile(ctx context.Context, store *redisstore.Store) (stop func() error, err error) {
-	archive, err := s.openArchive()
+func archiveMeanwhile(ctx context.Context, s *config.Settings, store *redisstore.Store) (stop func() error, err error) {
+	archive, err := openArchive(s)
 	if errors.Is(err, audit.ErrLocked) {
 		return func() error { return nil }, nil // a gateway runs
 	}
@@ -91,7 +92,7 @@ func (s *settings) archiveMeanwhile(ctx context.Context, store *redisstore.Store
 // importing is an import under way.
 type importing struct {
 	env      *cli.Environment
-	settings *settings
+	settings *config.Settings
 	store    *redisstore.Store
 	profile  consentReader
 	progress string // file
@@ -289,7 +290,7 @@ func (i *importing) change(l *imported) audit.Change {
 		Apply: func(st *consent.Standing) error {
 			l.applied = true
 			for _, r := range l.records {
-				if err := i.settings.catalogue.CheckWrite(r, st.Newest); err != nil {
+				if err := i.settings.Catalogue.CheckWrite(r, st.Newest); err != nil {
 					return err
 				}
 			}

@@ -13,6 +13,7 @@ import (
 	"zorgsluis/consent/consentfhir"
 	"zorgsluis/fhir"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config/configtest"
 )
 
 // elsewhere is an identifier system of the imported persons.
@@ -56,7 +57,7 @@ func TestConsentImport(t *testing.T) {
 		resource(t, bsn, recorded(t, "gp")), resource(t, bsn, gone), resource(t, patient(1), recorded(t, "gp")), "\n", resource(t, patient(1), recorded(t, "pharmacy")),
 	}
 	file := func(lines ...string) string {
-		return write(t, filepath.Join(t.TempDir(), "consents.ndjson"), strings.Join(lines, ""))
+		return configtest.Write(t, filepath.Join(t.TempDir(), "consents.ndjson"), strings.Join(lines, ""))
 	}
 	if got := o.must("", "consent", "import", file()); !strings.HasPrefix(got, "0 lines") {
 		t.Errorf("got %q of a file without a line", got)
@@ -113,7 +114,7 @@ func TestImportKnowsWhatIsOnFile(t *testing.T) {
 	o, _ := operatorOn(t)
 	line := resource(t, patient(1), recorded(t, "gp"))
 	file := func(lines ...string) string {
-		return write(t, filepath.Join(t.TempDir(), "consents.ndjson"), strings.Join(lines, ""))
+		return configtest.Write(t, filepath.Join(t.TempDir(), "consents.ndjson"), strings.Join(lines, ""))
 	}
 	o.must("", "consent", "import", file(line))
 	named := strings.Replace(line, `"status":`, `"id":"elsewhere","status":`, 1)
@@ -135,9 +136,9 @@ func TestImportGoesOnWhereItEnded(t *testing.T) {
 	for n := range 2*chunkLines + 100 {
 		text.WriteString(resource(t, patient(n%1000), recorded(t, []string{"gp", "lab", "pharmacy"}[n/1000])))
 	}
-	name := write(t, filepath.Join(t.TempDir(), "consents.ndjson"), text.String())
+	name := configtest.Write(t, filepath.Join(t.TempDir(), "consents.ndjson"), text.String())
 	progress := name + ".progress"
-	broken := write(t, filepath.Join(filepath.Dir(name), "broken"), "{")
+	broken := configtest.Write(t, filepath.Join(filepath.Dir(name), "broken"), "{")
 	o.fails(cli.ExitUsage, "unexpected end", "", "consent", "import", name, "--progress", broken)
 
 	s, b := o.backend()
@@ -146,7 +147,7 @@ func TestImportGoesOnWhereItEnded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	i := &importing{env: &cli.Environment{Context: t.Context(), Stdout: os.Stdout, Stderr: &strings.Builder{}}, settings: s, store: b.store, progress: progress, profile: s.consentProfile(b.store.Key)}
+	i := &importing{env: &cli.Environment{Context: t.Context(), Stdout: os.Stdout, Stderr: &strings.Builder{}}, settings: s, store: b.store, progress: progress, profile: s.ConsentProfile(b.store.Key)}
 	if err := i.resume(f); err != nil {
 		t.Fatal(err)
 	}
@@ -159,7 +160,7 @@ func TestImportGoesOnWhereItEnded(t *testing.T) {
 	if got := i.at.Line; got != chunkLines {
 		t.Fatalf("got line %d, want that it ended behind the first chunk", got)
 	}
-	other := write(t, filepath.Join(filepath.Dir(name), "other"), " "+text.String())
+	other := configtest.Write(t, filepath.Join(filepath.Dir(name), "other"), " "+text.String())
 	o.fails(cli.ExitUsage, "remove that to begin anew", "", "consent", "import", other, "--progress", progress)
 	r := o.do("", "consent", "import", name)
 	if want := fmt.Sprintf("going on after line %d", chunkLines); r.code != cli.ExitOK || !strings.Contains(r.errors, want) || !strings.Contains(r.out, "2148 lines: 2148 imported, 0 on file already, 0 refused") {
@@ -190,7 +191,7 @@ func TestWhatIsExportedImportsAsTheSame(t *testing.T) {
 	gone := recorded(t, "hospital")
 	gone.Status, gone.WithdrawnAt, gone.WithdrawnBy = consent.StatusWithdrawn, consent.Time{Time: moment.AddDate(0, 1, 0)}, []string{"patient"}
 	o.must(testBSN, "consent", "put", "--record", o.record(goodGrant))
-	name := write(t, filepath.Join(t.TempDir(), "consents.ndjson"), resource(t, patient(1), gone)+resource(t, patient(1), recorded(t, "lab"))+resource(t, patient(2), recorded(t, "gp")))
+	name := configtest.Write(t, filepath.Join(t.TempDir(), "consents.ndjson"), resource(t, patient(1), gone)+resource(t, patient(1), recorded(t, "lab"))+resource(t, patient(2), recorded(t, "gp")))
 	o.must("", "consent", "import", name)
 	export := func(o operator, args ...string) []string {
 		t.Helper()
@@ -208,7 +209,7 @@ func TestWhatIsExportedImportsAsTheSame(t *testing.T) {
 		t.Fatalf("got %d lines, and of one person %v", len(all), own)
 	}
 	fresh, _ := operatorOn(t)
-	fresh.must("", "consent", "import", write(t, filepath.Join(t.TempDir(), "again.ndjson"), strings.Join(all, "")))
+	fresh.must("", "consent", "import", configtest.Write(t, filepath.Join(t.TempDir(), "again.ndjson"), strings.Join(all, "")))
 	again := export(fresh)
 	for i := range again {
 		if without, with := withoutIDs(again[i]), withoutIDs(all[i]); !slices.Contains(mapped(all, withoutIDs), without) {

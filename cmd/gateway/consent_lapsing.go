@@ -18,6 +18,7 @@ import (
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config"
 	"zorgsluis/policy"
 	"zorgsluis/proxy"
 )
@@ -48,11 +49,11 @@ func (c *lapsingCommand) Run(env *cli.Environment) error {
 	if err != nil || days < 1 || days > 3660 || !strings.HasSuffix(c.Within, "d") {
 		return cli.Usage(errors.New("--within must be a number of days, as in 90d"))
 	}
-	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
 		if err := onRecord(ctx, s, store, ""); err != nil {
 			return fmt.Errorf("consent lapsing: %w", err)
 		}
-		sources, err := s.proxySources()
+		sources, err := s.ProxySources()
 		if err != nil {
 			return err
 		}
@@ -68,7 +69,7 @@ func (c *lapsingCommand) Run(env *cli.Environment) error {
 
 // lapsings gathers what will stop counting.
 type lapsings struct {
-	settings *settings
+	settings *config.Settings
 	store    *redisstore.Store
 	sources  []*proxy.Source
 	days     int
@@ -117,7 +118,7 @@ func (l *lapsings) notice(ctx context.Context, key consent.PersonKey, lapse cons
 	if err != nil {
 		return err
 	}
-	event := audit.ByGateway(audit.KindConsent, reasonLapsing, matter, l.settings.policyHash)
+	event := audit.ByGateway(audit.KindConsent, reasonLapsing, matter, l.settings.PolicyHash)
 	event.ID, event.Person, event.Consent = id, key, lapse.Record
 	event.Grounds = fmt.Sprintf("the patient turns %d", lapse.Age)
 	event.Obligations = []policy.Obligation{policy.ObligationNotifyPatient}

@@ -13,6 +13,8 @@ import (
 
 	"zorgsluis/consent"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config"
+	"zorgsluis/internal/config/configtest"
 )
 
 func TestConsentLapsing(t *testing.T) {
@@ -41,7 +43,7 @@ func TestConsentLapsing(t *testing.T) {
 	both := recorded(t, "gp")
 	both.GivenBy = []string{consent.ByPatient, consent.ByRepresentative}
 	lines := []string{resource(t, patient(1), parent), resource(t, patient(2), parent), resource(t, patient(3), both), resource(t, patient(4), parent)}
-	o.must("", "consent", "import", write(t, filepath.Join(t.TempDir(), "c.ndjson"), strings.Join(lines, "")))
+	o.must("", "consent", "import", configtest.Write(t, filepath.Join(t.TempDir(), "c.ndjson"), strings.Join(lines, "")))
 	for range 2 { // noticed once
 		var got struct {
 			Lapsing []lapsing           `json:"lapsing"`
@@ -82,12 +84,12 @@ func TestBirthOf(t *testing.T) {
 		fmt.Fprintf(w, `{"resourceType":"Bundle","type":"searchset","entry":[%s]}`, answer)
 	}))
 	defer source.Close()
-	s, err := loadSettings(place(t, strings.NewReplacer("http://127.0.0.1:9001/fhir", source.URL+"/fhir",
-		`person_systems: ["http://fhir.nl/fhir/NamingSystem/bsn"]`, fmt.Sprintf("person_systems: [%q]", elsewhere)).Replace(base)))
+	s, err := config.Load(configtest.Place(t, strings.NewReplacer("http://127.0.0.1:9001/fhir", source.URL+"/fhir",
+		`person_systems: ["http://fhir.nl/fhir/NamingSystem/bsn"]`, fmt.Sprintf("person_systems: [%q]", elsewhere)).Replace(configtest.Good)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	sources, err := s.proxySources()
+	sources, err := s.ProxySources()
 	if err != nil {
 		t.Fatal(err)
 	}

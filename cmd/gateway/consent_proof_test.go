@@ -14,22 +14,24 @@ import (
 	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore/redistest"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config"
+	"zorgsluis/internal/config/configtest"
 )
 
 // operatorOn is newOperator with the server that the store is on, and with changes of the configuration: old, new, old, new, …
 func operatorOn(t *testing.T, replace ...string) (operator, *redistest.Server) {
 	t.Helper()
 	server := redistest.Start(t)
-	text := strings.Replace(base, "mode: embedded\n  folder: redis\n", fmt.Sprintf("mode: external\n  addresses: [%q]\n", server.Address()), 1)
-	o := operator{t, place(t, strings.NewReplacer(replace...).Replace(text))}
+	text := strings.Replace(configtest.Good, "mode: embedded\n  folder: redis\n", fmt.Sprintf("mode: external\n  addresses: [%q]\n", server.Address()), 1)
+	o := operator{t, configtest.Place(t, strings.NewReplacer(replace...).Replace(text))}
 	o.must("", "store", "init")
 	return o, server
 }
 
 // backend opens the store as the commands do. The caller closes it.
-func (o operator) backend() (*settings, *backend) {
+func (o operator) backend() (*config.Settings, *backend) {
 	o.t.Helper()
-	s, err := loadSettings(o.config)
+	s, err := config.Load(o.config)
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -44,7 +46,7 @@ func (o operator) backend() (*settings, *backend) {
 func (o operator) drain() {
 	o.t.Helper()
 	s, b := o.backend()
-	archive, err := s.openArchive()
+	archive, err := openArchive(s)
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -118,11 +120,11 @@ func TestConsentVerify(t *testing.T) {
 func TestConsentEvidence(t *testing.T) {
 	o, _ := operatorOn(t)
 	o.fails(cli.ExitRuntime, "nothing is on file", testBSN, "consent", "evidence")
-	s, err := loadSettings(o.config)
+	s, err := config.Load(o.config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	shown, _ := json.Marshal(s.texts[1].Information)
+	shown, _ := json.Marshal(s.Texts[1].Information)
 	known := strings.Replace(goodGrant, goodGrant[strings.Index(goodGrant, `{"id":"leaflet"`):len(goodGrant)-1], string(shown), 1)
 	first := o.must(testBSN, "consent", "put", "--record", o.record(known))
 	o.must(testBSN, "consent", "put", "--record", o.record(goodGrant))
@@ -134,7 +136,7 @@ func TestConsentEvidence(t *testing.T) {
 			t.Errorf("the evidence holds no %q", want)
 		}
 	}
-	file := write(t, filepath.Join(t.TempDir(), "evidence.json"), out)
+	file := configtest.Write(t, filepath.Join(t.TempDir(), "evidence.json"), out)
 	key := o.must("", "events", "key")
 	check := func(args ...string) result {
 		t.Helper()
@@ -174,7 +176,7 @@ func TestConsentEvidence(t *testing.T) {
 		"a byte behind it": out + "\n", "a byte before it": " " + out, "a part": out[:len(out)/2], "nothing": "",
 		"a note": evidenceHead + "{}" + evidenceJoin + "{}" + evidenceTail,
 	} {
-		if r := check(write(t, filepath.Join(t.TempDir(), "bad.json"), bad)); r.code != cli.ExitDamaged {
+		if r := check(configtest.Write(t, filepath.Join(t.TempDir(), "bad.json"), bad)); r.code != cli.ExitDamaged {
 			t.Errorf("%s: got %+v", name, r)
 		}
 	}
@@ -194,7 +196,7 @@ func TestConsentEvidence(t *testing.T) {
 
 func TestEvidenceIsNoCheckpoint(t *testing.T) {
 	o, _ := operatorOn(t)
-	s, err := loadSettings(o.config)
+	s, err := config.Load(o.config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,8 +207,8 @@ func TestEvidenceIsNoCheckpoint(t *testing.T) {
 	if err := json.Unmarshal([]byte(out), &file); err != nil {
 		t.Fatal(err)
 	}
-	name := write(t, filepath.Join(t.TempDir(), "note"), file.Signature.Note)
-	o.fails(cli.ExitUsage, "not a checkpoint", "", "events", "verify", "--checkpoint", name, "--folder", s.archiveFolder)
+	name := configtest.Write(t, filepath.Join(t.TempDir(), "note"), file.Signature.Note)
+	o.fails(cli.ExitUsage, "not a checkpoint", "", "events", "verify", "--checkpoint", name, "--folder", s.ArchiveFolder)
 }
 
 // TestEvidenceThatContradictsItself: a signature shows who made a file, and not that it holds. What does not is refused, whoever signed it.

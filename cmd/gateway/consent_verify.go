@@ -12,6 +12,7 @@ import (
 	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config"
 )
 
 type verifyCommand struct {
@@ -33,10 +34,10 @@ func (v *verifyCommand) Run(env *cli.Environment) error {
 		}
 		read = func(store *redisstore.Store) consent.PersonKey { return store.Key(person) }
 	}
-	return withStoreFor(env.Context, v.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+	return withStoreFor(env.Context, v.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
 		only = read(store)
 		// The archive first: what it holds the store must hold too, whatever happens meanwhile.
-		archived, err := s.archivedVersions(ctx, only)
+		archived, err := archivedVersions(ctx, s, only)
 		if err != nil {
 			return err
 		}
@@ -73,11 +74,11 @@ func halfOf(hash string) (half [16]byte) {
 }
 
 // archivedVersions walks the archive, proving it, and gives the newest version of each person, or of one.
-func (s *settings) archivedVersions(ctx context.Context, only consent.PersonKey) (map[[16]byte]lastVersion, error) {
+func archivedVersions(ctx context.Context, s *config.Settings, only consent.PersonKey) (map[[16]byte]lastVersion, error) {
 	last := map[[16]byte]lastVersion{}
 	var summary audit.Summary
 	walk := func(each func(audit.Line) error) (err error) {
-		summary, err = audit.Walk(s.archiveFolder, audit.VerifyOptions{Keys: s.archivePublic(), Each: each})
+		summary, err = audit.Walk(s.ArchiveFolder, audit.VerifyOptions{Keys: s.ArchivePublicKeys(), Each: each})
 		if damage, ok := errors.AsType[*audit.DamageError](err); ok {
 			return cli.Damaged(damage)
 		}

@@ -6,11 +6,13 @@ import (
 	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"zorgsluis/internal/config"
 )
 
 // renewTokens keeps the tokens of all sources until ctx ends.
 func (g *running) renewTokens(ctx context.Context) {
-	for id, tokens := range g.settings.tokensFor() {
+	for id, tokens := range g.settings.TokensFor() {
 		g.work.Go(func() {
 			tokens.Run(ctx, func(err error) {
 				g.log.Error("no token for a source: the one before serves until it ends", "source", id, "until", tokens.Expires(), "error", err.Error())
@@ -20,9 +22,9 @@ func (g *running) renewTokens(ctx context.Context) {
 }
 
 // tokenComponents tell in readiness where no token can be had. The other sources are served all the same.
-func (s *settings) tokenComponents() []component {
+func tokenComponents(s *config.Settings) []component {
 	var list []component
-	tokens := s.tokensFor()
+	tokens := s.TokensFor()
 	for _, id := range slices.Sorted(maps.Keys(tokens)) {
 		list = append(list, component{name: "token:" + id, check: func(context.Context) error { return tokens[id].State() }, informs: true})
 	}
@@ -30,7 +32,7 @@ func (s *settings) tokenComponents() []component {
 }
 
 // tokenMetrics shows the same as numbers.
-type tokenMetrics struct{ settings *settings }
+type tokenMetrics struct{ settings *config.Settings }
 
 var (
 	tokenFailures = prometheus.NewDesc("zorgsluis_source_token_failures_total", "Questions to a source's token endpoint that failed.", []string{"source"}, nil)
@@ -43,7 +45,7 @@ func (m tokenMetrics) Describe(ch chan<- *prometheus.Desc) { ch <- tokenFailures
 
 // Collect implements prometheus.Collector.
 func (m tokenMetrics) Collect(ch chan<- prometheus.Metric) {
-	for id, tokens := range m.settings.tokensFor() {
+	for id, tokens := range m.settings.TokensFor() {
 		until := 0.0
 		if at := tokens.Expires(); !at.IsZero() {
 			until = float64(at.Unix())

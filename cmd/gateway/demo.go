@@ -18,6 +18,7 @@ import (
 	"zorgsluis/consent"
 	"zorgsluis/fhir"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config"
 	"zorgsluis/internal/demo"
 )
 
@@ -134,7 +135,7 @@ func (w *world) close() {
 
 // configure writes a configuration file and loads it as serve does.
 func (w *world) configure(out io.Writer) (deployment, error) {
-	if _, err := generateKeys(w.folder); err != nil {
+	if _, err := config.GenerateSecrets(w.folder); err != nil {
 		return deployment{}, err
 	}
 	clients := ""
@@ -147,11 +148,11 @@ func (w *world) configure(out io.Writer) (deployment, error) {
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return deployment{}, err
 	}
-	loaded, err := loadSettings(file)
+	loaded, err := config.Load(file)
 	if err != nil {
 		return deployment{}, err
 	}
-	s := deployment{settings: loaded, initialise: true, listener: w.listener}
+	s := deployment{Settings: loaded, initialise: true, listener: w.listener}
 	if _, err := exec.LookPath("redis-server"); err != nil {
 		s.inMemory = true
 		fmt.Fprintln(out, "There is no redis-server here, so Redis is simulated in memory: nothing is kept, and nothing is safe from a crash.")
@@ -206,7 +207,7 @@ policy:
 
 // show seeds the consents, and tells what to try, or plays the tour.
 func (w *world) show(ctx context.Context, tour bool, g *running, at addresses, out io.Writer) error {
-	s := g.settings.settings
+	s := g.settings.Settings
 	put := func(record consent.Record, person fhir.Identifier) error {
 		_, err := putRecord(ctx, s, g.store, newRecord{record: record, person: person, request: rand.Text()})
 		return err
@@ -216,7 +217,7 @@ func (w *world) show(ctx context.Context, tour bool, g *running, at addresses, o
 	}
 	if tour {
 		return demo.Tour{
-			Base: s.config.PublicURL, Source: "demo", Older: "demo-stu3", Token: w.issuer.Token, Put: put, Out: out,
+			Base: s.File.PublicURL, Source: "demo", Older: "demo-stu3", Token: w.issuer.Token, Put: put, Out: out,
 			Withdraw: func(ctx context.Context, person fhir.Identifier, party consent.Side) error {
 				return withdrawParty(ctx, s, g, person, party)
 			},
@@ -227,7 +228,7 @@ func (w *world) show(ctx context.Context, tour bool, g *running, at addresses, o
 }
 
 // withdrawParty withdraws, as the patient, every active permit that names exactly this party.
-func withdrawParty(ctx context.Context, s *settings, g *running, person fhir.Identifier, party consent.Side) error {
+func withdrawParty(ctx context.Context, s *config.Settings, g *running, person fhir.Identifier, party consent.Side) error {
 	request := rand.Text()
 	event := operatorEvent(s, audit.KindConsent, "withdrawn", request)
 	event.Interaction = audit.CodeUpdate
@@ -247,7 +248,7 @@ func withdrawParty(ctx context.Context, s *settings, g *running, person fhir.Ide
 }
 
 // reviewJustified records, as the privacy officer, that every emergency that was declared for a person was justified.
-func reviewJustified(ctx context.Context, s *settings, g *running, person fhir.Identifier) error {
+func reviewJustified(ctx context.Context, s *config.Settings, g *running, person fhir.Identifier) error {
 	standing, _, err := g.store.Standing(ctx, g.store.Key(person))
 	if err != nil {
 		return err
@@ -273,7 +274,7 @@ func reviewJustified(ctx context.Context, s *settings, g *running, person fhir.I
 }
 
 // tell writes a token for each caller into a file that curl can read, and lines to try.
-func (w *world) tell(s *settings, at addresses, out io.Writer) error {
+func (w *world) tell(s *config.Settings, at addresses, out io.Writer) error {
 	for _, caller := range demo.Callers() {
 		token, err := w.issuer.Token(caller.Claims)
 		if err != nil {
@@ -283,13 +284,13 @@ func (w *world) tell(s *settings, at addresses, out io.Writer) error {
 			return err
 		}
 	}
-	fmt.Fprintf(out, "\nThe gateway is at %s, in front of a source with real FHIR records, and of an older one that speaks STU3.\n", s.config.PublicURL)
+	fmt.Fprintf(out, "\nThe gateway is at %s, in front of a source with real FHIR records, and of an older one that speaks STU3.\n", s.File.PublicURL)
 	for _, p := range demo.People()[:3] {
 		fmt.Fprintf(out, "  %s, BSN %s: %s\n", p.Name, p.BSN, p.Story)
 	}
 	fmt.Fprintf(out, "\nTry (each file holds the token of one caller):\n")
 	karena := demo.Karena()
-	base := s.config.PublicURL + "/fhir/"
+	base := s.File.PublicURL + "/fhir/"
 	for _, try := range []struct{ caller, target, why string }{
 		{"gp", "demo/Condition?patient=" + string(karena.PatientID), "200: she gave her GP everything"},
 		{"gp", "demo-stu3/Condition?patient=" + string(karena.PatientID), "200: the same at an older system, in FHIR STU3"},
@@ -303,7 +304,7 @@ func (w *world) tell(s *settings, at addresses, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "%s", w.emergency(s, karena))
 	fmt.Fprintf(out, "  # 200: her own record, and who asked for it\n  curl -H @%[1]s \"%[2]sdemo/Condition\"\n  curl -H @%[1]s \"%[3]s/gateway/AuditEvent\"\n",
-		filepath.Join(w.folder, "patient"), base, s.config.PublicURL)
+		filepath.Join(w.folder, "patient"), base, s.File.PublicURL)
 	fmt.Fprintf(out, "\nWhat is on file for her, with the program itself (the BSN comes from standard input):\n  echo %s | go run ./cmd/gateway consent list --config %s\n",
 		karena.BSN, filepath.Join(w.folder, "gateway.yaml"))
 	fmt.Fprintf(out, "Health and metrics, for operators:\n  curl http://%[1]s/readyz\n  curl http://%[1]s/metrics\n", at.admin)
@@ -312,7 +313,7 @@ func (w *world) tell(s *settings, at addresses, out io.Writer) error {
 }
 
 // emergency is how to declare one, and what it opens.
-func (w *world) emergency(s *settings, p demo.Person) string {
+func (w *world) emergency(s *config.Settings, p demo.Person) string {
 	doctor := filepath.Join(w.folder, "emergency-doctor")
 	return fmt.Sprintf(`  curl -H @%[1]s -H "Content-Type: application/fhir+json" "%[2]s/gateway/\$break-glass" -d '{"resourceType":"Parameters","parameter":[
     {"name":"patient","valueIdentifier":{"system":"%[3]s","value":"%[4]s"}},
@@ -322,5 +323,5 @@ func (w *world) emergency(s *settings, p demo.Person) string {
     {"name":"no-alternative","valueBoolean":true}]}'
   # 200 now: it is marked, and somebody will review it
   curl -H @%[1]s "%[2]s/fhir/demo/AllergyIntolerance?patient=%[5]s"
-`, doctor, s.config.PublicURL, demo.SystemBSN, p.BSN, p.PatientID)
+`, doctor, s.File.PublicURL, demo.SystemBSN, p.BSN, p.PatientID)
 }

@@ -16,6 +16,7 @@ import (
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config"
 )
 
 type erasureCommand struct {
@@ -61,8 +62,8 @@ func (c *erasureTellCommand) Run(env *cli.Environment) error {
 	if err != nil {
 		return err
 	}
-	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
-		x := newErasure(store.Key(person), s.fhirOptions().Holders)
+	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
+		x := newErasure(store.Key(person), s.FHIROptions().Holders)
 		x.source, x.from, x.until, x.references = c.Source, from, until, c.References
 		return inCommand("erasure tell", c.tell(ctx, env, s, store, x))
 	})
@@ -85,13 +86,13 @@ type erasureRow struct {
 	disclosure
 }
 
-func (c *erasureTellCommand) tell(ctx context.Context, env *cli.Environment, s *settings, store *redisstore.Store, x *erasure) error {
+func (c *erasureTellCommand) tell(ctx context.Context, env *cli.Environment, s *config.Settings, store *redisstore.Store, x *erasure) error {
 	if err := onRecord(ctx, s, store, x.person); err != nil {
 		return err
 	}
-	report := erasureReport{Webhook: s.erasureNotice != nil, Told: []erasureRow{}}
+	report := erasureReport{Webhook: s.ErasureNotice != nil, Told: []erasureRow{}}
 	var err error
-	if report.ArchivedThrough, err = s.eachEvent(ctx, x.take); err != nil {
+	if report.ArchivedThrough, err = eachEvent(ctx, s, x.take); err != nil {
 		return err
 	}
 	for _, to := range slices.SortedFunc(maps.Keys(x.received), receiver.compare) {
@@ -116,7 +117,7 @@ func (c *erasureTellCommand) tell(ctx context.Context, env *cli.Environment, s *
 }
 
 // event puts it on record that one organization is told. The actor is the officer.
-func (c *erasureTellCommand) event(s *settings, person consent.PersonKey, to receiver, row erasureRow) *audit.Event {
+func (c *erasureTellCommand) event(s *config.Settings, person consent.PersonKey, to receiver, row erasureRow) *audit.Event {
 	e := operatorEvent(s, audit.KindLog, string(audit.ReasonErasureTold), string(row.Event))
 	e.ID, e.Person, e.Source, e.Actor.Name, e.Grounds = row.Event, person, to.source, c.By, c.Why
 	e.Interaction, e.Type, e.Recipient, e.Version = fhir.CodeSearch, "AuditEvent", to.organization, audit.EvidenceVersion

@@ -33,7 +33,7 @@ var errNoReceiver = errors.New("the event names no organization that is to be to
 
 // erasureMessage gives how it is rendered that a receiver must erase.
 func (g *running) erasureMessage() func(context.Context, audit.Event) ([]byte, error) {
-	holders := g.settings.fhirOptions().Holders
+	holders := g.settings.FHIROptions().Holders
 	return g.about("zorgsluis.notice.erasure.v1", func(e audit.Event, standing consent.Standing) (any, error) {
 		if e.Recipient == "" {
 			return nil, errNoReceiver

@@ -17,6 +17,7 @@ import (
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config"
 	"zorgsluis/internal/files"
 )
 
@@ -49,9 +50,9 @@ func (a archiveAt) read() (folder string, keys []audit.PublicKey, err error) {
 		if err != nil {
 			return "", nil, err
 		}
-		keys = s.archivePublic()
+		keys = s.ArchivePublicKeys()
 		if folder == "" {
-			folder = s.archiveFolder
+			folder = s.ArchiveFolder
 		}
 	}
 	for i, text := range a.PublicKey {
@@ -160,7 +161,7 @@ func (c *eventsKeyCommand) Run(env *cli.Environment) error {
 	if err != nil {
 		return err
 	}
-	for _, key := range s.archivePublic() {
+	for _, key := range s.ArchivePublicKeys() {
 		if _, err := fmt.Fprintln(env.Stdout, key); err != nil {
 			return err
 		}
@@ -193,7 +194,7 @@ func (c *eventsExportCommand) Run(env *cli.Environment) error {
 			return err
 		}
 	}
-	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
 		var key consent.PersonKey
 		if c.Patient {
 			key = store.Key(person)
@@ -204,7 +205,7 @@ func (c *eventsExportCommand) Run(env *cli.Environment) error {
 			return fmt.Errorf("events export: not on record, so nothing is given: %w", err)
 		}
 		out := bufio.NewWriter(env.Stdout)
-		_, err := audit.Walk(s.archiveFolder, audit.VerifyOptions{Keys: s.archivePublic(), Each: func(l audit.Line) error {
+		_, err := audit.Walk(s.ArchiveFolder, audit.VerifyOptions{Keys: s.ArchivePublicKeys(), Each: func(l audit.Line) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -223,7 +224,7 @@ func (c *eventsExportCommand) Run(env *cli.Environment) error {
 }
 
 // line gives what is printed of an event; nil where it is not asked for.
-func (c *eventsExportCommand) line(s *settings, l audit.Line, person consent.PersonKey, from, to time.Time) ([]byte, error) {
+func (c *eventsExportCommand) line(s *config.Settings, l audit.Line, person consent.PersonKey, from, to time.Time) ([]byte, error) {
 	e, err := audit.ParseEvent(l.Payload)
 	if err != nil {
 		return nil, fmt.Errorf("event %d: %w", l.N, err)
@@ -232,7 +233,7 @@ func (c *eventsExportCommand) line(s *settings, l audit.Line, person consent.Per
 		return nil, nil
 	}
 	if c.Format == "fhir" {
-		options := s.fhirOptions()
+		options := s.FHIROptions()
 		if !slices.Contains(e.Forms(options), c.Form) {
 			return nil, nil
 		}
@@ -264,7 +265,7 @@ func (c *eventsReplayCommand) Run(env *cli.Environment) error {
 	if err != nil {
 		return err
 	}
-	archive, err := s.openArchive() // so that nobody archives meanwhile
+	archive, err := openArchive(s) // so that nobody archives meanwhile
 	if errors.Is(err, audit.ErrLocked) {
 		return fmt.Errorf("%w: stop the gateway first", err)
 	}
@@ -275,7 +276,7 @@ func (c *eventsReplayCommand) Run(env *cli.Environment) error {
 	if err != nil {
 		return errors.Join(err, archive.Close())
 	}
-	done, err := s.replay(env.Context, r, archive)
+	done, err := replay(env.Context, s, r, archive)
 	if err = errors.Join(err, r.close(), archive.Close()); err != nil {
 		return err
 	}
@@ -286,13 +287,13 @@ func (c *eventsReplayCommand) Run(env *cli.Environment) error {
 	return err
 }
 
-func (s *settings) replay(ctx context.Context, r *server, archive *audit.Archive) (redisstore.Replayed, error) {
+func replay(ctx context.Context, s *config.Settings, r *server, archive *audit.Archive) (redisstore.Replayed, error) {
 	o, err := r.storeOptions(s, archive)
 	if err != nil {
 		return redisstore.Replayed{}, err
 	}
 	return redisstore.Replay(ctx, o, func(each func(audit.Line) error) (audit.Summary, error) {
-		return audit.Walk(s.archiveFolder, audit.VerifyOptions{Keys: s.archivePublic(), Each: func(l audit.Line) error {
+		return audit.Walk(s.ArchiveFolder, audit.VerifyOptions{Keys: s.ArchivePublicKeys(), Each: func(l audit.Line) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}

@@ -14,7 +14,7 @@ import (
 // follow starts the followers of the archive, once this instance has it. What they do, or fail to do, stops nothing else.
 func (g *running) follow(ctx context.Context) {
 	g.archive.Needed = g.reading.need
-	for _, o := range g.settings.following {
+	for _, o := range g.settings.Following {
 		o.Report = g.reportFollower
 		f := follow.New(o)
 		g.set(func() { g.followers = append(g.followers, f) })

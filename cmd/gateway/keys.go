@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config"
 )
 
 type keysCommand struct {
@@ -16,7 +17,7 @@ type generateCommand struct {
 
 // Run makes the files. One that exists is left alone: losing a person secret would lose every person.
 func (g *generateCommand) Run(env *cli.Environment) error {
-	made, err := generateKeys(g.Folder)
+	made, err := config.GenerateSecrets(g.Folder)
 	for _, name := range made {
 		fmt.Fprintln(env.Stdout, "made", name)
 	}

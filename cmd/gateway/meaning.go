@@ -11,6 +11,7 @@ import (
 
 	"zorgsluis/consent"
 	"zorgsluis/fhir"
+	"zorgsluis/internal/config"
 )
 
 // meaning is what the names that a consent may use stand for: which codes make a provider category, which resources a data category,
@@ -23,16 +24,17 @@ type meaning struct {
 	Names    []string            `json:"names"`    // of provider categories
 }
 
-func (s *settings) meaning() meaning {
+// meaningOf is what the names mean in a configuration.
+func meaningOf(s *config.Settings) meaning {
 	m := meaning{Parties: map[string]string{}, Data: map[string][]string{}, Groups: map[string][]string{}, Channels: map[string]string{}}
-	for code, category := range s.tables.Providers.Codes() {
+	for code, category := range s.Tables.Providers.Codes() {
 		m.Parties[code] = string(category)
 	}
-	for _, c := range s.tables.CategoryNames() {
+	for _, c := range s.Tables.CategoryNames() {
 		m.Names = append(m.Names, string(c))
 	}
-	for version, v := range fhirVersions {
-		for _, rule := range s.tables.Rules(v) {
+	for version, v := range config.FHIRVersions {
+		for _, rule := range s.Tables.Rules(v) {
 			name := version + " " + rule.Type
 			if rule.Element != "" {
 				name += fmt.Sprintf("?%s=%s|%s", rule.Element, rule.Code.System, rule.Code.Code)
@@ -40,23 +42,23 @@ func (s *settings) meaning() meaning {
 			m.Data[name] = insert(m.Data[name], string(rule.Category))
 		}
 	}
-	for _, code := range s.tables.Sensitive {
+	for _, code := range s.Tables.Sensitive {
 		name := fmt.Sprintf("sensitive %s|%s", code.System, code.Code)
 		if code.Prefix {
 			name += "*"
 		}
 		m.Data[name] = insert(m.Data[name], string(code.Category))
 	}
-	for group, members := range s.tables.Groups {
+	for group, members := range s.Tables.Groups {
 		all := slices.Clone(members)
-		for _, included := range s.tables.GroupIncludes[group] {
-			all = append(all, s.tables.Groups[included]...)
+		for _, included := range s.Tables.GroupIncludes[group] {
+			all = append(all, s.Tables.Groups[included]...)
 		}
 		for _, category := range all {
 			m.Groups[group] = insert(m.Groups[group], string(category))
 		}
 	}
-	for name, channel := range s.config.Policy.Channels {
+	for name, channel := range s.File.Policy.Channels {
 		m.Channels[name] = channel.Consent
 	}
 	return m

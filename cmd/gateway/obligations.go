@@ -14,6 +14,7 @@ import (
 	"zorgsluis/audit/follow"
 	"zorgsluis/consent"
 	"zorgsluis/fhir"
+	"zorgsluis/internal/config"
 	"zorgsluis/policy"
 )
 
@@ -30,24 +31,24 @@ const (
 // with a durable cursor, and the event of a declaration is recorded in the same atomic step as the declaration: what is in force is told.
 type message struct {
 	name    string
-	to      *fromFiles[messageTo] // nil: nobody
+	to      *config.Watched[config.Receiver] // nil: nobody
 	reasons []policy.Reason
 	render  func(*running) func(context.Context, audit.Event) ([]byte, error) // nil: the CloudEvent of the event
 }
 
 // messages are the kinds there are: to the privacy officer at once, to whoever tells the patient, and to whoever tells those that received data.
-func (s *settings) messages() []message {
+func messages(s *config.Settings) []message {
 	return []message{
-		{messageAlert, s.alert, []policy.Reason{audit.ReasonDeclared, audit.ReasonDeclarationLimit, audit.ReasonReviewOverdue}, nil},
-		{messageNotice, s.notice, []policy.Reason{audit.ReasonDeclared, audit.ReasonReviewNotJustified}, (*running).notice},
-		{messageErasure, s.erasureNotice, []policy.Reason{audit.ReasonErasureTold}, (*running).erasureMessage},
+		{config.MessageAlert, s.Alert, []policy.Reason{audit.ReasonDeclared, audit.ReasonDeclarationLimit, audit.ReasonReviewOverdue}, nil},
+		{config.MessageNotice, s.Notice, []policy.Reason{audit.ReasonDeclared, audit.ReasonReviewNotJustified}, (*running).notice},
+		{config.MessageErasure, s.ErasureNotice, []policy.Reason{audit.ReasonErasureTold}, (*running).erasureMessage},
 	}
 }
 
 // fulfil delivers messages until ctx ends, where the archive is ours. It is called before the archive goes on: a message begins with the first
 // event that is archived after it was configured.
 func (g *running) fulfil(ctx context.Context) {
-	for _, m := range g.settings.messages() {
+	for _, m := range messages(g.settings.Settings) {
 		if m.to == nil {
 			continue
 		}
@@ -55,9 +56,9 @@ func (g *running) fulfil(ctx context.Context) {
 		if m.render != nil {
 			render = m.render(g)
 		}
-		d := &delivery{Destination: g.settings.messageDestination(m.to, render), reasons: m.reasons}
+		d := &delivery{Destination: g.settings.MessageDestination(m.to, render), reasons: m.reasons}
 		f := follow.New(follow.Options{
-			Name: m.name, Folder: g.settings.cursorsFolder(), FromNow: true, Batch: messageBatch, MostWait: messageWait,
+			Name: m.name, Folder: g.settings.CursorsFolder(), FromNow: true, Batch: messageBatch, MostWait: messageWait,
 			Destination: d, Report: func(s follow.Status) { g.reportMessage(s) },
 		})
 		g.metrics.message(m.name, d.sent.Load, func() time.Duration { return f.Status(g.archive).Late })
@@ -127,7 +128,7 @@ func (g *running) notice() func(context.Context, audit.Event) ([]byte, error) {
 		if d == nil {
 			return nil, errNoPerson
 		}
-		reason := g.settings.config.BreakGlass.reason(d.Code)
+		reason := g.settings.File.BreakGlass.Reason(d.Code)
 		return noticeData{
 			Person: standing.Person, Reason: e.Reason, Declaration: d.ID, Organization: d.Organization, DeclaredAt: d.DeclaredAt.UTC(),
 			Code: d.Code, NL: reason.NL, EN: reason.EN,
@@ -149,7 +150,7 @@ func (g *running) about(typ string, data func(audit.Event, consent.Standing) (an
 			return nil, err
 		}
 		return json.Marshal(notice{
-			SpecVersion: "1.0", ID: e.ID, Source: g.settings.config.PublicURL, Type: typ, Time: e.Time.UTC(), DataContentType: "application/json", Data: said,
+			SpecVersion: "1.0", ID: e.ID, Source: g.settings.File.PublicURL, Type: typ, Time: e.Time.UTC(), DataContentType: "application/json", Data: said,
 		})
 	}
 }

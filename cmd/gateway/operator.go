@@ -18,6 +18,7 @@ import (
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config"
 	"zorgsluis/policy"
 )
 
@@ -52,20 +53,20 @@ func (c changing) request(env *cli.Environment) string {
 }
 
 // load reads the configuration of a command.
-func load(file string) (*settings, error) {
-	s, err := loadSettings(file)
+func load(file string) (*config.Settings, error) {
+	s, err := config.Load(file)
 	return s, cli.Usage(err)
 }
 
 // withStore opens the configured store for one command.
-func withStore(env *cli.Environment, file string, do func(context.Context, *settings, *redisstore.Store) error) error {
+func withStore(env *cli.Environment, file string, do func(context.Context, *config.Settings, *redisstore.Store) error) error {
 	ctx, cancel := context.WithTimeout(env.Context, operatorTimeout)
 	defer cancel()
 	return withStoreFor(ctx, file, do)
 }
 
 // withStoreFor is withStore for a command that takes as long as there is to do: one that reads the archive, or asks about everybody.
-func withStoreFor(ctx context.Context, file string, do func(context.Context, *settings, *redisstore.Store) error) error {
+func withStoreFor(ctx context.Context, file string, do func(context.Context, *config.Settings, *redisstore.Store) error) error {
 	s, err := load(file)
 	if err != nil {
 		return err
@@ -79,7 +80,7 @@ func withStoreFor(ctx context.Context, file string, do func(context.Context, *se
 }
 
 // operatorEvent is the access event of a command: consent changes are access events as well.
-func operatorEvent(s *settings, kind audit.Kind, reason, request string) *audit.Event {
+func operatorEvent(s *config.Settings, kind audit.Kind, reason, request string) *audit.Event {
 	name := "unknown"
 	if u, err := user.Current(); err == nil {
 		name = u.Username
@@ -91,7 +92,7 @@ func operatorEvent(s *settings, kind audit.Kind, reason, request string) *audit.
 		Outcome: audit.OutcomePermit,
 		Reason:  policy.Reason(reason),
 		Actor:   audit.Actor{Kind: "other", Name: name, Roles: []string{audit.RoleOperator}},
-		Policy:  s.policyHash,
+		Policy:  s.PolicyHash,
 	}
 }
 

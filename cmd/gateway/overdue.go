@@ -23,7 +23,7 @@ var errNotOverdue = errors.New("the review is not overdue, or it was told")
 
 // watchReviews looks at the open reviews until ctx ends. Every instance does: what is to be told is told once by all of them together.
 func (g *running) watchReviews(ctx context.Context) {
-	tick := time.NewTicker(min(reviewsEvery, g.settings.config.BreakGlass.ReviewWithin/4))
+	tick := time.NewTicker(min(reviewsEvery, g.settings.File.BreakGlass.ReviewWithin/4))
 	defer tick.Stop()
 	for {
 		if err := g.lookAtReviews(ctx); err != nil && ctx.Err() == nil {
@@ -48,7 +48,7 @@ func (g *running) lookAtReviews(ctx context.Context) error {
 	var errs []error
 	overdue := 0
 	for _, item := range items {
-		if time.Since(item.DeclaredAt) < g.settings.config.BreakGlass.ReviewWithin {
+		if time.Since(item.DeclaredAt) < g.settings.File.BreakGlass.ReviewWithin {
 			continue
 		}
 		overdue++
@@ -70,13 +70,13 @@ func (g *running) tellOverdue(ctx context.Context, item redisstore.ReviewItem) e
 		return nil
 	}
 	request := "review-overdue-" + string(d.ID)
-	event := audit.ByGateway(audit.KindReview, audit.ReasonReviewOverdue, request, g.settings.policyHash)
+	event := audit.ByGateway(audit.KindReview, audit.ReasonReviewOverdue, request, g.settings.PolicyHash)
 	event.Declaration, event.Code, event.Emergency, event.Obligations = d.ID, d.Code, d.Reason, []policy.Obligation{policy.ObligationAlert}
 	_, err = g.store.Change(ctx, audit.Change{
 		Request: request, Person: standing.Person, Event: event,
 		Apply: func(st *consent.Standing) error {
 			d := st.DeclarationWithID(item.Declaration)
-			if d == nil || d.Review != nil || d.Overdue || !d.ReviewLate(g.settings.config.BreakGlass.ReviewWithin, st.Newest) {
+			if d == nil || d.Review != nil || d.Overdue || !d.ReviewLate(g.settings.File.BreakGlass.ReviewWithin, st.Newest) {
 				return errNotOverdue
 			}
 			d.Overdue = true

@@ -14,6 +14,7 @@ import (
 	"zorgsluis/configs"
 	"zorgsluis/consent"
 	"zorgsluis/fhir"
+	"zorgsluis/internal/config"
 	"zorgsluis/policy"
 	"zorgsluis/proxy"
 )
@@ -54,7 +55,7 @@ type sharedData struct {
 }
 
 // overview says what this deployment exchanges, in each language, from the configuration that is in force.
-func (s *settings) overview() (texts []proxy.Text, err error) {
+func overview(s *config.Settings) (texts []proxy.Text, err error) {
 	for _, in := range []struct {
 		language string
 		word     func(configs.Label) string
@@ -68,7 +69,7 @@ func (s *settings) overview() (texts []proxy.Text, err error) {
 			return nil, fmt.Errorf("overview: %w", err)
 		}
 		var text strings.Builder
-		if err := page.Execute(&text, s.shares(in.word)); err != nil {
+		if err := page.Execute(&text, shares(s, in.word)); err != nil {
 			return nil, fmt.Errorf("overview: %w", err)
 		}
 		sum := sha256.Sum256([]byte(text.String()))
@@ -80,8 +81,8 @@ func (s *settings) overview() (texts []proxy.Text, err error) {
 }
 
 // shares gathers what is exchanged, in words.
-func (s *settings) shares(word func(configs.Label) string) shared {
-	t, p := s.tables, s.config.Policy
+func shares(s *config.Settings, word func(configs.Label) string) shared {
+	t, p := s.Tables, s.File.Policy
 	data := func(name string) string { return word(t.Labels[name]) }
 	all := func(names []string) (list []string) {
 		for _, name := range names {
@@ -89,8 +90,8 @@ func (s *settings) shares(word func(configs.Label) string) shared {
 		}
 		return list
 	}
-	page := shared{Restricted: data(string(fhir.Restricted)), Texts: s.config.PublicURL + "/gateway/information"}
-	page.Named = slices.ContainsFunc(s.config.Issuers, func(i Issuer) bool { return i.NamedOnly })
+	page := shared{Restricted: data(string(fhir.Restricted)), Texts: s.File.PublicURL + "/gateway/information"}
+	page.Named = slices.ContainsFunc(s.File.Issuers, func(i config.Issuer) bool { return i.NamedOnly })
 	kinds := map[string]string{}
 	for _, category := range t.ProviderCategories {
 		name := string(category.Name)
@@ -100,7 +101,7 @@ func (s *settings) shares(word func(configs.Label) string) shared {
 	for _, name := range p.EmergencyCategories {
 		page.Emergency = append(page.Emergency, kinds[name])
 	}
-	for _, source := range s.config.Sources {
+	for _, source := range s.File.Sources {
 		holder := sharedBy{cmp.Or(source.Holder.Name, source.Holder.Organization), kinds[source.Holder.Category]}
 		if !slices.Contains(page.Holders, holder) { // of whom several sources may be
 			page.Holders = append(page.Holders, holder)
@@ -109,7 +110,7 @@ func (s *settings) shares(word func(configs.Label) string) shared {
 	for _, name := range slices.Sorted(maps.Keys(p.Channels)) {
 		channel := p.Channels[name]
 		label := configs.Label{Dutch: cmp.Or(channel.Label, name), English: cmp.Or(channel.English, channel.Label, name)}
-		age, _ := s.ownFrom(policy.Channel(name))
+		age, _ := ownFrom(s, policy.Channel(name))
 		page.Channels = append(page.Channels, sharedOver{word(label), channel.Consent == "implied", age})
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.Groups)) {

@@ -6,16 +6,19 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"zorgsluis/internal/config"
+	"zorgsluis/internal/config/configtest"
 )
 
 // overviewOf is the overview of a configuration, by language.
 func overviewOf(t *testing.T, file string) map[string]string {
 	t.Helper()
-	s, err := loadSettings(file)
+	s, err := config.Load(file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	texts, err := s.overview()
+	texts, err := overview(s)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,7 +35,7 @@ func overviewOf(t *testing.T, file string) map[string]string {
 // TestOverviewSaysWhatIsConfigured: the overview of a deployment names holders, channels and how consent is asked on them, provider categories,
 // groups of data and who is shut out, in Dutch and in English; it follows the configuration, and names nothing that is the operator's own.
 func TestOverviewSaysWhatIsConfigured(t *testing.T) {
-	got := overviewOf(t, place(t, base))
+	got := overviewOf(t, configtest.Place(t, configtest.Good))
 	for language, words := range map[string][]string{
 		"nl": {
 			"Apotheken", "Geestelijke gezondheidszorg", "Behandelgegevens. Daar horen ook bij: Uitslagen; Medicatiegegevens", "Allergieën en overgevoeligheid",
@@ -64,20 +67,20 @@ func TestOverviewSaysWhatIsConfigured(t *testing.T) {
 			if strings.Contains(got[tt.language], tt.wants) {
 				t.Fatalf("%q is in the overview in any case", tt.wants)
 			}
-			if !strings.Contains(base, tt.old) {
+			if !strings.Contains(configtest.Good, tt.old) {
 				t.Fatalf("the configuration has no %q", tt.old)
 			}
-			changed := overviewOf(t, place(t, strings.Replace(base, tt.old, tt.new, 1)))
+			changed := overviewOf(t, configtest.Place(t, strings.Replace(configtest.Good, tt.old, tt.new, 1)))
 			if !strings.Contains(changed[tt.language], tt.wants) {
 				t.Errorf("no %q in\n%s", tt.wants, changed[tt.language])
 			}
 		})
 	}
-	s, err := loadSettings(place(t, base))
+	s, err := config.Load(configtest.Place(t, configtest.Good))
 	if err != nil {
 		t.Fatal(err)
 	}
-	inner := []string{s.config.Sources[0].BaseURL, s.config.Issuers[0].URL, s.config.Admin.Listen, filepath.Dir(s.config.Archive.Folder), "secret"}
+	inner := []string{s.File.Sources[0].BaseURL, s.File.Issuers[0].URL, s.File.Admin.Listen, filepath.Dir(s.File.Archive.Folder), "secret"}
 	for language, text := range got {
 		for _, one := range inner {
 			if one != "" && one != "." && strings.Contains(text, one) {

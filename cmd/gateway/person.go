@@ -13,6 +13,7 @@ import (
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config"
 )
 
 type personCommand struct {
@@ -43,8 +44,8 @@ func (p *personSetCommand) Run(env *cli.Environment) error {
 	if p.Incapacitated == nil && representative == "" && len(p.Withhold)+len(p.NoLongerWithhold) == 0 {
 		return cli.Usage(errors.New("person set: name at least one flag"))
 	}
-	return withStore(env, p.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
-		representative, err := s.nameOfRepresentative(representative, store.Key)
+	return withStore(env, p.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
+		representative, err := nameOfRepresentative(s, representative, store.Key)
 		if err != nil {
 			return err
 		}
@@ -54,7 +55,7 @@ func (p *personSetCommand) Run(env *cli.Environment) error {
 			Event: operatorEvent(s, audit.KindPerson, reasonFlagged, request),
 			Apply: func(st *consent.Standing) error {
 				p.apply(&st.Flags, representative)
-				return cli.Usage(s.catalogue.CheckFlags(st.Flags))
+				return cli.Usage(s.Catalogue.CheckFlags(st.Flags))
 			},
 		})
 		if err != nil {
@@ -78,12 +79,12 @@ func (p *personSetCommand) representative(in *bufio.Reader) (string, error) {
 
 // nameOfRepresentative is how flags name a representative: by the key that stands for issuer|subject, else by what was given, which is a key or
 // what tokens bring.
-func (s *settings) nameOfRepresentative(given string, key func(fhir.Identifier) consent.PersonKey) (string, error) {
+func nameOfRepresentative(s *config.Settings, given string, key func(fhir.Identifier) consent.PersonKey) (string, error) {
 	issuer, subject, pair := strings.Cut(given, "|")
 	if !pair || !strings.Contains(issuer, "://") {
 		return given, nil
 	}
-	pseudonym, known := s.pseudonym(issuer, subject)
+	pseudonym, known := s.Pseudonym(issuer, subject)
 	if !known {
 		return "", cli.Usage(errors.New("representative: is not issuer|subject of an issuer that is configured, with a subject that is no citizen service number"))
 	}

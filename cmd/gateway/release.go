@@ -15,6 +15,7 @@ import (
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config"
 	"zorgsluis/internal/files"
 	"zorgsluis/policy"
 	"zorgsluis/proxy"
@@ -46,7 +47,7 @@ func (c *releaseCommand) Run(env *cli.Environment) error {
 	if err != nil {
 		return err
 	}
-	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
 		desk, err := c.desk(ctx, s, store)
 		if err != nil {
 			return inCommand("release", err)
@@ -55,7 +56,7 @@ func (c *releaseCommand) Run(env *cli.Environment) error {
 			Person: person, To: c.To, Why: c.Why,
 			Handover: policy.Handover{
 				Ground: policy.Ground(c.Ground), By: c.By, ApprovedBy: c.ApprovedBy, NoObjectionPresumed: c.NoObjectionPresumed,
-				Data: c.Data, Restricted: s.config.Policy.AfterDeath.Restricted,
+				Data: c.Data, Restricted: s.File.Policy.AfterDeath.Restricted,
 			},
 		})
 		if err != nil {
@@ -105,16 +106,16 @@ func onlyDigits(s string) string {
 }
 
 // desk makes the desk of the source, with the limits and the way to the source that the gate has, and with consents read as it reads them.
-func (c *releaseCommand) desk(ctx context.Context, s *settings, store *redisstore.Store) (*proxy.Desk, error) {
+func (c *releaseCommand) desk(ctx context.Context, s *config.Settings, store *redisstore.Store) (*proxy.Desk, error) {
 	for i := range c.Data {
 		c.Data[i] = strings.TrimSpace(c.Data[i])
 	}
 	for _, name := range c.Data {
-		if _, group := s.tables.Groups[name]; !group && !slices.Contains(s.tables.DataCategories, fhir.DataCategory(name)) {
+		if _, group := s.Tables.Groups[name]; !group && !slices.Contains(s.Tables.DataCategories, fhir.DataCategory(name)) {
 			return nil, cli.Usage(errors.New("--data names what is neither a data category nor a group of them; there is no name for everything"))
 		}
 	}
-	sources, err := s.proxySources()
+	sources, err := s.ProxySources()
 	if err != nil {
 		return nil, err
 	}
@@ -122,12 +123,12 @@ func (c *releaseCommand) desk(ctx context.Context, s *settings, store *redisstor
 	if at < 0 {
 		return nil, cli.Usage(errors.New("--source is not the id of a configured source"))
 	}
-	if err := s.readByCatalogue(ctx, store); err != nil {
+	if err := readByCatalogue(ctx, s, store); err != nil {
 		return nil, err
 	}
 	return proxy.NewDesk(proxy.DeskParts{
-		PublicURL: s.config.PublicURL, PolicyHash: s.policyHash, Source: sources[at], Policy: s.policy, Categories: s.tables.DataCategories,
-		Standings: store, Recorder: store, Limits: s.proxyLimits(), Now: time.Now,
+		PublicURL: s.File.PublicURL, PolicyHash: s.PolicyHash, Source: sources[at], Policy: s.Policy, Categories: s.Tables.DataCategories,
+		Standings: store, Recorder: store, Limits: s.ProxyLimits(), Now: time.Now,
 	})
 }
 

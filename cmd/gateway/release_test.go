@@ -8,6 +8,7 @@ import (
 
 	"zorgsluis/audit"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config/configtest"
 	"zorgsluis/policy"
 	"zorgsluis/proxy"
 )
@@ -15,9 +16,9 @@ import (
 // TestReleaseArguments: what cannot lead to a copy is refused before the store or a source is asked, and an argument with the number of the person, however
 // it is written, before anything else.
 func TestReleaseArguments(t *testing.T) {
-	o := operator{t, place(t, base)} // whose Redis nobody starts
+	o := operator{t, configtest.Place(t, configtest.Good)} // whose Redis nobody starts
 	folder := t.TempDir()
-	taken := write(t, filepath.Join(folder, "taken"), "")
+	taken := configtest.Write(t, filepath.Join(folder, "taken"), "")
 	good := map[string]string{
 		"--source": "hospital", "--ground": "incident", "--data": "Condition", "--to": "a son", "--by": "A", "--approved-by": "B", "--why": "an incident",
 		"--out": filepath.Join(folder, "copy"),

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"zorgsluis/internal/config"
 )
 
 // lookEvery is the time between two looks at the files of certificates and credentials that nobody asked for.
@@ -39,31 +41,31 @@ func hangUps() (signals <-chan os.Signal, stop func()) {
 
 // reload looks at all files once. What is wrong is told each time, for as long as it is.
 func (g *running) reload(forced bool) {
-	for _, r := range g.settings.reloads {
-		changed, err := r.look(forced)
+	for _, r := range g.settings.Reloads {
+		changed, err := r.Look(forced)
 		switch {
 		case err != nil:
-			g.log.Error("files are not good: what was read before stays in use", "what", r.name(), "error", err.Error())
+			g.log.Error("files are not good: what was read before stays in use", "what", r.Name(), "error", err.Error())
 		case changed:
-			g.log.Info("files were read again", "what", r.name(), "expires", r.expiry())
+			g.log.Info("files were read again", "what", r.Name(), "expires", r.Expiry())
 		}
 	}
 	if forced {
-		g.log.Info("reloaded", "files", len(g.settings.reloads))
+		g.log.Info("reloaded", "files", len(g.settings.Reloads))
 	}
 }
 
 // reloadComponents tell in readiness what is wrong with files. None of it makes a gateway unready: what was good stays in use.
-func reloadComponents(reloads []reloadable) []component {
+func reloadComponents(reloads []config.Reloadable) []component {
 	var list []component
 	for _, r := range reloads {
-		list = append(list, component{name: "files:" + r.name(), check: func(context.Context) error { return r.state() }, informs: true})
+		list = append(list, component{name: "files:" + r.Name(), check: func(context.Context) error { return r.State() }, informs: true})
 	}
 	return list
 }
 
 // reloadMetrics shows the same as numbers.
-type reloadMetrics struct{ reloads []reloadable }
+type reloadMetrics struct{ reloads []config.Reloadable }
 
 var (
 	filesBad = prometheus.NewDesc("zorgsluis_files_bad",
@@ -79,12 +81,12 @@ func (m reloadMetrics) Describe(ch chan<- *prometheus.Desc) { ch <- filesBad; ch
 func (m reloadMetrics) Collect(ch chan<- prometheus.Metric) {
 	for _, r := range m.reloads {
 		bad := 0.0
-		if r.state() != nil {
+		if r.State() != nil {
 			bad = 1
 		}
-		ch <- prometheus.MustNewConstMetric(filesBad, prometheus.GaugeValue, bad, r.name())
-		if at := r.expiry(); !at.IsZero() {
-			ch <- prometheus.MustNewConstMetric(certificateExpires, prometheus.GaugeValue, float64(at.Unix()), r.name())
+		ch <- prometheus.MustNewConstMetric(filesBad, prometheus.GaugeValue, bad, r.Name())
+		if at := r.Expiry(); !at.IsZero() {
+			ch <- prometheus.MustNewConstMetric(certificateExpires, prometheus.GaugeValue, float64(at.Unix()), r.Name())
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"zorgsluis/audit"
 	"zorgsluis/consent"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config"
 )
 
 type reportCommand struct {
@@ -41,9 +42,9 @@ func (p period) instants() (from, until time.Time, err error) {
 
 // eachEvent gives every event of the archive, oldest first, and the time of the newest. It checks the archive on the way: a report of a
 // damaged one is none.
-func (s *settings) eachEvent(ctx context.Context, each func(audit.Event)) (through time.Time, err error) {
-	_, err = audit.Walk(s.archiveFolder, audit.VerifyOptions{
-		Keys: s.archivePublic(),
+func eachEvent(ctx context.Context, s *config.Settings, each func(audit.Event)) (through time.Time, err error) {
+	_, err = audit.Walk(s.ArchiveFolder, audit.VerifyOptions{
+		Keys: s.ArchivePublicKeys(),
 		Each: func(l audit.Line) error {
 			e, err := audit.ParseEvent(l.Payload)
 			if err != nil {

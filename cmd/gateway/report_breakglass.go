@@ -10,6 +10,7 @@ import (
 	"zorgsluis/audit"
 	"zorgsluis/consent"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config"
 )
 
 type reportBreakGlassCommand struct {
@@ -29,10 +30,10 @@ func (r *reportBreakGlassCommand) Run(env *cli.Environment) error {
 		return err
 	}
 	c := emergencies{from: from, until: until, made: map[consent.DeclarationID]*emergency{}}
-	if c.through, err = s.eachEvent(env.Context, c.take); err != nil {
+	if c.through, err = eachEvent(env.Context, s, c.take); err != nil {
 		return fmt.Errorf("report breakglass: %w", err)
 	}
-	return printJSON(env.Stdout, c.report(s.config.BreakGlass, time.Now()))
+	return printJSON(env.Stdout, c.report(s.File.BreakGlass, time.Now()))
 }
 
 // emergencies are the declarations of a period, and what was turned down in it.
@@ -122,7 +123,7 @@ type emergencyReport struct {
 // tally counts by row.
 type tally map[emergencyRow]*emergencyCounts
 
-func (c *emergencies) report(b BreakGlass, now time.Time) emergencyReport {
+func (c *emergencies) report(b config.BreakGlass, now time.Time) emergencyReport {
 	r := emergencyReport{From: c.from, Until: c.until, ArchivedThrough: c.through}
 	organizations, professionals, reasons := tally{}, tally{}, tally{}
 	for _, one := range slices.Concat(slices.Collect(maps.Values(c.made)), c.turnedDown) {
@@ -131,7 +132,7 @@ func (c *emergencies) report(b BreakGlass, now time.Time) emergencyReport {
 		organizations.at(emergencyRow{Organization: one.organization}).add(one, late)
 		professionals.at(emergencyRow{Organization: one.organization, Professional: one.professional}).add(one, late)
 		if one.code != "" { // what was turned down has none
-			reasons.at(emergencyRow{Code: one.code, Reads: b.reads(one.code)}).add(one, late)
+			reasons.at(emergencyRow{Code: one.code, Reads: b.Reads(one.code)}).add(one, late)
 		}
 	}
 	r.Organizations, r.Professionals, r.Reasons = organizations.rows(), professionals.rows(), reasons.rows()

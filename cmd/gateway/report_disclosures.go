@@ -14,6 +14,7 @@ import (
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config"
 	"zorgsluis/policy"
 )
 
@@ -118,7 +119,7 @@ func (r *reportRecipientsCommand) Run(env *cli.Environment) error {
 	if err != nil {
 		return err
 	}
-	return withStoreFor(env.Context, r.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+	return withStoreFor(env.Context, r.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
 		key := store.Key(person)
 		if err := onRecord(ctx, s, store, key); err != nil {
 			return fmt.Errorf("report recipients: %w", err)
@@ -129,7 +130,7 @@ func (r *reportRecipientsCommand) Run(env *cli.Environment) error {
 		}{Recipients: []recipientRow{}}
 		found := map[recipient]*disclosure{}
 		var err error
-		report.ArchivedThrough, err = s.eachEvent(ctx, func(e audit.Event) {
+		report.ArchivedThrough, err = eachEvent(ctx, s, func(e audit.Event) {
 			if disclosed(e) && e.Person == key && within(e.Time, from, to) {
 				at(found, recipientOf(e)).add(e)
 			}
@@ -183,7 +184,7 @@ func (r *reportIncidentCommand) Run(env *cli.Environment) error {
 			return err
 		}
 	}
-	return withStoreFor(env.Context, r.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+	return withStoreFor(env.Context, r.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
 		var key consent.PersonKey
 		if r.Patient {
 			key = store.Key(person)
@@ -202,11 +203,11 @@ func (r *reportIncidentCommand) Run(env *cli.Environment) error {
 	})
 }
 
-func (r *reportIncidentCommand) collect(ctx context.Context, s *settings, person consent.PersonKey, from, until time.Time) (incident, error) {
+func (r *reportIncidentCommand) collect(ctx context.Context, s *config.Settings, person consent.PersonKey, from, until time.Time) (incident, error) {
 	report := incident{From: from, Until: until, Patients: []affected{}}
 	data, recipients := map[consent.PersonKey]*disclosure{}, map[consent.PersonKey]map[recipient]bool{}
 	var err error
-	report.ArchivedThrough, err = s.eachEvent(ctx, func(e audit.Event) {
+	report.ArchivedThrough, err = eachEvent(ctx, s, func(e audit.Event) {
 		switch {
 		case !within(e.Time, from, until), person != "" && e.Person != person, e.Kind != audit.KindAccess && e.Kind != audit.KindBreakGlass,
 			r.Client != "" && e.Actor.Client != r.Client, r.Organization != "" && e.Actor.Organization != r.Organization:
@@ -273,7 +274,7 @@ func (r *reportInsurersCommand) Run(env *cli.Environment) error {
 		Attempts        []*attempts `json:"attempts"`
 	}{From: from, Until: until, Attempts: []*attempts{}}
 	found := map[recipient]*attempts{}
-	report.ArchivedThrough, err = s.eachEvent(env.Context, func(e audit.Event) {
+	report.ArchivedThrough, err = eachEvent(env.Context, s, func(e audit.Event) {
 		if within(e.Time, from, until) && slices.Contains(e.Obligations, policy.ObligationReportAuthority) {
 			who := recipientOf(e)
 			if found[who] == nil {
@@ -297,7 +298,7 @@ func (r *reportInsurersCommand) Run(env *cli.Environment) error {
 }
 
 // onRecord records that a report about patients is made: before anything of it is given. person is empty where it is about many.
-func onRecord(ctx context.Context, s *settings, store *redisstore.Store, person consent.PersonKey) error {
+func onRecord(ctx context.Context, s *config.Settings, store *redisstore.Store, person consent.PersonKey) error {
 	event := operatorEvent(s, audit.KindLog, reasonReported, rand.Text())
 	event.Person, event.Interaction, event.Type = person, fhir.CodeSearch, "AuditEvent"
 	if err := store.Commit(ctx, audit.Release{Event: event}); err != nil {

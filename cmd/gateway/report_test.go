@@ -6,6 +6,7 @@ import (
 
 	"zorgsluis/audit"
 	"zorgsluis/consent"
+	"zorgsluis/internal/config"
 	"zorgsluis/policy"
 )
 
@@ -41,7 +42,7 @@ func TestEmergenciesAreCounted(t *testing.T) {
 	event(10*day-1, audit.KindBreakGlass, audit.ReasonDeclared, "open", "b")
 	event(10*day, audit.KindBreakGlass, audit.ReasonDeclared, "after", "b")
 
-	b := BreakGlass{ReviewWithin: 7 * day, Reasons: defaultReasons()}
+	b := config.BreakGlass{ReviewWithin: 7 * day, Reasons: []config.EmergencyReason{{Code: "unconscious", NL: "buiten bewustzijn", EN: "unconscious"}}}
 	total := emergencyCounts{Declared: 3, Used: 1, Uses: 2, EndedEarly: 1, Justified: 1, NotJustified: 1, Open: 1, Overdue: 1, Limited: 1, Refused: 1}
 	r := c.report(b, from.Add(11*day))
 	if r.Total != total || len(r.Organizations) != 1 || r.Organizations[0].emergencyCounts != total || !r.ArchivedThrough.Equal(from.Add(10*day)) {

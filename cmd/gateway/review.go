@@ -11,6 +11,7 @@ import (
 	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config"
 	"zorgsluis/policy"
 )
 
@@ -44,7 +45,7 @@ type openReview struct {
 
 // Run prints the open reviews, those first that must be done first.
 func (l *reviewListCommand) Run(env *cli.Environment) error {
-	return withStore(env, l.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+	return withStore(env, l.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
 		items, err := store.OpenReviews(ctx)
 		if err != nil {
 			return fmt.Errorf("review list: %w", err)
@@ -57,7 +58,7 @@ func (l *reviewListCommand) Run(env *cli.Environment) error {
 			}
 			line := openReview{Declaration: item.Declaration, Person: item.Person, DeclaredAt: item.DeclaredAt}
 			if d := standing.DeclarationWithID(item.Declaration); d != nil {
-				line.describe(*d, s.config.BreakGlass, now)
+				line.describe(*d, s.File.BreakGlass, now)
 			}
 			if line.Overdue || !l.Overdue {
 				open = append(open, line)
@@ -69,10 +70,10 @@ func (l *reviewListCommand) Run(env *cli.Environment) error {
 }
 
 // describe adds what the declaration says, and how it stands.
-func (o *openReview) describe(d consent.Declaration, b BreakGlass, now time.Time) {
+func (o *openReview) describe(d consent.Declaration, b config.BreakGlass, now time.Time) {
 	o.Expires, o.ReviewBy, o.Overdue = d.Expires, d.ReviewBy(b.ReviewWithin), d.ReviewLate(b.ReviewWithin, now)
 	o.Issuer, o.Client, o.Practitioner, o.Organization = d.Issuer, d.Client, d.Practitioner, d.Organization
-	o.Code, o.Reads, o.Reason = d.Code, b.reads(d.Code), d.Reason
+	o.Code, o.Reads, o.Reason = d.Code, b.Reads(d.Code), d.Reason
 }
 
 // accounted is what an operator says who does something about a declaration.
@@ -95,7 +96,7 @@ func (a accounted) change(env *cli.Environment, event audit.Event, apply func(*c
 	if a.By == "" || a.Why == "" {
 		return cli.Usage(errors.New("--by and --why must say something"))
 	}
-	return withStore(env, a.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+	return withStore(env, a.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
 		standing, err := declared(ctx, store, a.ID)
 		if err != nil {
 			return err

@@ -17,6 +17,7 @@ import (
 	"zorgsluis/authn"
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config"
 )
 
 // Waits between tries: to reach Redis at the start, and to take over the archive from another instance.
@@ -29,7 +30,7 @@ type serveCommand struct{ cli.Configured }
 
 // Run serves until it is told to stop.
 func (c *serveCommand) Run(env *cli.Environment) error {
-	s, err := loadSettings(c.Config)
+	s, err := config.Load(c.Config)
 	if err != nil {
 		return cli.Usage(err)
 	}
@@ -38,7 +39,7 @@ func (c *serveCommand) Run(env *cli.Environment) error {
 	}
 	log, flush := newLog(env.Stderr)
 	defer flush()
-	return serve(env.Context, deployment{settings: s}, log, nil)
+	return serve(env.Context, deployment{Settings: s}, log, nil)
 }
 
 // garbagePercent is how much the heap may grow between two collections, unless GOGC says otherwise. The live heap is small, bodies
@@ -48,7 +49,7 @@ const garbagePercent = 400
 // deployment is a configuration that is served, and what only the demo adds to it, because no key can: a Redis in memory, a store that
 // is made when it is missing, and a listener that was opened before the configuration was written, because its port is part of that.
 type deployment struct {
-	*settings
+	*config.Settings
 	inMemory   bool
 	initialise bool
 	listener   net.Listener
@@ -85,14 +86,14 @@ func serve(ctx context.Context, s deployment, log *slog.Logger, started func(*ru
 	g.metrics.archiveLag(g.archiveLag)
 	g.archiveMetrics()
 	g.metrics.registry.MustRegister(followerMetrics{g.followerStates})
-	g.metrics.registry.MustRegister(reloadMetrics{s.reloads}, tokenMetrics{s.settings})
+	g.metrics.registry.MustRegister(reloadMetrics{s.Reloads}, tokenMetrics{s.Settings})
 	hangUp, ignoreHangUp := hangUps()
 	defer ignoreHangUp()
 	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopBackground()
 
 	admin := adminServer(g.health, g.metrics, log)
-	adminAddress, err := g.listen(admin, s.config.Admin.Listen, nil)
+	adminAddress, err := g.listen(admin, s.File.Admin.Listen, nil)
 	if err != nil {
 		return err
 	}
@@ -107,12 +108,12 @@ func serve(ctx context.Context, s deployment, log *slog.Logger, started func(*ru
 		return errors.Join(err, g.closeStore())
 	}
 	g.work.Go(func() { g.watchFiles(background, hangUp) })
-	publicAddress, err := g.listen(public, s.config.Listen, s.listener)
+	publicAddress, err := g.listen(public, s.File.Listen, s.listener)
 	if err != nil {
 		return errors.Join(err, g.stop(public, stopBackground))
 	}
-	log.Info("started", "version", softwareVersion(), "listen", publicAddress, "admin", adminAddress, "policy", s.policyHash)
-	for _, warning := range s.warnings() {
+	log.Info("started", "version", softwareVersion(), "listen", publicAddress, "admin", adminAddress, "policy", s.PolicyHash)
+	for _, warning := range s.Warnings() {
 		log.Warn("configuration", "warning", warning)
 	}
 	if started != nil {
@@ -150,7 +151,7 @@ func (g *running) listen(server *http.Server, address string, listener net.Liste
 // start brings up the gate and what it stands on: archive, store, keys of the issuers. A Redis that is away is waited for, a store
 // that an operator must look at is not; an identity provider that is away is not waited for.
 func (g *running) start(ctx, background context.Context) (*http.Server, error) {
-	archive, err := g.settings.openArchive()
+	archive, err := openArchive(g.settings.Settings)
 	if err != nil && !errors.Is(err, audit.ErrLocked) {
 		return nil, err
 	}
@@ -164,7 +165,7 @@ func (g *running) start(ctx, background context.Context) (*http.Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	authentication := g.settings.authn
+	authentication := g.settings.Authn
 	authentication.Replays = store
 	a, err := authn.New(authentication)
 	if err != nil {
@@ -174,8 +175,8 @@ func (g *running) start(ctx, background context.Context) (*http.Server, error) {
 	if err := g.activateCatalogue(ctx, background, store); err != nil {
 		return nil, err
 	}
-	archived := audit.OpenHistory(g.settings.archiveFolder)
-	gate, err := g.settings.gate(store, archived, a, g.metrics, g.log)
+	archived := audit.OpenHistory(g.settings.ArchiveFolder)
+	gate, err := newGate(g.settings.Settings, store, archived, a, g.metrics, g.log)
 	if err != nil {
 		return nil, err
 	}
@@ -194,14 +195,14 @@ func (g *running) start(ctx, background context.Context) (*http.Server, error) {
 		}()
 	}
 	handler := announced(g.health, g.metrics.counted(gate))
-	return publicServer(handler, g.settings.settings, g.log), nil
+	return publicServer(handler, g.settings.Settings, g.log), nil
 }
 
 func (g *running) connect(ctx context.Context) (*server, error) {
 	if g.settings.inMemory {
 		return connectMemory()
 	}
-	return connect(ctx, g.settings.settings)
+	return connect(ctx, g.settings.Settings)
 }
 
 func (g *running) set(change func()) {
@@ -213,7 +214,7 @@ func (g *running) set(change func()) {
 // openStore opens the store and checks its server. Outside of the demo a server that could lose what it acknowledged is refused.
 func (g *running) openStore(ctx context.Context) (*redisstore.Store, error) {
 	for {
-		o, err := g.redis.storeOptions(g.settings.settings, g.archive)
+		o, err := g.redis.storeOptions(g.settings.Settings, g.archive)
 		if err != nil {
 			return nil, err
 		}
@@ -251,7 +252,7 @@ func (g *running) runArchive(ctx context.Context) {
 			return
 		case <-time.After(archiveRetry):
 		}
-		archive, err := g.settings.openArchive()
+		archive, err := openArchive(g.settings.Settings)
 		switch {
 		case err == nil:
 			g.opened(archive)
@@ -270,7 +271,7 @@ func (g *running) runArchive(ctx context.Context) {
 // stop ends a gateway: it is not ready any more, then callers are answered and no new ones are taken, then what they left in the
 // outbox is archived, then the store is closed.
 func (g *running) stop(public *http.Server, stopBackground context.CancelFunc) error {
-	t := g.settings.config.Limits.Timeouts
+	t := g.settings.File.Limits.Timeouts
 	g.health.draining.Store(true)
 	g.log.Info("stopping", "announce", t.Announce.String(), "deadline", t.Stop.String())
 	time.Sleep(t.Announce) // whoever sends requests looks at readiness from time to time only

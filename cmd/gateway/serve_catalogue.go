@@ -12,9 +12,9 @@ import (
 
 // activateCatalogue is what serve does of it: it refuses to widen, and tells the patients while it serves.
 func (g *running) activateCatalogue(ctx, background context.Context, store *redisstore.Store) error {
-	pending, err := g.settings.prepareCatalogue(ctx, store)
+	pending, err := prepareCatalogue(ctx, g.settings.Settings, store)
 	for errors.Is(err, audit.ErrUnavailable) && !isFinal(err) && pause(ctx, storeRetry) {
-		pending, err = g.settings.prepareCatalogue(ctx, store)
+		pending, err = prepareCatalogue(ctx, g.settings.Settings, store)
 	}
 	if errors.Is(err, errWidens) {
 		return cli.Usage(err)
@@ -24,7 +24,7 @@ func (g *running) activateCatalogue(ctx, background context.Context, store *redi
 	}
 	g.work.Go(func() {
 		for {
-			told, err := g.settings.tellAll(background, store, pending)
+			told, err := tellAll(background, g.settings.Settings, store, pending)
 			if err == nil {
 				g.log.Info("catalogue activated: a notice is on record", "patients", told)
 				return

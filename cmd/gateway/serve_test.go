@@ -26,6 +26,8 @@ import (
 	"zorgsluis/audit"
 	"zorgsluis/consent/redisstore/redistest"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config"
+	"zorgsluis/internal/config/configtest"
 	"zorgsluis/internal/demo"
 )
 
@@ -79,7 +81,7 @@ func newTestWorld(t *testing.T, edit func(string) string) (*world, deployment) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s.settings, err = loadSettings(write(t, file, edit(string(text)))); err != nil {
+	if s.Settings, err = config.Load(configtest.Write(t, file, edit(string(text)))); err != nil {
 		t.Fatal(err)
 	}
 	return w, s
@@ -97,7 +99,7 @@ func runGateway(t *testing.T, w *world, s deployment) *gatewayUnderTest {
 	go func() {
 		g.stopped <- serve(ctx, s, slog.New(slog.NewJSONHandler(g.log, nil)), func(r *running, a addresses) {
 			put := newRecord{record: grantFor(t, "gp"), person: demo.Karena().Identifier(), request: "seed"}
-			if _, err := putRecord(ctx, s.settings, r.store, put); err != nil {
+			if _, err := putRecord(ctx, s.Settings, r.store, put); err != nil {
 				t.Errorf("seed: %v", err)
 			}
 			ready <- a
@@ -131,7 +133,7 @@ func (g *gatewayUnderTest) read() (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := http.NewRequest(http.MethodGet, g.settings.config.PublicURL+"/fhir/demo/Condition?patient="+string(demo.Karena().PatientID), nil)
+	r, err := http.NewRequest(http.MethodGet, g.settings.File.PublicURL+"/fhir/demo/Condition?patient="+string(demo.Karena().PatientID), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -217,7 +219,7 @@ func TestHealthAndMetrics(t *testing.T) {
 	}
 	// The public listener serves nothing of the admin listener, nor the other way round.
 	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
-		response, err := g.client.Get(s.config.PublicURL + path)
+		response, err := g.client.Get(s.File.PublicURL + path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -273,7 +275,7 @@ func TestStopLosesNoRequest(t *testing.T) {
 	if err := g.end(); err != nil {
 		t.Errorf("got error %v of a stop in order", err)
 	}
-	summary, err := audit.Verify(s.archiveFolder, s.archivePublic()...)
+	summary, err := audit.Verify(s.ArchiveFolder, s.ArchivePublicKeys()...)
 	if err != nil || summary.Events != 2 {
 		t.Errorf("got %d archived events and error %v, want the consent and the access", summary.Events, err)
 	}
@@ -324,15 +326,15 @@ func TestStartsWithoutIdentityProvider(t *testing.T) {
 func TestTwoInstancesShareStoreAndArchive(t *testing.T) {
 	w, s := newTestWorld(t, nil)
 	first := runGateway(t, w, s)
-	second, settings := s, *s.settings
-	config := *s.config
+	second, settings := s, *s.Settings
+	config := *s.File
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	config.PublicURL = "http://" + listener.Addr().String()
-	settings.config = &config
-	second.settings, second.listener = &settings, listener
+	settings.File = &config
+	second.Settings, second.listener = &settings, listener
 	other := runGateway(t, w, second)
 	for _, g := range []*gatewayUnderTest{first, other} {
 		if response, err := g.read(); err != nil || response.StatusCode != http.StatusOK {
@@ -350,18 +352,18 @@ func TestTwoInstancesShareStoreAndArchive(t *testing.T) {
 
 func TestTLS(t *testing.T) {
 	w, _ := newTestWorld(t, nil)
-	certificate, key := selfSigned(t, w.folder, "127.0.0.1", time.Now().Add(time.Hour))
+	certificate, key := configtest.SelfSigned(t, w.folder, "127.0.0.1", time.Now().Add(time.Hour))
 	text, err := os.ReadFile(filepath.Join(w.folder, "gateway.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	tlsText := fmt.Sprintf("tls: { certificate_file: %q, key_file: %q }\n", certificate, key)
 	edited := strings.Replace(string(text), `public_url: "http:`, `public_url: "https:`, 1) + tlsText
-	s, err := loadSettings(write(t, filepath.Join(w.folder, "tls.yaml"), edited))
+	s, err := config.Load(configtest.Write(t, filepath.Join(w.folder, "tls.yaml"), edited))
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := runGateway(t, w, deployment{settings: s, initialise: true, listener: w.listener})
+	g := runGateway(t, w, deployment{Settings: s, initialise: true, listener: w.listener})
 	g.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
 	response, err := g.read()
 	if err != nil || response.StatusCode != http.StatusOK || response.ProtoMajor != 2 {
@@ -384,7 +386,7 @@ func TestTLS(t *testing.T) {
 // TestSlowCallersAreCutOff: headers that never end do not hold a connection for ever.
 func TestSlowCallersAreCutOff(t *testing.T) {
 	w, s := newTestWorld(t, nil)
-	s.config.Limits.Timeouts.Header = 200 * time.Millisecond
+	s.File.Limits.Timeouts.Header = 200 * time.Millisecond
 	g := runGateway(t, w, s)
 	conn, err := net.Dial("tcp", g.public)
 	if err != nil {

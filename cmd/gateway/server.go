@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"zorgsluis/internal/config"
 )
 
 // maxHeaderBytes bounds a request's line and headers: a token may have 16 KiB, and the rest of a FHIR request is short.
@@ -13,8 +15,8 @@ const maxHeaderBytes = 32 << 10
 const maxStreams = 100
 
 // publicServer makes the server that callers reach. Each timeout prevents one way of being held up.
-func publicServer(handler http.Handler, s *settings, log *slog.Logger) *http.Server {
-	l, secure := s.config.Limits, s.certificate != nil
+func publicServer(handler http.Handler, s *config.Settings, log *slog.Logger) *http.Server {
+	l, secure := s.File.Limits, s.Certificate != nil
 	if secure {
 		handler = strictTransport(handler)
 	}
@@ -36,7 +38,7 @@ func publicServer(handler http.Handler, s *settings, log *slog.Logger) *http.Ser
 		DisableGeneralOptionsHandler: true,
 	}
 	if secure {
-		server.TLSConfig = s.listenerTLS()
+		server.TLSConfig = s.ListenerTLS()
 	}
 	return server
 }

@@ -9,6 +9,7 @@ import (
 	"zorgsluis/audit"
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/config"
 )
 
 type storeCommand struct {
@@ -101,7 +102,7 @@ func withServer(env *cli.Environment, file string, do func(context.Context, redi
 	}
 	ctx, cancel := context.WithTimeout(env.Context, operatorTimeout)
 	defer cancel()
-	archive, err := s.openArchive()
+	archive, err := openArchive(s)
 	if errors.Is(err, audit.ErrLocked) {
 		return fmt.Errorf("%w: stop the gateway first", err)
 	}
@@ -124,13 +125,13 @@ type storeCheckCommand struct{ cli.Configured }
 
 // Run tells how the store is; the exit code says whether it is good.
 func (c *storeCheckCommand) Run(env *cli.Environment) error {
-	return withStore(env, c.Config, func(ctx context.Context, s *settings, store *redisstore.Store) error {
+	return withStore(env, c.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
 		checked := store.Check(ctx)
 		memory, err := store.Memory(ctx)
 		if err == nil && memory.Alarm() {
 			err = fmt.Errorf("redis: %d of %d bytes are used: the archive does not keep up, or maxmemory is too small", memory.Used, memory.Max)
 		}
-		archive, damage := audit.Verify(s.archiveFolder, s.archivePublic()...)
+		archive, damage := audit.Verify(s.ArchiveFolder, s.ArchivePublicKeys()...)
 		if err := errors.Join(checked, err, damage); err != nil {
 			return err
 		}

@@ -12,6 +12,7 @@ import (
 	"zorgsluis/authn"
 	"zorgsluis/configs"
 	"zorgsluis/consent/redisstore"
+	"zorgsluis/internal/config"
 	"zorgsluis/policy"
 	"zorgsluis/proxy"
 	"zorgsluis/proxy/relations"
@@ -21,7 +22,7 @@ import (
 type authenticator struct {
 	authn        *authn.Authenticator
 	publicURL    string
-	certificates callerCertificates
+	certificates config.CallerCertificates
 	step         step
 }
 
@@ -30,7 +31,7 @@ func (a authenticator) Authenticate(ctx context.Context, r *http.Request) (polic
 	start := time.Now()
 	path, query, _ := strings.Cut(r.RequestURI, "?")
 	subject, err := a.authn.Authenticate(ctx, authn.Request{
-		Method: r.Method, Target: a.publicURL + path, Header: r.Header, RawQuery: query, Certificate: a.certificates.of(r),
+		Method: r.Method, Target: a.publicURL + path, Header: r.Header, RawQuery: query, Certificate: a.certificates.Of(r),
 	})
 	refused, unauthenticated := err, false
 	if errors.Is(err, authn.ErrNoToken) {
@@ -45,9 +46,9 @@ func (a authenticator) Authenticate(ctx context.Context, r *http.Request) (polic
 	return subject, refused
 }
 
-// gate puts the enforcement point together. NewGate refuses it when a part is missing.
-func (s *settings) gate(store *redisstore.Store, archived *audit.History, a *authn.Authenticator, m *metrics, log *slog.Logger) (*proxy.Gate, error) {
-	sources, err := s.proxySources()
+// newGate puts the enforcement point together. NewGate refuses it when a part is missing.
+func newGate(s *config.Settings, store *redisstore.Store, archived *audit.History, a *authn.Authenticator, m *metrics, log *slog.Logger) (*proxy.Gate, error) {
+	sources, err := s.ProxySources()
 	if err != nil {
 		return nil, err
 	}
@@ -58,35 +59,35 @@ func (s *settings) gate(store *redisstore.Store, archived *audit.History, a *aut
 	if err != nil {
 		return nil, err
 	}
-	overview, err := s.overview()
+	overview, err := overview(s)
 	if err != nil {
 		return nil, err
 	}
-	cfg := s.config
+	cfg := s.File
 	return proxy.NewGate(proxy.Parts{
 		PublicURL:     cfg.PublicURL,
-		StepUp:        s.stepUp,
-		SignIn:        s.signIn,
-		Authorization: s.authorization(),
-		SMART:         s.smart(a),
-		PolicyHash:    s.policyHash,
+		StepUp:        func(issuer string, least policy.AssuranceLevel) string { return stepUp(s, issuer, least) },
+		SignIn:        s.SignIn,
+		Authorization: authorization(s),
+		SMART:         smart(s, a),
+		PolicyHash:    s.PolicyHash,
 		Sources:       sources,
-		Address:       s.trusted.address,
-		Authenticator: authenticator{a, cfg.PublicURL, s.callers, m.step(stepAuthenticate)},
-		Policy:        s.policy,
-		Categories:    s.tables.DataCategories,
+		Address:       s.Proxies.Address,
+		Authenticator: authenticator{a, cfg.PublicURL, s.Callers, m.step(stepAuthenticate)},
+		Policy:        s.Policy,
+		Categories:    s.Tables.DataCategories,
 		Standings:     timedStandings{store, m.step(stepStanding)},
-		Relations:     s.relations(m),
+		Relations:     registries(s, m),
 		Recorder:      timedRecorder{store, m.step(stepCommit)},
 		Declarations:  store,
-		Consents:      s.consents(store),
-		Information:   s.shown(),
+		Consents:      consents(s, store),
+		Information:   shown(s),
 		Overview:      overview,
 		Definitions:   definitions,
 		Events:        personEvents{recent: store, archived: archived, wait: cfg.Limits.Timeouts.Store / 2},
-		CursorKeys:    s.cursorKeys,
-		Limits:        s.proxyLimits(),
-		BreakGlass:    cfg.BreakGlass.parts(),
+		CursorKeys:    s.CursorKeys,
+		Limits:        s.ProxyLimits(),
+		BreakGlass:    parts(cfg.BreakGlass),
 		Now:           time.Now,
 		Log:           log,
 		Observe:       m.observe,
@@ -96,16 +97,16 @@ func (s *settings) gate(store *redisstore.Store, archived *audit.History, a *aut
 }
 
 // shown are the texts as the gate serves them.
-func (s *settings) shown() []proxy.Text {
-	texts := make([]proxy.Text, len(s.texts))
-	for i, t := range s.texts {
+func shown(s *config.Settings) []proxy.Text {
+	texts := make([]proxy.Text, len(s.Texts))
+	for i, t := range s.Texts {
 		texts[i] = proxy.Text(t)
 	}
 	return texts
 }
 
 // parts are the bounds as the gate takes them.
-func (b BreakGlass) parts() proxy.BreakGlass {
+func parts(b config.BreakGlass) proxy.BreakGlass {
 	p := proxy.BreakGlass{Lasts: b.Lasts, PerHour: b.PerHour}
 	for _, r := range b.Reasons {
 		p.Reasons = append(p.Reasons, proxy.EmergencyReason{Code: r.Code, Dutch: r.NL, English: r.EN})
@@ -113,16 +114,16 @@ func (b BreakGlass) parts() proxy.BreakGlass {
 	return p
 }
 
-// relations makes the registries.
-func (s *settings) relations(m *metrics) map[string]proxy.Relations {
+// registries makes the registries.
+func registries(s *config.Settings, m *metrics) map[string]proxy.Relations {
 	all := map[string]proxy.Relations{}
-	for i, r := range s.config.Registries {
+	for i, r := range s.File.Registries {
 		roles := map[string]policy.Relationship{}
 		for role, word := range r.Roles {
 			roles[role] = policy.Relationship(word)
 		}
 		all[r.Name] = relations.New(relations.Options{
-			Base: strings.TrimSuffix(r.BaseURL, "/"), Transport: timedTransport{s.toRegistries[i], m.step(stepRegistry)}, Timeout: r.Timeout,
+			Base: strings.TrimSuffix(r.BaseURL, "/"), Transport: timedTransport{s.ToRegistries[i], m.step(stepRegistry)}, Timeout: r.Timeout,
 			InFlight: r.InFlight, Systems: r.Identifiers, Roles: roles, Organizations: r.Organizations, Now: time.Now,
 		})
 	}

@@ -6,14 +6,15 @@ import (
 
 	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore"
+	"zorgsluis/internal/config"
 	"zorgsluis/policy"
 	"zorgsluis/proxy"
 )
 
 // consents are the parts of the Consent API.
-func (s *settings) consents(store *redisstore.Store) proxy.Consents {
-	c := proxy.Consents{Store: consentStore{store}, Profile: s.consentProfile(store.Key), Check: s.catalogue.CheckWrite, Senders: s.knownSenders}
-	for _, category := range s.config.Consents.Recorders {
+func consents(s *config.Settings, store *redisstore.Store) proxy.Consents {
+	c := proxy.Consents{Store: consentStore{store}, Profile: s.ConsentProfile(store.Key), Check: s.Catalogue.CheckWrite, Senders: s.KnownSenders}
+	for _, category := range s.File.Consents.Recorders {
 		c.Recorders = append(c.Recorders, policy.ProviderCategory(category))
 	}
 	return c

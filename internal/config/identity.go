@@ -1,0 +1,160 @@
+package config
+
+import (
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"zorgsluis/authn"
+	"zorgsluis/proxy/credential"
+)
+
+// OAuth is how the gateway gets tokens for a source or a follower: client credentials (RFC 6749 §4.4). It shows who it is by an assertion that it signs
+// (RFC 7523), or by the certificate of tls (RFC 8705).
+type OAuth struct {
+	TokenURL          string   `yaml:"token_url"`
+	ClientID          string   `yaml:"client_id"`
+	AssertionKeyFile  string   `yaml:"assertion_key_file"`
+	AssertionAudience string   `yaml:"assertion_audience"`
+	TLS               OwnTLS   `yaml:"tls"`
+	Scopes            []string `yaml:"scopes"`
+	Resources         []string `yaml:"resources"`
+	Audience          string   `yaml:"audience"`
+}
+
+// toSource makes what carries requests to a source, or to another server that is asked like one, with what it wants of the gateway.
+func (s *Settings) toSource(c *checker, what, key string, src Source, base *url.URL) *credential.Transport {
+	if base == nil {
+		return nil // and nothing is started
+	}
+	if src.TLS != (OwnTLS{}) && base.Scheme != "https" {
+		c.add(key+"tls", "has no meaning where base_url is not https")
+	}
+	l := s.File.Limits
+	carrier := s.carrier(c, what, src.TLS, key+"tls.ca_file", key+"tls.", func() *http.Transport { return sourceTransport(src, l) })
+	header := watched(s, c, &Watched[fixedHeader]{
+		what: what + ":credential", files: []string{src.CredentialFile},
+		read: func(c *checker) *fixedHeader {
+			fixed := c.credential(key+"credential_file", src.CredentialFile)
+			if c.written(key+"oauth") && strings.EqualFold(fixed.header, "Authorization") {
+				c.add(key+"credential_file", "%s: must not hold Authorization beside oauth", src.CredentialFile)
+			}
+			return &fixed
+		},
+	})
+	t := &credential.Transport{Base: base, Next: carrier, Header: func() (string, string) {
+		fixed := header.get()
+		return fixed.header, fixed.value
+	}}
+	if c.written(key + "oauth") {
+		t.Tokens = s.tokens(c, what, key+"oauth.", src.OAuth)
+	}
+	return t
+}
+
+// tokens checks how tokens for a source or a follower are come by.
+func (s *Settings) tokens(c *checker, what, key string, o OAuth) *credential.Tokens {
+	c.protectedURL(key+"token_url", o.TokenURL)
+	c.need(key+"client_id", o.ClientID)
+	if (o.AssertionKeyFile == "") == (o.TLS.CertificateFile == "") {
+		c.add(key+"assertion_key_file", "needs exactly one of assertion_key_file and tls.certificate_file: who asks must be known")
+	}
+	options := credential.Options{
+		TokenURL: o.TokenURL, ClientID: o.ClientID, Scopes: o.Scopes, Parameters: url.Values{},
+		Transport: s.carrier(c, what+":token-endpoint", o.TLS, key+"tls.ca_file", key+"tls.", rareTransport),
+	}
+	if len(o.Resources) > 0 {
+		options.Parameters["resource"] = o.Resources
+	}
+	if o.Audience != "" {
+		options.Parameters.Set("audience", o.Audience)
+	}
+	if o.AssertionKeyFile != "" {
+		audience := o.AssertionAudience
+		if audience == "" {
+			audience = o.TokenURL
+		}
+		signing := watched(s, c, &Watched[authn.AssertionKey]{
+			what: what + ":assertion-key", files: []string{o.AssertionKeyFile},
+			read: func(c *checker) *authn.AssertionKey {
+				return c.assertionKey(key+"assertion_key_file", o.AssertionKeyFile)
+			},
+		})
+		options.Assertion = func(now time.Time) (string, error) { return signing.get().Assertion(o.ClientID, audience, now) }
+	}
+	return credential.NewTokens(options)
+}
+
+// assertionKey reads a private JWK.
+func (c *checker) assertionKey(key, name string) *authn.AssertionKey {
+	text := c.secret(key, name)
+	if text == "" {
+		return nil
+	}
+	parsed, err := authn.ParseAssertionKey([]byte(text))
+	if err != nil {
+		c.add(key, "%s: %v", name, err)
+	}
+	return parsed
+}
+
+// carrier is the transport of the moment: when its files change, connections are made anew.
+type carrier struct{ files *Watched[http.Transport] }
+
+// RoundTrip implements http.RoundTripper.
+func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) {
+	return c.files.get().RoundTrip(r)
+}
+
+// carrier makes one of a plain transport; ca and pair are those of ownTLS.
+func (s *Settings) carrier(c *checker, what string, own OwnTLS, ca, pair string, plain func() *http.Transport) carrier {
+	return carrier{watched(s, c, &Watched[http.Transport]{
+		what: what, files: own.files(),
+		read: func(c *checker) *http.Transport {
+			transport := plain()
+			transport.TLSClientConfig = c.ownTLS(own, ca, pair)
+			return transport
+		},
+		expires: func(t *http.Transport) time.Time { return shownUntil(t.TLSClientConfig) },
+		retire:  (*http.Transport).CloseIdleConnections,
+	})}
+}
+
+// sourceTransport carries requests to one source. It follows no proxy of the environment: what leaves goes where the
+// configuration says. A source that accepts and says nothing meets the deadline that the gate gives to each request.
+func sourceTransport(src Source, l Limits) *http.Transport {
+	dialer := net.Dialer{Timeout: min(src.Timeout, 5*time.Second), KeepAlive: 30 * time.Second}
+	return &http.Transport{
+		DialContext:            dialer.DialContext,
+		TLSHandshakeTimeout:    min(src.Timeout, 5*time.Second),
+		MaxResponseHeaderBytes: 64 << 10,
+		DisableCompression:     true, // a body that is not what it seems: a small answer that unpacks to a large one
+		MaxIdleConns:           l.InFlight,
+		MaxIdleConnsPerHost:    l.InFlight,
+		IdleConnTimeout:        90 * time.Second,
+	}
+}
+
+// rareTransport carries questions to a token endpoint or a provider: one every few minutes, so that no connection is kept for them.
+func rareTransport() *http.Transport {
+	dialer := net.Dialer{Timeout: 5 * time.Second}
+	return &http.Transport{
+		DialContext: dialer.DialContext, TLSHandshakeTimeout: 5 * time.Second, MaxResponseHeaderBytes: 64 << 10, DisableKeepAlives: true,
+	}
+}
+
+// TokensFor are the tokens of the gateway's own, by whom they are for: a source, or "registry:" and a name.
+func (s *Settings) TokensFor() map[string]*credential.Tokens {
+	all := map[string]*credential.Tokens{}
+	for i, t := range s.toSources {
+		all[s.File.Sources[i].ID] = t.Tokens
+	}
+	for i, t := range s.ToRegistries {
+		all["registry:"+s.File.Registries[i].Name] = t.Tokens
+	}
+	maps.DeleteFunc(all, func(_ string, t *credential.Tokens) bool { return t == nil })
+	return all
+}
