@@ -13,8 +13,8 @@ type attachment struct {
 
 func (a attachment) compare(b attachment) int { return cmp.Compare(a.at.start, b.at.start) }
 
-// Attachments lists the ids of the source's own Binaries that the attachments in resource i point at, each once, contained resources
-// included: the links that Edits.Attachment is asked for. A shared resource has none: nobody's permission opens them.
+// Attachments lists the ids of the source's own Binaries that attachments in resource i link to, each once, including contained
+// resources: the ids that Edits.Attachment is called with. A shared resource has none, since no permission covers them.
 func (c *Contents) Attachments(i int) []ID {
 	if !c.Resources[i].Attributed {
 		return nil
@@ -29,7 +29,7 @@ func (c *Contents) Attachments(i int) []ID {
 	return ids
 }
 
-// link is the first link of ours that attachments within a part of a resource get; "" where none of them gets one.
+// link returns the first link of ours that the attachments within a range of a resource get; "" if none gets one.
 func (c *Contents) link(p *place, within span, e *Edits) string {
 	if e.Attachment == nil {
 		return ""

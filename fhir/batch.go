@@ -10,16 +10,16 @@ import (
 // maxBatchDepth bounds the nesting of a batch: a Bundle of reads and searches has four levels.
 const maxBatchDepth = 16
 
-// BatchEntry is what one entry of a batch asks: a request that ParseInteraction reads like any other, or why the entry cannot ask it.
+// BatchEntry is one entry of a batch: a request for ParseInteraction, or why the entry is refused.
 type BatchEntry struct {
 	Request Request
 	Err     *RequestError // nil if Request is set
 }
 
-// ParseBatch reads the body of a POST to the FHIR base (R4 §3.1.0.11): a Bundle of type batch whose entries are reads and searches by
-// GET, of at most limit entries. The JSON is read as strictly as the answers of sources: valid UTF-8, no member twice, bounded depth,
-// nothing after the end. What an entry asks besides is refused for that entry alone; the error is about the whole, and always a
-// *RequestError. The media type of the request is for the caller to check.
+// ParseBatch reads the body of a POST to the FHIR base (R4 §3.1.0.11): a Bundle of type batch with at most limit entries, which are
+// reads and searches by GET. The JSON is read as strictly as source responses: valid UTF-8, no duplicate members, bounded depth,
+// nothing after the end. An entry that asks for anything else is refused by itself; the error, always a *RequestError, is about the
+// whole batch. The media type is not checked here.
 func ParseBatch(body []byte, limit int) ([]BatchEntry, error) {
 	root, ok := decodeStrict(body, maxBatchDepth)
 	bundle, isObject := root.(map[string]any)
@@ -50,7 +50,7 @@ func ParseBatch(body []byte, limit int) ([]BatchEntry, error) {
 	return batch, nil
 }
 
-// batchEntry reads one entry: a request, and nothing but a request (BA-3, BA-7).
+// batchEntry reads one entry, which must have a request and nothing else (BA-3, BA-7).
 func batchEntry(entry any) BatchEntry {
 	fields, ok := entry.(map[string]any)
 	request, hasRequest := fields["request"].(map[string]any)
@@ -74,7 +74,7 @@ func batchEntry(entry any) BatchEntry {
 	switch {
 	case asked && query == "":
 		return refusedEntry(Malformed, "url", "the query is empty")
-	case strings.HasSuffix(path, "/$everything"): // an answer of many inside an answer of many
+	case strings.HasSuffix(path, "/$everything"): // a Bundle inside a Bundle
 		return refusedEntry(NoOperation, "$everything", "operation not served in a batch")
 	case strings.HasPrefix(path, typeBinary+"/"):
 		return refusedEntry(NoOperation, typeBinary, "attachments are not served in a batch")
@@ -82,7 +82,7 @@ func batchEntry(entry any) BatchEntry {
 	return BatchEntry{Request: Request{Method: "GET", Path: path, RawQuery: query}}
 }
 
-// stranger is the first member, in the order of names, that is not among the known ones.
+// stranger returns the first member, by name, that is not among the known ones.
 func stranger(object map[string]any, known string) (string, bool) {
 	for _, name := range slices.Sorted(maps.Keys(object)) {
 		if !slices.Contains(strings.Fields(known), name) {
@@ -96,7 +96,7 @@ func refusedEntry(kind Kind, element, reason string) BatchEntry {
 	return BatchEntry{Err: &RequestError{Kind: kind, Element: element, Reason: reason}}
 }
 
-// strictValue decodes the next value, nested as deeply as depth allows.
+// strictValue decodes the next value, at most depth levels deep.
 func strictValue(d *json.Decoder, depth int) (any, bool) {
 	token, err := d.Token()
 	if err != nil || depth == 0 {

@@ -15,18 +15,18 @@ type Binary struct {
 	// SecurityContext is the resource that stands in for the Binary in access decisions. It can only narrow (BI-2).
 	SecurityContext    LocalReference
 	HasSecurityContext bool
-	// Categories are those that its labels add, as of Resource.Categories; a Binary has none of its own. Sorted.
+	// Categories are those that its labels add, as in Resource.Categories; a Binary has none of its own. Sorted.
 	Categories []DataCategory
 }
 
-// errBinary is a Binary that does not say clearly what it holds.
+// errBinary is a missing Binary, or one that does not say clearly what it holds.
 const errBinary contentError = "no Binary of the id that was asked, or one with an element that is missing, unknown or of another shape"
 
 // maxContentType bounds a MIME type, in bytes.
 const maxContentType = 255
 
-// Binary reads the answer to a read of a Binary: exactly the one of that id. It has no other elements than those that are read here,
-// and its content is not empty; everything else is an ErrContent. Data is a copy.
+// Binary reads the response to a read of a Binary: the one with exactly that id, with no other elements than those read here, and
+// with content. Anything else is an ErrContent. Data is a copy.
 func (r *Reader) Binary(body []byte, id ID) (Binary, error) {
 	var (
 		c Contents
@@ -87,7 +87,7 @@ func (w *walk) binaryResource(i int, id ID, b *Binary) int {
 	return i
 }
 
-// contentType is the canonical form of a MIME type, "" for what is none.
+// contentType returns the canonical form of a MIME type, "" if it is invalid.
 func contentType(s string) string {
 	odd := func(r rune) bool { return r < ' ' || r > '~' }
 	if len(s) > maxContentType || !strings.Contains(s, "/") || strings.ContainsFunc(s, odd) {
@@ -100,7 +100,7 @@ func contentType(s string) string {
 	return mime.FormatMediaType(typ, params)
 }
 
-// decodeBase64 is the value of a base64Binary (R4 §2.24.0.1), nil for what is none. Line breaks may stand in it, and nothing else.
+// decodeBase64 decodes a base64Binary (R4 §2.24.0.1), nil if it is invalid. Line breaks are allowed, other white space is not.
 func decodeBase64(text []byte) []byte {
 	data := make([]byte, base64.StdEncoding.DecodedLen(len(text)))
 	n, err := base64.StdEncoding.Strict().Decode(data, text)
@@ -110,7 +110,7 @@ func decodeBase64(text []byte) []byte {
 	return data[:n]
 }
 
-// securityContext is the resource that a Reference names; zero where it does not clearly name one of the source.
+// securityContext returns the resource that a Reference names; zero unless it clearly names one of the source.
 func (w *walk) securityContext(raw []byte) LocalReference {
 	var (
 		reference      elements

@@ -15,8 +15,8 @@ type Capability struct {
 	Batch           bool   // batches of reads and searches are taken
 }
 
-// statement is a CapabilityStatement of R4 or STU3, as far as the gateway says something. The two differ in how they name operations and
-// in acceptUnknown, so that the models of one version do not fit.
+// statement is a CapabilityStatement of R4 or STU3, with the elements that the gateway fills. The two differ in operations and
+// acceptUnknown, so the models of one version do not fit.
 type statement struct {
 	ResourceType   string          `json:"resourceType"`
 	Status         string          `json:"status"`
@@ -73,8 +73,8 @@ type (
 	}
 )
 
-// CapabilityStatement describes exactly what the gateway serves for a version (R4 §5.1), generated from the tables that requests are
-// read with; nothing of the source is in it (DE-1). It is nil for a version without tables.
+// CapabilityStatement describes exactly what the gateway serves for a version (R4 §5.1), generated from the tables that requests
+// are parsed with; nothing of the source is in it (DE-1). It is nil for an unknown version.
 func CapabilityStatement(v Version, o Capability) []byte {
 	t := tableOf(v)
 	if t == nil {

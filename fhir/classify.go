@@ -19,9 +19,9 @@ type CategoryRule struct {
 	Code     Coding // Element != "": the coding; an empty Code is any code of System
 }
 
-// SensitiveCode adds Category to every resource that holds the code, wherever it stands: in a reason, a component, a contained
-// medication. With Prefix every code that begins with Code counts (a chapter of ICD-10, a group of ATC). With the category
-// NeverDisclosed the resource is hidden from everybody instead.
+// SensitiveCode adds Category to every resource that holds the code anywhere: in a reason, a component, a contained medication.
+// With Prefix, it covers every code that begins with Code (a chapter of ICD-10, a group of ATC). With the category NeverDisclosed
+// the resource is hidden from everybody instead.
 type SensitiveCode struct {
 	Coding
 	Prefix   bool
@@ -31,7 +31,7 @@ type SensitiveCode struct {
 // maxCategories bounds the data categories of one configuration.
 const maxCategories = 256
 
-// categorySet is a set of data categories, by their place in the sorted list of all.
+// categorySet is a set of data categories, by index in Classifier.categories.
 type categorySet [maxCategories / 64]uint64
 
 func (s *categorySet) add(i uint8) { s[i/64] |= 1 << (i % 64) }
@@ -53,16 +53,16 @@ func (s *categorySet) meets(o *categorySet) bool {
 
 func (s categorySet) empty() bool { return s == categorySet{} }
 
-// Classifier says in which data categories a resource falls. It is immutable.
+// Classifier assigns data categories to resources. It is immutable.
 type Classifier struct {
 	version      Version
 	categories   []DataCategory // all, sorted
 	unclassified categorySet
 	restricted   categorySet
-	never        categorySet // what hides a resource from everybody; empty where no code does
+	never        categorySet // what hides a resource from everybody; empty if no code does
 	types        map[string]*typeCategories
 	sensitive    map[string]*sensitiveSystem
-	lengths      [256]bool      // of the names of sensitive systems: most codings are told by it
+	lengths      [256]bool      // of the sensitive systems' URLs: it rules out most codings
 	added        []DataCategory // AddedCategories
 }
 
@@ -71,14 +71,14 @@ type typeCategories struct {
 	bare  categorySet
 	coded map[elementCode]categorySet
 	all   []DataCategory // TypeCategories
-	// byText holds the same by code alone: one short text is hashed sooner than three.
+	// byText holds coded by code alone: one short text hashes faster than three.
 	byText map[string][]codedRule
-	// byCategory and byCode say whether any rule reads that element: then its shape has to be right.
+	// byCategory and byCode report whether any rule reads that element; if so, its shape must be right.
 	byCategory, byCode bool
 	wholeSystem        bool // a rule is for any code of a system
 }
 
-// codedRule is what the rules give to one coding.
+// codedRule is what the rules assign to one coding.
 type codedRule struct {
 	elementCode
 	categories categorySet
@@ -101,7 +101,7 @@ type sensitivePrefix struct {
 }
 
 // NewClassifier checks the rules and makes a Classifier of them. It refuses types that the version does not have, elements other
-// than category and code, and rules without a category or a code system; all defects are in the error.
+// than category and code, and rules without a category or a code system; the error lists all defects.
 func NewClassifier(v Version, rules []CategoryRule, sensitive []SensitiveCode) (*Classifier, error) {
 	c := &Classifier{version: v, types: map[string]*typeCategories{}, sensitive: map[string]*sensitiveSystem{}}
 	distinct := map[DataCategory]bool{Unclassified: true, Restricted: true}
@@ -142,7 +142,7 @@ func NewClassifier(v Version, rules []CategoryRule, sensitive []SensitiveCode) (
 	return c, nil
 }
 
-// possible is what the rules of a type can give to a resource.
+// possible returns what the rules of a type can assign to a resource.
 func (c *Classifier) possible(t *typeCategories) categorySet {
 	all := t.bare
 	if all.empty() {
@@ -154,7 +154,7 @@ func (c *Classifier) possible(t *typeCategories) categorySet {
 	return all
 }
 
-// addable is what a code or a label can add to a resource of any type.
+// addable returns what a code or a label can add to a resource of any type.
 func (c *Classifier) addable() categorySet {
 	all := c.restricted
 	for _, system := range c.sensitive {
@@ -237,8 +237,8 @@ func (c *Classifier) addSensitive(s SensitiveCode) {
 	system.exact[code] = one
 }
 
-// TypeCategories lists the data categories that a resource of the type can fall in by its type, category and code, sorted.
-// Sensitive codes and labels can add others to any resource. Nobody may change the list.
+// TypeCategories lists the data categories that a resource of the type can have by its type, category and code, sorted. Sensitive
+// codes and labels can add others to any resource. The list must not be changed.
 func (c *Classifier) TypeCategories(typ string) []DataCategory {
 	t := c.types[typ]
 	if t == nil {
@@ -247,11 +247,11 @@ func (c *Classifier) TypeCategories(typ string) []DataCategory {
 	return t.all
 }
 
-// HidesSome reports whether there are codes that hide a resource from everybody: then nobody may see all that a type can hold.
+// HidesSome reports whether some codes hide a resource from everybody: then nobody may see everything of a type.
 func (c *Classifier) HidesSome() bool { return !c.never.empty() }
 
 // AddedCategories lists the data categories that a code or a label can add to a resource of any type, sorted. NeverDisclosed is not
-// among them: what holds such a code is not released at all. Nobody may change the list.
+// among them: a resource with such a code is not released at all. The list must not be changed.
 func (c *Classifier) AddedCategories() []DataCategory { return c.added }
 
 // appendNames appends the categories of a set in order.
@@ -264,7 +264,7 @@ func (c *Classifier) appendNames(dst []DataCategory, s categorySet) []DataCatego
 	return dst
 }
 
-// addCode adds the categories of a code that is sensitive wherever it stands.
+// addCode adds the categories of a code if it is sensitive.
 func (c *Classifier) addCode(to *categorySet, system, code []byte) {
 	if !c.lengths[min(len(system), len(c.lengths)-1)] {
 		return
@@ -284,8 +284,8 @@ func (c *Classifier) addCode(to *categorySet, system, code []byte) {
 	}
 }
 
-// plainCode is a code without white space around it, and in capitals: a source that writes f32.1 means F32.1, and what restricts must not
-// hang on that.
+// plainCode returns a code without surrounding white space and in upper case: a source that writes f32.1 means F32.1, and a
+// restriction must not depend on that.
 func plainCode(code []byte) []byte {
 	code = bytes.TrimSpace(code)
 	if bytes.ContainsFunc(code, unicode.IsLower) {
@@ -294,7 +294,7 @@ func plainCode(code []byte) []byte {
 	return code
 }
 
-// find is what the rules of the type give to exactly this coding, and whether there are any.
+// find returns what the rules of the type assign to exactly this coding, and whether there are any.
 func (t *typeCategories) find(element string, system, code []byte) (categorySet, bool) {
 	for _, r := range t.byText[string(code)] {
 		if r.system == string(system) && r.element == element {
@@ -304,7 +304,7 @@ func (t *typeCategories) find(element string, system, code []byte) (categorySet,
 	return categorySet{}, false
 }
 
-// match adds the categories that the rules of the type give to a coding; false if none knows it.
+// match adds the categories that the rules of the type assign to a coding; false if none matches.
 func (t *typeCategories) match(to *categorySet, element string, system, code []byte) bool {
 	exact, ok := t.find(element, system, code)
 	to.union(&exact)
@@ -316,9 +316,9 @@ func (t *typeCategories) match(to *categorySet, element string, system, code []b
 	return ok || all
 }
 
-// conclude is what a resource of the type falls in. Matched are the categories of its codings; stray says that a coding of its
-// category is in no rule. Such a coding can mean anything: where no rule by bare type stands behind it, the resource is
-// Unclassified as well (CA-2, CA-3).
+// conclude returns the categories of a resource of the type. Matched are the categories of its codings; stray means that a coding
+// of its category matches no rule. Such a coding can mean anything: without a rule by bare type, the resource is Unclassified as
+// well (CA-2, CA-3).
 func (c *Classifier) conclude(t *typeCategories, matched categorySet, stray bool) categorySet {
 	switch {
 	case t == nil || matched.empty() && t.bare.empty():

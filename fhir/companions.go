@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// MaxCompanions is how many resources one search of CompanionSearch asks for at most.
+// MaxCompanions is the largest number of resources that one CompanionSearch asks for.
 const MaxCompanions = 25
 
-// BringsAlong reports whether resources of a shared type come along with what refers to them: with $everything they do, all of them or
-// those of its _type (R4 §8.1.16.2), otherwise by an include only.
+// BringsAlong reports whether shared resources of a type are added for the resources that refer to them: by $everything all of
+// them, or those of its _type (R4 §8.1.16.2); otherwise only an include adds them.
 func (i Interaction) BringsAlong(v Version, typ string) bool {
 	if i.Code != CodeEverything || ClassOf(v, typ) != ClassShared {
 		return false
@@ -19,9 +19,9 @@ func (i Interaction) BringsAlong(v Version, typ string) bool {
 	return !given || slices.Contains(strings.Split(list, ","), typ)
 }
 
-// CompanionSearch is the relative path and query of the GET that asks a source for shared resources of one type by their ids, with the
-// _since of $everything as in its other searches. It is empty, and nothing may be asked, where the type does not come along, or for more
-// than MaxCompanions ids.
+// CompanionSearch returns the relative path and query of the GET that asks a source for shared resources of one type by id, with
+// the _since of $everything as in its other searches. It is empty, and nothing may be asked, if the type is not brought along, an
+// id is invalid, or there are no ids or more than MaxCompanions.
 func (i Interaction) CompanionSearch(v Version, typ string, ids []ID) string {
 	if !i.BringsAlong(v, typ) || len(ids) == 0 || len(ids) > MaxCompanions {
 		return ""

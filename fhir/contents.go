@@ -3,8 +3,7 @@ package fhir
 // Mode is Bundle.entry.search.mode (R4 §3.1.1.4).
 type Mode string
 
-// The search modes that the gateway knows. An entry with another one (outcome) is not among the contents: what it is there for is
-// not known.
+// The search modes that the gateway keeps. Entries with another one (outcome) are left out: what they are for is not known.
 const (
 	ModeMatch   Mode = "match"
 	ModeInclude Mode = "include"
@@ -12,29 +11,29 @@ const (
 	ModeUnsaid Mode = ""
 )
 
-// Resource is what one resource of a response discloses, found in one strict pass over its bytes. Its zero value is
-// unattributed and is never released. A resource that is neither attributed nor shared has nothing but type, id and mode.
+// Resource is what one resource of a response discloses, found in one strict pass over its bytes. The zero value is unattributed
+// and never released. A resource that is neither attributed nor shared has only type, id and mode.
 type Resource struct {
 	Type string
 	ID   ID
 	Mode Mode // of a search entry; ModeMatch for a read
 
-	// Shared says that the type belongs to nobody (Practitioner, Organization, …): released only when a kept entry refers to it.
+	// Shared means that the type belongs to no patient (Practitioner, Organization, …): released only when a kept entry refers to it.
 	Shared bool
-	// Attributed says that exactly one local patient is named, and by the reference that decides membership. Patient is that
-	// patient's id. A shared resource is never attributed.
+	// Attributed means that exactly one local patient is named, by the reference that decides membership; Patient is its id. A
+	// shared resource is never attributed.
 	Attributed bool
 	Patient    ID
-	// Identifiers are the person identifiers (of the configured systems) found anywhere in the resource, Patient.link excepted.
+	// Identifiers are the person identifiers (of the configured systems) found anywhere in the resource except Patient.link.
 	Identifiers []Identifier
-	// Categories are all data categories it falls in, contained resources included; each must be permitted. Never empty for an
+	// Categories are all data categories of the resource and its contained resources; each must be permitted. Never empty for an
 	// attributed resource; empty for a shared one unless a sensitive code or label adds one. Sorted.
 	Categories []DataCategory
-	// References are the local resources that it refers to, patients excepted.
+	// References are the local resources that it refers to, except patients.
 	References []LocalReference
 }
 
-// PatientRecord is what the gateway learns of a patient from the source's own Patient resource. Dates are inclusive civil dates
+// PatientRecord is what the gateway learns about a patient from the source's own Patient resource. Dates are inclusive civil dates
 // "YYYY-MM-DD"; a partial birth date gives the first and the last day that it may mean.
 type PatientRecord struct {
 	ID            ID
@@ -42,13 +41,13 @@ type PatientRecord struct {
 	BirthEarliest string       // "" where the source has no birth date
 	BirthLatest   string
 	Deceased      bool
-	DiedEarliest  string // the first day that the death may have been on, of an instant the first that it was on anywhere; "" where none is said
-	DiedLatest    string // the last
+	DiedEarliest  string // the first possible day of death, for an instant in any time zone; "" if not given
+	DiedLatest    string // the last such day
 	Replaced      bool   // has a link of type replaced-by, or is not active
 }
 
-// Contents is what a response discloses. It is reused: each reading forgets the one before. It refers to the body that was read,
-// which must not change until the contents have been rendered; its strings are copies and stay valid.
+// Contents is what a response discloses. It is reusable: each read discards the previous one. It refers to the body, which must not
+// change until the contents have been rendered; its strings are copies and stay valid.
 type Contents struct {
 	Resources []Resource
 	// Next and Self are the source's own links of a searchset, decoded and unchecked; "" when absent.
@@ -63,25 +62,25 @@ type Contents struct {
 	seen    map[string]int
 }
 
-// textSpan is a place in Contents.texts.
+// textSpan is a range in Contents.texts.
 type textSpan struct{ start, end int }
 
-// place says where a resource and all that was found in it stand.
+// place locates a resource and what was found in it.
 type place struct {
 	at                                  span     // in the body
 	name                                textSpan // Type/id
 	patient                             textSpan
-	references, identifiers, categories [2]int // in found and results
-	edits, attachments                  [2]int // in walk
+	references, identifiers, categories [2]int // ranges in found and results
+	edits, attachments                  [2]int // ranges in walk
 }
 
-// marks are where what is found in a resource begins in the lists of a walk.
+// marks are the starts of a resource's entries in the lists of a walk.
 type marks struct{ edits, attachments int }
 
-// found holds what all resources disclose, before the strings are known.
+// found holds what all resources disclose, until settle makes the strings.
 type found struct {
-	references  []foundText // of types
-	identifiers []foundText // of systems
+	references  []foundText // owned by types
+	identifiers []foundText // owned by systems
 }
 
 // foundText is an id or a value, and the type or system that it belongs to.
@@ -90,14 +89,14 @@ type foundText struct {
 	text  textSpan
 }
 
-// results are what Resources refers to.
+// results holds the slices that Resources refers to.
 type results struct {
 	references  []LocalReference
 	identifiers []Identifier
 	categories  []DataCategory
 }
 
-// reset forgets the response before, and takes the next one.
+// reset discards the previous response and takes the next one.
 func (c *Contents) reset(r *Reader, body []byte) {
 	c.Resources, c.Next, c.Self = c.Resources[:0], "", ""
 	c.places, c.texts, c.text = c.places[:0], c.texts[:0], ""
@@ -111,7 +110,7 @@ func (c *Contents) reset(r *Reader, body []byte) {
 	c.walk.reset(r, body)
 }
 
-// forget drops everything after an error, so that nothing of a body that was refused can be rendered.
+// forget drops everything after an error, so that nothing of a refused body can be rendered.
 func (c *Contents) forget() {
 	r := c.walk.r
 	c.reset(r, nil)
@@ -137,7 +136,7 @@ func (c *Contents) Name(i int) string {
 	return c.text[name.start:name.end]
 }
 
-// settle makes the strings of all resources. They are one copy: the body is in pooled memory, and what is kept of a response (a
+// settle makes the strings of all resources, as parts of one copy: the body is in pooled memory, and what outlives a response (a
 // patient's id in a cache) must not change with it.
 func (c *Contents) settle(next, self textSpan) {
 	c.text = string(c.texts)
@@ -162,8 +161,8 @@ func (c *Contents) settle(next, self textSpan) {
 	c.Next, c.Self = cut(next), cut(self)
 }
 
-// dropTwins drops resources that stand in a response twice: all of them where they differ, since a client would take either
-// (JS-24), and all but the first where they are the same bytes.
+// dropTwins drops resources that occur more than once in a response: all of them if they differ, since a client could take either
+// (JS-24), and all but the first if they are identical.
 func (c *Contents) dropTwins() {
 	for i := range c.Resources {
 		name := c.Name(i)
@@ -180,7 +179,7 @@ func (c *Contents) dropTwins() {
 	}
 }
 
-// drop leaves nothing of a resource but its name.
+// drop clears a resource except for type, id and mode.
 func (c *Contents) drop(i int) {
 	r := &c.Resources[i]
 	*r = Resource{Type: r.Type, ID: r.ID, Mode: r.Mode}

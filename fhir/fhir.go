@@ -1,11 +1,11 @@
-// Package fhir is the FHIR wire as the gateway understands it: what a request asks (Interaction), what a response
-// discloses (Contents), and the error body (OperationOutcome). It is pure: no I/O, no clock, no logging, no context. It
-// decides nothing; it says what is there, and renders what was decided.
+// Package fhir is the FHIR wire format as the gateway understands it: what a request asks for (Interaction), what a response
+// discloses (Contents), and the error body (OperationOutcome). It is pure: no I/O, no clock, no logging, no context. It decides
+// nothing; it reports what is there and renders what was decided.
 //
-// Ids in comments, such as HT-1 or SE-19, are rows of docs/leaks.md: the ways in which data could leave that a line is there to stop.
+// Ids in comments, such as HT-1 or SE-19, are rows of docs/leaks.md: the leak that the line prevents.
 package fhir
 
-// Version is a FHIR release with tables of its own. The zero value is no version and is refused everywhere.
+// Version is a FHIR release that the gateway supports. The zero value is refused everywhere.
 type Version int
 
 // The versions that are served: FHIR 4.0.1 and FHIR 3.0.2.
@@ -18,20 +18,20 @@ const (
 // gateway's own: Unclassified, Restricted.
 type DataCategory string
 
-// The data categories that the gateway itself gives a meaning to. All others come from configs/data-categories.yaml.
+// The data categories with a meaning built into the gateway. All others come from configs/data-categories.yaml.
 const (
-	// Unclassified is what no rule classifies; it belongs to group GGC002.
+	// Unclassified is for data that no rule classifies; it belongs to group GGC002.
 	Unclassified DataCategory = "Unclassified"
-	// Restricted holds sensitive codes and the labels R, V and unknown ones; it is in no group.
+	// Restricted is for sensitive codes and for labels R, V and unknown ones; it is in no group.
 	Restricted DataCategory = "Restricted"
-	// NeverDisclosed is what no decision is about: a resource that holds such a code leaves for nobody, the patient included. Only a
-	// SensitiveCode gives it, no consent can name it, and no released resource falls in it.
+	// NeverDisclosed is outside every decision: a resource that holds such a code is released to nobody, not even the patient. Only
+	// a SensitiveCode assigns it, no consent can name it, and no released resource has it.
 	NeverDisclosed DataCategory = "NeverDisclosed"
 	// CategoryConsent holds Consent resources; no consent opens it.
 	CategoryConsent DataCategory = "Consent"
 	// CategoryLogging holds AuditEvent resources; no consent opens it.
 	CategoryLogging DataCategory = "Logging"
-	// CategoryPatient is what a Patient resource itself needs.
+	// CategoryPatient holds Patient resources.
 	CategoryPatient DataCategory = "Patient"
 )
 
@@ -92,28 +92,26 @@ type PatientName struct {
 // Named reports whether a patient is named at all.
 func (p PatientName) Named() bool { return p != PatientName{} }
 
-// Param is one search parameter other than those that name the patient: the full name with its modifier as in the closed
-// grammar, and its value, decoded once.
+// Param is a search parameter other than those that name the patient: its full name with the modifier, and its value, decoded once.
 type Param struct {
 	Name  string
 	Value string
 }
 
-// Interaction is a request that was understood completely (R4 §3.1.0). It is what is decided on, and the only thing from
-// which the outbound request is rendered.
+// Interaction is a request that was parsed completely (R4 §3.1.0). Decisions are made on it, and the outbound request is rendered
+// from nothing else.
 type Interaction struct {
 	Code    Code
 	Type    string
 	ID      ID          // read, vread and history
 	Version string      // vread only: the version's id
 	Patient PatientName // whom it names: searches, $everything, $lastn
-	Params  []Param     // sorted by name, repeats in the order given; none of reads and attachments
+	Params  []Param     // sorted by name, repeats in the order given; none for reads and attachments
 	Cursor  string      // searches, $everything: a sealed page link instead of Patient and Params; attachment: the sealed link
 }
 
-// Request is the part of an HTTP request that says what is asked. Path is the escaped path below the FHIR base of the source,
-// without a leading slash; RawQuery is as received; Body is set for POST only. HEAD is understood as GET: leaving out the body is
-// for the gate.
+// Request is the part of an HTTP request that says what is asked for. Path is the escaped path below the FHIR base of the source,
+// without a leading slash; RawQuery is as received; Body is set for POST only. HEAD is parsed as GET; the proxy omits the body.
 type Request struct {
 	Method      string
 	Path        string
@@ -123,23 +121,23 @@ type Request struct {
 	Allow       Allow // what the source offers besides the rest
 }
 
-// Kind says in what way a request could not be understood. Only proxy maps it to an HTTP status.
+// Kind says why a request was refused. Only package proxy maps it to an HTTP status.
 type Kind int
 
 // The kinds of refused requests. The zero value is Malformed: 400.
 const (
 	Malformed     Kind = iota // 400 invalid: the grammar is broken, or a value has a wrong form
 	NotSupported              // 400 not-supported: a parameter, modifier or value form that is not in the grammar
-	NotFound                  // 404 not-found: the path is no FHIR path of ours
+	NotFound                  // 404 not-found: not a FHIR path that is served
 	NoMethod                  // 405 not-supported: method not allowed on this path
 	MediaType                 // 415: content type of the request body
 	NoOperation               // 501 not-supported: an interaction, operation or type that the gateway does not serve
 	TooLong                   // 414: query or body over the limit
-	NotAcceptable             // 406 not-supported: _format asks for something else than JSON
+	NotAcceptable             // 406 not-supported: _format asks for something other than JSON
 )
 
-// RequestError is why a request was not understood. Element names the parameter or path element as the grammar knows it, never
-// a value; it is empty where the name itself is not of the grammar's alphabet.
+// RequestError says why a request was refused. Element is the parameter or path element, never a value; it is empty where even the
+// name could carry one.
 type RequestError struct {
 	Kind    Kind
 	Element string

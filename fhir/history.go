@@ -1,11 +1,10 @@
 package fhir
 
-// errVersion is a history with another resource in it than was asked.
+// errVersion is a history with another resource in it than the one asked for.
 const errVersion contentError = "a version of another resource than was asked"
 
-// History reads the answer to a history of one resource: a Bundle of type history, of which every entry that has a resource is a
-// version of exactly the one wanted; everything else is an ErrContent. Each version is judged on its own content (RD-9). Entries that
-// are deletes are not among the contents.
+// History reads the response to a history of one resource: a Bundle of type history in which every resource is a version of exactly
+// the one wanted. Anything else is an ErrContent. Each version is judged on its own content (RD-9). Deletes are left out.
 func (r *Reader) History(body []byte, want LocalReference, dst *Contents) error {
 	err := r.read(body, dst, dst.history)
 	if err != nil {
@@ -20,9 +19,9 @@ func (r *Reader) History(body []byte, want LocalReference, dst *Contents) error 
 	return nil
 }
 
-// AppendHistory appends a Bundle of type history with the versions that are kept, in their order, under a wrapper of our own: no
-// total, no links but ours, and requests and responses that say no more than that there was a version (R4 §3.1.1.1, §3.1.0.13).
-// R4 wants both of every entry; STU3 has no responses in a history (bdl-4 of each).
+// AppendHistory appends a Bundle of type history with the kept versions, in order, in a wrapper of our own: no total, only our
+// links, and requests and responses that say no more than that there was a version (R4 §3.1.1.1, §3.1.0.13). R4 requires both in
+// every entry; STU3 has no responses in a history (bdl-4 of each).
 func (c *Contents) AppendHistory(dst []byte, v Version, keep []bool, e Edits) []byte {
 	closing := `}}`
 	if v == R4 {

@@ -8,14 +8,15 @@ import (
 	"strings"
 )
 
-// HasIncludes reports whether other resources than those that were searched may come along.
+// HasIncludes reports whether the search asks for further resources to be included.
 func (i Interaction) HasIncludes() bool {
 	return slices.ContainsFunc(i.Params, func(p Param) bool {
 		return strings.HasPrefix(p.Name, "_include") || p.Name == "_revinclude"
 	})
 }
 
-// medicationCode is the one chain that is passed on, of the Dutch standards for medication: whether a match refers to a Medication with a code.
+// medicationCode is the one chain that is passed on, from the Dutch standards for medication: matches that refer to a Medication
+// with that code.
 const medicationCode = "medication.code"
 
 // OfMedication reports whether a search asks about the Medications that its matches refer to.
@@ -30,11 +31,11 @@ func NamesMedication(v Version, typ string) bool {
 	return ok && rule.params[medicationParam].kind == kindReference
 }
 
-// medicationParam is the reference to it, in every type that has one.
+// medicationParam is the parameter of that reference, in every type that has one.
 const medicationParam = "medication"
 
-// WithMedication is a search with the Medications along to which its matches refer, and with those of what comes along itself: what holds
-// the code of one that may not be seen must not be told by what refers to it, nor what was asked of it be answered.
+// WithMedication returns the search with includes of the Medications that its matches and its includes refer to: if one of them may
+// not be seen, its code must not be revealed by what refers to it, nor by a search for it.
 func (i Interaction) WithMedication(v Version) Interaction {
 	t, params := tableOf(v), slices.Clone(i.Params)
 	add := func(include, typ string) {
@@ -54,14 +55,14 @@ func (i Interaction) WithMedication(v Version) Interaction {
 	return i
 }
 
-// Include is one _include or _revinclude that was asked for (R4 §3.1.1.5.4): of which type the one is that refers (Source), and of which
-// the one that is referred to (Targets; "*" is any). Contents.Follow knows by which elements. A Patient comes along by the parameters that
-// name whose a resource is, and by no others. The zero value leads nowhere.
+// Include is a requested _include or _revinclude (R4 §3.1.1.5.4): the type that refers (Source) and the types referred to (Targets;
+// "*" is any). Contents.Follow reads the elements. A Patient is included only by the parameters that name the patient of a
+// resource. The zero value includes nothing.
 type Include struct {
 	Source  string
 	Targets []string
-	Reverse bool // what refers to a match comes along, instead of what a match refers to
-	Iterate bool // followed from what came along as well
+	Reverse bool // include what refers to a match, not what a match refers to
+	Iterate bool // followed from included resources as well
 
 	elements []element
 }
@@ -98,9 +99,9 @@ func (i Interaction) Includes(v Version) []Include {
 	return all
 }
 
-// Follow yields the local resources to which resource i refers by the elements of an include, of the types that the include reaches: none
-// where the resource is of another type than its source, or is neither attributed nor shared. What a contained resource refers to, and
-// what is referred to by identifier only, is not among them: no source can be relied on to bring it.
+// Follow yields the local resources that resource i refers to by the elements of an include, of the types that the include reaches;
+// none if the resource is not of its Source type or is neither attributed nor shared. References of contained resources and
+// references by identifier only are left out: no source can be relied on to include their targets.
 func (c *Contents) Follow(i int, n Include) iter.Seq[LocalReference] {
 	return func(yield func(LocalReference) bool) {
 		if r := &c.Resources[i]; r.Type != n.Source || !r.Attributed && !r.Shared {
@@ -117,15 +118,13 @@ func (c *Contents) Follow(i int, n Include) iter.Seq[LocalReference] {
 	}
 }
 
-// element is where in a resource a reference stands: the members that lead to it and, where it is the value of an extension, the url that
-// the extension has.
+// element locates a reference in a resource: the members that lead to it and, if it is the value of an extension, the url of that extension.
 type element struct {
 	names []string
 	url   string
 }
 
-// parseElement reads a path as it is written down: "participant.actor", or "dispenseRequest.extension(url)" for what an extension refers
-// to.
+// parseElement parses a path of the tables: "participant.actor", or "dispenseRequest.extension(url)" for the reference in an extension.
 func parseElement(path string) element {
 	path, url, extension := strings.Cut(path, "extension(")
 	e := element{url: strings.TrimSuffix(url, ")")}
@@ -139,7 +138,7 @@ func parseElement(path string) element {
 	return e
 }
 
-// addTo says of parameters where they look.
+// addTo adds the elements to the parameters.
 func (e paramElements) addTo(params map[string]paramRule) {
 	for _, path := range slices.Sorted(maps.Keys(e)) {
 		for _, name := range strings.Fields(e[path]) {
@@ -150,12 +149,12 @@ func (e paramElements) addTo(params map[string]paramRule) {
 	}
 }
 
-// readBefore is JSON that the reader has found well formed, read once more for the few members that an include follows. Its methods take
-// the position of a value, or of what stands before it.
+// readBefore is JSON that the reader has accepted, read once more for the few members that an include follows. Its methods take the
+// position of a value, or of the white space before it.
 type readBefore []byte
 
-// values calls found with each string to which names lead from the value at i, through lists as well. A url asks for the extension that
-// has it.
+// values calls found with each string at the names below the value at i, through lists as well. With a url, only the extension that
+// has it is followed.
 func (b readBefore) values(i int, names []string, url string, found func(text []byte)) {
 	i = b.space(i)
 	switch {
@@ -175,7 +174,7 @@ func (b readBefore) values(i int, names []string, url string, found func(text []
 	}
 }
 
-// member is where the value of a member of the object at i begins, -1 where there is none.
+// member returns the position of a member's value in the object at i, -1 if it has none.
 func (b readBefore) member(i int, name string) int {
 	for i = b.space(i + 1); b[i] != '}'; {
 		value := b.after(i, ':')
@@ -187,7 +186,7 @@ func (b readBefore) member(i int, name string) int {
 	return -1
 }
 
-// after is where the next token begins after the value at i and the separator that may follow it.
+// after returns the position of the next token after the value at i and an optional separator.
 func (b readBefore) after(i int, separator byte) int {
 	if i = b.space(b.skip(i)); b[i] == separator {
 		i = b.space(i + 1)
@@ -195,7 +194,7 @@ func (b readBefore) after(i int, separator byte) int {
 	return i
 }
 
-// skip is the position after the value at i.
+// skip returns the position after the value at i.
 func (b readBefore) skip(i int) int {
 	for depth := 0; ; {
 		switch b[i] {
@@ -216,7 +215,7 @@ func (b readBefore) skip(i int) int {
 	}
 }
 
-// quote is where the string at i ends.
+// quote returns the position of the closing quote of the string at i.
 func (b readBefore) quote(i int) int {
 	for i++; b[i] != '"'; i++ {
 		if b[i] == '\\' {
@@ -226,7 +225,7 @@ func (b readBefore) quote(i int) int {
 	return i
 }
 
-// text is the string at i; nil where none is.
+// text returns the string at i; nil if there is none.
 func (b readBefore) text(i int) []byte {
 	if i < 0 || b[i] != '"' {
 		return nil

@@ -2,11 +2,11 @@ package fhir
 
 import "strings"
 
-// ParseInteraction understands a request completely, or refuses it: the error is always a *RequestError, and the Interaction is
-// then zero. It accepts only what the table of the version lists (R4 §3.1.0): read, search by GET and by POST to _search, search of
-// the Patient compartment, Patient/[id]/$everything and its pages, and Observation/$lastn by GET, sealed links to attachments, and vread and
-// history of an instance where the request allows them. A search that names no patient is understood too; whether it may be asked is
-// for the caller to say.
+// ParseInteraction parses a request completely or refuses it; an error is always a *RequestError, and the Interaction is then
+// zero. It accepts only what the table of the version lists (R4 §3.1.0): read, search by GET and by POST to _search, search of the
+// Patient compartment, Patient/[id]/$everything and its pages, and Observation/$lastn by GET, sealed links to attachments, and
+// vread and history of an instance where the request allows them. A search that names no patient is accepted too; whether it is
+// allowed is decided elsewhere.
 func ParseInteraction(v Version, r Request) (Interaction, error) {
 	t := tableOf(v)
 	if t == nil {
@@ -53,15 +53,15 @@ func (t *table) parse(r Request) (Interaction, *RequestError) {
 	if err != nil {
 		return Interaction{}, err
 	}
-	// What is rendered may be up to three times as long as what was given (escapes), and must be bounded all the same.
+	// Escapes can make the rendered query three times as long as the given one; it is bounded as well.
 	if len(query) > maxQuery/4 && len(i.Target().RawQuery) > maxQuery {
 		return Interaction{}, &RequestError{Kind: TooLong, Reason: "the query is too long"}
 	}
 	return i, nil
 }
 
-// formBody is the query in the body of a search by POST (R4 §3.1.1.2). Parameters are taken from the body only: one that is read
-// from two places can be read in two ways (SE-17).
+// formBody returns the query in the body of a search by POST (R4 §3.1.1.2). Parameters are accepted from the body only: two places
+// could be read in two ways (SE-17).
 func formBody(r Request) (string, *RequestError) {
 	if r.RawQuery != "" {
 		return "", &RequestError{Reason: "a search by POST has its parameters in the body only"}
@@ -77,7 +77,7 @@ func formBody(r Request) (string, *RequestError) {
 	return string(r.Body), nil
 }
 
-// Target is the canonical request of the interaction, relative to the FHIR base: a GET whose interaction is equal to i.
+// Target returns the canonical request of the interaction, relative to the FHIR base: a GET that parses to the same interaction.
 func (i Interaction) Target() Request {
 	r := Request{Method: "GET", Path: i.path(string(i.Patient.ID))}
 	switch {
@@ -97,7 +97,7 @@ func (i Interaction) Target() Request {
 	return r
 }
 
-// Redacted is the interaction relative to the FHIR base, with what identifies a patient replaced by ***, and what is sealed: for
+// Redacted renders the interaction relative to the FHIR base, with *** for what identifies a patient and for what is sealed: for
 // events and self links.
 func (i Interaction) Redacted() string {
 	if i.Type == typePatient {
@@ -118,15 +118,15 @@ func (i Interaction) Redacted() string {
 	return withQuery(i.path(mask), appendQuery(nil, name, mask, params))
 }
 
-// Page is the link to a page of the interaction, relative to the FHIR base: it holds what is sealed, and names no patient.
+// Page returns the link to a page of the interaction, relative to the FHIR base: it carries the sealed text and names no patient.
 func (i Interaction) Page(sealed string) string {
 	i.Cursor = sealed
 	return i.path("") + "?" + cursorParam + "=" + sealed
 }
 
-// maskNumbers is a parameter without the alternatives that are bare numbers as long as one that identifies a person: eight digits, nine, or
-// more. Somebody may have put one where it does not belong, and an event must not keep it. A code with its system stays; an identifier, which
-// can be of a person under any name of a system, does not.
+// maskNumbers masks alternatives of a parameter that are bare numbers of at least eight digits, as long as one that identifies a
+// person: one may be where it does not belong, and an event must not keep it. A code with its system stays; an identifier does not,
+// since its system may be one of persons.
 func maskNumbers(p Param) Param {
 	if !strings.ContainsFunc(p.Value, func(r rune) bool { return '0' <= r && r <= '9' }) {
 		return p
@@ -144,10 +144,10 @@ func maskNumbers(p Param) Param {
 	return Param{p.Name, strings.Join(alternatives, ",")}
 }
 
-// mask stands where a patient was named.
+// mask replaces what names a patient or is sealed.
 const mask = "***"
 
-// path is the path of the interaction, the patient's id as given.
+// path returns the path of the interaction, with the patient's id as given.
 func (i Interaction) path(patient string) string {
 	switch i.Code {
 	case CodeRead:
@@ -169,10 +169,10 @@ func (i Interaction) path(patient string) string {
 	return i.Type
 }
 
-// Outbound is the relative path and query of the GET that asks the source, with a search bound to the patient by the type's own
-// membership parameter (R4 §3.1.1). It never contains an identifier of a person. It is empty, and nothing may be asked, where it
-// would not be bound: no patient given, another patient named, a cursor, or a type that is not searched; and for what the source is
-// not asked as such: $everything and $lastn are asked as their searches, an attachment by what is sealed in its link.
+// Outbound returns the relative path and query of the GET to the source; a search is bound to the patient by the type's own
+// membership parameter (R4 §3.1.1). It never contains a person identifier. It is empty, and nothing may be asked, if the search
+// would not be bound: no patient given, another patient named, a cursor, or a type that is not searched. It is also empty for what
+// is not sent as such: $everything and $lastn are sent as their searches, an attachment as what its link seals.
 func (i Interaction) Outbound(v Version, patient ID) string {
 	rule, ok := ruleFor(v, i.Type)
 	switch {
@@ -201,7 +201,7 @@ func PatientSearch(identifier Identifier) (path, form string) {
 	return "Patient/_search", string(appendQuery(nil, "identifier", escapeQuery(tokenOf(identifier)), nil))
 }
 
-// The types that the grammar knows by name. A Patient is the one that belongs to the patient with its own id.
+// The types that the grammar knows by name. A Patient belongs to the patient with its own id.
 const (
 	typePatient     = "Patient"
 	typeObservation = "Observation"
@@ -211,8 +211,8 @@ const (
 // cursorParam is the gateway's own search parameter: a sealed page link.
 const cursorParam = "_cursor"
 
-// patientParam is the parameter that names the patient in the canonical query, both empty where nobody is named. It is a rendering
-// for the caller's side only, and the same in every version that has the type.
+// patientParam returns the parameter that names the patient in the canonical query; both are empty if nobody is named. It is for
+// the caller's side only, and the same in every version that has the type.
 func (i Interaction) patientParam() (name, value string) {
 	bind := canonicalParam(i.Type)
 	switch {
@@ -226,8 +226,8 @@ func (i Interaction) patientParam() (name, value string) {
 	return bind + identifierChain, tokenOf(i.Patient.Identifier)
 }
 
-// canonicalParam is the parameter that names the patient of a type in every version that has it: that of R4 where STU3 knows it too, or
-// does not know the type.
+// canonicalParam returns the parameter that names the patient of a type in every version that has it: R4's if STU3 has it too or
+// lacks the type, else STU3's.
 func canonicalParam(typ string) string {
 	newer, older := r4.types[typ], stu3.types[typ]
 	switch {
@@ -245,7 +245,7 @@ func canonicalParam(typ string) string {
 	return newer.patientParam
 }
 
-// withQuery joins a path and a query that may be empty.
+// withQuery joins a path and an optional query.
 func withQuery(path string, query []byte) string {
 	if len(query) == 0 {
 		return path

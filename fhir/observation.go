@@ -3,9 +3,9 @@ package fhir
 import "encoding/json"
 
 // ObservationCode is what Observation/$lastn groups resource i by (R4 §10.1.20.1): the first coding of its code, else its text as a
-// code without a system. It is zero where there is neither. It is no part of any decision.
+// code without a system; zero if it has neither. No decision depends on it.
 func (c *Contents) ObservationCode(i int) Coding {
-	var resource, code, coding map[string]json.RawMessage // maps, since struct members are matched without case
+	var resource, code, coding map[string]json.RawMessage // maps, because struct fields are matched in any case
 	at := c.places[i].at
 	var codings []json.RawMessage
 	var found Coding

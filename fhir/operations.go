@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// MaxLastN is the largest number of observations of each code that $lastn gives.
+// MaxLastN is the largest number of observations of each code that $lastn returns.
 const MaxLastN = 100
 
-// The parameters of interactions that are no searches.
+// The parameters of interactions that are not searches.
 const (
 	typesParam = "_type"
 	sinceParam = "_since"
@@ -17,7 +17,7 @@ const (
 	maxParam   = "max"
 )
 
-// plainParams are the parameters of the interactions that are no searches. An attachment takes none: it is what it is.
+// plainParams are the parameters of interactions that are not searches. An attachment takes none.
 var plainParams = map[Code]map[string]paramRule{
 	CodeRead:    {"_format": {kind: kindFormat}, "_pretty": {kind: kindPretty}},
 	CodeVRead:   {"_format": {kind: kindFormat}, "_pretty": {kind: kindPretty}},
@@ -29,7 +29,7 @@ var plainParams = map[Code]map[string]paramRule{
 	},
 }
 
-// parsePlain fills in an interaction that is no search. Every parameter stands once.
+// parsePlain fills in an interaction that is not a search. No parameter may repeat.
 func (t *table) parsePlain(i *Interaction, given []Param) *RequestError {
 	var params []Param
 	for n, p := range given {
@@ -63,8 +63,8 @@ func (t *table) parsePlain(i *Interaction, given []Param) *RequestError {
 	return nil
 }
 
-// typeList reads _type of $everything: types of the version, one of which at least is served. The others give nothing, since what is
-// shared comes with what refers to it only. The list is sorted, and says each type once.
+// typeList reads _type of $everything: types of the version, at least one of them served. The others add nothing by themselves,
+// since shared resources only come with what refers to them. The list is sorted and has no duplicates.
 func (t *table) typeList(p Param) (string, *RequestError) {
 	types := strings.Split(p.Value, ",")
 	served := false
@@ -82,9 +82,9 @@ func (t *table) typeList(p Param) (string, *RequestError) {
 	return strings.Join(slices.Compact(types), ","), nil
 }
 
-// Everything lists the searches that make up Patient/[id]/$everything, in the order in which they are answered: the Patient itself,
-// then the other served types (those of _type, if it is given) by name. Each names the patient and has _since as _lastUpdated, and
-// _count. It is nil for every other interaction.
+// Everything lists the searches that make up Patient/[id]/$everything, in the order of the response: the Patient itself, then the
+// other served types (those of _type, if given) by name. Each names the patient and has _count, and _since as _lastUpdated. It is
+// nil for every other interaction.
 func (i Interaction) Everything(v Version) []Interaction {
 	t := tableOf(v)
 	if t == nil || i.Code != CodeEverything {
@@ -116,8 +116,8 @@ func (i Interaction) Everything(v Version) []Interaction {
 	return searches
 }
 
-// parseLastN fills in Observation/$lastn (R4 §10.1.20.1): the observations by category, code and date, of each code the last max. The
-// search that it is made up of is bound and checked like any other, so that a hidden row cannot take the place of another (OP-3).
+// parseLastN fills in Observation/$lastn (R4 §10.1.20.1): the last max observations of each code, by category, code and date. Its
+// search is bound and checked like any other, so that a hidden row cannot displace another (OP-3).
 func (t *table) parseLastN(i *Interaction, rule *typeRule, given []Param) *RequestError {
 	var most []Param
 	given = slices.DeleteFunc(given, func(p Param) bool {
@@ -153,7 +153,7 @@ func lastNTakes(rule *typeRule, name string) bool {
 	return rule.params[strings.TrimSuffix(name, identifierChain)].kind == kindPatient
 }
 
-// LastN is the search that Observation/$lastn is made up of, newest first, and how many observations of each code it gives, 1 to
+// LastN returns the search behind Observation/$lastn, newest first, and how many observations of each code it returns, 1 to
 // MaxLastN. It is zero for every other interaction.
 func (i Interaction) LastN() (search Interaction, most int) {
 	if i.Code != CodeLastN {
@@ -168,7 +168,7 @@ func (i Interaction) LastN() (search Interaction, most int) {
 	return Interaction{Code: CodeSearch, Type: i.Type, Patient: i.Patient, Params: sortParams(params)}, most
 }
 
-// param is the first value of a parameter.
+// param returns the first value of a parameter.
 func (i Interaction) param(name string) (string, bool) {
 	n := slices.IndexFunc(i.Params, func(p Param) bool { return p.Name == name })
 	if n < 0 {
@@ -177,13 +177,13 @@ func (i Interaction) param(name string) (string, bool) {
 	return i.Params[n].Value, true
 }
 
-// Count is the page size that was asked for, 0 if none was.
+// Count returns the requested page size, 0 if there is none.
 func (i Interaction) Count() int {
 	value, _ := i.param(countParam)
 	return positive(value)
 }
 
-// WithCount is the interaction with another page size, so that the gateway chooses what it asks of the source; without any for 0.
+// WithCount returns the interaction with another page size, so that the gateway chooses what it asks of the source; 0 removes it.
 func (i Interaction) WithCount(n int) Interaction {
 	i.Params = slices.DeleteFunc(slices.Clone(i.Params), func(p Param) bool { return p.Name == countParam })
 	if n > 0 {

@@ -6,12 +6,12 @@ import (
 	model "github.com/samply/golang-fhir-models/fhir-models/fhir"
 )
 
-// Outcome is an OperationOutcome (R4 §2.27) with one issue, as JSON. Severity and code are of the value sets issue-severity and
-// issue-type; what is not in them becomes error and exception. Text and diagnostics are left out where they are empty; they come
-// from the gateway's fixed texts, never from a source or a caller.
+// Outcome returns an OperationOutcome (R4 §2.27) with one issue, as JSON. Severity and code are from the value sets issue-severity
+// and issue-type; unknown ones become error and exception. Empty text and diagnostics are omitted; both come from the gateway's
+// fixed texts, never from a source or a caller.
 func Outcome(severity, code, text, diagnostics string) []byte {
 	issue := model.OperationOutcomeIssue{Severity: model.IssueSeverityError, Code: model.IssueTypeException}
-	// Ours are the defaults: an unknown code is a defect of the caller, and an error body must be sent all the same.
+	// An unknown code keeps the default: it is a bug of the calling code, and an error body must be sent anyway.
 	_ = issue.Severity.UnmarshalJSON([]byte(severity))
 	_ = issue.Code.UnmarshalJSON([]byte(code))
 	if text != "" {

@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// OwnSearch is a search of resources that the gateway itself keeps: access events. It is parsed as strictly as a search of a source, but
-// answered here.
+// OwnSearch is a search of resources that the gateway itself keeps: access events and consents. It is parsed as strictly as a
+// search of a source, but answered here.
 type OwnSearch struct {
 	Type    string
-	Patient PatientName // named by the caller; not needed where the token says who asks
+	Patient PatientName // named by the caller; not needed if the token names the patient
 	// Reference names the patient instead: Patient/[id], or the URL of one.
 	Reference string
-	Params    []Param // what narrows the search, in canonical order; all must hold
+	Params    []Param // narrow the search, in canonical order; all must match
 	Count     int     // _count; 0 when it was not given
-	Cursor    string  // a sealed page link, which then stands alone
+	Cursor    string  // a sealed page link, then the only parameter
 }
 
 // ownKind is the kind of value that a parameter of an own search takes.
@@ -35,7 +35,7 @@ const (
 // ownSearches is the closed grammar, by type. The names for access events are those of IHE ATNA ITI-81.
 var ownSearches = map[string]struct {
 	params map[string]ownKind
-	sort   string // the one order in which there are answers
+	sort   string // the only order served
 }{
 	"AuditEvent": {sort: "-date", params: map[string]ownKind{
 		"date": ownDate, "outcome": ownToken, "type": ownToken, "subtype": ownToken,
@@ -70,8 +70,8 @@ func OwnSearchParams(typ string) []OwnSearchParam {
 	return params
 }
 
-// ParseOwnSearch understands a search of a type of the gateway's own, by GET or by POST to _search, or refuses it: the error is always a
-// *RequestError. The path of the request is not looked at, but for its end.
+// ParseOwnSearch parses a search of a type of the gateway's own, by GET or by POST to _search, or refuses it; the error is always a
+// *RequestError. Only the end of the path is looked at.
 func ParseOwnSearch(typ string, r Request) (OwnSearch, error) {
 	s, err := parseOwnSearch(typ, r)
 	if err != nil {
@@ -104,7 +104,7 @@ func parseOwnSearch(typ string, r Request) (OwnSearch, *RequestError) {
 	return s, nil
 }
 
-// ownQuery is where the parameters are: in the query of a GET, or in the body of a POST to _search.
+// ownQuery returns the parameters: the query of a GET, or the body of a POST to _search.
 func ownQuery(r Request) (string, *RequestError) {
 	switch {
 	case strings.HasSuffix(r.Path, "/_search") && r.Method == "POST":
@@ -117,7 +117,7 @@ func ownQuery(r Request) (string, *RequestError) {
 	return r.RawQuery, nil
 }
 
-// take understands one parameter of given.
+// take parses one of the given parameters.
 func (s *OwnSearch) take(p Param, given int) *RequestError {
 	grammar := ownSearches[s.Type]
 	switch p.Name {
@@ -195,7 +195,7 @@ func (k ownKind) fault(value string) string {
 	return ""
 }
 
-// cutLast cuts a text around the last of these; all of it is behind where there is none.
+// cutLast is strings.Cut at the last separator; if there is none, all of it is after.
 func cutLast(s, sep string) (before, after string, found bool) {
 	if at := strings.LastIndex(s, sep); at >= 0 {
 		return s[:at], s[at+len(sep):], true
@@ -203,7 +203,7 @@ func cutLast(s, sep string) (before, after string, found bool) {
 	return "", s, false
 }
 
-// isServer reports whether a text can be the URL of a FHIR base, with its slash.
+// isServer reports whether a text can be the URL of a FHIR base with a trailing slash.
 func isServer(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.RawQuery == "" && strings.HasSuffix(u.Path, "/")
@@ -221,7 +221,7 @@ func (s OwnSearch) Redacted() string {
 	return withQuery(s.Type, appendQuery(nil, "", "", params))
 }
 
-// MatchesInstant reports whether an instant is what a date parameter asks for. A date without a zone is one of the given place.
+// MatchesInstant reports whether an instant matches a date parameter. A date without a zone is local to place.
 func (p Param) MatchesInstant(at time.Time, place *time.Location) bool {
 	prefix, from, to, ok := parsePeriod(p.Value, place)
 	switch {
@@ -241,12 +241,11 @@ func (p Param) MatchesInstant(at time.Time, place *time.Location) bool {
 	return !at.Before(from) && at.Before(to)
 }
 
-// MatchesPeriod reports whether a period is what a date parameter asks for (R4 §3.1.1.4.7). The period is without its end; an end that is
-// zero is open.
+// MatchesPeriod reports whether a period matches a date parameter (R4 §3.1.1.4.7). The end is exclusive; a zero start or end is open.
 func (p Param) MatchesPeriod(start, end time.Time, place *time.Location) bool {
 	prefix, from, to, ok := parsePeriod(p.Value, place)
-	begins := !start.IsZero() && !start.Before(from) // not before the value does
-	ends := !end.IsZero() && !end.After(to)          // not after it
+	begins := !start.IsZero() && !start.Before(from) // the period starts no earlier than the value
+	ends := !end.IsZero() && !end.After(to)          // the period ends no later
 	switch {
 	case !ok:
 		return false
@@ -268,7 +267,7 @@ func (p Param) MatchesPeriod(start, end time.Time, place *time.Location) bool {
 	return begins && ends
 }
 
-// MatchesToken reports whether one of the codings is what a token parameter asks for.
+// MatchesToken reports whether one of the codings matches a token parameter.
 func (p Param) MatchesToken(codings ...Coding) bool {
 	for part := range alternatives(p.Value) {
 		system, code, hasBar := cutUnescaped(part, '|')
@@ -285,13 +284,13 @@ func (p Param) MatchesToken(codings ...Coding) bool {
 	return false
 }
 
-// MatchesIdentifier reports whether one of the identifiers is what an identifier parameter asks for.
+// MatchesIdentifier reports whether one of the identifiers matches an identifier parameter.
 func (p Param) MatchesIdentifier(identifiers ...Identifier) bool {
 	asked, ok := parseIdentifier(p.Value)
 	return ok && slices.Contains(identifiers, asked)
 }
 
-// periodLayouts are the precisions of a date, and how long each lasts (R4 §3.1.1.4.7); fractions of a second last no time at all.
+// periodLayouts are the precisions of a date and how long each lasts (R4 §3.1.1.4.7); with a fraction of a second, a value lasts 1 ns.
 var periodLayouts = []struct {
 	layout              string
 	years, months, days int
@@ -301,7 +300,8 @@ var periodLayouts = []struct {
 	{layout: "2006-01-02T15:04", clock: time.Minute}, {layout: "2006-01-02T15:04:05", clock: time.Second},
 }
 
-// parsePeriod reads [prefix]date into the period that the date stands for; ap, which means something else to everybody, is refused.
+// parsePeriod reads [prefix]date into the period that it denotes, from inclusive, to exclusive; the prefix ap, which has no fixed
+// meaning, is refused.
 func parsePeriod(value string, place *time.Location) (prefix string, from, to time.Time, ok bool) {
 	if len(value) > 2 && value[0] >= 'a' {
 		prefix, value = value[:2], value[2:]

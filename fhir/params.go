@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// identifierChain ends the one chain of the grammar: patient.identifier and its kin, which Dutch queries use (OR-3).
+// identifierChain ends the only chains of the grammar: patient.identifier and its equivalents, which Dutch queries use (OR-3).
 const identifierChain = ".identifier"
 
 // MaxCount is the largest page that a caller may ask for by _count.
@@ -15,7 +15,7 @@ const MaxCount = 500
 // maxSortKeys bounds the keys of one _sort.
 const maxSortKeys = 5
 
-// maxIterates bounds the includes that are repeated for what they include.
+// maxIterates bounds the iterated includes of one search.
 const maxIterates = 10
 
 // nameForm is how a parameter names the patient.
@@ -27,7 +27,7 @@ const (
 	formIdentifier                 // patient:identifier=system|value, patient.identifier=system|value
 )
 
-// parseSearch fills in the interaction of a search from the parameters that were given, whose storage it takes over.
+// parseSearch fills in the interaction of a search from the given parameters, whose storage it reuses.
 func (t *table) parseSearch(i *Interaction, rule *typeRule, given []Param) *RequestError {
 	compartment := i.Patient.Named()
 	if compartment && len(given) == maxParams { // the canonical query has one more
@@ -50,7 +50,7 @@ func (t *table) parseSearch(i *Interaction, rule *typeRule, given []Param) *Requ
 		}
 		switch param.kind {
 		case kindPatient, kindPatientID, kindPatientIdentifier:
-			if i.Patient.Named() { // SE-4, SE-5: one of them would be overlooked
+			if i.Patient.Named() { // SE-4, SE-5: one of them would be ignored
 				return &RequestError{Element: p.Name, Reason: "more than one parameter names the patient"}
 			}
 			i.Patient, err = patientName(param.kind, form, p)
@@ -80,7 +80,7 @@ func (t *table) parseSearch(i *Interaction, rule *typeRule, given []Param) *Requ
 	return nil
 }
 
-// sortParams puts parameters in the canonical order: by name, repeats in the order given. None are nil.
+// sortParams puts parameters in canonical order: by name, repeats in the order given. It returns nil for none.
 func sortParams(params []Param) []Param {
 	if len(params) == 0 {
 		return nil
@@ -89,14 +89,14 @@ func sortParams(params []Param) []Param {
 	return params
 }
 
-// lookup finds the rule of a parameter by its full name. Names are exact, and modifiers and chains are refused but for those that
-// name the patient.
+// lookup finds the rule of a parameter by its full name. Names are exact; modifiers and chains are refused, except those that name
+// the patient and the iteration of _include.
 func (t *table) lookup(rule *typeRule, name string) (paramRule, nameForm, *RequestError) {
 	if base, ok := strings.CutSuffix(name, identifierChain); ok && rule.params[base].kind == kindPatient {
 		return rule.params[base], formIdentifier, nil
 	}
 	if param, ok := rule.params[name]; strings.Contains(name, ".") {
-		if ok { // medication.code: one name, not a chain of any
+		if ok { // medication.code: one name, not a general chain
 			return param, formReference, nil
 		}
 		return paramRule{}, 0, notSupported(name, "chained parameters are not served")
@@ -162,7 +162,7 @@ func (t *table) checkParam(typ string, rule *typeRule, param paramRule, p Param)
 	return t.checkValues(param, p)
 }
 
-// checkCursor checks a sealed page link. It stands alone: the query that it continues is sealed in it.
+// checkCursor checks a sealed page link. It is the only parameter: the query that it continues is sealed in it.
 func checkCursor(p Param, given int) *RequestError {
 	if given != 1 {
 		return &RequestError{Element: p.Name, Reason: "a cursor is the only parameter"}
@@ -183,7 +183,7 @@ func isBase64URL(s string) bool {
 	return true
 }
 
-// checkCount checks _count: 1 to MaxCount. Zero would ask for a count of what is there (OR-6).
+// checkCount checks _count: 1 to MaxCount. Zero would ask for the number of matches (OR-6).
 func checkCount(p Param) *RequestError {
 	if positive(p.Value) > MaxCount || positive(p.Value) < 1 {
 		return &RequestError{Element: p.Name, Reason: "the value is not a number from 1 to 500"}
@@ -191,7 +191,7 @@ func checkCount(p Param) *RequestError {
 	return nil
 }
 
-// positive is the number that up to four digits without leading zeros say, 0 for everything else.
+// positive parses up to four digits without leading zeros; it is 0 for anything else.
 func positive(s string) int {
 	if digits, rest := cutDigits(s); digits == "" || rest != "" || digits[0] == '0' || len(digits) > 4 {
 		return 0
@@ -199,7 +199,7 @@ func positive(s string) int {
 	return number(s)
 }
 
-// checkSort checks _sort: the order of rows may depend on nothing but what they show themselves (OR-5).
+// checkSort checks _sort: the order of rows may depend only on what the rows themselves disclose (OR-5).
 func checkSort(rule *typeRule, p Param) *RequestError {
 	keys := strings.Split(p.Value, ",")
 	if len(keys) > maxSortKeys {
@@ -221,9 +221,9 @@ func isSortKey(rule *typeRule, key string) bool {
 	return key == "_id" || key == "_lastUpdated" || rule.params[key].kind == kindDate
 }
 
-// checkInclude checks _include=[type]:[param] or [type]:[param]:[target] (R4 §3.1.1.5.4). What it includes is released by its own
-// right only; the grammar keeps out wildcards and types that are not served (IN-5, IN-6). The reference that names the patient takes
-// no target: it has none but him.
+// checkInclude checks _include=[type]:[param] or [type]:[param]:[target] (R4 §3.1.1.5.4). Each included resource is decided on by
+// itself; the grammar excludes wildcards and types that are not served (IN-5, IN-6). The reference that names the patient takes no
+// target type: it can only be Patient.
 func (t *table) checkInclude(typ string, rule *typeRule, p Param) *RequestError {
 	source, name, into, narrowed, ok := cutInclude(p.Value)
 	param := rule.params[name]
@@ -233,8 +233,8 @@ func (t *table) checkInclude(typ string, rule *typeRule, p Param) *RequestError 
 	return notSupported(p.Name, "the value is not an include that is served")
 }
 
-// checkIterate checks _include:iterate, which STU3 calls _include:recurse: an include from resources that came along themselves. Each
-// of what it includes is released by its own right only, as with every include (IN-5).
+// checkIterate checks _include:iterate, which STU3 calls _include:recurse: an include from resources that were themselves included.
+// Each included resource is decided on by itself, as with every include (IN-5).
 func (t *table) checkIterate(p Param) *RequestError {
 	source, name, into, narrowed, ok := cutInclude(p.Value)
 	if rule := t.types[source]; ok && rule != nil && t.canBeIncluded(source) {
@@ -246,8 +246,8 @@ func (t *table) checkIterate(p Param) *RequestError {
 	return notSupported(p.Name, "the value is not an include that is served")
 }
 
-// checkRevInclude checks _revinclude in the same forms. What refers to a Patient comes along by membership only (IN-4); what refers
-// to another type by any of its references.
+// checkRevInclude checks _revinclude in the same forms. Resources that refer to a Patient are included by membership only (IN-4);
+// those that refer to another type, by any of their references.
 func (t *table) checkRevInclude(typ string, p Param) *RequestError {
 	source, name, into, narrowed, ok := cutInclude(p.Value)
 	rule := t.types[source]
@@ -257,7 +257,7 @@ func (t *table) checkRevInclude(typ string, p Param) *RequestError {
 	return notSupported(p.Name, "the value is not a reverse include that is served")
 }
 
-// canInclude reports whether what a parameter refers to may come along with the resource that refers to it.
+// canInclude reports whether the resources that a parameter refers to may be included.
 func (t *table) canInclude(param paramRule) bool {
 	if len(param.elements) == 0 {
 		return false
@@ -271,7 +271,7 @@ func (t *table) canInclude(param paramRule) bool {
 	return false
 }
 
-// canRevInclude reports whether resources may come along that refer by the parameter to one of the type.
+// canRevInclude reports whether resources that refer to the type by the parameter may be included.
 func (t *table) canRevInclude(typ string, param paramRule) bool {
 	if len(param.elements) == 0 {
 		return false
@@ -282,21 +282,21 @@ func (t *table) canRevInclude(typ string, param paramRule) bool {
 	return param.kind == kindReference && param.targetsType(typ)
 }
 
-// canBeIncluded reports whether resources of a type may come along at all.
+// canBeIncluded reports whether resources of a type may be included at all.
 func (t *table) canBeIncluded(typ string) bool {
 	rule, ok := t.types[typ]
 	return ok && (rule.class == ClassPatient || rule.class == ClassShared)
 }
 
-// cutInclude takes an include apart; narrowed says that a target is given.
+// cutInclude splits an include; narrowed reports that a target type is given.
 func cutInclude(value string) (source, param, target string, narrowed, ok bool) {
 	source, rest, ok := strings.Cut(value, ":")
 	param, target, narrowed = strings.Cut(rest, ":")
 	return source, param, target, narrowed, ok
 }
 
-// checkPresentation checks _format and _pretty, which end here: the gateway speaks JSON, in one form. A "+" that the caller did not
-// escape is a space (R4 §3.1.0.1.11 "_format").
+// checkPresentation checks _format and _pretty, which are not passed on: the gateway serves JSON, in one form. An unescaped "+" has
+// become a space (R4 §3.1.0.1.11 "_format").
 func checkPresentation(kind paramKind, p Param) *RequestError {
 	switch {
 	case kind == kindPretty && p.Value != "true" && p.Value != "false":

@@ -2,13 +2,13 @@ package fhir
 
 import "strings"
 
-// maxSegments is the longest path that FHIR knows: [type]/[id]/_history/[vid].
+// maxSegments is the number of segments of the longest FHIR path: [type]/[id]/_history/[vid].
 const maxSegments = 4
 
-// maxSealed is the longest sealed link to an attachment that is looked at, in bytes.
+// maxSealed bounds a sealed link to an attachment, in bytes.
 const maxSealed = 4096
 
-// target is what the method and the path of a request say.
+// target is what the method and path of a request ask for.
 type target struct {
 	code    Code
 	typ     string
@@ -28,8 +28,8 @@ var (
 	errLongLink    = &RequestError{Kind: TooLong, Reason: "the path is too long"}
 )
 
-// parsePath understands the method and the path (R4 §3.1.0). It works on the escaped path, and no path that is served needs an
-// escape: two readers cannot differ on what has only one reading (HT-1, HT-2).
+// parsePath parses the method and the path (R4 §3.1.0). It works on the escaped path, and no served path needs an escape, so no two
+// parsers can read it differently (HT-1, HT-2).
 func (t *table) parsePath(r Request) (target, *RequestError) {
 	switch r.Method {
 	case "HEAD":
@@ -69,8 +69,7 @@ func (t *table) parsePath(r Request) (target, *RequestError) {
 	return t.longTarget(r, segments[:n], rule)
 }
 
-// baseError refuses what is addressed to the FHIR base itself: batches, which are read by ParseBatch (BA-1), and searches over all
-// types (SE-19).
+// baseError refuses requests to the FHIR base itself: batches, which ParseBatch reads (BA-1), and searches over all types (SE-19).
 func baseError(r Request) *RequestError {
 	switch {
 	case r.Method == "POST", r.Method == "GET" && r.RawQuery != "":
@@ -81,8 +80,8 @@ func baseError(r Request) *RequestError {
 	return errNoMethod
 }
 
-// operationTarget is one of the two operations that are served, each in one form: GET Patient/[id]/$everything, with its pages at
-// Patient/$everything, and GET Observation/$lastn. Of the others it names the standard ones; the name of another is the caller's own text.
+// operationTarget parses the two served operations, each in one form: GET Patient/[id]/$everything, with its pages at
+// Patient/$everything, and GET Observation/$lastn. A refusal names the standard operations only; any other name is the caller's own text.
 func (t *table) operationTarget(r Request, segments []string, name string) (target, *RequestError) {
 	n := len(segments)
 	switch {
@@ -101,7 +100,7 @@ func (t *table) operationTarget(r Request, segments []string, name string) (targ
 	return target{}, refused
 }
 
-// splitPath cuts a path into its segments; n is 0 if it is not made of at most four segments of [A-Za-z0-9-._$], or a lone *.
+// splitPath splits a path into segments; n is 0 unless there are at most four, each of [A-Za-z0-9-._$] or a lone *.
 func splitPath(path string) (segments [maxSegments]string, n int) {
 	for rest, more := path, true; more; n++ {
 		var s string
@@ -125,7 +124,7 @@ func isSegment(s string) bool {
 	return true
 }
 
-// typeTarget is [type]: a search by GET. A POST to it is a create (R4 §3.1.0.8), and writes are not ours.
+// typeTarget parses [type]: a search by GET. A POST to it is a create (R4 §3.1.0.8), and writes are not served.
 func typeTarget(method, typ string, rule *typeRule) (target, *RequestError) {
 	if method != "GET" {
 		return target{}, errNoMethod
@@ -136,8 +135,8 @@ func typeTarget(method, typ string, rule *typeRule) (target, *RequestError) {
 	return target{code: CodeSearch, typ: typ, rule: rule}, nil
 }
 
-// attachmentTarget is Binary/[sealed link]. Binaries have no patient of their own: what they are is known only where we sealed a
-// link to them ourselves, and a link that we did not seal fails to open later (BI-1).
+// attachmentTarget parses Binary/[sealed link]. A Binary names no patient: whose it is follows only from a link that the gateway
+// sealed; any other link later fails to open (BI-1).
 func attachmentTarget(method, sealed string) (target, *RequestError) {
 	switch {
 	case sealed == "_search" || sealed == "_history" || sealed == "*":
@@ -152,7 +151,7 @@ func attachmentTarget(method, sealed string) (target, *RequestError) {
 	return target{code: CodeAttachment, typ: typeBinary, sealed: sealed}, nil
 }
 
-// instanceTarget is [type]/[id], a read, or [type]/_search, a search by POST.
+// instanceTarget parses [type]/[id], a read, or [type]/_search, a search by POST.
 func instanceTarget(method, typ, second string, rule *typeRule) (target, *RequestError) {
 	switch {
 	case second == "_search" && method != "POST":
@@ -173,9 +172,9 @@ func instanceTarget(method, typ, second string, rule *typeRule) (target, *Reques
 	return target{code: CodeRead, typ: typ, rule: rule, id: ID(second)}, nil
 }
 
-// longTarget is a path of three or four segments: [type]/[id]/_history and [type]/[id]/_history/[vid] where they are allowed (RD-8,
-// RD-9), and Patient/[id]/[type], a search of the type that is bound to the patient (SE-16). The other interactions of this shape that
-// FHIR knows are refused as such: other compartments, [id]/*, and [id]/[type]/_search (SE-18).
+// longTarget parses paths of three or four segments: [type]/[id]/_history and [type]/[id]/_history/[vid] where they are allowed
+// (RD-8, RD-9), and Patient/[id]/[type], a search of the type that is bound to the patient (SE-16). The other FHIR interactions of
+// this form are refused as such: other compartments, [id]/*, and [id]/[type]/_search (SE-18).
 func (t *table) longTarget(r Request, segments []string, rule *typeRule) (target, *RequestError) {
 	id, third, n := segments[1], segments[2], len(segments)
 	if !validID(id) {

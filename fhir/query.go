@@ -14,8 +14,8 @@ const (
 	maxAlternatives = 100     // values of one parameter, separated by commas
 )
 
-// readQuery reads a query or a form body strictly (HT-9): names and values are decoded once, "+" is a space. Everything that two
-// readers could read in two ways is refused: ";", bad escapes, control characters, invalid UTF-8, empty names, values and pairs.
+// readQuery reads a query or a form body strictly (HT-9): names and values are decoded once, "+" is a space. Whatever two parsers
+// could read differently is refused: ";", bad escapes, control characters, invalid UTF-8, empty names, values and pairs.
 func readQuery(raw string) ([]Param, *RequestError) {
 	if raw == "" {
 		return nil, nil
@@ -52,8 +52,8 @@ func readQuery(raw string) ([]Param, *RequestError) {
 	return params, nil
 }
 
-// decodeComponent decodes a name or a value of application/x-www-form-urlencoded once. It gives false for what is not printable
-// ASCII as received, or not clean UTF-8 after decoding.
+// decodeComponent decodes a name or a value of application/x-www-form-urlencoded once. It returns false unless the input is
+// printable ASCII without ";" and "#", and the result is valid UTF-8 without control characters.
 func decodeComponent(raw string) (string, bool) {
 	plain := true
 	for i := range len(raw) {
@@ -97,7 +97,7 @@ func unhex(c byte) byte {
 	return c&^0x20 - 'A' + 10
 }
 
-// echo is the name of a parameter as it may be said back to the caller: itself, or nothing where it could carry a value (DE-5).
+// echo returns the name of a parameter for the caller, or "" if it could carry a value (DE-5).
 func echo(name string) string {
 	if len(name) > 64 {
 		return ""
@@ -110,7 +110,7 @@ func echo(name string) string {
 	return name
 }
 
-// appendQuery renders a query: the parameter that names the patient first, its value escaped already, then the others as they are.
+// appendQuery renders a query: the parameter that names the patient first, with its value already escaped, then the others in order.
 func appendQuery(dst []byte, name, escaped string, params []Param) []byte {
 	if name != "" {
 		dst = append(dst, name...)
@@ -128,7 +128,7 @@ func appendQuery(dst []byte, name, escaped string, params []Param) []byte {
 	return dst
 }
 
-// appendEscaped percent-encodes a value. What stays as it is has no meaning to any reader of queries (RFC 3986 §3.4).
+// appendEscaped percent-encodes a value. Characters that it keeps have no special meaning in any query parser (RFC 3986 §3.4).
 func appendEscaped(dst []byte, value string) []byte {
 	const digits = "0123456789ABCDEF"
 	for i := range len(value) {

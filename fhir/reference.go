@@ -26,10 +26,10 @@ func isAlphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// ParseReference reads a literal reference to a resource at the same source (R4 §2.3.0.1): "Type/id" or
-// "Type/id/_history/version", relative or absolute on exactly base, the source's FHIR base URL without a trailing slash. The
-// version says nothing about identity and is dropped. Everything else is not local and gives false: another base, fragments,
-// urn:uuid, conditional references, types of no version, other case.
+// ParseReference reads a literal reference to a resource at the same source (R4 §2.3.0.1): "Type/id" or "Type/id/_history/version",
+// relative or absolute on exactly base, the source's FHIR base URL without a trailing slash. The version does not change the
+// identity and is dropped. Anything else is not local and yields false: another base, fragments, urn:uuid, conditional references,
+// unknown types, other case.
 func ParseReference(ref, base string) (LocalReference, bool) {
 	if rest, ok := strings.CutPrefix(ref, base); ok && base != "" {
 		if ref, ok = strings.CutPrefix(rest, "/"); !ok {

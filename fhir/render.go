@@ -5,8 +5,8 @@ import (
 	"cmp"
 )
 
-// Edits say what is changed in the resources that are released. Everything else is copied byte for byte, so that unknown
-// elements, extensions and decimals survive.
+// Edits say what is changed in released resources. Everything else is copied byte for byte, so that unknown elements, extensions
+// and decimals survive.
 type Edits struct {
 	// Base is the FHIR base of the gateway for this source, an absolute URL without a trailing slash.
 	Base string
@@ -14,36 +14,35 @@ type Edits struct {
 	Self, Next string
 	// StripIdentifiers removes the identifiers of the person systems, and the narratives of resources that hold one.
 	StripIdentifiers bool
-	// KeepDisplay says whether the display of references to a type may stay; the type is "" where the reference tells none. Nil
-	// keeps none.
+	// KeepDisplay says whether references to a type keep their display; the type is "" if the reference does not tell it. Nil keeps none.
 	KeepDisplay func(typ string) bool
-	// Attachment gives the absolute URL that stands in for the link of an attachment to a Binary of the source. Where it gives "",
-	// and where it is nil, the link is removed, as all other links of attachments are, and all those of shared resources. It may be
-	// called more than once for one link.
+	// Attachment returns the absolute URL that replaces an attachment's link to a Binary of the source. If it is nil or returns "",
+	// the link is removed, as are all other links of attachments and all those of shared resources. It may be called more than once
+	// for one link.
 	Attachment func(binary ID) string
 }
 
-// removal says why something is not copied as it is.
+// removal says why something is not copied verbatim.
 type removal uint8
 
 const (
-	removed          removal = iota // it goes in every rendering
-	stripped                        // it goes where person identifiers are stripped
-	withDisplay                     // it goes where the display of references to a type is not kept
-	rewritten                       // it stays: a string with a URL of the source
-	linked                          // the link of an attachment: it becomes one of ours, or goes
-	unlinked                        // it goes where the attachments in it get no links
-	strippedUnlinked                // it goes where both hold
+	removed          removal = iota // removed in every rendering
+	stripped                        // removed where person identifiers are stripped
+	withDisplay                     // removed where the display of references to a type is not kept
+	rewritten                       // a string whose URLs of the source are replaced
+	linked                          // the link of an attachment: replaced by one of ours, or removed
+	unlinked                        // removed where the attachments in it get no links
+	strippedUnlinked                // removed where both hold
 )
 
-// edit is a place in the body that is not copied as it is: a member or element that goes, or a string that is rewritten.
+// edit is a range of the body that is not copied verbatim: a member or element that is removed, or a string that is rewritten.
 type edit struct {
 	at   span
 	kind removal
-	typ  uint16 // withDisplay: the number of the type that the reference points at
+	typ  uint16 // withDisplay: the number of the reference's target type
 }
 
-// compare orders edits by place, the outer ones first.
+// compare orders edits by position, outer ones first.
 func (a edit) compare(b edit) int {
 	return cmp.Or(cmp.Compare(a.at.start, b.at.start), cmp.Compare(b.at.end, a.at.end))
 }
@@ -53,7 +52,7 @@ func (a edit) compare(b edit) int {
 func (c *Contents) AppendResource(dst []byte, i int, e Edits) []byte {
 	switch r := &c.Resources[i]; {
 	case r.Shared:
-		e.Attachment = nil // nobody's record holds it
+		e.Attachment = nil // it is in no patient's record
 	case !r.Attributed:
 		return dst
 	}
@@ -80,7 +79,7 @@ func (c *Contents) AppendResource(dst []byte, i int, e Edits) []byte {
 	return append(dst, body[done:p.at.end]...)
 }
 
-// applies reports whether an edit is due.
+// applies reports whether an edit is due under e.
 func (c *Contents) applies(ed edit, p *place, e *Edits) bool {
 	switch ed.kind {
 	case stripped:
@@ -95,8 +94,7 @@ func (c *Contents) applies(ed edit, p *place, e *Edits) bool {
 	return true
 }
 
-// cutMember leaves out a member or element that ends at end: it takes the comma after it, or else the one before it, which
-// stands at the end of dst already.
+// cutMember leaves out a member or element that ends at end, with the comma after it or else the one before it, at the end of dst.
 func cutMember(dst, body []byte, end uint32) ([]byte, uint32) {
 	const white = " \t\r\n"
 	rest := bytes.TrimLeft(body[end:], white)
@@ -110,7 +108,7 @@ func cutMember(dst, body []byte, end uint32) ([]byte, uint32) {
 	return dst, end
 }
 
-// appendRewritten appends a string in which URLs of the source are turned into ours.
+// appendRewritten appends a string with URLs of the source replaced by ours.
 func (c *Contents) appendRewritten(dst []byte, at span, e *Edits) []byte {
 	w := &c.walk
 	mark := len(w.scratch)
@@ -122,7 +120,7 @@ func (c *Contents) appendRewritten(dst []byte, at span, e *Edits) []byte {
 	return dst
 }
 
-// AppendSearchset appends a Bundle of type searchset with the resources that are kept, in their order: a Searchset of one answer.
+// AppendSearchset appends a Bundle of type searchset with the kept resources, in order: a Searchset of one response.
 func (c *Contents) AppendSearchset(dst []byte, keep []bool, e Edits) []byte {
 	s := NewSearchset(dst, e)
 	for i := range c.Resources {

@@ -5,8 +5,8 @@ import (
 	"encoding/base64"
 )
 
-// Searchset renders a Bundle of type searchset entry by entry, so that one page can be made of several answers of a source. The
-// wrapper is our own: no total, no links but ours, of an entry nothing but fullUrl, resource and search mode (R4 §3.1.1.1).
+// Searchset renders a Bundle of type searchset entry by entry, so that one page can be made of several source responses. The
+// wrapper is our own: no total, only our links, and in an entry only fullUrl, resource and search mode (R4 §3.1.1.1).
 type Searchset struct {
 	dst     []byte
 	edits   Edits
@@ -19,13 +19,13 @@ func NewSearchset(dst []byte, e Edits) *Searchset {
 	return &Searchset{dst: appendLinks(dst, e), edits: e}
 }
 
-// Add appends resource i of contents as an entry, its attachments with the links that attachment makes (Edits.Attachment). A resource
-// that is neither attributed nor shared is never written.
+// Add appends resource i of contents as an entry, with attachment as Edits.Attachment. A resource that is neither attributed nor
+// shared is never written.
 func (s *Searchset) Add(c *Contents, i int, attachment func(binary ID) string) {
 	s.AddAs(c, i, c.Resources[i].Mode, attachment)
 }
 
-// AddAs is Add with another search mode than the source's: what is a match of a later page came along with one of this page.
+// AddAs is Add with a search mode other than the source's: a match of a later page can be an include of this one.
 func (s *Searchset) AddAs(c *Contents, i int, mode Mode, attachment func(binary ID) string) {
 	r := &c.Resources[i]
 	if !r.Attributed && !r.Shared {
@@ -37,7 +37,7 @@ func (s *Searchset) AddAs(c *Contents, i int, mode Mode, attachment func(binary 
 	s.close(cmp.Or(mode, ModeMatch))
 }
 
-// AddBinary appends a Binary as an entry that came along: its id, content type and content, and nothing else that the source said.
+// AddBinary appends a Binary as an included entry: its id, content type and content, and nothing else from the source.
 func (s *Searchset) AddBinary(v Version, id ID, b Binary) {
 	content := `","data":"`
 	if v == STU3 {

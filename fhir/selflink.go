@@ -5,18 +5,17 @@ import (
 	"strings"
 )
 
-// SelfLinkCovers reports whether a searchset answers the search that went out (Outbound), and not a wider one: whether its self link,
-// in which a server says what it searched for (R4 §3.1.1.1), has the patient and every other parameter that narrows the search. A
-// source that ignores what it does not know would else give more than was asked (SE-12). Self is the source's link as received,
-// absolute on base (without a slash at its end) or relative; patient is the id that Outbound was given.
+// SelfLinkCovers reports whether a searchset answers the search that was sent (Outbound) and not a wider one: whether its self
+// link, in which a server says what it searched for (R4 §3.1.1.1), has the patient and every other parameter that narrows the
+// search. Otherwise a source that ignores unknown parameters would return more than was asked for (SE-12). Self is the source's
+// link as received, absolute on base (without a trailing slash) or relative; patient is the id that was passed to Outbound.
 //
-// Names and values are compared decoded, in any order, and alternatives (OR) in any order. The patient may be named by any parameter
-// of the type that does, with or without the type. What shapes the answer and does not narrow it (_count, _sort, includes) may differ,
-// and the link may have parameters of the source's own: they can only narrow further.
+// Names and values are compared decoded, in any order, and so are alternatives (OR). The patient may be named by any parameter of
+// the type that does so, with or without the type. Parameters that only shape the answer (_count, _sort, includes) may differ, and
+// the link may have more parameters: they can only narrow further.
 //
-// A searchset shall have a self link. Without one a search that narrows by nothing but the patient is covered all the same, since
-// whose a resource is is checked on every entry; every other one is not. It is about the first page: what a source calls itself on
-// later ones is its own affair.
+// A searchset shall have a self link. Without one, only a search that narrows by nothing but the patient is covered, because the
+// patient is checked on every entry anyway. This is about the first page; what a source writes in later ones does not matter.
 func (i Interaction) SelfLinkCovers(v Version, self, base string, patient ID) bool {
 	rule, ok := ruleFor(v, i.Type)
 	if !ok || i.Code != CodeSearch || rule.class != ClassPatient || i.Cursor != "" {
@@ -49,7 +48,7 @@ func (i Interaction) SelfLinkCovers(v Version, self, base string, patient ID) bo
 	return slices.ContainsFunc(said, func(q Param) bool { return rule.namesPatient(q, base, patient) })
 }
 
-// narrows reports whether a parameter makes an answer smaller; the others shape it.
+// narrows reports whether a parameter makes an answer smaller; other parameters only shape it.
 func narrows(name string) bool {
 	return name != countParam && name != "_sort" && name != "_revinclude" && !strings.HasPrefix(name, "_include")
 }
@@ -72,7 +71,7 @@ func (r *typeRule) namesPatient(p Param, base string, patient ID) bool {
 	return strings.TrimPrefix(value, typePatient+"/") == string(patient)
 }
 
-// lenientQuery reads a query that the source wrote. A pair that is not well formed is left out: it covers nothing.
+// lenientQuery reads a query that the source wrote. A malformed pair is left out, so it covers nothing.
 func lenientQuery(query string) []Param {
 	var params []Param
 	for pair := range strings.SplitSeq(query, "&") {

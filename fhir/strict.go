@@ -11,11 +11,11 @@ import (
 // maxDecodeDepth bounds the nesting of what DecodeStrict takes.
 const maxDecodeDepth = 48
 
-// errNotStrict is all that DecodeStrict says.
+// errNotStrict is the only error of DecodeStrict.
 var errNotStrict = errors.New("not one strict JSON value")
 
-// DecodeStrict decodes one JSON value, and fails where two readers could read it in two ways: no member twice, no broken UTF-8, bounded depth,
-// nothing after the end. Numbers stay text (json.Number). It is for small answers of servers that are no source.
+// DecodeStrict decodes one JSON value, and fails where two parsers could read it differently: duplicate members, invalid UTF-8, too
+// much depth, anything after the end. Numbers stay text (json.Number). It is for small answers of servers other than sources.
 func DecodeStrict(body []byte) (any, error) {
 	value, ok := decodeStrict(body, maxDecodeDepth)
 	if !ok {
@@ -24,15 +24,15 @@ func DecodeStrict(body []byte) (any, error) {
 	return value, nil
 }
 
-// Strict reports, as an ErrContent, where body is not exactly one JSON object by the rules that hold for answers of a source: the full
-// grammar, UTF-8, no duplicate member at any depth, bounded depth, nothing after the end. It looks at no meaning: it is for request
-// bodies that are decoded afterwards.
+// Strict returns an ErrContent unless body is exactly one JSON object by the rules for source responses: the full grammar, UTF-8,
+// no duplicate member at any depth, bounded depth, nothing after the end. It looks at no meaning: it is for request bodies that are
+// decoded afterwards.
 func (r *Reader) Strict(body []byte) error {
 	var c Contents
 	return r.read(body, &c, c.walk.skip)
 }
 
-// decodeStrict decodes one JSON value, nested as deeply as depth allows.
+// decodeStrict decodes one JSON value, at most depth levels deep.
 func decodeStrict(body []byte, depth int) (any, bool) {
 	if !utf8.Valid(body) || !json.Valid(body) {
 		return nil, false

@@ -6,16 +6,16 @@ import (
 	"strings"
 )
 
-// Class says what the gateway does with a resource type. The zero value is no type of the version and is refused.
+// Class says how the gateway treats a resource type. The zero value is refused.
 type Class int
 
 // The classes of resource types.
 const (
-	// ClassUnknown is no resource type of the version.
+	// ClassUnknown is for names that are not resource types of the version.
 	ClassUnknown Class = iota
 	// ClassPatient is bound to one patient: read and searched.
 	ClassPatient
-	// ClassShared belongs to nobody: released only when a kept entry refers to it, never by a read or a search of its own.
+	// ClassShared belongs to no patient: released only when a kept entry refers to it, never by a read or a search of its own.
 	ClassShared
 	// ClassRefused is never served. The table says why.
 	ClassRefused
@@ -24,16 +24,16 @@ const (
 // typeRule is what the table of a version says about one resource type.
 type typeRule struct {
 	class Class
-	// member are the element paths whose reference alone decides whose the resource is, dotted, relative to the resource. It is empty
-	// for Patient, which belongs to the patient with its own id.
+	// member are the dotted element paths whose reference alone decides which patient a resource belongs to. It is empty for
+	// Patient, which belongs to the patient with its own id.
 	member []string
 	// patientParam is the search parameter that binds a search to one patient.
 	patientParam string
-	// params are all standard search parameters of the type, refused ones included; of a shared type, those that are included by.
+	// params are all standard search parameters of the type, including refused ones; for a shared type, those that an include may follow.
 	params map[string]paramRule
-	// shapes are the elements that may refer to a patient and those that classify, by their paths, with [] behind each name of a list.
+	// shapes are the elements that may refer to a patient or that classify, by path; in a value, [] follows each name of a list.
 	shapes map[string]string
-	// reason is why a type is not searched, fit for the caller; empty for ClassPatient.
+	// reason is why a type is not searched, safe for the caller; empty for ClassPatient.
 	reason string
 }
 
@@ -52,7 +52,7 @@ const (
 	kindNumber
 	kindURI
 	kindID          // _id: logical ids
-	kindIncludeOnly // a reference that may be included and not asked for
+	kindIncludeOnly // a reference that may be included but not searched by
 
 	// Parameters that name the patient.
 	kindPatient           // a reference to the patient, with its :Patient, :identifier and .identifier forms
@@ -69,7 +69,7 @@ const (
 	kindPretty
 	kindCursor
 
-	// Parameters of interactions that are no searches.
+	// Parameters of interactions that are not searches.
 	kindSince // an instant
 	kindTypes // a list of resource types
 )
@@ -79,9 +79,9 @@ type paramRule struct {
 	kind paramKind
 	// targets are the types that a reference may point at; "*" is any.
 	targets []string
-	// elements are where the references stand that the parameter follows. One without any is not included by.
+	// elements locate the references that the parameter follows. Without any, it cannot be used in an include.
 	elements []element
-	// reason is why a refused parameter is refused, fit for the caller.
+	// reason is why a refused parameter is refused, safe for the caller.
 	reason string
 }
 
@@ -90,20 +90,20 @@ func (p paramRule) targetsType(typ string) bool {
 	return slices.Contains(p.targets, typ) || slices.Contains(p.targets, "*")
 }
 
-// table is everything that the grammar of one version consists of.
+// table is the grammar of one version.
 type table struct {
 	types      map[string]*typeRule
 	general    map[string]paramRule // parameters of every type
 	operations map[string]bool      // the standard operations
-	iterate    string               // what the version calls an include that is repeated for what it includes
+	iterate    string               // the version's name for an iterated include
 	served     []string             // the types of ClassPatient, sorted
 }
 
-// tableSource is a table as it is written down.
+// tableSource is the written form of a table.
 type tableSource struct {
 	bound      []map[string]boundType
-	local      map[string]boundType // parameters that are not of the standard, of types in bound
-	shared     string               // types that belong to nobody
+	local      map[string]boundType // non-standard parameters, of types in bound
+	shared     string               // types that belong to no patient
 	sharedRefs map[string]refs      // references of shared types that may be included
 	refused    byReason             // types
 	operations byReason
@@ -112,9 +112,9 @@ type tableSource struct {
 	shapes     map[string]string          // of types in bound
 }
 
-// boundType is a served type as it is written down: names of parameters, by their kind.
+// boundType is the written form of a served type: names of parameters, by kind.
 type boundType struct {
-	member string // the element path whose reference alone decides whose the resource is
+	member string // path of the reference that alone decides which patient the resource belongs to
 	bind   string // the parameter that binds a search to one patient
 	names  string // the parameters that name the patient
 
@@ -127,11 +127,11 @@ type boundType struct {
 }
 
 type (
-	// refs are reference parameters with the types that they may point at; "*" is every type.
+	// refs are reference parameters with their possible target types; "*" is every type.
 	refs map[string]string
-	// paramElements are the reference parameters of a type, by the path of the element at which they look (see parseElement).
+	// paramElements are the reference parameters of a type, by the path of the element that they follow (see parseElement).
 	paramElements map[string]string
-	// byReason lists what is refused, by the reason. In brackets at its end: the cases of the leak catalogue.
+	// byReason lists what is refused, by reason, which ends in the rows of the leak catalogue in parentheses.
 	byReason map[string]string
 )
 
@@ -148,7 +148,7 @@ var (
 	}.table()
 )
 
-// tableOf is the table of a version, nil for a version that has none.
+// tableOf returns the table of a version, nil for an unknown version.
 func tableOf(v Version) *table {
 	switch v {
 	case R4:
@@ -159,7 +159,7 @@ func tableOf(v Version) *table {
 	return nil
 }
 
-// ruleFor is what the table says about a type; false for a type or a version that is not in it.
+// ruleFor returns the rule of a type; false for an unknown type or version.
 func ruleFor(v Version, typ string) (*typeRule, bool) {
 	t := tableOf(v)
 	if t == nil {
@@ -175,7 +175,7 @@ func isType(v Version, typ string) bool {
 	return ok
 }
 
-// ClassOf says how resources of a type are treated; ClassUnknown for what is no type of the version.
+// ClassOf returns the class of a type; ClassUnknown if the version has no such type.
 func ClassOf(v Version, typ string) Class {
 	rule, ok := ruleFor(v, typ)
 	if !ok {
@@ -193,7 +193,7 @@ func Types(v Version) []string {
 	return slices.Clone(t.served)
 }
 
-// table makes the table that requests are read with.
+// table builds the table.
 func (s tableSource) table() *table {
 	t := &table{types: map[string]*typeRule{}, general: map[string]paramRule{}, operations: map[string]bool{}, iterate: s.iterate}
 	for _, types := range s.bound {
@@ -230,7 +230,7 @@ func (s tableSource) table() *table {
 	return t
 }
 
-// rule makes the rule of a type, with the parameters of the standard and the local ones.
+// rule makes the rule of a type, with its standard and local parameters.
 func (b boundType) rule(local boundType) *typeRule {
 	r := &typeRule{class: ClassPatient, patientParam: b.bind, params: map[string]paramRule{}}
 	if b.member != "" {
@@ -241,7 +241,7 @@ func (b boundType) rule(local boundType) *typeRule {
 	return r
 }
 
-// addShapes says which elements are lists.
+// addShapes records which elements are lists.
 func (r *typeRule) addShapes(shapes string) {
 	r.shapes = map[string]string{}
 	for _, shape := range strings.Fields(shapes) {
@@ -266,7 +266,7 @@ func (b boundType) addTo(params map[string]paramRule) {
 	refuse(params, byReason{"composite values are not in the grammar": b.composites})
 }
 
-// includesOnly are parameters that are included and not asked for.
+// includesOnly makes the rules of parameters that may be included but not searched by.
 func includesOnly(all refs) map[string]paramRule {
 	params := make(map[string]paramRule, len(all))
 	for name, targets := range all {
@@ -290,7 +290,7 @@ func refuse(params map[string]paramRule, refused byReason) {
 	}
 }
 
-// fitForCaller leaves out the case ids of the leak catalogue that end a reason: "counts are not disclosed (OR-6)".
+// fitForCaller strips the leak catalogue ids at the end of a reason: "counts are not disclosed (OR-6)".
 func fitForCaller(reason string) string {
 	text, _, _ := strings.Cut(reason, " (")
 	return text

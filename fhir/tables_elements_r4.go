@@ -1,10 +1,10 @@
 package fhir
 
-// The element paths come from the FHIRPath expressions of the HL7 package hl7.fhir.r4.core 4.0.1 (search-parameters bundle), published
-// under CC0-1.0, in the form of JSON: a choice of types has the name of its reference. Conditions on the target's type are in the tables
-// of parameters. A test compares them with the expressions.
+// The element paths come from the FHIRPath expressions of the HL7 package hl7.fhir.r4.core 4.0.1 (search-parameters bundle),
+// published under CC0-1.0, written as in JSON: a choice element has the name of its reference variant. Conditions on the target's
+// type are in the tables of parameters. A test compares them with the expressions.
 
-// r4Elements are where the reference parameters of R4 look.
+// r4Elements are the elements that the reference parameters of R4 follow.
 var r4Elements = map[string]paramElements{
 	"Account": {"owner": "owner", "subject": "patient subject"},
 	"AdverseEvent": {

@@ -1,9 +1,9 @@
 package fhir
 
-// The element paths come from the FHIRPath expressions of the HL7 package hl7.fhir.core 3.0.1 (SearchParameters), published under CC0-1.0,
-// in the form of JSON, as those of R4. A test compares them with the expressions.
+// The element paths come from the FHIRPath expressions of the HL7 package hl7.fhir.core 3.0.1 (SearchParameters), published under
+// CC0-1.0, written as in JSON, like those of R4. A test compares them with the expressions.
 
-// stu3Elements are where the reference parameters of STU3 look.
+// stu3Elements are the elements that the reference parameters of STU3 follow.
 var stu3Elements = map[string]paramElements{
 	"Account": {"owner": "owner", "subject": "patient subject"},
 	"AdverseEvent": {

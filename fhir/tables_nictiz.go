@@ -1,8 +1,8 @@
 package fhir
 
-// The parameters below are not of the standard: Nictiz defines them for the MedMij information standards (packages Nictiz-STU3-Zib2017
-// and Nictiz-R4-MedicationProcess), and Dutch sources know them. medication.code is a chain: it asks for the code of the Medication, which
-// belongs to nobody but can be sensitive (Interaction.OfMedication). It is taken as the one name that it is.
+// The parameters below are not standard: Nictiz defines them for the MedMij information standards (packages Nictiz-STU3-Zib2017 and
+// Nictiz-R4-MedicationProcess), and Dutch sources support them. medication.code is a chain: it asks for the code of the Medication,
+// which belongs to no patient but can be sensitive (Interaction.OfMedication). It is parsed as one name.
 
 // stu3Nictiz are the parameters of the STU3 information standards: medication process 9, basic data for long-term care.
 var stu3Nictiz = map[string]boundType{
@@ -34,7 +34,7 @@ var r4Nictiz = map[string]boundType{
 	},
 }
 
-// stu3NictizElements are where the references of the STU3 information standards look.
+// stu3NictizElements are the elements that the parameters of the STU3 information standards follow.
 var stu3NictizElements = map[string]paramElements{
 	"CarePlan": {
 		"activity.detail.goal": "activity-goal", "activity.outcomeReference": "activity-outcomereference",
@@ -42,7 +42,7 @@ var stu3NictizElements = map[string]paramElements{
 	},
 }
 
-// r4NictizElements are where the references of the R4 information standard look.
+// r4NictizElements are the elements that the parameters of the R4 information standard follow.
 var r4NictizElements = map[string]paramElements{
 	"MedicationDispense": {"location": "location"},
 	"MedicationRequest": {

@@ -1,9 +1,9 @@
 package fhir
 
-// r4Shared are the types that belong to nobody.
+// r4Shared are the types that belong to no patient.
 const r4Shared = "HealthcareService Location Medication Organization Practitioner PractitionerRole"
 
-// r4SharedRefs are the references of shared types that an include may follow once they came along themselves.
+// r4SharedRefs are the references of shared types that an iterated include may follow.
 var r4SharedRefs = map[string]refs{
 	"HealthcareService": {"location": "Location", "organization": "Organization"},
 	"Location":          {"organization": "Organization", "partof": "Location"},
@@ -14,7 +14,7 @@ var r4SharedRefs = map[string]refs{
 	},
 }
 
-// r4Refused are the types that are not served, by the reason. In brackets: the cases of the leak catalogue.
+// r4Refused are the types that are not served, by reason, with rows of the leak catalogue in parentheses.
 var r4Refused = byReason{
 	"a definition or a conformance statement, no patient's data": "ActivityDefinition CapabilityStatement ChargeItemDefinition CodeSystem CompartmentDefinition ConceptMap " +
 		"DeviceDefinition EventDefinition ExampleScenario GraphDefinition ImplementationGuide Library Measure " +
@@ -53,7 +53,7 @@ var r4Refused = byReason{
 	"pushes data past the gateway (AS-5)":                                          "Subscription",
 }
 
-// r4Operations are the standard operations of R4 by what they do. None is asked of a source.
+// r4Operations are the standard operations of R4 by what they do. None is sent to a source.
 var r4Operations = byReason{
 	"served in one form, put together from searches (OP-1, OP-3)": "everything lastn",
 	"computes over any patient's data (OP-12)":                    "apply care-gaps collect-data evaluate-measure populate questionnaire submit-data",

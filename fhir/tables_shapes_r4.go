@@ -1,7 +1,7 @@
 package fhir
 
-// r4Shapes are the elements of the served types of R4 that say whose a resource is, whom else it names, and what it is: those that may refer
-// to a patient, and those that classify. [] stands behind what is a list. An element of another shape is not understood.
+// r4Shapes are the elements of the served types of R4 that may refer to a patient or that classify. [] marks a list. An element of
+// another shape is not understood.
 var r4Shapes = map[string]string{
 	"Account":                     "guarantor[].party subject[]",
 	"AdverseEvent":                "category[] recorder subject",

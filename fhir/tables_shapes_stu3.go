@@ -1,7 +1,7 @@
 package fhir
 
-// stu3Shapes are the elements of the served types of STU3 that say whose a resource is, whom else it names, and what it is: those that may refer
-// to a patient, and those that classify. [] stands behind what is a list. An element of another shape is not understood.
+// stu3Shapes are the elements of the served types of STU3 that may refer to a patient or that classify. [] marks a list. An element
+// of another shape is not understood.
 var stu3Shapes = map[string]string{
 	"Account":                    "guarantor[].party subject",
 	"AdverseEvent":               "category recorder subject",

@@ -1,9 +1,9 @@
 package fhir
 
-// stu3Shared are the types that belong to nobody.
+// stu3Shared are the types that belong to no patient.
 const stu3Shared = "HealthcareService Location Medication Organization Practitioner PractitionerRole"
 
-// stu3SharedRefs are the references of shared types that an include may follow once they came along themselves.
+// stu3SharedRefs are the references of shared types that an iterated include may follow.
 var stu3SharedRefs = map[string]refs{
 	"HealthcareService": {"location": "Location", "organization": "Organization"},
 	"Location":          {"organization": "Organization", "partof": "Location"},
@@ -14,7 +14,7 @@ var stu3SharedRefs = map[string]refs{
 	},
 }
 
-// stu3Refused are the types that are not served, by the reason. In brackets: the cases of the leak catalogue.
+// stu3Refused are the types that are not served, by reason, with rows of the leak catalogue in parentheses.
 var stu3Refused = byReason{
 	"a definition or a conformance statement, no patient's data": "ActivityDefinition CapabilityStatement CodeSystem CompartmentDefinition ConceptMap DataElement " +
 		"ExpansionProfile GraphDefinition ImplementationGuide Library Measure MessageDefinition NamingSystem " +
@@ -46,7 +46,7 @@ var stu3Refused = byReason{
 	"pushes data past the gateway (AS-5)":                                          "Subscription",
 }
 
-// stu3Operations are the standard operations of STU3 by what they do. None is asked of a source.
+// stu3Operations are the standard operations of STU3 by what they do. None is sent to a source.
 var stu3Operations = byReason{
 	"served in one form, put together from searches (OP-1, OP-3)": "everything lastn",
 	"computes over any patient's data (OP-12)":                    "apply evaluate evaluate-measure populate populatehtml populatelink questionnaire",

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// anyType is the target of a reference that may point at every type.
+// anyType is the target of a reference that may point at any type.
 const anyType = "*"
 
-// bsnSystems are the names of the system of Dutch citizen numbers. A token with one of them names a person and is taken only where the patient
-// is named.
+// bsnSystems are the names of the system of Dutch citizen numbers. A token with one of them identifies a person and is accepted
+// only where the patient is named.
 var bsnSystems = []string{"http://fhir.nl/fhir/NamingSystem/bsn", "urn:oid:2.16.840.1.113883.2.4.6.3"}
 
-// PersonSystem is the one name of an identifier system: numbers of systems that have the same name are the same numbers.
+// PersonSystem returns the canonical name of an identifier system: systems with the same name have the same numbers.
 func PersonSystem(system string) string {
 	if slices.Contains(bsnSystems, system) {
 		return bsnSystems[0]
@@ -81,8 +81,8 @@ func tokenFault(value string) string {
 	return ""
 }
 
-// referenceFault checks [type]/[id] and [id] (R4 §3.1.1.4.12). A second person may not be named: not by type, and not by a bare id
-// where the source could take it for a Patient's.
+// referenceFault checks [type]/[id] and [id] (R4 §3.1.1.4.12). A second patient may not be named: neither by type, nor by a bare id
+// that the source could take for a Patient's.
 func (t *table) referenceFault(param paramRule, value string) string {
 	typ, id, typed := strings.Cut(value, "/")
 	_, known := t.types[typ]
@@ -99,7 +99,7 @@ func (t *table) referenceFault(param paramRule, value string) string {
 	return ""
 }
 
-// isQuantity checks number, number|system|code and number||code (R4 §3.1.1.4.9), each with a prefix or without.
+// isQuantity checks number, number|system|code and number||code (R4 §3.1.1.4.9), each with an optional prefix.
 func isQuantity(value string) bool {
 	number, unit, hasUnit := cutUnescaped(cutPrefix(value), '|')
 	if !isNumber(number) {
@@ -124,7 +124,7 @@ func cutPrefix(value string) string {
 	return value
 }
 
-// isNumber checks a decimal, with an exponent or without (R4 §2.24.0.1 "decimal").
+// isNumber checks a decimal with an optional exponent (R4 §2.24.0.1 "decimal").
 func isNumber(s string) bool {
 	s = strings.TrimPrefix(s, "-")
 	whole, rest := cutDigits(s)
@@ -192,7 +192,7 @@ func isTime(s string) bool {
 	return inRange(seconds, 0, 60) && (!hasFraction || len(fraction) <= 9 && isDigits(fraction, len(fraction)))
 }
 
-// daysIn is the length of a month, both in digits.
+// daysIn returns the length of a month; year and month are digits.
 func daysIn(year, month string) int {
 	switch month {
 	case "04", "06", "09", "11":
@@ -251,7 +251,7 @@ func validEscapes(value string) bool {
 	return true
 }
 
-// alternatives splits a value at its commas (OR), those that are escaped excepted. Parts stay escaped.
+// alternatives splits a value at its unescaped commas (OR). Parts stay escaped.
 func alternatives(value string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for rest, more := value, true; more; {
@@ -276,7 +276,7 @@ func cutUnescaped(s string, separator byte) (before, after string, found bool) {
 	return s, "", false
 }
 
-// parseIdentifier reads one token that has both parts, system|value, and takes the escapes out.
+// parseIdentifier reads one token that has both parts, system|value, and unescapes them.
 func parseIdentifier(value string) (Identifier, bool) {
 	system, rest, ok := cutUnescaped(value, '|')
 	_, _, more := cutUnescaped(rest, '|')
@@ -290,7 +290,7 @@ func parseIdentifier(value string) (Identifier, bool) {
 	return identifier, identifier.System != "" && identifier.Value != ""
 }
 
-// hasSeparator reports whether a part has a comma (a second value) or a dollar sign (a composite) that is not escaped.
+// hasSeparator reports whether a part has an unescaped comma (a second value) or dollar sign (a composite).
 func hasSeparator(part string) bool {
 	_, _, comma := cutUnescaped(part, ',')
 	_, _, dollar := cutUnescaped(part, '$')
