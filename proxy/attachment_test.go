@@ -14,7 +14,7 @@ import (
 	"zorgsluis/proxy"
 )
 
-// document gives patient A a letter, whose content is Binary/bin-A.
+// document gives patient A a letter whose content is Binary/bin-A.
 func (w *world) document(contentType, content, extra string) {
 	w.source.records["DocumentReference/doc-A"] = `{"resourceType":"DocumentReference","id":"doc-A","status":"current","subject":{"reference":"Patient/A"},` +
 		`"content":[{"attachment":{"contentType":"` + contentType + `","url":"` + w.source.base() + `/Binary/bin-A","title":"letter"}},{"attachment":{"url":"https://bucket.example/x?signature=` + canary + `"}}]}`
@@ -22,7 +22,7 @@ func (w *world) document(contentType, content, extra string) {
 		base64.StdEncoding.EncodeToString([]byte(content)) + `"}`
 }
 
-// attachmentURL is the first link of the released document, the gateway's own address cut off.
+// attachmentURL returns the first link of the released document, without the gateway's own address.
 func (r reply) attachmentURL() string {
 	var d struct {
 		Content []struct{ Attachment struct{ URL string } }
@@ -132,7 +132,7 @@ func TestVersionsAreOffUnlessAllowed(t *testing.T) {
 	}
 }
 
-// versioned allows vread and history, and gives lab-A two older versions: one of the same kind, one of another patient.
+// versioned allows vread and history, and adds two older versions of lab-A: one of the same kind, one of another patient.
 func versioned(t *testing.T) *world {
 	w := newWorld(t, func(p *proxy.Parts) { p.Sources[0].Allow = fhir.AllowVRead | fhir.AllowHistory })
 	w.story()
@@ -169,8 +169,8 @@ func TestVersionsAreDecidedOnTheirOwnContent(t *testing.T) {
 	}
 }
 
-// TestACountTellsNothingOfHiddenVersions is RD-9: the versions that may be seen are given up to the number that was asked for, and whether the
-// source has more, which may not, makes no difference.
+// TestACountTellsNothingOfHiddenVersions: permitted versions are returned up to the requested number, and whether the source has more,
+// withheld ones makes no difference (RD-9).
 func TestACountTellsNothingOfHiddenVersions(t *testing.T) {
 	for _, hidden := range []bool{true, false} {
 		w := versioned(t)
@@ -179,7 +179,7 @@ func TestACountTellsNothingOfHiddenVersions(t *testing.T) {
 		if hidden {
 			versions = []string{moved, lab, moved, older, moved}
 		}
-		w.source.intercept = func(rw http.ResponseWriter, r *http.Request) bool { // a source that gives pages
+		w.source.intercept = func(rw http.ResponseWriter, r *http.Request) bool { // a source that pages
 			if !strings.HasSuffix(r.URL.Path, "/_history") {
 				return false
 			}
@@ -199,8 +199,8 @@ func TestACountTellsNothingOfHiddenVersions(t *testing.T) {
 	}
 }
 
-// TestAbsentTakesTheWorkOfWithheld: of versions and attachments as of reads, what is gone and what may not be seen take the same
-// requests to the source and the same looks at what is on file.
+// TestAbsentTakesTheWorkOfWithheld: versions and attachments, like reads, cost the same requests to the source and to the store whether
+// absent or withheld.
 func TestAbsentTakesTheWorkOfWithheld(t *testing.T) {
 	w := versioned(t)
 	w.document("application/pdf", "the letter", "")

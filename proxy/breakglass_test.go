@@ -14,7 +14,7 @@ import (
 	"zorgsluis/policy"
 )
 
-// declaration is the body of a break-glass declaration for a BSN.
+// declaration returns the body of a break-glass declaration for a BSN.
 func declaration(bsn, reason string, impossible bool) string {
 	r, _ := json.Marshal(reason)
 	return fmt.Sprintf(`{"resourceType":"Parameters","parameter":[{"name":"patient","valueIdentifier":{"system":"%s","value":"%s"}},`+
@@ -74,7 +74,7 @@ func TestBreakGlass(t *testing.T) {
 	}
 }
 
-// TestEmergencyOfWhoTreats: a professional with a treatment relation is in an emergency not worse off than one without: what is on file for
+// TestEmergencyOfWhoTreats: in an emergency a professional with a treatment relation is no worse off than one without: what is on file for
 // emergencies decides, whatever was withdrawn, refused or never asked for treatment.
 func TestEmergencyOfWhoTreats(t *testing.T) {
 	inEmergencies := permit("e1", "gp", "GGC002")
@@ -229,7 +229,7 @@ func TestTheReasonsAreTold(t *testing.T) {
 	}
 }
 
-// ending is the body of the end of a declaration.
+// ending returns the body that ends a declaration.
 func ending(bsn string) string {
 	return fmt.Sprintf(`{"resourceType":"Parameters","parameter":[{"name":"patient","valueIdentifier":{"system":"%s","value":"%s"}}]}`, bsnSystem, bsn)
 }
@@ -278,8 +278,8 @@ func TestADeclarationEndsEarly(t *testing.T) {
 	}
 }
 
-// TestARequestIDSaysOneThing: what is sent again is the same, and what says something else under the same id is not taken for it. A reviewer
-// would find another reason than was given, and a professional believe that a later declaration has ended.
+// TestARequestIDSaysOneThing: a repeated request has the same result, and a different one under the same id is not taken for it. Otherwise
+// a reviewer would find another reason than was given, and a professional believe that a later declaration has ended.
 func TestARequestIDSaysOneThing(t *testing.T) {
 	w := newWorld(t)
 	id := []string{"X-Request-Id", "6f1c1de4-1f6c-4f0a-9d2e-0a7a3f1d2b3c"}
@@ -349,7 +349,7 @@ func TestAccessEventsAreForThePatientOnly(t *testing.T) {
 	w.get("insurer", searchA)
 	w.get("hospital", "/fhir/demo/Observation?patient=B")
 	got := w.get("patient-a", "/gateway/AuditEvent")
-	if got.status != 200 || len(got.entries()) != 3 { // the search, the insurer who was turned away, and this look itself
+	if got.status != 200 || len(got.entries()) != 3 { // the search, the refused insurer, and this request itself
 		t.Errorf("got %d %v %s", got.status, got.entries(), w.log)
 	}
 	w.checkNothingLeaks(got, "patient-a")
@@ -366,7 +366,7 @@ func TestAccessEventsAreForThePatientOnly(t *testing.T) {
 	}
 }
 
-// events is how many access events patient A is shown for a query.
+// events returns how many access events patient A is shown for a query.
 func (w *world) events(query string) int {
 	w.t.Helper()
 	got := w.get("patient-a", "/gateway/AuditEvent"+query)
@@ -377,7 +377,7 @@ func (w *world) events(query string) int {
 	return len(got.entries())
 }
 
-// TestDecisionsAndDisclosuresAreFound: to the patient who asks for them, an event is shown as the decision about it and as a disclosure.
+// TestDecisionsAndDisclosuresAreFound: an event is shown to a patient as a decision or as a disclosure, whichever is searched for.
 func TestDecisionsAndDisclosuresAreFound(t *testing.T) {
 	w := newWorld(t)
 	w.story()
@@ -421,7 +421,7 @@ func TestAccessEventsAreSearchedAndPaged(t *testing.T) {
 	if got := w.events("?outcome=4"); got != 5 {
 		t.Errorf("got %d refusals, want 5", got)
 	}
-	if got := w.events("?outcome=0&subtype=search-type&date=ge2020"); got != 7 { // five searches and two looks
+	if got := w.events("?outcome=0&subtype=search-type&date=ge2020"); got != 7 { // five searches, and two requests for events
 		t.Errorf("got %d permitted searches, want 7", got)
 	}
 	if got := w.events("?date=lt2020"); got != 0 {

@@ -17,7 +17,7 @@ import (
 	"zorgsluis/proxy"
 )
 
-// desk is a desk on the world's source and store, where patient A has died.
+// desk returns a desk on the world's source and store, where patient A has died.
 func (w *world) desk(change ...func(*proxy.DeskParts)) *proxy.Desk {
 	w.t.Helper()
 	w.source.records["Patient/A"] = strings.Replace(fixtures()["Patient/A"], `"birthDate"`, `"deceasedDateTime":"2019-05-01","birthDate"`, 1)
@@ -40,7 +40,7 @@ func (w *world) deskParts() proxy.DeskParts {
 	}
 }
 
-// order is one about patient A with which everything is right.
+// order returns a valid order about patient A.
 func order(data ...string) proxy.Order {
 	return proxy.Order{
 		Person: fhir.Identifier{System: bsnSystem, Value: bsnA}, To: "the physician of a son", Why: "a condition that may be hereditary",
@@ -48,13 +48,13 @@ func order(data ...string) proxy.Order {
 	}
 }
 
-// refusal is a deny of the patient, about data.
+// refusal returns a deny of the patient for data.
 func refusal(id string, data ...string) consent.Record {
 	return consent.Record{ID: consent.RecordID(id), Decision: "deny", Party: consent.Side{Category: "pharmacy"}, Data: data}
 }
 
-// TestDeskCopies: a copy holds the named data of the deceased and what that refers to, whatever the source sends beside it; its event
-// came first and tells all of it.
+// TestDeskCopies: a copy contains the named data of the deceased and what that refers to, whatever else the source sends; its event comes
+// first and lists all of it.
 func TestDeskCopies(t *testing.T) {
 	for name, tt := range map[string]struct {
 		data       []string
@@ -105,7 +105,7 @@ func TestDeskCopies(t *testing.T) {
 	}
 }
 
-// TestDeskRefuses: nothing of it is asked of the source but who the patient is, nothing is given, and the refusal is on record.
+// TestDeskRefuses: the source is asked only who the patient is, nothing is released, and the refusal is on record.
 func TestDeskRefuses(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -172,7 +172,7 @@ func TestDeskRefuses(t *testing.T) {
 	}
 }
 
-// TestDeskCommitsFirst: without its event there is no copy, and the refusal says that it is not on record either.
+// TestDeskCommitsFirst: without its event there is no copy, and the error says that the refusal is not on record either.
 func TestDeskCommitsFirst(t *testing.T) {
 	for name, away := range map[string]func(*fakeStore){
 		"the commit fails":   func(s *fakeStore) { s.onCommit = func(audit.Release) error { return audit.ErrUnavailable } },
@@ -191,7 +191,7 @@ func TestDeskCommitsFirst(t *testing.T) {
 	}
 }
 
-// rename puts what is on file for a person in another's name.
+// rename gives the standing of a person the number of patient B.
 func (s *fakeStore) rename(bsn string) {
 	key := s.Key(fhir.Identifier{System: bsnSystem, Value: bsn})
 	st := s.standings[key]
@@ -199,7 +199,7 @@ func (s *fakeStore) rename(bsn string) {
 	s.standings[key] = st
 }
 
-// TestDeskLooksAgain: an objection that is put on file while the source answers is honoured; another change is not in the way.
+// TestDeskLooksAgain: an objection recorded while the source answers is honoured; any other change does no harm.
 func TestDeskLooksAgain(t *testing.T) {
 	for _, tt := range []struct {
 		record consent.Record
@@ -221,8 +221,8 @@ func TestDeskLooksAgain(t *testing.T) {
 	}
 }
 
-// TestDeskTakesEveryPage: however the source cuts the record into pages, the copy holds all of it; a record that is larger than the memory
-// says so, and is refused on record.
+// TestDeskTakesEveryPage: however the source pages the record, the copy contains all of it; a record larger than the memory is refused with
+// that reason, on record.
 func TestDeskTakesEveryPage(t *testing.T) {
 	w := newWorld(t)
 	delete(w.source.records, "Observation/survey-A")
@@ -242,7 +242,7 @@ func TestDeskTakesEveryPage(t *testing.T) {
 		return true
 	}
 	got, err := w.desk().Copy(t.Context(), order("ObservationLaboratory"))
-	if err != nil || pages != 40 || got.Resources != 41 { // and who made them
+	if err != nil || pages != 40 || got.Resources != 41 { // plus their companion
 		t.Fatalf("got %d resources of %d pages, %v", got.Resources, pages, err)
 	}
 	pages = 0
@@ -252,7 +252,7 @@ func TestDeskTakesEveryPage(t *testing.T) {
 	}
 }
 
-// TestNoDeskWithoutItsParts: there is no desk that lacks one of its protections.
+// TestNoDeskWithoutItsParts: no desk lacks one of its protections.
 func TestNoDeskWithoutItsParts(t *testing.T) {
 	whole := newWorld(t).deskParts()
 	for name, take := range map[string]func(*proxy.DeskParts){
@@ -273,8 +273,8 @@ func TestNoDeskWithoutItsParts(t *testing.T) {
 	}
 }
 
-// TestDeskAttaches: letters of the named data are in the copy, and the links lead to them; what a letter says of itself can only keep it back, and
-// what the source does not have is counted.
+// TestDeskAttaches: letters of the named data are in the copy, with working links; a letter's own metadata can only withhold it, and what
+// the source does not have is counted.
 func TestDeskAttaches(t *testing.T) {
 	const here = "https://gw.example/fhir/demo/Binary/bin-A"
 	for name, tt := range map[string]struct {
@@ -319,7 +319,7 @@ func TestDeskAttaches(t *testing.T) {
 	w := newWorld(t)
 	desk := w.desk(func(p *proxy.DeskParts) { p.Limits.ResponseBody, p.Limits.Memory = 64<<10, 100<<10 })
 	w.document("application/pdf", strings.Repeat("x", 20<<10), "")
-	for _, more := range []string{"bin-2", "bin-3"} { // each by itself would do
+	for _, more := range []string{"bin-2", "bin-3"} { // each would fit by itself
 		w.source.records["Binary/"+more] = strings.Replace(w.source.records["Binary/bin-A"], "bin-A", more, 1)
 		w.source.records["DocumentReference/doc-A"] = strings.Replace(w.source.records["DocumentReference/doc-A"], `"content":[`, `"content":[{"attachment":{"url":"Binary/`+more+`"}},`, 1)
 	}

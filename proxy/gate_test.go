@@ -11,8 +11,7 @@ import (
 	"zorgsluis/proxy"
 )
 
-// story is the consent of every test that does not say otherwise: patient A lets general practitioners see everything, and
-// pharmacies the medication.
+// story puts the consents on file that most tests use: patient A lets general practitioners see everything, and pharmacies the medication.
 func (w *world) story() {
 	w.store.put(bsnA, permit("c1", "gp", "GGC002"))
 	w.store.put(bsnA, permit("c2", "pharmacy", "GGC013"))
@@ -30,7 +29,7 @@ func TestGate(t *testing.T) {
 		status  int
 		issue   string
 		entries []string
-		asked   int // requests for data at the source, patient lookups left out
+		asked   int // requests for data at the source, without patient lookups
 		outcome audit.Outcome
 		reason  policy.Reason
 	}{
@@ -105,8 +104,8 @@ func TestGate(t *testing.T) {
 	}
 }
 
-// checkNothingLeaks looks for canaries, identifiers and the source's address where they must not be. The patient's own answer and
-// that of a caller who may see all of A hold A's canaries rightly.
+// checkNothingLeaks looks for canaries, identifiers and the source's address where they must not be. The answers to the patient, and to a
+// caller who may see all of A, may contain A's canaries.
 func (w *world) checkNothingLeaks(got reply, caller string) {
 	w.t.Helper()
 	var head strings.Builder

@@ -32,7 +32,7 @@ func TestHeadIsAGetWithoutBody(t *testing.T) {
 	}
 }
 
-// TestMethodsFollowFromThePath: OPTIONS, and a refused method, name the methods that a path of this form takes, whatever is there.
+// TestMethodsFollowFromThePath: OPTIONS and refused methods name the methods of the form of the path, whatever exists there.
 func TestMethodsFollowFromThePath(t *testing.T) {
 	w := newWorld(t)
 	w.story()
@@ -61,7 +61,7 @@ func TestMethodsFollowFromThePath(t *testing.T) {
 	}
 }
 
-// rows makes the source give n Observations of patient A in pages of the size that is asked for; which is hidden decides hide.
+// rows makes the source return n Observations of patient A in pages of the requested size; hide decides which are withheld.
 func (w *world) rows(n int, hide func(int) bool) {
 	w.source.intercept = func(rw http.ResponseWriter, r *http.Request) bool {
 		if !strings.HasSuffix(r.URL.Path, "/Observation") && r.URL.Query().Get("_getpages") == "" {
@@ -92,7 +92,7 @@ func (w *world) rows(n int, hide func(int) bool) {
 	}
 }
 
-// walk follows every next link and gives the ids of each page.
+// walk follows every next link and returns the ids of each page.
 func (w *world) walk(caller, target string) (pages [][]string) {
 	w.t.Helper()
 	for range 100 {
@@ -114,8 +114,8 @@ func (w *world) walk(caller, target string) (pages [][]string) {
 	return nil
 }
 
-// TestPagesAreFilledWithWhatIsPermitted is OR-7 and PG-7: the sizes of pages, and whether there is a next one, tell nothing of hidden
-// rows; nothing is lost, nothing given twice, the order is the source's.
+// TestPagesAreFilledWithWhatIsPermitted: page sizes and next links reveal nothing of withheld rows; nothing is lost or repeated, and the
+// order is the source's (OR-7, PG-7).
 func TestPagesAreFilledWithWhatIsPermitted(t *testing.T) {
 	patterns := map[string]func(int) bool{
 		"none hidden":         func(int) bool { return false },
@@ -153,8 +153,8 @@ func TestPagesAreFilledWithWhatIsPermitted(t *testing.T) {
 	}
 }
 
-// TestSmallPagesTellNothingOfHiddenRows: a caller who asks for pages of one row does not find out by a page that ends early that there are
-// hidden ones (PG-7). Where hidden rows go on and on one does, and the rest is still reachable.
+// TestSmallPagesTellNothingOfHiddenRows: a caller who asks for pages of one row does not learn of withheld rows from a page that ends early
+// (PG-7). After very many of them in a row one does, and the rest is still reachable.
 func TestSmallPagesTellNothingOfHiddenRows(t *testing.T) {
 	for _, tt := range []struct{ rows, pages int }{{60, 1}, {499, 1}, {600, 2}} {
 		w := newWorld(t)
@@ -167,7 +167,7 @@ func TestSmallPagesTellNothingOfHiddenRows(t *testing.T) {
 	}
 }
 
-// TestLastNIsOfWhatIsPermitted is OP-3: a hidden row does not take the place of another.
+// TestLastNIsOfWhatIsPermitted: a withheld row does not displace another (OP-3).
 func TestLastNIsOfWhatIsPermitted(t *testing.T) {
 	w := newWorld(t)
 	w.store.put(bsnA, permit("c1", "gp", "ObservationLaboratory"))
@@ -204,7 +204,7 @@ func TestEverythingIsMadeOfOwnSearches(t *testing.T) {
 	if got := w.get("gp", "/fhir/demo/Patient/B/$everything"); got.status != 403 {
 		t.Errorf("OP-1 another patient: %d", got.status)
 	}
-	// A page belongs to the operation: in one of a search for Patients a validator looks for Patients.
+	// Page links belong to the operation: a validator expects Patients on a page of a search for Patients.
 	next := w.get("gp", "/fhir/demo/Patient/A/$everything?_count=2").link("next")
 	if page := w.get("gp", next); !strings.HasPrefix(next, "/fhir/demo/Patient/$everything?_cursor=") || page.status != 200 || page.link("self") != next {
 		t.Errorf("OP-1 a page: %d, at %s, says %s", page.status, next, page.link("self"))
@@ -227,7 +227,7 @@ func (w *world) batch(caller string, urls ...string) reply {
 	return w.send(caller, "POST", "/fhir/demo", "application/fhir+json", `{"resourceType":"Bundle","type":"batch","entry":[`+strings.Join(entries, ",")+`]}`)
 }
 
-// statuses are the first words of the entries' statuses.
+// statuses returns the status codes of a batch's entries.
 func (r reply) statuses() (codes []string) {
 	var b struct {
 		Type  string
@@ -292,8 +292,8 @@ func TestBatchesThatAreRefused(t *testing.T) {
 	}
 }
 
-// TestABatchRestsOnAllItsCommits is promises 2 and 3 for batches: an entry that could not be recorded gives nothing, and a first
-// byte that comes late is committed again for every entry.
+// TestABatchRestsOnAllItsCommits: a batch entry that could not be recorded releases nothing, and before a late first byte every entry is
+// committed again (promises 2 and 3).
 func TestABatchRestsOnAllItsCommits(t *testing.T) {
 	w := newWorld(t)
 	w.story()
@@ -309,8 +309,8 @@ func TestABatchRestsOnAllItsCommits(t *testing.T) {
 	}
 }
 
-// TestNothingIsAnsweredBeforeTheFloor is OR-9: with a floor, what comes of a source is held until it has passed, and so is every answer that
-// says that nothing is there. In a batch a read is not quicker than alone.
+// TestNothingIsAnsweredBeforeTheFloor: with a read floor, every answer from a source and every answer that nothing exists is held until it
+// has passed. A read in a batch is no quicker than alone (OR-9).
 func TestNothingIsAnsweredBeforeTheFloor(t *testing.T) {
 	const floor = 30 * time.Millisecond
 	begin := time.Now()
@@ -375,7 +375,7 @@ func TestASourceThatIgnoresAParameterIsNotBelieved(t *testing.T) {
 	}
 }
 
-// TestASourceMayLeaveOutTheSearchMode: R4 makes it optional; what an entry is then follows from its type, and every one is checked.
+// TestASourceMayLeaveOutTheSearchMode: in R4 it is optional; without it the type of an entry says what it is, and every entry is checked.
 func TestASourceMayLeaveOutTheSearchMode(t *testing.T) {
 	w := newWorld(t)
 	w.story()

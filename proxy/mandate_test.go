@@ -13,7 +13,7 @@ import (
 	"zorgsluis/proxy"
 )
 
-// mandate names somebody by the key of the issuer's pseudonym, for data.
+// mandate returns a record that names somebody, by the key of the issuer's pseudonym, for data.
 func mandate(t *testing.T, store *fakeStore, id, subject string, data ...string) consent.Record {
 	t.Helper()
 	pseudonym, err := consent.Pseudonym("https://idp", subject)
@@ -25,8 +25,8 @@ func mandate(t *testing.T, store *fakeStore, id, subject string, data ...string)
 	return r
 }
 
-// TestNamedRepresentatives: where an issuer's word is not enough, whom the patient did not name, or not for this data, has no authority; the
-// records that named him are in the event. Legal representatives, and issuers whose word is enough, need no name.
+// TestNamedRepresentatives: if an issuer's word is not enough, a representative whom the patient did not name, or not for this data, has no
+// authority; the records that do name one are in the event. Legal representatives, and issuers whose word is enough, need no such record.
 func TestNamedRepresentatives(t *testing.T) {
 	anja := represents("written", "", "anja")
 	anja.MustBeNamed = true
@@ -73,8 +73,8 @@ func TestNamedRepresentatives(t *testing.T) {
 	}
 }
 
-// TestAMandateEndsInFlight is promise 3 for whom the patient named: one that is ended while the source answers releases nothing, and one that ends
-// by itself is released only before it does.
+// TestAMandateEndsInFlight is promise 3 for representatives whom the patient named: a mandate that is ended while the source answers
+// releases nothing, and one that expires releases only before it does.
 func TestAMandateEndsInFlight(t *testing.T) {
 	anja := represents("written", "", "anja")
 	anja.MustBeNamed = true
@@ -110,8 +110,8 @@ func TestAMandateEndsInFlight(t *testing.T) {
 	}
 }
 
-// TestNamedRepresentativesAndConsents: whom the patient named for everything sees the record, and not what the patient chose; who was named for
-// that sees it, and only before the end.
+// TestNamedRepresentativesAndConsents: a representative named for everything does not see the patient's consents; one named for those does,
+// until the mandate ends.
 func TestNamedRepresentativesAndConsents(t *testing.T) {
 	anja := represents("written", "", "anja")
 	anja.MustBeNamed = true

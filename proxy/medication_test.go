@@ -12,7 +12,7 @@ import (
 	"zorgsluis/proxy"
 )
 
-// medicated is a world with two prescriptions of A: of a plain Medication, and of one whose code tells a disorder (CA-6).
+// medicated returns a world with two prescriptions of A: of a plain Medication, and of one whose code reveals a disorder (CA-6).
 func medicated(t *testing.T, data ...string) *world {
 	t.Helper()
 	w := newWorld(t, func(p *proxy.Parts) { p.Sources[0].Allow = fhir.AllowVRead | fhir.AllowHistory })
@@ -23,8 +23,8 @@ func medicated(t *testing.T, data ...string) *world {
 	return w
 }
 
-// TestAPrescriptionIsAsSensitiveAsItsMedication is CA-6: a prescription that only refers to a Medication whose code is restricted is given to
-// those only who may see that Medication, whichever way it is asked for.
+// TestAPrescriptionIsAsSensitiveAsItsMedication: a prescription that only refers to a Medication with a restricted code is released only to
+// callers who may see that Medication, however it is requested (CA-6).
 func TestAPrescriptionIsAsSensitiveAsItsMedication(t *testing.T) {
 	may, mayNot := []string{"MedicationRequest", "MedicationUse", "Patient", "Restricted"}, []string{"MedicationRequest", "MedicationUse", "Patient"}
 	for _, target := range []string{
@@ -53,7 +53,7 @@ func TestAPrescriptionIsAsSensitiveAsItsMedication(t *testing.T) {
 	}
 }
 
-// withMedications answers what the careless source does not: versions, and searches for what was asked for along.
+// withMedications adds what the careless source lacks: versions, and searches with includes.
 func (s *fakeSource) withMedications(w http.ResponseWriter, r *http.Request) bool {
 	path, history, versions := strings.Cut(strings.TrimPrefix(r.URL.Path, "/fhir/"), "/_history")
 	w.Header().Set("Content-Type", "application/fhir+json")
@@ -77,7 +77,7 @@ func (s *fakeSource) withMedications(w http.ResponseWriter, r *http.Request) boo
 	return true
 }
 
-// TestAMedicationThatIsNotThereIsNotNamed is CA-6 too: a prescription of a Medication that nobody finds is given without the name.
+// TestAMedicationThatIsNotThereIsNotNamed: a prescription of a Medication that does not exist is released without its name (CA-6).
 func TestAMedicationThatIsNotThereIsNotNamed(t *testing.T) {
 	for _, target := range []string{"/fhir/demo/MedicationRequest/rx-psy", "/fhir/demo/MedicationRequest?patient=A"} {
 		for _, data := range [][]string{{"MedicationRequest"}, {"MedicationRequest", "Restricted"}} {
@@ -91,8 +91,8 @@ func TestAMedicationThatIsNotThereIsNotNamed(t *testing.T) {
 	}
 }
 
-// TestADisplayTellsNothingThatACodeRestricts is RF-13: a resource that refers to one of a permitted type does not say what that is called, as
-// long as its code may have restricted it.
+// TestADisplayTellsNothingThatACodeRestricts: a reference to a resource of a permitted type loses its display text if the code of that
+// resource may restrict it (RF-13).
 func TestADisplayTellsNothingThatACodeRestricts(t *testing.T) {
 	for _, tt := range []struct {
 		data []string
@@ -110,8 +110,8 @@ func TestADisplayTellsNothingThatACodeRestricts(t *testing.T) {
 	}
 }
 
-// TestAChainTellsNothingOfAHiddenMedication is OR-3: whether a prescription refers to a Medication with a code is answered only where that
-// Medication may be seen; of the others the answer is the same whatever their codes are.
+// TestAChainTellsNothingOfAHiddenMedication: whether a prescription refers to a Medication with a code is answered only if that Medication
+// is permitted; for others the answer does not depend on their codes (OR-3).
 func TestAChainTellsNothingOfAHiddenMedication(t *testing.T) {
 	const (
 		asked = "/fhir/demo/MedicationRequest?patient=A&medication.code="

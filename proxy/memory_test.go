@@ -10,8 +10,8 @@ import (
 	"zorgsluis/proxy"
 )
 
-// TestSlowSendersOfOneAddressKeepNobodyOut: over a few connections of HTTP/2 somebody whom nobody knows can begin thousands of bodies, and end
-// none. What they hold is bounded for each address, and is not taken from answers.
+// TestSlowSendersOfOneAddressKeepNobodyOut: over a few HTTP/2 connections an unknown caller can start thousands of bodies and finish none.
+// What they hold is limited per address, and is not taken from the budget for answers.
 func TestSlowSendersOfOneAddressKeepNobodyOut(t *testing.T) {
 	w := newWorld(t, func(p *proxy.Parts) { p.Limits.InFlight, p.Limits.Memory = 8, 2<<20 })
 	w.story()
@@ -29,7 +29,7 @@ func TestSlowSendersOfOneAddressKeepNobodyOut(t *testing.T) {
 			w.gate.ServeHTTP(rec, r)
 			statuses <- rec.Code
 		}()
-		if _, err := io.WriteString(end, strings.Repeat("x", 56<<10)); err != nil { // returns when it was read, or was not wanted
+		if _, err := io.WriteString(end, strings.Repeat("x", 56<<10)); err != nil { // returns once it was read or rejected
 			t.Fatal(err)
 		}
 	}
@@ -49,7 +49,7 @@ func TestSlowSendersOfOneAddressKeepNobodyOut(t *testing.T) {
 	}
 }
 
-// stuck is a caller who does not read its answer.
+// stuck is a caller who does not read the answer.
 type stuck struct {
 	http.ResponseWriter
 	began chan<- int // the status
@@ -65,8 +65,7 @@ func (s *stuck) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// TestSlowReadersKeepNobodyElseOut: an answer that its caller does not read keeps its memory. One caller never has all of it, so that the others
-// are served.
+// TestSlowReadersKeepNobodyElseOut: an answer that is not read keeps its memory. One caller never gets all of it, so others are served.
 func TestSlowReadersKeepNobodyElseOut(t *testing.T) {
 	w := newWorld(t, func(p *proxy.Parts) { p.Limits.ResponseBody, p.Limits.Memory = 16<<10, 256<<10 })
 	w.story()
@@ -100,7 +99,7 @@ func TestSlowReadersKeepNobodyElseOut(t *testing.T) {
 	}
 }
 
-// TestAGetHasNoBody: over HTTP/2 a GET can have one of unknown length, with no header that tells. An answer that was recorded would wait for its end.
+// TestAGetHasNoBody: over HTTP/2 a GET can have a body of unknown length, which no header shows. A recorded answer would wait for its end.
 func TestAGetHasNoBody(t *testing.T) {
 	w := newWorld(t)
 	w.story()

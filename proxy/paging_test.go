@@ -10,7 +10,7 @@ import (
 	"zorgsluis/proxy"
 )
 
-// paged makes the source give Observation searches in two pages; next is the address of the second.
+// paged makes the source return Observation searches in two pages; next is the URL of the second.
 func (w *world) paged(next string) {
 	page := func(link string, entries ...string) string {
 		return `{"resourceType":"Bundle","type":"searchset","total":2,"link":[` + link + `],"entry":[` + strings.Join(entries, ",") + `]}`
@@ -127,7 +127,7 @@ func TestKeysOfPageLinksRotate(t *testing.T) {
 	}
 }
 
-// TestNextLinksElsewhereAreRefused is PG-5: the source's credential goes to the exact configured origin only.
+// TestNextLinksElsewhereAreRefused: the source's credential goes to exactly the configured origin (PG-5).
 func TestNextLinksElsewhereAreRefused(t *testing.T) {
 	for _, link := range []string{
 		"http://evil.example/fhir?_getpages=1", "BASE.evil.example?_getpages=1", "HOST/fhirX?_getpages=1", "HOST/other?_getpages=1",

@@ -9,8 +9,8 @@ import (
 
 const bsnOID = "urn:oid:2.16.840.1.113883.2.4.6.3"
 
-// TestOnePersonUnderTwoNamesOfASystem: what a patient decided holds at a source that names the BSN by its OID, and a resource that names
-// another patient so is not given.
+// TestOnePersonUnderTwoNamesOfASystem: a patient's consent applies at a source that names the BSN system by its OID, and a resource that
+// names another patient in that way is withheld.
 func TestOnePersonUnderTwoNamesOfASystem(t *testing.T) {
 	w := newWorld(t, func(p *proxy.Parts) { p.Sources[0].PersonSystems = []string{bsnOID} })
 	w.story()
@@ -32,7 +32,7 @@ func TestOnePersonUnderTwoNamesOfASystem(t *testing.T) {
 	}
 }
 
-// TestAPatientThatChangedIsReadAnew: what was learned from a Patient holds for these bytes and no others.
+// TestAPatientThatChangedIsReadAnew: what was learned from a Patient is used for identical bytes only.
 func TestAPatientThatChangedIsReadAnew(t *testing.T) {
 	for _, tt := range []struct{ name, before, after string }{
 		{"now too young to have consented alone", `"birthDate":"1961-02-03"`, `"birthDate":"2020-02-03"`},

@@ -15,7 +15,7 @@ import (
 	"zorgsluis/proxy"
 )
 
-// TestNoRecordNoByte is promise 2: with the event made impossible, nothing of the source leaves, whatever the source said.
+// TestNoRecordNoByte is promise 2: if the event cannot be recorded, nothing of the source leaves, whatever the source returned.
 func TestNoRecordNoByte(t *testing.T) {
 	for _, target := range []string{searchA, "/fhir/demo/Observation/lab-A", "/fhir/demo/Patient/A", "/fhir/demo/Observation/nothing", "/gateway/AuditEvent"} {
 		t.Run(target, func(t *testing.T) {
@@ -37,7 +37,7 @@ func TestNoRecordNoByte(t *testing.T) {
 	}
 }
 
-// TestTheEventComesFirst is promise 2 in time: when the event is committed, no byte has been written.
+// TestTheEventComesFirst is promise 2: when the event is committed, no byte has been written.
 func TestTheEventComesFirst(t *testing.T) {
 	w := newWorld(t)
 	w.story()
@@ -71,7 +71,7 @@ func (f *firstByte) Header() http.Header {
 func (f *firstByte) Write(b []byte) (int, error) { f.written = true; return len(b), nil }
 func (f *firstByte) WriteHeader(int)             { f.written = true }
 
-// TestStoreAway is promise 7 for the standing.
+// TestStoreAway is promise 7 for reading the standing.
 func TestStoreAway(t *testing.T) {
 	w := newWorld(t)
 	w.story()
@@ -82,7 +82,7 @@ func TestStoreAway(t *testing.T) {
 	}
 }
 
-// TestWithdrawnInFlight is promise 3: a withdrawal that is acknowledged while the source answers is honoured.
+// TestWithdrawnInFlight is promise 3: a withdrawal acknowledged while the source answers is honoured.
 func TestWithdrawnInFlight(t *testing.T) {
 	for _, target := range []string{searchA, "/fhir/demo/Observation/lab-A", "/fhir/demo/Patient/A"} {
 		t.Run(target, func(t *testing.T) {
@@ -107,7 +107,7 @@ func TestWithdrawnInFlight(t *testing.T) {
 	}
 }
 
-// TestTheStandingNeverSettles: a standing that moves again and again ends in a refusal, not in a release.
+// TestTheStandingNeverSettles: a standing that keeps changing ends in a refusal, not in a release.
 func TestTheStandingNeverSettles(t *testing.T) {
 	w := newWorld(t)
 	w.story()
@@ -119,15 +119,15 @@ func TestTheStandingNeverSettles(t *testing.T) {
 	}
 }
 
-// TestALateFirstByteIsCommittedAgain is promise 3: the first byte follows the commit within a second, or the commit is repeated
-// and checks the generation once more.
+// TestALateFirstByteIsCommittedAgain is promise 3: the first byte follows the commit within a second, or the commit is repeated and checks
+// the generation again.
 func TestALateFirstByteIsCommittedAgain(t *testing.T) {
 	w := newWorld(t)
 	w.story()
 	commits := 0
 	w.store.onCommit = func(r audit.Release) error {
 		if commits++; commits == 1 {
-			w.clock = w.clock.Add(1500 * time.Millisecond) // the answer of the store took its time
+			w.clock = w.clock.Add(1500 * time.Millisecond) // the store answers late
 		}
 		return nil
 	}
@@ -163,7 +163,7 @@ func TestTheTokenEndsInFlight(t *testing.T) {
 	}
 }
 
-// TestMisbehavingSources is promise 6 and 7 for what comes back: nothing of an answer that is not what was asked leaves.
+// TestMisbehavingSources is promises 6 and 7 for answers: nothing leaves of an answer that is not what was asked for.
 func TestMisbehavingSources(t *testing.T) {
 	answer := func(contentType, body string) func(http.ResponseWriter, *http.Request) {
 		return func(w http.ResponseWriter, _ *http.Request) {
@@ -280,7 +280,7 @@ func TestASlowSource(t *testing.T) {
 	}
 }
 
-// TestACallerWhoHangsUp: what is given up because the caller left is no fault of the source or the store, and is recorded as what it is.
+// TestACallerWhoHangsUp: a request cancelled by its caller is recorded as that, not as a failure of the source or the store.
 func TestACallerWhoHangsUp(t *testing.T) {
 	for name, leaves := range map[string]func(w *world, ctx context.Context, leave func()){
 		"while the source answers": func(w *world, _ context.Context, leave func()) {
@@ -339,7 +339,7 @@ func TestManySlowPages(t *testing.T) {
 	}
 }
 
-// TestAPanicIsRecorded: the outermost recovery answers 500, records it, and tells nothing of the value.
+// TestAPanicIsRecorded: the outermost recover answers 500, records it, and reveals nothing of the value.
 func TestAPanicIsRecorded(t *testing.T) {
 	w := newWorld(t)
 	w.story()
@@ -351,7 +351,7 @@ func TestAPanicIsRecorded(t *testing.T) {
 	w.checkNothingLeaks(got, "")
 }
 
-// TestUnknownCallersAreCounted is promise 2: single events up to a rate per address, then one that counts.
+// TestUnknownCallersAreCounted is promise 2: single events up to a rate per address, then one event with a count.
 func TestUnknownCallersAreCounted(t *testing.T) {
 	w := newWorld(t)
 	for range 10 {
@@ -373,7 +373,7 @@ func TestUnknownCallersAreCounted(t *testing.T) {
 	}
 }
 
-// TestOneHostHasManyAddresses: all addresses of one IPv6 network are counted as one, and those of another are not.
+// TestOneHostHasManyAddresses: all addresses of one IPv6 network count as one, and those of another do not.
 func TestOneHostHasManyAddresses(t *testing.T) {
 	n := 0
 	w := newWorld(t, func(p *proxy.Parts) {
@@ -396,7 +396,7 @@ func TestOneHostHasManyAddresses(t *testing.T) {
 	}
 }
 
-// TestLookupsAreLimited is OR-12: a caller cannot walk through the numbers.
+// TestLookupsAreLimited: a caller cannot enumerate numbers (OR-12).
 func TestLookupsAreLimited(t *testing.T) {
 	w := newWorld(t, func(p *proxy.Parts) { p.Limits.Lookups = 2 })
 	w.story()
@@ -408,7 +408,7 @@ func TestLookupsAreLimited(t *testing.T) {
 	}
 }
 
-// TestTheLimitOfLookupsIsNoOracle: hidden and absent reads use up the same allowance, and permitted ones none.
+// TestTheLimitOfLookupsIsNoOracle: withheld and absent reads use the same allowance, and permitted ones none.
 func TestTheLimitOfLookupsIsNoOracle(t *testing.T) {
 	for name, target := range map[string]string{"absent": "/fhir/demo/Observation/nothing", "hidden": "/fhir/demo/Observation/lab-B"} {
 		t.Run(name, func(t *testing.T) {
@@ -427,8 +427,8 @@ func TestTheLimitOfLookupsIsNoOracle(t *testing.T) {
 	}
 }
 
-// TestTheLimitOfLookupsTellsNothingOfOthers: naming a patient uses up the same whether or not the gate has just learned who that is,
-// from another caller's request or from a hidden resource that this caller tried to read.
+// TestTheLimitOfLookupsTellsNothingOfOthers: naming a patient uses the same allowance whether or not the gate has just learned who that is,
+// from another caller's request or from a withheld resource that this caller tried to read.
 func TestTheLimitOfLookupsTellsNothingOfOthers(t *testing.T) {
 	for name, before := range map[string]func(*world){
 		"nobody was here":                 func(*world) {},
@@ -451,8 +451,8 @@ func TestTheLimitOfLookupsTellsNothingOfOthers(t *testing.T) {
 	}
 }
 
-// TestAskingAgainTellsNothing: a patient who is not at the source is remembered like one who is, so that neither the limit of lookups
-// nor what the source is asked tells them apart.
+// TestAskingAgainTellsNothing: a patient who is absent at the source is cached like one who is present, so that neither the lookup limit
+// nor the requests to the source tell them apart.
 func TestAskingAgainTellsNothing(t *testing.T) {
 	for name, patient := range map[string]string{
 		"denied by id": "patient=B", "absent by id": "patient=nobody",
@@ -501,7 +501,8 @@ func TestShedding(t *testing.T) {
 	}
 }
 
-// TestAbsentCostsWhatHiddenCosts is RD-5: what is not there asks the store as often as what may not be seen, and fails as that does.
+// TestAbsentCostsWhatHiddenCosts: an absent resource causes as many requests to the store as a withheld one, and fails in the same way
+// (RD-5).
 func TestAbsentCostsWhatHiddenCosts(t *testing.T) {
 	for _, target := range []string{"/fhir/demo/Observation/lab-B", "/fhir/demo/Observation/nothing"} {
 		w := newWorld(t)
@@ -518,7 +519,7 @@ func TestAbsentCostsWhatHiddenCosts(t *testing.T) {
 	}
 }
 
-// TestARefusedBodyIsReadToItsEnd: who is still sending gets the answer, not a broken connection.
+// TestARefusedBodyIsReadToItsEnd: a caller who is still sending gets the answer, not a broken connection.
 func TestARefusedBodyIsReadToItsEnd(t *testing.T) {
 	w := newWorld(t)
 	body := strings.NewReader(strings.Repeat("x", 1<<20))

@@ -10,7 +10,7 @@ import (
 	"zorgsluis/proxy"
 )
 
-// TestBodiesThatDoNotEndKeepNobodyOut: who sends a body slowly has none of the places of requests in flight, however many do.
+// TestBodiesThatDoNotEndKeepNobodyOut: slow senders take none of the in-flight places, however many there are.
 func TestBodiesThatDoNotEndKeepNobodyOut(t *testing.T) {
 	w := newWorld(t, func(p *proxy.Parts) { p.Limits.InFlight = 1 })
 	w.story()
@@ -31,7 +31,7 @@ func TestBodiesThatDoNotEndKeepNobodyOut(t *testing.T) {
 			w.gate.ServeHTTP(rec, r)
 			s.status <- rec.Code
 		}()
-		if _, err := io.WriteString(end, "patient=A&code=718-7"); err != nil { // returns when it was read
+		if _, err := io.WriteString(end, "patient=A&code=718-7"); err != nil { // returns once it was read
 			t.Fatal(err)
 		}
 		senders = append(senders, s)
@@ -42,7 +42,7 @@ func TestBodiesThatDoNotEndKeepNobodyOut(t *testing.T) {
 	for n, s := range senders {
 		end, want := io.ErrUnexpectedEOF, 400
 		if n == 0 {
-			end, want = io.EOF, 200 // all of it was there
+			end, want = io.EOF, 200 // the body was complete
 		}
 		s.end.CloseWithError(end)
 		if got := <-s.status; got != want {
@@ -51,7 +51,7 @@ func TestBodiesThatDoNotEndKeepNobodyOut(t *testing.T) {
 	}
 }
 
-// TestABodyIsOfOneKind: where a header that says how to read a body is there twice, whoever is in front may have read it in another way.
+// TestABodyIsOfOneKind: if a header that says how to read the body occurs twice, a proxy in front may have read it in another way.
 func TestABodyIsOfOneKind(t *testing.T) {
 	w := newWorld(t)
 	w.story()

@@ -14,14 +14,14 @@ import (
 	"zorgsluis/proxy"
 )
 
-// callerIs is an authenticator that knows one caller.
+// callerIs is an authenticator that returns one caller.
 type callerIs policy.Subject
 
 func (c callerIs) Authenticate(context.Context, *http.Request) (policy.Subject, error) {
 	return policy.Subject(c), nil
 }
 
-// keyed tells what keys were made of.
+// keyed notes the identifiers from which keys are made.
 type keyed struct {
 	proxy.Standings
 	made *[]fhir.Identifier
@@ -32,9 +32,9 @@ func (k keyed) Key(id fhir.Identifier) consent.PersonKey {
 	return k.Standings.Key(id)
 }
 
-const proxyBSN = "999990019" // of whom the patients of these tests are represented by
+const proxyBSN = "999990019" // of the patients' representative
 
-// represents is somebody who represents patient A.
+// represents returns somebody who represents patient A.
 func represents(authority, number, pseudonym string) policy.Subject {
 	s := policy.Subject{
 		Issuer: "https://idp", ID: "sub", ClientID: "pgo", Kind: policy.KindRepresentative, Assurance: policy.AssuranceSubstantial,
@@ -56,8 +56,8 @@ func (s *fakeStore) flag(flags consent.Flags) {
 	s.standings[key] = st
 }
 
-// TestWhoRepresentsByWhichKey: events name a legal representative by the key of the number, and whom the patient chose by the key of the
-// issuer's pseudonym: of that person's number no key is made. A block holds under each of the names that it can have been recorded by.
+// TestWhoRepresentsByWhichKey: events name a legal representative by the key of the number, and one chosen by the patient by the key of the
+// issuer's pseudonym; no key is made of that person's number. A block applies under each name by which it can have been recorded.
 func TestWhoRepresentsByWhichKey(t *testing.T) {
 	const otherBSN, someBody = "999992223", "0000000000000000000000000000000000000000000000000000000000000000"
 	store := &fakeStore{}
@@ -115,12 +115,12 @@ func TestWhoRepresentsByWhichKey(t *testing.T) {
 	}
 }
 
-// TestARepresentativesSayIsOfTheStoresClock: the birthday on which a parent's say ends comes when it does for the store, whatever the clock
-// of the instance says.
+// TestARepresentativesSayIsOfTheStoresClock: the birthday on which a parent's say ends is by the store's clock, whatever the clock of the
+// instance says.
 func TestARepresentativesSayIsOfTheStoresClock(t *testing.T) {
 	for _, tt := range []struct {
 		name, born string
-		clock      time.Duration // of the instance, before the store's
+		clock      time.Duration // how far the instance's clock is ahead of the store's
 		status     int
 	}{
 		{"sixteen since midnight", "2010-11-21", 0, http.StatusNotFound},

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// sealerOf makes a sealer of keys that are one byte each, repeated.
+// sealerOf returns a sealer whose keys each repeat one byte.
 func sealerOf(tb testing.TB, keys ...byte) *sealer {
 	tb.Helper()
 	var all [][]byte
@@ -22,7 +22,7 @@ func sealerOf(tb testing.TB, keys ...byte) *sealer {
 	return s
 }
 
-// Nothing opens but what was sealed, as the kind that it was sealed as, by a sealer that has the key; and what was sealed comes back.
+// FuzzSealer: only sealed text opens, unchanged, as the kind that it was sealed as, by a sealer that has the key.
 func FuzzSealer(f *testing.F) {
 	s, rotated, other := sealerOf(f, 1), sealerOf(f, 2, 1), sealerOf(f, 3)
 	f.Add(strings.Repeat("A", 1500), "page", uint16(3), byte(1))
@@ -47,7 +47,7 @@ func FuzzSealer(f *testing.F) {
 		if wide, err := s.sealWide(kind, text, pageSize); err != nil || len(raw)-12-16 < pageSize && len(wide) != base64.RawURLEncoding.EncodedLen(pageSize+12+16) {
 			t.Fatalf("a page link has %d characters, %v", len(wide), err)
 		}
-		var want string // what JSON keeps of a text that is not UTF-8
+		var want string // JSON alters text that is not UTF-8
 		plain, _ := json.Marshal(text)
 		_ = json.Unmarshal(plain, &want)
 		for name, opener := range map[string]*sealer{"the same": s, "a rotated": rotated} {
@@ -68,7 +68,8 @@ func FuzzSealer(f *testing.F) {
 	})
 }
 
-// Whatever of a source's link a position holds, with whatever has to be escaped, it takes the same room; what does not fit is refused.
+// FuzzPosition: a position takes the same space whatever source link it contains and whatever must be escaped in it; what does not fit is
+// refused.
 func FuzzPosition(f *testing.F) {
 	f.Add(0, "", 0)
 	f.Add(63, "?_getpages=x&_getpagesoffset=50&_count=50&_bundletype=searchset", 49)

@@ -147,8 +147,8 @@ func TestSMARTConfiguration(t *testing.T) {
 	}
 }
 
-// TestChallengesAreInTheSchemeOfTheRequest: who came with a proof is told in its scheme, with the algorithms (RFC 9449 §7.1), whatever the
-// gate asks for.
+// TestChallengesAreInTheSchemeOfTheRequest: a caller with a proof is challenged in its scheme, with the algorithms (RFC 9449 §7.1),
+// whatever is required.
 func TestChallengesAreInTheSchemeOfTheRequest(t *testing.T) {
 	for scheme, want := range map[string]string{"Bearer": `Bearer error="%s"`, "DPoP": `DPoP error="%s"`, "dpop": `DPoP error="%s"`} {
 		w := newWorld(t, func(p *proxy.Parts) {
@@ -164,7 +164,7 @@ func TestChallengesAreInTheSchemeOfTheRequest(t *testing.T) {
 			}
 		}
 		told("patient-a", "/gateway/AuditEvent", "insufficient_user_authentication")
-		w.clock = w.clock.Add(2 * time.Hour) // the token ended before the commit
+		w.clock = w.clock.Add(2 * time.Hour) // the token expired before the commit
 		told("gp", searchA, "invalid_token")
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// fakeSource is a FHIR server of a few records that writes down what it is asked and misbehaves where a test tells it to.
+// fakeSource is a FHIR server with a few records that notes its requests, and misbehaves as a test says.
 type fakeSource struct {
 	server    *httptest.Server
 	mu        sync.Mutex
@@ -23,7 +23,7 @@ type fakeSource struct {
 	intercept func(w http.ResponseWriter, r *http.Request) bool
 }
 
-// Fixtures of leaks.md: patient A has a laboratory result, a condition, a sertraline prescription; patient B has a canary.
+// Fixtures of leaks.md: patient A has a laboratory result, a condition and a sertraline prescription; patient B has a canary.
 func fixtures() map[string]string {
 	patient := func(id, bsn, name string) string {
 		return fmt.Sprintf(`{"resourceType":"Patient","id":"%s","meta":{"versionId":"7","source":"#x"},"identifier":[{"system":"%s","value":"%s"}],`+
@@ -88,7 +88,7 @@ func (s *fakeSource) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		io.WriteString(w, body)
 	default:
-		// A careless source: it ignores which patient was asked for, and sends everything of the type and all that is shared.
+		// A careless source: it ignores the patient parameter, and returns everything of the type and everything shared.
 		io.WriteString(w, s.bundle(path+"?"+r.URL.RawQuery, func(id, _ string) bool {
 			typ, _, _ := strings.Cut(id, "/")
 			return typ == path || typ == "Practitioner" || typ == "Medication" || typ == "Patient" && r.URL.Query().Get("_include") != ""
@@ -96,7 +96,7 @@ func (s *fakeSource) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// bundle is the searchset of what matches, with a total, a self link and the source's own addresses.
+// bundle returns the searchset of what matches, with a total, a self link and the source's own addresses.
 func (s *fakeSource) bundle(self string, match func(id, body string) bool) string {
 	var entries []string
 	for _, id := range slices.Sorted(keys(s.records)) {
@@ -125,7 +125,7 @@ func keys(m map[string]string) func(func(string) bool) {
 	}
 }
 
-// requests are the requests so far, patient lookups left out.
+// requests returns the requests so far, without patient lookups.
 func (s *fakeSource) requests() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -138,7 +138,7 @@ func (s *fakeSource) requests() []string {
 	return data
 }
 
-// all are all requests so far.
+// all returns all requests so far.
 func (s *fakeSource) all() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()

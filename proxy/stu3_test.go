@@ -10,7 +10,7 @@ import (
 	"zorgsluis/proxy"
 )
 
-// stu3 makes a world whose source speaks STU3, with the records that Dutch services give.
+// stu3 returns a world whose source uses STU3, with records as Dutch services return them.
 func stu3(t *testing.T) *world {
 	w := newWorld(t, func(p *proxy.Parts) {
 		tables, err := configs.Default()

@@ -24,7 +24,7 @@ import (
 	"zorgsluis/proxy"
 )
 
-// canary stands in everything that must never reach a caller who may not see it, the log, or an event.
+// canary is in everything that must never reach a caller who may not see it, the log, or an event.
 const canary = "CANARY7f3a"
 
 const (
@@ -36,8 +36,8 @@ const (
 // epoch is the store's time at the start of every test.
 var epoch = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
-// world is one gate with a source, a store and callers that the test controls. The store keeps the contract of audit.Release and
-// nothing more; the real one is tested in consent/redisstore and end to end.
+// world is one gate with a source, a store and callers that the test controls. The store meets the contract of audit.Release and nothing
+// more; the real one is tested in consent/redisstore and end to end.
 type world struct {
 	t      *testing.T
 	gate   *proxy.Gate
@@ -138,14 +138,14 @@ func (l *lockedWriter) Write(b []byte) (int, error) {
 	return l.w.Write(b)
 }
 
-// reply is what a caller got.
+// reply is the response to a caller.
 type reply struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// get asks as caller; target is the request target as it goes over the wire.
+// get sends a request as caller; target is the request target as on the wire.
 func (w *world) get(caller, target string) reply { return w.send(caller, "GET", target, "", "") }
 
 func (w *world) send(caller, method, target, contentType, body string, headers ...string) reply {
@@ -170,7 +170,7 @@ func (w *world) send(caller, method, target, contentType, body string, headers .
 	return reply{status: rec.Code, header: rec.Header(), body: rec.Body.String()}
 }
 
-// issue is OperationOutcome.issue[0].code of a reply.
+// issue returns OperationOutcome.issue[0].code of a reply.
 func (r reply) issue() string {
 	var o struct {
 		ResourceType string
@@ -182,7 +182,7 @@ func (r reply) issue() string {
 	return o.Issue[0].Code
 }
 
-// entries are "Type/id" of a searchset's entries.
+// entries returns "Type/id" of a searchset's entries.
 func (r reply) entries() []string {
 	var b struct {
 		Entry []struct {
@@ -197,7 +197,7 @@ func (r reply) entries() []string {
 	return ids
 }
 
-// link is the href of one of a searchset's links, the gateway's own address cut off.
+// link returns the href of one of a searchset's links, without the gateway's own address.
 func (r reply) link(relation string) string {
 	var b struct {
 		Link []struct{ Relation, URL string }
@@ -211,7 +211,7 @@ func (r reply) link(relation string) string {
 	return ""
 }
 
-// fakeCallers knows callers by their token.
+// fakeCallers authenticates callers by their token.
 type fakeCallers struct{}
 
 func (fakeCallers) Authenticate(_ context.Context, r *http.Request) (policy.Subject, error) {
@@ -277,16 +277,16 @@ func (fakeCallers) Authenticate(_ context.Context, r *http.Request) (policy.Subj
 	return provider, nil
 }
 
-// fakeStore keeps standings and events in memory, by the contract of audit.Release. Its hooks inject what goes wrong.
+// fakeStore keeps standings and events in memory, by the contract of audit.Release. Its hooks inject failures.
 type fakeStore struct {
 	mu        sync.Mutex
 	standings map[consent.PersonKey]consent.Standing
 	events    []audit.Event
 	declared  int
-	done      map[string]consent.Standing // what came of a request that changed something
-	cut       bool                        // older events exist that it does not have
+	done      map[string]consent.Standing // result of each changing request
+	cut       bool                        // it lacks older events that exist
 	now       func() time.Time
-	onCommit  func(audit.Release) error // before the store looks at anything
+	onCommit  func(audit.Release) error // called before anything is read
 	onRead    func() error
 }
 
@@ -402,7 +402,7 @@ func (s *fakeStore) Event(_ context.Context, key consent.PersonKey, id audit.Eve
 	return audit.Event{}, nil
 }
 
-// put files a record, as if it had been recorded an hour ago.
+// put puts a record on file, as recorded an hour ago.
 func (s *fakeStore) put(bsn string, r consent.Record) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -417,7 +417,7 @@ func (s *fakeStore) put(bsn string, r consent.Record) {
 	s.standings[key] = st
 }
 
-// permit is a record that lets a category of providers see data categories or groups.
+// permit returns a record that lets a category of providers see data categories or groups.
 func permit(id, party string, data ...string) consent.Record {
 	return consent.Record{ID: consent.RecordID(id), Decision: "permit", Party: consent.Side{Category: party}, Data: data}
 }
@@ -438,7 +438,7 @@ func (s *fakeStore) withdrawAll(bsn string) {
 	s.standings[key] = st
 }
 
-// last is the newest event.
+// last returns the newest event.
 func (s *fakeStore) last(t *testing.T) audit.Event {
 	t.Helper()
 	s.mu.Lock()
