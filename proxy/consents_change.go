@@ -38,7 +38,8 @@ var (
 type consentChange struct {
 	id     consent.RecordID // named in the event
 	reason policy.Reason
-	status int // of the answer
+	status int  // of the answer
+	ends   bool // the change only withdraws or objects: for a patient, an unavailable source does not delay it
 	// apply edits the standing, and the event if it needs more. made recognises the resulting Consent in the new standing, even if an
 	// earlier attempt made it.
 	apply func(*consent.Standing, *audit.Event) error
@@ -48,6 +49,9 @@ type consentChange struct {
 // changeConsents makes a change together with its event, and answers with the result.
 func (g *Gate) changeConsents(ctx context.Context, x *exchange, who *speaker, c consentChange) (answer, *refusal) {
 	may, ref := g.entitled(ctx, x, who)
+	if ref != nil && c.ends && who.says == consent.ByPatient {
+		may, ref = anyway, nil
+	}
 	if ref != nil {
 		return answer{}, ref
 	}
@@ -68,7 +72,7 @@ func (g *Gate) changeConsents(ctx context.Context, x *exchange, who *speaker, c 
 		},
 	})
 	if errors.Is(err, errUnchanged) {
-		return g.asItIs(ctx, x, who, c)
+		return g.asItIs(ctx, x, who, may, c)
 	}
 	if err != nil {
 		return answer{}, g.notMade(x, err)
@@ -83,8 +87,8 @@ func (g *Gate) changeConsents(ctx context.Context, x *exchange, who *speaker, c 
 }
 
 // asItIs answers with a Consent that is already as the change would make it. No new version is written.
-func (g *Gate) asItIs(ctx context.Context, x *exchange, who *speaker, c consentChange) (answer, *refusal) {
-	return g.show(ctx, x, who, reasonUnchanged, func(st consent.Standing) (shown, *refusal) {
+func (g *Gate) asItIs(ctx context.Context, x *exchange, who *speaker, may func(consent.Standing) error, c consentChange) (answer, *refusal) {
+	return g.showUnder(ctx, x, who, may, reasonUnchanged, func(st consent.Standing) (shown, *refusal) {
 		all := consentfhir.Of(st)
 		at := slices.IndexFunc(all, func(one consentfhir.Consent) bool { return who.sees(one) && c.made(one) })
 		if at < 0 { // changed in between
@@ -266,7 +270,7 @@ func (g *Gate) updateConsent(ctx context.Context, x *exchange, r *http.Request, 
 	change.apply = func(st *consent.Standing, _ *audit.Event) error { return g.replace(st, who, q.id, version, c.Records) }
 	switch c.Records[0].Status {
 	case consent.StatusWithdrawn:
-		change.reason = reasonWithdrawn
+		change.reason, change.ends = reasonWithdrawn, true
 		by := []string{who.says}
 		if who.says == "" {
 			by = slices.Clone(c.Records[0].GivenBy)

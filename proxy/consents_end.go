@@ -107,7 +107,7 @@ func (g *Gate) withdrawConsent(ctx context.Context, x *exchange, r *http.Request
 		return answer{}, ref
 	}
 	return g.changeConsents(ctx, x, who, consentChange{
-		id: q.id, reason: reasonWithdrawn, status: http.StatusOK,
+		id: q.id, reason: reasonWithdrawn, status: http.StatusOK, ends: true,
 		apply: func(st *consent.Standing, _ *audit.Event) error {
 			return withdraw(st, who, q.id, version, []string{w.by}, nil)
 		},
@@ -131,7 +131,7 @@ func (g *Gate) object(ctx context.Context, x *exchange, r *http.Request, q conse
 	made := func(c consentfhir.Consent) bool {
 		return c.Records[0].Status == consent.StatusActive && slices.Equal(c.Records[0].GivenBy, records[0].GivenBy) && sameContent(c.Records, records)
 	}
-	change := consentChange{id: g.parts.Consents.Store.NewRecordID(who.person), reason: reasonObjected, status: http.StatusCreated, made: made}
+	change := consentChange{id: g.parts.Consents.Store.NewRecordID(who.person), reason: reasonObjected, status: http.StatusCreated, ends: true, made: made}
 	change.apply = func(st *consent.Standing, event *audit.Event) error {
 		id := change.id
 		before := objectionOf(st, who, w.by)

@@ -36,6 +36,13 @@ func (g *Gate) show(ctx context.Context, x *exchange, who *speaker, reason polic
 	if ref != nil {
 		return answer{}, ref
 	}
+	return g.showUnder(ctx, x, who, may, reason, render)
+}
+
+// showUnder is show with the check that entitles the speaker.
+func (g *Gate) showUnder(
+	ctx context.Context, x *exchange, who *speaker, may func(consent.Standing) error, reason policy.Reason, render func(consent.Standing) (shown, *refusal),
+) (answer, *refusal) {
 	ctx = context.WithoutCancel(ctx)
 	for range attempts {
 		st, err := g.standing(ctx, x, who.key)

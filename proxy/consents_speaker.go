@@ -211,19 +211,28 @@ var (
 	errSilent  = &consent.FieldError{Field: "given_by", Reason: "is a representative, who has no say at the age of the patient"}
 )
 
-// entitled returns a check whether the speaker may speak for the person, given a standing of that person: for representatives by age and
-// authority (decision.md, rule 4, and The consent state, A), with the birth date known to a source. The check also sets along, silent and
-// until.
+// entitled returns a check whether the speaker may speak for the person, given a standing of that person and the birth date and death known to
+// a source: patients by rule 3 of decision.md, so that nobody acts in the name of somebody who has died and no child decides alone;
+// representatives by age and authority (rule 4, and The consent state, A). A patient whom no source knows may speak. The check also sets along,
+// silent and until.
 func (g *Gate) entitled(ctx context.Context, x *exchange, who *speaker) (func(consent.Standing) error, *refusal) {
-	if who.says != consent.ByRepresentative {
-		return func(consent.Standing) error { return nil }, nil
+	return g.entitledTo(ctx, x, who, fhir.CategoryConsent)
+}
+
+// entitledTo is entitled for one category of what the gateway itself keeps: the choices of the patient, or the log.
+func (g *Gate) entitledTo(ctx context.Context, x *exchange, who *speaker, category fhir.DataCategory) (func(consent.Standing) error, *refusal) {
+	if who.office != "" {
+		return anyway, nil
 	}
 	m, ref := g.anywhere(ctx, x, who.person)
-	if ref != nil {
+	switch {
+	case ref != nil && ref.cause == causeNotFound && who.says == consent.ByPatient:
+		return anyway, nil
+	case ref != nil:
 		return nil, ref
 	}
 	request := g.request(x)
-	request.Category = fhir.CategoryConsent
+	request.Category = category
 	return func(st consent.Standing) error {
 		at := st.Newest // by the store's clock
 		who.along, who.silent, who.until = false, false, time.Time{}
@@ -246,6 +255,9 @@ func (g *Gate) entitled(ctx context.Context, x *exchange, who *speaker) (func(co
 		return nil
 	}, nil
 }
+
+// anyway is the check that always lets the speaker speak.
+func anyway(consent.Standing) error { return nil }
 
 // anywhere looks a person up at one source after another, until one knows the person.
 func (g *Gate) anywhere(ctx context.Context, x *exchange, person fhir.Identifier) (*mapped, *refusal) {

@@ -42,7 +42,7 @@ func (g *Gate) serveEvents(ctx context.Context, x *exchange, r *http.Request, pa
 	if unknown != nil {
 		return answer{}, unknown
 	}
-	if ref := g.admitOwner(x, search.Patient); ref != nil {
+	if ref := g.admitOwner(ctx, x, search.Patient); ref != nil {
 		return answer{}, ref
 	}
 	x.categories = []fhir.DataCategory{fhir.CategoryLogging}
@@ -79,8 +79,9 @@ func (g *Gate) readEventsRequest(r *http.Request, path, query string) (fhir.OwnS
 	return search, nil
 }
 
-// admitOwner admits only the patient whose events these are. A request may name the patient, but nobody else.
-func (g *Gate) admitOwner(x *exchange, named fhir.PatientName) *refusal {
+// admitOwner admits only the patient whose log it is, if rule 3 of decision.md opens the patient's own record. If a patient is named, it must be
+// the caller.
+func (g *Gate) admitOwner(ctx context.Context, x *exchange, named fhir.PatientName) *refusal {
 	if _, ref := g.admit(x); ref != nil {
 		return ref
 	}
@@ -93,6 +94,17 @@ func (g *Gate) admitOwner(x *exchange, named fhir.PatientName) *refusal {
 		}
 	}
 	x.person = g.parts.Standings.Key(x.subject.Person)
+	may, ref := g.entitledTo(ctx, x, &speaker{person: x.subject.Person, key: x.person, says: consent.ByPatient}, fhir.CategoryLogging)
+	if ref != nil {
+		return ref
+	}
+	st, err := g.standing(ctx, x, x.person)
+	if err != nil {
+		return &refusal{cause: causeUnavailable, reason: "store-unavailable", err: err}
+	}
+	if may(st) != nil {
+		return refuse(causeForbidden, x.reason)
+	}
 	return nil
 }
 
@@ -107,8 +119,11 @@ func (g *Gate) serveEvent(ctx context.Context, x *exchange, r *http.Request, que
 	if misread != nil {
 		return answer{}, misread
 	}
-	if ref := g.admitOwner(x, fhir.PatientName{}); ref != nil {
-		return answer{}, &refusal{cause: causeNotFound, reason: ref.reason}
+	if ref := g.admitOwner(ctx, x, fhir.PatientName{}); ref != nil {
+		if ref.cause != causeUnavailable {
+			ref = refuse(causeNotFound, ref.reason)
+		}
+		return answer{}, ref
 	}
 	ctx = context.WithoutCancel(ctx)
 	eventID, form := audit.CutForm(id)

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"zorgsluis/audit"
 	"zorgsluis/internal/demo"
@@ -13,9 +14,10 @@ import (
 
 // auditEvent is what a patient's page reads of an AuditEvent.
 type auditEvent struct {
-	ResourceType, Recorded, Outcome string
-	PurposeOfEvent                  []struct{ Coding []struct{ Code string } }
-	Agent                           []struct {
+	ResourceType, Outcome string
+	Recorded              time.Time
+	PurposeOfEvent        []struct{ Coding []struct{ Code string } }
+	Agent                 []struct {
 		Requestor bool
 		Name      string
 	}
@@ -65,10 +67,10 @@ func TestPatientSeesWhoLooked(t *testing.T) {
 		t.Fatalf("the list is no searchset: %v %s", err, bundle.Type)
 	}
 	byRequest := map[string][]auditEvent{}
-	previous := "9"
+	previous := time.Now().AddDate(1, 0, 0)
 	for _, entry := range bundle.Entry {
 		e := entry.Resource
-		if e.ResourceType != "AuditEvent" || e.Recorded > previous {
+		if e.ResourceType != "AuditEvent" || e.Recorded.After(previous) {
 			t.Errorf("got a %s of %s after one of %s, want AuditEvents, the newest first", e.ResourceType, e.Recorded, previous)
 		}
 		previous = e.Recorded
@@ -143,7 +145,7 @@ func TestPatientSeesOlderEvents(t *testing.T) {
 		g.ask(demo.Insurer(), search("Condition", karena))
 	}
 	seen := map[string]bool{}
-	var newest string
+	var newest time.Time
 	for path := "/gateway/AuditEvent?_count=90"; path != ""; {
 		r := g.ask(patient, get(path))
 		for tries := 0; r.status == http.StatusServiceUnavailable && tries < 5; tries++ { // a busy machine
@@ -154,7 +156,10 @@ func TestPatientSeesOlderEvents(t *testing.T) {
 			Link  []struct{ Relation, URL string }
 			Entry []struct {
 				FullURL  string
-				Resource struct{ ResourceType, Recorded, ID string }
+				Resource struct {
+					ResourceType, ID string
+					Recorded         time.Time
+				}
 			}
 		}
 		if err := json.Unmarshal([]byte(r.body), &bundle); err != nil {
@@ -167,7 +172,7 @@ func TestPatientSeesOlderEvents(t *testing.T) {
 			}
 		}
 		for _, e := range bundle.Entry {
-			if e.Resource.ResourceType != "AuditEvent" || seen[e.Resource.ID] || newest != "" && e.Resource.Recorded > newest {
+			if e.Resource.ResourceType != "AuditEvent" || seen[e.Resource.ID] || !newest.IsZero() && e.Resource.Recorded.After(newest) {
 				t.Fatalf("entry %s of %s after %s: not an event, not the first time, or not in order", e.FullURL, e.Resource.Recorded, newest)
 			}
 			seen[e.Resource.ID], newest = true, e.Resource.Recorded
