@@ -28,6 +28,7 @@ type Authenticator struct {
 	cache     *tokenCache
 	cacheAge  time.Duration
 	inactive  *tokenCache // opaque tokens that their issuer did not vouch for, for a short time
+	crowd     *crowd
 	replays   Replays
 	nonces    nonces
 	skew      time.Duration
@@ -49,6 +50,7 @@ func New(c Config) (*Authenticator, error) {
 		cache:     newTokenCache(c.CacheEntries),
 		cacheAge:  c.CacheAge,
 		inactive:  newTokenCache(min(c.CacheEntries, maxInactive)),
+		crowd:     newCrowd(c.Waiting),
 		replays:   c.Replays,
 		nonces:    newNonces(c.NonceSecrets),
 		skew:      c.Skew,
@@ -67,6 +69,7 @@ func New(c Config) (*Authenticator, error) {
 				fetch:      fetcher{newClient(configured.Transport, fetchTimeout)},
 				rule:       refreshRule{every: c.RefreshInterval, atLeast: c.MinRefresh, maxStale: c.MaxStale},
 				now:        c.Now,
+				crowd:      a.crowd,
 			},
 		}
 		if configured.Introspection != nil {

@@ -28,6 +28,10 @@ type Config struct {
 	CacheEntries    int           // verified tokens kept, default 10,000
 	CacheAge        time.Duration // age at which a token is verified again, default and at most 60 s
 
+	// Waiting is how many requests may wait at once for what an issuer says: about a token, or its keys. Those from one place (Request.From) are half of
+	// them at most. Default 256.
+	Waiting int
+
 	Replays Replays // of DPoP proofs; nil: nothing can be said about a token that is bound to a key
 	// NonceSecrets are shared by all instances, 32 bytes each: the first makes the nonces of proofs, all know them.
 	NonceSecrets [][]byte
@@ -163,6 +167,7 @@ func (c Config) withDefaults() Config {
 	c.MaxStale = cmp.Or(c.MaxStale, maxStaleKeys)
 	c.CacheEntries = cmp.Or(c.CacheEntries, 10_000)
 	c.CacheAge = cmp.Or(c.CacheAge, maxCacheAge)
+	c.Waiting = cmp.Or(c.Waiting, 256)
 	if c.Now == nil {
 		c.Now = time.Now
 	}

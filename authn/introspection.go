@@ -64,7 +64,7 @@ func (a *Authenticator) introspects(raw string) *issuer {
 
 // introspected verifies an opaque token by the answer of its issuer, or by one that is still kept. What changes with time is checked
 // on every use.
-func (a *Authenticator) introspected(ctx context.Context, i *issuer, raw string) (*verified, error) {
+func (a *Authenticator) introspected(ctx context.Context, i *issuer, raw, from string) (*verified, error) {
 	if !isToken68(raw) {
 		return nil, badToken(ReasonMalformed, "")
 	}
@@ -75,17 +75,25 @@ func (a *Authenticator) introspected(ctx context.Context, i *issuer, raw string)
 	if known := a.cache.get(digest); known != nil && known.holds(a.now(), 0) {
 		return a.inTime(known, digest)
 	}
+	if !a.crowd.enter(from) {
+		return nil, i.introspection.unavailable(errCrowd)
+	}
 	flight := i.introspection.flights.DoChan(string(digest[:]), func() (any, error) {
 		// The question belongs to nobody: a caller that hangs up does not end it for the others.
 		return a.introspect(context.WithoutCancel(ctx), i, raw, digest)
 	})
 	select {
 	case answer := <-flight:
+		a.crowd.leave(from)
 		if answer.Err != nil {
 			return nil, answer.Err
 		}
 		return a.inTime(answer.Val.(*verified), digest)
 	case <-ctx.Done():
+		go func() { // who hangs up leaves a question behind
+			<-flight
+			a.crowd.leave(from)
+		}()
 		return nil, fmt.Errorf("issuer %s: %w: %w", i.URL, ErrIntrospectionUnavailable, ctx.Err())
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -510,5 +511,60 @@ func TestSignedAnswers(t *testing.T) {
 		if _, err := authenticator(t, p, c, signed, withoutTokenID).Authenticate(t.Context(), asked("Bearer", "good")); !errors.Is(err, authn.ErrIntrospectionUnavailable) {
 			t.Errorf("an answer %s: got %v", name, err)
 		}
+	}
+}
+
+// TestWhoWaitsKeepsNoPlaceOfOthers: whoever comes with opaque tokens that nobody knows has few of the places of requests in flight, also where the
+// issuer is slow, and where the caller hangs up and leaves the question behind. Whoever is known is served, and so is somebody from elsewhere.
+func TestWhoWaitsKeepsNoPlaceOfOthers(t *testing.T) {
+	c := newClock()
+	p := newProvider(t)
+	o := newOracle(t)
+	o.set("known", p.opaque(c.now()))
+	a := authenticator(t, p, c, asking(o, func(n *authn.Introspection) { n.CacheFor, n.Timeout = time.Minute, 5*time.Second }), withoutTokenID, func(c *authn.Config) { c.Waiting = 4 })
+	ask := func(ctx context.Context, from, token string) error {
+		r := asked("Bearer", token)
+		r.From = from
+		_, err := a.Authenticate(ctx, r)
+		return err
+	}
+	if err := ask(t.Context(), "here", "known"); err != nil {
+		t.Fatal(err)
+	}
+	arrived, release := make(chan struct{}, 8), make(chan struct{})
+	o.answer(func(http.ResponseWriter, *http.Request) {
+		arrived <- struct{}{}
+		<-release
+	})
+	var waiting sync.WaitGroup
+	wait := func(ctx context.Context, from, token string) {
+		waiting.Go(func() {
+			if err := ask(ctx, from, token); err == nil {
+				t.Errorf("%s: nobody knows it", token)
+			}
+		})
+		<-arrived
+	}
+	hasty, hangUp := context.WithCancel(t.Context())
+	wait(t.Context(), "here", "unknown-1")
+	wait(hasty, "here", "unknown-2")
+	hangUp()
+	before := o.asked.Load()
+	if err := ask(t.Context(), "here", "unknown-3"); !errors.Is(err, authn.ErrIntrospectionUnavailable) || o.asked.Load() != before {
+		t.Errorf("the third of one place: got %v after %d questions, want none", err, o.asked.Load()-before)
+	}
+	if err := ask(t.Context(), "here", "known"); err != nil {
+		t.Errorf("whoever is known: got %v", err)
+	}
+	wait(t.Context(), "there", "unknown-4")
+	wait(t.Context(), "there", "unknown-5")
+	if err := ask(t.Context(), "elsewhere", "unknown-6"); !errors.Is(err, authn.ErrIntrospectionUnavailable) || o.asked.Load() != before+2 {
+		t.Errorf("one more than may wait: got %v", err)
+	}
+	close(release)
+	waiting.Wait()
+	o.answer(nil)
+	for n := 0; errors.Is(ask(t.Context(), "here", fmt.Sprint("later-", n)), authn.ErrIntrospectionUnavailable); n++ {
+		runtime.Gosched() // the question that was left behind may take a moment to come back
 	}
 }

@@ -32,6 +32,7 @@ type keySet struct {
 	fetch      fetcher
 	rule       refreshRule
 	now        func() time.Time
+	crowd      *crowd
 
 	ring atomic.Pointer[keyring] // nil until the first good fetch
 
@@ -60,6 +61,10 @@ func (s *keySet) candidates(ctx context.Context, keyID, algorithm string) ([]*ve
 			return orNoKey(fit)
 		}
 	}
+	if !s.crowd.enter("") {
+		return nil, fmt.Errorf("issuer %s: %w: %w", s.issuer, ErrKeysUnavailable, errCrowd)
+	}
+	defer s.crowd.leave("")
 	wait, cancel := context.WithTimeout(ctx, keyWait)
 	defer cancel()
 	if err := s.refresh(wait); err != nil {

@@ -10,6 +10,7 @@ import (
 
 // Request is what authentication may know of a request.
 type Request struct {
+	From        string // where it came from, as far as one may keep others waiting
 	Method      string
 	Target      string // absolute URL below the configured public one, without query: what a DPoP proof must be for
 	Header      http.Header
@@ -29,7 +30,7 @@ func (a *Authenticator) Authenticate(ctx context.Context, r Request) (policy.Sub
 }
 
 func (a *Authenticator) authenticate(ctx context.Context, c credentials, r Request) (policy.Subject, error) {
-	v, err := a.token(ctx, c.token)
+	v, err := a.token(ctx, c.token, r.From)
 	if err != nil {
 		return policy.Subject{}, err
 	}
@@ -41,12 +42,12 @@ func (a *Authenticator) authenticate(ctx context.Context, c credentials, r Reque
 
 // token verifies a token by itself: what it is bound to is not looked at yet. A token that was verified before is looked up by the
 // digest of all its bytes; whether its key still counts and whether it is in time is checked on every use.
-func (a *Authenticator) token(ctx context.Context, raw string) (*verified, error) {
+func (a *Authenticator) token(ctx context.Context, raw, from string) (*verified, error) {
 	if len(raw) > maxToken {
 		return nil, badToken(ReasonMalformed, "")
 	}
 	if i := a.introspects(raw); i != nil {
-		return a.introspected(ctx, i, raw)
+		return a.introspected(ctx, i, raw, from)
 	}
 	digest := digestOf(raw)
 	known := a.cache.get(digest)

@@ -82,7 +82,7 @@ func NewGate(p Parts) (*Gate, error) {
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := g.begin(r)
 	ctx := r.Context()
-	give, room := g.receive(r, household(x.address))
+	give, room := g.receive(r, Household(x.address))
 	var a answer
 	if room {
 		a = g.pass(ctx, x, r)
@@ -409,7 +409,7 @@ func (g *Gate) recordRefusal(ctx context.Context, x *exchange, ref *refusal) err
 	}
 	if !x.authenticated {
 		x.kind, x.person = audit.KindUnauthenticated, ""
-		n, closed := g.unknown.add(household(x.address), g.parts.Now())
+		n, closed := g.unknown.add(Household(x.address), g.parts.Now())
 		g.recordCounts(ctx, closed)
 		if n > g.parts.Limits.Unrecognised {
 			return nil

@@ -67,8 +67,8 @@ func (c *counter) roll(now time.Time) map[string]int {
 	return closed
 }
 
-// household returns the address by which a caller is counted: for IPv6 the first of its /64, all of which one host can have.
-func household(address string) string {
+// Household returns the address by which a caller is counted: for IPv6 the first of its /64, all of which one host can have.
+func Household(address string) string {
 	a, err := netip.ParseAddr(address)
 	if err != nil || !a.Is6() || a.Is4In6() {
 		return address

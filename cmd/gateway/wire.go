@@ -21,6 +21,7 @@ import (
 // authenticator stands between the gate and authn: it says what the request is, and gives the gate its own words.
 type authenticator struct {
 	authn        *authn.Authenticator
+	proxies      config.Proxies
 	publicURL    string
 	certificates config.CallerCertificates
 	step         step
@@ -31,7 +32,7 @@ func (a authenticator) Authenticate(ctx context.Context, r *http.Request) (polic
 	start := time.Now()
 	path, query, _ := strings.Cut(r.RequestURI, "?")
 	subject, err := a.authn.Authenticate(ctx, authn.Request{
-		Method: r.Method, Target: a.publicURL + path, Header: r.Header, RawQuery: query, Certificate: a.certificates.Of(r),
+		From: proxy.Household(a.proxies.Address(r)), Method: r.Method, Target: a.publicURL + path, Header: r.Header, RawQuery: query, Certificate: a.certificates.Of(r),
 	})
 	refused, unauthenticated := err, false
 	if errors.Is(err, authn.ErrNoToken) {
@@ -73,7 +74,7 @@ func newGate(s *config.Settings, store *redisstore.Store, archived *audit.Histor
 		PolicyHash:    s.PolicyHash,
 		Sources:       sources,
 		Address:       s.Proxies.Address,
-		Authenticator: authenticator{a, cfg.PublicURL, s.Callers, m.step(stepAuthenticate)},
+		Authenticator: authenticator{a, s.Proxies, cfg.PublicURL, s.Callers, m.step(stepAuthenticate)},
 		Policy:        s.Policy,
 		Categories:    s.Tables.DataCategories,
 		Standings:     timedStandings{store, m.step(stepStanding)},

@@ -117,6 +117,7 @@ func (s *Settings) authentication(c *checker) {
 	a := authn.Config{
 		Clients: map[string]authn.Client{}, Skew: s.File.ClockSkew,
 		RefreshInterval: k.Refresh, MinRefresh: k.CoolDown, MaxStale: k.Keep,
+		Waiting:      max(s.File.Limits.InFlight/2, 1),
 		NonceSecrets: slices.DeleteFunc(slices.Clone(s.CursorKeys), func(key []byte) bool { return key == nil }), // which was told
 	}
 	if s.Tables != nil {
