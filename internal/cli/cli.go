@@ -1,5 +1,5 @@
-// Package cli runs one command of a command line: what a command may use of the world around it, and how its error becomes an exit code. It
-// knows none of the commands.
+// Package cli runs one command of a command line: what a command may use of its environment, and the exit code of its error. It knows none
+// of the commands.
 package cli
 
 import (
@@ -13,7 +13,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// The exit codes.
+// Exit codes.
 const (
 	ExitOK      = 0
 	ExitRuntime = 1 // something went wrong while the command ran
@@ -21,13 +21,13 @@ const (
 	ExitDamaged = 3 // ErrDamaged
 )
 
-// ErrUsage marks errors that another command line or another configuration would cure.
+// ErrUsage marks errors that another command line or configuration would avoid.
 var ErrUsage = errors.New("usage")
 
-// ErrDamaged marks errors that say that what is kept is not what was written.
+// ErrDamaged marks errors that say that stored data differ from what was written.
 var ErrDamaged = errors.New("damaged")
 
-// Usage marks err with ErrUsage, which does not change its text. nil stays nil.
+// Usage marks err with ErrUsage without changing its text. nil stays nil.
 func Usage(err error) error {
 	if err == nil {
 		return nil
@@ -35,7 +35,7 @@ func Usage(err error) error {
 	return &markedError{err, ErrUsage}
 }
 
-// Damaged marks err with ErrDamaged, which does not change its text.
+// Damaged marks err with ErrDamaged without changing its text.
 func Damaged(err error) error { return &markedError{err, ErrDamaged} }
 
 type markedError struct {
@@ -55,13 +55,13 @@ type Environment struct {
 	Software string // name and version of the program
 }
 
-// Configured is the flag of every command that works with a configuration.
+// Configured is the flag of every command that uses a configuration.
 type Configured struct {
 	Config string `required:"" placeholder:"FILE" help:"The configuration file (YAML)."`
 }
 
-// Run parses args, runs the command that they name, and returns the exit code. An error is written to the standard error. tree is a pointer
-// to a struct with the tags of kong; the Run method of each command takes the *Environment.
+// Run parses args, runs the command that they name, and returns the exit code. It writes an error to standard error. tree is a pointer to a
+// struct with kong tags; the Run method of each command takes the *Environment.
 func Run(env *Environment, tree any, args []string) int {
 	helped := false
 	parser, err := kong.New(tree,
@@ -100,9 +100,9 @@ func Run(env *Environment, tree any, args []string) int {
 	return ExitRuntime
 }
 
-// longNumber is what could identify a person.
+// longNumber matches what could identify a person.
 var longNumber = regexp.MustCompile(`[0-9]{6,}`)
 
-// withoutNumbers is the text of a parser's error without long numbers. The parser repeats the command line, and a number there may be the
-// identifier of a person, who should have been named on standard input.
+// withoutNumbers returns the text of a parser's error without long numbers. The parser repeats the command line, and a number there may
+// identify a person, who should have been named on standard input.
 func withoutNumbers(err error) string { return longNumber.ReplaceAllString(err.Error(), "***") }

@@ -1,4 +1,4 @@
-// Package files writes files that are whole or not there, for their owner only. It decides nothing about what they hold.
+// Package files writes files that are either complete or absent, for their owner only. It decides nothing about their content.
 package files
 
 import (
@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// Create makes a new file and returns when its content is on disk. The error is fs.ErrExist where there is a file with that name; a file that
-// could not be written whole is removed.
+// Create makes a new file and returns once its content is on disk. The error is fs.ErrExist if the name is taken; a file that could not be
+// written whole is removed.
 func Create(name string, content []byte) error {
 	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -32,7 +32,7 @@ func Replace(name string, content []byte) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // it is still there only if it was not renamed
+	defer os.Remove(f.Name()) // it still exists only if it was not renamed
 	_, err = f.Write(content)
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
@@ -40,7 +40,7 @@ func Replace(name string, content []byte) error {
 	return os.Rename(f.Name(), name)
 }
 
-// WithoutName drops the operation and the file's name from an error of package os, for a message that names the file in its own way.
+// WithoutName drops the operation and the file name from an error of package os, for messages that name the file in their own way.
 func WithoutName(err error) error {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {

@@ -19,7 +19,7 @@ import (
 
 const canary = "CANARYtoken"
 
-// endpoint is a token endpoint in process: it gives tokens that it counts, or what a test makes it answer.
+// endpoint is a token endpoint in process: it issues numbered tokens, or answers as a test says.
 type endpoint struct {
 	mu     sync.Mutex
 	asked  int
@@ -63,7 +63,8 @@ func good(n int) (int, string) {
 	return 200, fmt.Sprintf(`{"access_token":"%s-%d","token_type":"Bearer","expires_in":100}`, canary, n)
 }
 
-// TestATokenIsRenewed: before it ends, in the background; an outage is survived until then, and after it nobody gets anything.
+// TestATokenIsRenewed: a token is renewed in the background before it expires; it survives an outage until then, and after that there is
+// none.
 func TestATokenIsRenewed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var away atomic.Bool
@@ -90,7 +91,7 @@ func TestATokenIsRenewed(t *testing.T) {
 			}
 		}
 		want(canary+"-1", "at the start")
-		time.Sleep(85 * time.Second) // past four fifths of its life: of the bubble, not of the clock
+		time.Sleep(85 * time.Second) // past four fifths of its life, in the time of the synctest bubble
 		synctest.Wait()
 		want(canary+"-2", "renewed")
 		away.Store(true)
@@ -115,7 +116,7 @@ func TestATokenIsRenewed(t *testing.T) {
 	})
 }
 
-// TestOneQuestionForAll: whoever waits, one question is asked, and who hangs up does not end it.
+// TestOneQuestionForAll: however many wait, one request is made, and a caller who hangs up does not cancel it.
 func TestOneQuestionForAll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &endpoint{answer: func(n int) (int, string) { time.Sleep(time.Second); return good(n) }}
@@ -154,7 +155,7 @@ func TestOneQuestionForAll(t *testing.T) {
 	})
 }
 
-// TestBadAnswers: what is no token of use is none, in words that are ours, within bounded time; the next question waits.
+// TestBadAnswers: an unusable answer gives no token but an error in our own words, in bounded time; the next request waits.
 func TestBadAnswers(t *testing.T) {
 	for name, tt := range map[string]struct {
 		status     int
@@ -198,7 +199,7 @@ func (c carried) RoundTrip(r *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: c(r), Body: http.NoBody, Request: r, Header: http.Header{}}, nil
 }
 
-// TestOnlyTheSourceItself: nothing is sent to what only looks like the source, and nothing to the source without what it wants.
+// TestOnlyTheSourceItself: nothing is sent to a server that only looks like the source, nor to the source without its credential.
 func TestOnlyTheSourceItself(t *testing.T) {
 	base, _ := url.Parse("https://fhir.example/r4")
 	var reached []string
@@ -239,12 +240,13 @@ func TestOnlyTheSourceItself(t *testing.T) {
 	}
 }
 
-// TestARefusedToken: is replaced, and a GET is asked once more; a POST, and a second refusal, are what the source said.
+// TestARefusedToken: a refused token is replaced, and a GET is sent once more; for a POST, and a second refusal, the source's answer is
+// returned.
 func TestARefusedToken(t *testing.T) {
 	base, _ := url.Parse("https://fhir.example/r4")
 	for name, tt := range map[string]struct {
 		method      string
-		good        string // the token that the source takes
+		good        string // the token that the source accepts
 		want, asked int
 	}{
 		"a GET":                       {http.MethodGet, canary + "-2", 200, 2},

@@ -1,6 +1,6 @@
-// Package credential shows sources, and systems that follow the archive, who the gateway is: by OAuth 2.0 client credentials (RFC 6749 §4.4), whose client authenticates
-// itself with a signed assertion (RFC 7523) or with its certificate (RFC 8705), or by a header of which the value is known. What it
-// holds goes to the one source that it is for and to nobody else. It does not know what is asked of a source.
+// Package credential authenticates the gateway to sources and to systems that follow the archive: by OAuth 2.0 client credentials (RFC 6749
+// §4.4), where the client authenticates with a signed assertion (RFC 7523) or its certificate (RFC 8705), or by a header with a fixed
+// value. A credential goes to the one source that it is for and to nobody else. The package does not know what is requested of a source.
 package credential
 
 import (
@@ -23,32 +23,32 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 )
 
-// The times of renewal.
+// Times of token renewal.
 const (
-	askWithin      = 5 * time.Second  // one question to the token endpoint
-	leastRetry     = time.Second      // after the first failure; doubled with each
-	mostRetry      = 30 * time.Second // between two questions to an endpoint that fails
+	askWithin      = 5 * time.Second  // one request to the token endpoint
+	leastRetry     = time.Second      // after the first failure; doubled with each further one
+	mostRetry      = 30 * time.Second // between two requests to a failing endpoint
 	unsaidLifetime = 5 * time.Minute  // of a token without expires_in, which is only recommended (RFC 6749 §5.1)
 	mostLifetime   = 24 * time.Hour
-	mostMargin     = 5 * time.Second // before its end, when a token is not used any more: it must arrive in time
-	leastBetween   = 5 * time.Second // between two tokens that are replaced because the source refused them
+	mostMargin     = 5 * time.Second // how long before its end a token is last used: it must arrive in time
+	leastBetween   = 5 * time.Second // between two replacements of a token that the source refused
 )
 
-// maxToken bounds a token, in bytes: it is sent with every request.
+// maxToken limits a token, in bytes: it is sent with every request.
 const maxToken = 8 << 10
 
-// Options say where tokens come from. All but Scopes and Parameters are required; Assertion is nil where Client shows a certificate.
+// Options say where tokens come from. All but Scopes and Parameters are required; Assertion is nil if Client presents a certificate.
 type Options struct {
 	TokenURL   string
 	ClientID   string
 	Scopes     []string
-	Parameters url.Values                                  // more of them: resource (RFC 8707), audience
-	Assertion  func(now time.Time) (jwt string, err error) // client_assertion, for each question its own
+	Parameters url.Values                                  // additional: resource (RFC 8707), audience
+	Assertion  func(now time.Time) (jwt string, err error) // client_assertion, a new one for each request
 	Transport  http.RoundTripper                           // to the token endpoint; redirects are not followed
 }
 
-// Tokens keeps an access token for a source. It is renewed in the background before it ends; one question is asked at a time, whoever
-// waits for it. While the endpoint is away, the token that is known serves until it ends. It is safe for concurrent use.
+// Tokens keeps an access token for a source, and renews it in the background before it expires. At most one request is under way, however
+// many wait for it. While the endpoint is unavailable, the current token is used until it expires. Tokens is safe for concurrent use.
 type Tokens struct {
 	options Options
 	client  *http.Client
@@ -58,20 +58,20 @@ type Tokens struct {
 	renewAt  time.Time
 	expires  time.Time
 	asking   *question
-	failure  error // of the last question
+	failure  error // of the last request
 	failures uint64
 	inRow    int
-	retryAt  time.Time // nobody asks before
+	retryAt  time.Time // no request before
 	replaced time.Time // when a refused token was last replaced
 }
 
-// question is one that is on its way to the endpoint.
+// question is a request to the endpoint that is under way.
 type question struct {
 	done chan struct{}
-	err  error // once done is closed
+	err  error // valid once done is closed
 }
 
-// NewTokens makes Tokens that know none yet.
+// NewTokens returns Tokens without a token yet.
 func NewTokens(o Options) *Tokens {
 	return &Tokens{options: o, client: &http.Client{
 		Transport:     o.Transport,
@@ -79,7 +79,7 @@ func NewTokens(o Options) *Tokens {
 	}}
 }
 
-// Run renews the token until ctx ends. failed is told of each question that failed.
+// Run renews the token until ctx ends, and calls failed after each failed request.
 func (t *Tokens) Run(ctx context.Context, failed func(error)) {
 	for ctx.Err() == nil {
 		if wait := time.Until(t.due()); wait > 0 {
@@ -90,7 +90,7 @@ func (t *Tokens) Run(ctx context.Context, failed func(error)) {
 				return
 			case <-timer.C:
 			}
-			continue // somebody else may have asked in the meantime
+			continue // a request may have been made in the meantime
 		}
 		t.mu.Lock()
 		asking := t.ask()
@@ -106,7 +106,7 @@ func (t *Tokens) Run(ctx context.Context, failed func(error)) {
 	}
 }
 
-// due is when the token is to be renewed.
+// due returns when the token is to be renewed.
 func (t *Tokens) due() time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -116,7 +116,7 @@ func (t *Tokens) due() time.Time {
 	return t.renewAt
 }
 
-// Token gives a token that has not ended, and waits for one where there is none. An error says nothing of any token.
+// Token returns a token that has not expired, and waits for one if there is none. Its error reveals nothing of any token.
 func (t *Tokens) Token(ctx context.Context) (string, error) {
 	t.mu.Lock()
 	if t.usable() {
@@ -126,8 +126,8 @@ func (t *Tokens) Token(ctx context.Context) (string, error) {
 	return t.wait(ctx, "")
 }
 
-// Replace gives another token than the one that the source refused. A source that refuses every token causes a question every five
-// seconds, not one for each request.
+// Replace returns another token than the one that the source refused. A source that refuses every token causes a request every five
+// seconds, not one for each of its own.
 func (t *Tokens) Replace(ctx context.Context, refused string) (string, error) {
 	t.mu.Lock()
 	if t.token != refused && t.usable() {
@@ -144,8 +144,8 @@ func (t *Tokens) Replace(ctx context.Context, refused string) (string, error) {
 	return t.wait(ctx, refused)
 }
 
-// wait gives the token of the question that is being asked, or of a new one; not the one that was refused. It is called with the lock,
-// and gives it back.
+// wait returns the token of the request under way, or of a new one, but not the refused token. It is called with the lock held, and
+// releases it.
 func (t *Tokens) wait(ctx context.Context, refused string) (string, error) {
 	if t.asking == nil && time.Now().Before(t.retryAt) {
 		defer t.mu.Unlock()
@@ -171,7 +171,7 @@ func (t *Tokens) wait(ctx context.Context, refused string) (string, error) {
 
 func (t *Tokens) usable() bool { return t.token != "" && time.Now().Before(t.expires) }
 
-// ask asks for a token, unless that is being done. The question is nobody's own: a caller who hangs up does not end it for the others.
+// ask starts a request for a token, unless one is under way. It belongs to no caller: one who hangs up does not cancel it for the others.
 func (t *Tokens) ask() *question {
 	if t.asking != nil {
 		return t.asking
@@ -200,31 +200,31 @@ func (t *Tokens) ask() *question {
 	return asking
 }
 
-// jittered is up to a fifth less, so that the instances do not ask at the same moment.
+// jittered returns d less up to a fifth, so that instances do not ask at the same moment.
 func jittered(d time.Duration) time.Duration { return d - rand.N(d/5+1) }
 
-// State is what went wrong when a token was last asked for.
+// State returns the error of the last request for a token.
 func (t *Tokens) State() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.failure
 }
 
-// Failures counts the questions that failed.
+// Failures counts the failed requests.
 func (t *Tokens) Failures() uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.failures
 }
 
-// Expires is when the token that is known is not used any more; zero where there is none.
+// Expires returns when the current token is no longer used; zero if there is none.
 func (t *Tokens) Expires() time.Time {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.expires
 }
 
-// fetch asks the endpoint. The errors of oauth2 hold what the endpoint said, which may be anything: none of that is told.
+// fetch requests a token. Errors of oauth2 contain the endpoint's answer, which may be anything: none of it is passed on.
 func (t *Tokens) fetch(ctx context.Context) (string, time.Duration, error) {
 	o := t.options
 	parameters := maps.Clone(o.Parameters)
@@ -265,12 +265,12 @@ func (t *Tokens) fetch(ctx context.Context) (string, time.Duration, error) {
 // token68 is the form of a bearer token (RFC 6750 §2.1).
 var token68 = regexp.MustCompile(`^[A-Za-z0-9._~+/-]+=*$`)
 
-// refusals are the error codes of a token endpoint (RFC 6749 §5.2, RFC 8707 §2). Others are not repeated.
+// refusals are the error codes of a token endpoint (RFC 6749 §5.2, RFC 8707 §2). No others are repeated.
 var refusals = []string{
 	"invalid_request", "invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type", "invalid_scope", "invalid_target",
 }
 
-// told is an error of oauth2 in words that are ours. It is one of time (net.Error) where time ran out.
+// told rewrites an error of oauth2 in our own words. It wraps a timeout (net.Error) if time ran out.
 func told(ctx context.Context, err error) error {
 	var refused *oauth2.RetrieveError
 	var network net.Error
@@ -283,7 +283,7 @@ func told(ctx context.Context, err error) error {
 	case errors.As(err, &refused):
 		return fmt.Errorf("source token: the endpoint answers with status %d", refused.Response.StatusCode)
 	case errors.As(err, &address):
-		return fmt.Errorf("source token: %w", address.Err) // of the connection: nothing was said yet
+		return fmt.Errorf("source token: %w", address.Err) // of the connection: no answer yet
 	default:
 		return errors.New("source token: the endpoint gives no usable answer")
 	}

@@ -9,19 +9,19 @@ import (
 	"strings"
 )
 
-// ErrElsewhere is what a request to anywhere but the source gets: nothing was sent.
+// ErrElsewhere is the error of a request to anywhere but the source. Nothing was sent.
 var ErrElsewhere = errors.New("source: the request is not for it")
 
-// Transport sends requests to one source, with what shows who asks. What is for the source goes to its exact scheme, host and port,
-// below its base path; it is never sent without. Redirects are the caller's to follow, and would not pass here.
+// Transport sends requests to one source, with the gateway's credential, to its exact scheme, host and port and below its base path. No
+// request is sent without the credential. Redirects are not followed, and would not pass here.
 type Transport struct {
 	Base   *url.URL                    // of the source
-	Next   http.RoundTripper           // that carries requests
-	Tokens *Tokens                     // nil: the source wants no token
-	Header func() (name, value string) // nil, or an empty name: the source wants no header
+	Next   http.RoundTripper           // sends the requests
+	Tokens *Tokens                     // nil: the source needs no token
+	Header func() (name, value string) // nil, or an empty name: the source needs no header
 }
 
-// RoundTrip implements http.RoundTripper. A source that refuses the token of a GET is asked once more, with another one.
+// RoundTrip implements http.RoundTripper. If the source refuses the token of a GET, it is sent once more with another token.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !t.holds(r.URL) {
 		return nil, ErrElsewhere
@@ -39,14 +39,14 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	another, err := t.Tokens.Replace(r.Context(), token)
 	if err != nil || r.Method != http.MethodGet {
-		return response, nil // that is what the source said; the caller knows what to make of it
+		return response, nil // the source's answer is for the caller to judge
 	}
-	_, _ = io.CopyN(io.Discard, response.Body, 4<<10) // so that the connection can be used again
+	_, _ = io.CopyN(io.Discard, response.Body, 4<<10) // so that the connection can be reused
 	response.Body.Close()
 	return t.send(r, another)
 }
 
-// send sends a copy with headers of its own, where there is something to add: a RoundTripper leaves the request alone (net/http).
+// send sends a copy of the request if there are headers to add: a RoundTripper must not modify the request (net/http).
 func (t *Transport) send(r *http.Request, token string) (*http.Response, error) {
 	var name, value string
 	if t.Header != nil {
@@ -66,8 +66,8 @@ func (t *Transport) send(r *http.Request, token string) (*http.Response, error) 
 	return t.Next.RoundTrip(out)
 }
 
-// holds reports whether an address is the source's. A base that another address merely begins with is not enough: hosts are
-// compared, and a path that is not the base's own must go on with a slash (CVE-2026-34359). Page links are often the base with a query.
+// holds reports whether a URL is the source's. A common prefix is not enough: hosts are compared, and a path other than the base's own must
+// continue with a slash (CVE-2026-34359). Page links are often the base with a query.
 func (t *Transport) holds(u *url.URL) bool {
 	path, base := u.EscapedPath(), t.Base.EscapedPath()
 	return u.Scheme == t.Base.Scheme && u.Host == t.Base.Host && u.User == nil && u.Opaque == "" &&

@@ -12,7 +12,7 @@ import (
 	"zorgsluis/policy"
 )
 
-// What an answer can be that nothing may be concluded from.
+// Errors of an answer that allows no conclusion.
 var (
 	errForm   = errors.New("the answer is not one searchset that can be read whole")
 	errOthers = errors.New("the answer is not about the patient who was asked about")
@@ -24,13 +24,13 @@ type teams struct {
 	who     provider
 	options Options
 	now     time.Time
-	others  map[string]object // included resources by every reference that means them
+	others  map[string]object // included resources, by every reference to them
 }
 
 type object = map[string]any
 
-// read gives the strongest relation of all care teams, none where there is no such team. One team that is not about the person spoils the
-// answer: whoever ignores that part of the question may ignore the rest.
+// read returns the strongest relation of all care teams, policy.RelationNone without one. One team that is not about the person invalidates
+// the answer: a server that ignores that part of the question may ignore the rest.
 func (t teams) read(body []byte) (policy.Relationship, error) {
 	decoded, err := fhir.DecodeStrict(body)
 	bundle, ok := decoded.(object)
@@ -75,7 +75,7 @@ func (t teams) read(body []byte) (policy.Relationship, error) {
 	return words[best], nil
 }
 
-// relations are those that one team shows: of participants who are the provider, as long as the team and the participation last.
+// relations returns those that one team shows: of participants who are the provider, while the team and the participation last.
 func (t teams) relations(team object) (found []policy.Relationship) {
 	if team["status"] != "active" || changed(team) || !t.lasts(team["period"]) {
 		return nil
@@ -99,7 +99,7 @@ func (t teams) relations(team object) (found []policy.Relationship) {
 	return found
 }
 
-// isOf reports whether a reference is to the person who was asked about, and to nobody else.
+// isOf reports whether a reference means the person asked about, and nobody else.
 func (t teams) isOf(reference any) bool {
 	same, others := false, false
 	for _, id := range t.identifiers(reference, "Patient") {
@@ -116,13 +116,13 @@ func (t teams) isOf(reference any) bool {
 	return same && !others
 }
 
-// isProvider reports whether a participant is the provider: in person, for the organization that he asks for where the team says one; or
-// the organization itself, where that is enough.
+// isProvider reports whether a participant is the provider: in person, for the provider's organization if the team names one; or the
+// organization itself, if that is enough (Options.Organizations).
 func (t teams) isProvider(p object) bool {
 	member := p["member"]
 	organizations := t.identifiers(p["onBehalfOf"], "Organization")
 	if p["onBehalfOf"] != nil && len(organizations) == 0 {
-		return false // for somebody, who is not known
+		return false // for an unknown organization
 	}
 	people := t.identifiers(member, "Practitioner")
 	if role := t.resolve(member); role["resourceType"] == "PractitionerRole" {
@@ -139,7 +139,7 @@ func (t teams) isProvider(p object) bool {
 		slices.Contains(append(t.identifiers(member, "Organization"), organizations...), t.who.organization)
 }
 
-// identifiers are those of whom a reference means: its own, and those of the resource of the type that came along.
+// identifiers returns those of what a reference means: its own, and those of the included resource of that type.
 func (t teams) identifiers(reference any, typ string) (ids []fhir.Identifier) {
 	r, _ := reference.(object)
 	said, _ := r["type"].(string)
@@ -157,14 +157,14 @@ func (t teams) identifiers(reference any, typ string) (ids []fhir.Identifier) {
 	return ids
 }
 
-// resolve is the resource that came along for a reference; nil where none did.
+// resolve returns the included resource for a reference; nil if there is none.
 func (t teams) resolve(reference any) object {
 	r, _ := reference.(object)
 	literal, _ := r["reference"].(string)
 	return t.others[literal]
 }
 
-// typeOf is the resource type in a literal reference: the last but one of its segments.
+// typeOf returns the resource type in a literal reference: the last but one of its segments.
 func typeOf(literal string) string {
 	segments := strings.Split(literal, "/")
 	if len(segments) < 2 {
@@ -173,7 +173,7 @@ func typeOf(literal string) string {
 	return segments[len(segments)-2]
 }
 
-// identifier is an Identifier, unless it is an old one.
+// identifier returns an Identifier, unless it is old or incomplete.
 func identifier(o object) []fhir.Identifier {
 	system, _ := o["system"].(string)
 	value, _ := o["value"].(string)
@@ -183,10 +183,10 @@ func identifier(o object) []fhir.Identifier {
 	return []fhir.Identifier{{System: system, Value: value}}
 }
 
-// changed reports whether something stands in an object that can change what the rest of it means (R4 §2.5.1).
+// changed reports whether an object has an element that can change the meaning of the rest (R4 §2.5.1).
 func changed(o object) bool { return o["modifierExtension"] != nil || o["implicitRules"] != nil }
 
-// lasts reports whether a period, which may be open or not be there, holds now. One that cannot be read does not.
+// lasts reports whether a period, which may be open or absent, includes now. One that cannot be read does not.
 func (t teams) lasts(period any) bool {
 	p, ok := period.(object)
 	if !ok {
@@ -208,7 +208,7 @@ func (t teams) lasts(period any) bool {
 	return true
 }
 
-// list are the objects of an array; what is none has none.
+// list returns the objects in an array; none if value is not an array.
 func list(value any) (objects []object) {
 	elements, _ := value.([]any)
 	for _, element := range elements {

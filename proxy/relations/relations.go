@@ -1,6 +1,6 @@
-// Package relations asks a registry of treatment relations whether a care provider treats a patient: a FHIR R4 server that knows care teams
-// (CareTeam; docs/operating.md, "Treatment relations"). What it cannot read, or was not asked, is no relation. It keeps no answer, and does
-// not know what a relation opens.
+// Package relations asks a registry of treatment relations whether a care provider treats a patient: a FHIR R4 server with care teams
+// (CareTeam; docs/operating.md, "Treatment relations"). What it cannot read, or did not ask about, is no relation. It caches no answers,
+// and does not know what a relation permits.
 package relations
 
 import (
@@ -18,10 +18,10 @@ import (
 	"zorgsluis/policy"
 )
 
-// ErrNoAnswer says that the registry did not say whether there is a relation: it is away or slow, or said something that cannot be relied on.
+// ErrNoAnswer says that the registry did not say whether there is a relation: it is unavailable or slow, or its answer is unreliable.
 var ErrNoAnswer = errors.New("registry of treatment relations: no answer")
 
-// maxAnswer bounds an answer, in bytes: the care teams of one patient in which one provider takes part.
+// maxAnswer limits an answer, in bytes: the care teams of one patient in which one provider takes part.
 const maxAnswer = 1 << 20
 
 // Options say where the registry is, and what counts as a relation in it. All but Roles and Organizations are required.
@@ -29,11 +29,11 @@ type Options struct {
 	Base      string // FHIR base URL, without trailing slash
 	Transport http.RoundTripper
 	Timeout   time.Duration
-	InFlight  int // questions at once
+	InFlight  int // concurrent requests
 
 	Systems       map[string]string              // identifier system by prefix of practitioners and organizations: "uzi:", "ura:"
 	Roles         map[string]policy.Relationship // by "system|code" of a participant's role; other roles are treating
-	Organizations bool                           // the care team's organization stands for everybody who asks for it
+	Organizations bool                           // an organization in a care team counts for everybody who acts for it
 	Now           func() time.Time
 }
 
@@ -43,16 +43,16 @@ type Registry struct {
 	slots   chan struct{}
 }
 
-// New makes a registry. Nothing is asked yet.
+// New returns a registry. It sends no request yet.
 func New(o Options) *Registry { return &Registry{o, make(chan struct{}, o.InFlight)} }
 
-// Relationship is the relation of a provider with a person, or policy.RelationNone where the registry knows of none. The error wraps
-// ErrNoAnswer, and holds nothing of the question or of the answer.
+// Relationship returns the relation of a provider with a person, or policy.RelationNone if the registry knows of none. The error wraps
+// ErrNoAnswer, and contains nothing of the question or the answer.
 func (r *Registry) Relationship(ctx context.Context, person fhir.Identifier, s policy.Subject) (policy.Relationship, error) {
 	who := provider{practitioner: r.identifier(s.Practitioner)}
 	who.organization = r.identifier(s.Organization)
 	if !who.mayTakePart(r.options.Organizations) {
-		return policy.RelationNone, nil // the registry would not know whom we mean
+		return policy.RelationNone, nil // the registry could not identify the provider
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.options.Timeout)
 	defer cancel()
@@ -62,7 +62,7 @@ func (r *Registry) Relationship(ctx context.Context, person fhir.Identifier, s p
 	case <-ctx.Done():
 		return "", fmt.Errorf("%w: too many questions at once", ErrNoAnswer)
 	}
-	if end, _ := ctx.Deadline(); ctx.Err() != nil || !time.Now().Before(end) { // a place was free at the very end: too late to ask
+	if end, _ := ctx.Deadline(); ctx.Err() != nil || !time.Now().Before(end) { // a slot came free at the very end: too late to ask
 		return "", fmt.Errorf("%w: too many questions at once", ErrNoAnswer)
 	}
 	body, err := r.ask(ctx, person, who)
@@ -76,7 +76,7 @@ func (r *Registry) Relationship(ctx context.Context, person fhir.Identifier, s p
 	return found, nil
 }
 
-// identifier gives an identifier such as "uzi:900000001" its system; the zero identifier where the registry does not go by that system.
+// identifier converts an identifier such as "uzi:900000001"; zero if the registry does not use its system.
 func (r *Registry) identifier(prefixed string) fhir.Identifier {
 	for prefix, system := range r.options.Systems {
 		if value, ok := strings.CutPrefix(prefixed, prefix); ok && value != "" {
@@ -86,7 +86,8 @@ func (r *Registry) identifier(prefixed string) fhir.Identifier {
 	return fhir.Identifier{}
 }
 
-// ask searches the care teams of a person in which a provider takes part, by POST: the identifiers of persons stand in no URL (R4 §3.1.1.2).
+// ask searches the care teams of a person in which a provider takes part. It uses POST, so that no URL contains identifiers of persons (R4
+// §3.1.1.2).
 func (r *Registry) ask(ctx context.Context, person fhir.Identifier, who provider) ([]byte, error) {
 	form := url.Values{
 		"patient.identifier":     {token(person)},
@@ -125,22 +126,22 @@ func (r *Registry) ask(ctx context.Context, person fhir.Identifier, who provider
 	return body, nil
 }
 
-// escapeToken escapes what means something in a search value (R4 §3.1.1.4.2).
+// escapeToken escapes characters that have a meaning in a search value (R4 §3.1.1.4.2).
 var escapeToken = strings.NewReplacer(`\`, `\\`, `,`, `\,`, `$`, `\$`, `|`, `\|`)
 
 func token(id fhir.Identifier) string {
 	return escapeToken.Replace(id.System) + "|" + escapeToken.Replace(id.Value)
 }
 
-// provider is who asks, as the registry knows him.
+// provider is the caller, as the registry identifies it.
 type provider struct{ practitioner, organization fhir.Identifier }
 
-// mayTakePart reports whether the provider has an identifier by which the registry could know him.
+// mayTakePart reports whether the provider has an identifier that the registry could know.
 func (p provider) mayTakePart(organizations bool) bool {
 	return p.practitioner.Value != "" || organizations && p.organization.Value != ""
 }
 
-// tokens are those identifiers, as alternatives.
+// tokens returns those identifiers as search alternatives.
 func (p provider) tokens(organizations bool) string {
 	var all []string
 	if p.practitioner.Value != "" {

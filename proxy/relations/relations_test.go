@@ -80,7 +80,7 @@ func with(participant, member string) string {
 	return strings.TrimSuffix(participant, "}") + "," + member + "}"
 }
 
-// TestAnswers: what is a relation, what is none, and from what nothing is concluded.
+// TestAnswers: which answers show a relation, which none, and which allow no conclusion.
 func TestAnswers(t *testing.T) {
 	const treating, none = policy.RelationTreating, policy.RelationNone
 	organizations := func(o *relations.Options) { o.Organizations = true }
@@ -155,7 +155,7 @@ func TestAnswers(t *testing.T) {
 	}
 }
 
-// TestTheQuestion: who is meant stands in the body and nowhere else, and nobody is asked about whom the registry could not know.
+// TestTheQuestion: identifiers are in the body and nowhere else, and no request is sent for a provider whom the registry could not know.
 func TestTheQuestion(t *testing.T) {
 	var asked []url.Values
 	s := server(func(r *http.Request) (*http.Response, error) {
@@ -193,7 +193,7 @@ func TestTheQuestion(t *testing.T) {
 	}
 }
 
-// TestNoAnswer: a registry that is away, slow or wrong gives no relation, in bounded time.
+// TestNoAnswer: a registry that is unavailable, slow or wrong shows no relation, in bounded time.
 func TestNoAnswer(t *testing.T) {
 	good := searchset(team("active", patient, me))
 	for name, s := range map[string]server{
@@ -231,7 +231,7 @@ type stuck struct{ ctx context.Context }
 func (s stuck) Read([]byte) (int, error) { <-s.ctx.Done(); return 0, s.ctx.Err() }
 func (s stuck) Close() error             { return nil }
 
-// TestQuestionsAtOnce: more than the configured number wait, and not for long.
+// TestQuestionsAtOnce: requests beyond the configured number wait, but not for long.
 func TestQuestionsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		asked := 0
