@@ -9,8 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// defaultReasons are why consent cannot be asked or awaited, as the law and the minister describe emergencies, and
-// the conflict of duties that may concern somebody else (requirements E8).
+// defaultReasons are the reasons why consent cannot be asked or awaited, as the law and the minister describe emergencies, and the conflict
+// of duties that may concern somebody else (requirements E8).
 func defaultReasons() []EmergencyReason {
 	return []EmergencyReason{
 		{"unconscious", "De patiënt is buiten bewustzijn of niet aanspreekbaar", "The patient is unconscious or does not respond"},
@@ -20,16 +20,16 @@ func defaultReasons() []EmergencyReason {
 	}
 }
 
-// reasonCode is a code as events and FHIR take it.
+// reasonCode is the form of a code that events and FHIR accept.
 var reasonCode = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
-// Bounds of a reason in the configuration: it stands in a list to choose from.
+// Limits of a reason in the configuration: it is shown in a list to choose from.
 const (
 	maxReasonCode = 64
 	maxReasonText = 200
 )
 
-// breakGlass checks what bounds emergency declarations.
+// breakGlass checks the limits of emergency declarations.
 func (s *Settings) breakGlass(c *checker) {
 	b := s.File.BreakGlass
 	c.between("break_glass.lasts", b.Lasts, time.Minute, 24*time.Hour)
@@ -61,7 +61,7 @@ func (c *checker) label(key, text string) {
 	}
 }
 
-// Reason is the configured reason of a code; a code that is not configured any more reads as it is.
+// Reason returns the configured reason of a code; a code that is no longer configured is its own text.
 func (b BreakGlass) Reason(code string) EmergencyReason {
 	for _, r := range b.Reasons {
 		if r.Code == code {
@@ -71,5 +71,5 @@ func (b BreakGlass) Reason(code string) EmergencyReason {
 	return EmergencyReason{code, code, code}
 }
 
-// Reads is how a code reads, in Dutch.
+// Reads returns the text of a code, in Dutch.
 func (b BreakGlass) Reads(code string) string { return b.Reason(code).NL }

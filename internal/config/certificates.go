@@ -11,11 +11,11 @@ import (
 	"strings"
 )
 
-// maxCertificate bounds the header that a certificate comes in, in bytes.
+// maxCertificate limits the header with a certificate, in bytes.
 const maxCertificate = 16 << 10
 
-// ClientCertificates says whether callers show the gateway itself a certificate. Where a proxy in front ends TLS, it hands on what it
-// was shown in a header (trusted_proxies.certificate_header).
+// ClientCertificates says whether callers present a certificate to the gateway itself. A proxy in front that ends TLS passes on the
+// certificate in a header (trusted_proxies.certificate_header).
 type ClientCertificates struct {
 	CAFile string `yaml:"ca_file"`
 	Mode   string `yaml:"mode"`
@@ -29,12 +29,12 @@ var certificateModes = map[string]tls.ClientAuthType{
 // CallerCertificates finds the verified certificate of a caller.
 type CallerCertificates struct {
 	mode        tls.ClientAuthType
-	authorities *Watched[x509.CertPool] // of certificates that callers show to the gateway itself; nil: it asks for none
-	header      string                  // of a proxy in front; "": none is believed
-	proxies     Proxies                 // whose header it is
+	authorities *Watched[x509.CertPool] // of certificates that callers present to the gateway itself; nil: it asks for none
+	header      string                  // of a proxy in front; "": no header is trusted
+	proxies     Proxies                 // that set the header
 }
 
-// clientCertificates checks how callers show certificates.
+// clientCertificates checks how callers present certificates.
 func (s *Settings) clientCertificates(c *checker) {
 	const key = "tls.client_certificates"
 	cfg := s.File.TLS.ClientCertificates
@@ -57,15 +57,14 @@ func (s *Settings) clientCertificates(c *checker) {
 	}
 }
 
-// ask makes a server ask callers for a certificate, where there are authorities for it. One that they do not vouch for ends the
-// connection; where the mode is optional, a caller may show none.
+// ask makes a server request a certificate from callers, if there are authorities for it. One that these did not issue ends the connection;
+// if the mode is optional, a caller may present none.
 func (c CallerCertificates) ask(config *tls.Config) {
 	if c.authorities == nil || c.mode == tls.NoClientCert {
 		return
 	}
 	config.ClientAuth = c.mode
-	// A session that is resumed is not asked for its certificate again: one of an authority that was taken out would go on being
-	// good (CVE-2025-68121).
+	// A resumed session would not present its certificate again: one of an authority that was removed would remain valid (CVE-2025-68121).
 	config.SessionTicketsDisabled = true
 	template := config.Clone()
 	config.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
@@ -75,8 +74,8 @@ func (c CallerCertificates) ask(config *tls.Config) {
 	}
 }
 
-// Of gives the certificate of whoever sent a request, nil where there is none. What the header says counts from a trusted proxy
-// only, and from there nothing else counts: the certificate of that connection is the proxy's own.
+// Of returns the certificate of a request's sender; nil if there is none. The header counts from a trusted proxy only, and from there
+// nothing else does: the certificate of that connection is the proxy's own.
 func (c CallerCertificates) Of(r *http.Request) *x509.Certificate {
 	if c.header != "" && c.proxies.sent(r) {
 		values := r.Header.Values(c.header)
@@ -91,8 +90,8 @@ func (c CallerCertificates) Of(r *http.Request) *x509.Certificate {
 	return r.TLS.VerifiedChains[0][0]
 }
 
-// parseCertificate reads a certificate as proxies hand it on: as bytes of a structured field (RFC 9440 §2.1), or in PEM form and
-// percent-encoded (nginx, Traefik). nil is everything else: the token that needs it is refused.
+// parseCertificate reads a certificate as proxies pass it on: as bytes of a structured field (RFC 9440 §2.1), or as percent-encoded PEM
+// (nginx, Traefik). It returns nil for anything else: the token that needs it is refused.
 func parseCertificate(value string) *x509.Certificate {
 	if len(value) > maxCertificate {
 		return nil

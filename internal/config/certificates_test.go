@@ -17,7 +17,7 @@ import (
 	"zorgsluis/internal/config/configtest"
 )
 
-// certificateOf reads the certificate that selfSigned made.
+// certificateOf returns a certificate for host, parsed and as PEM.
 func certificateOf(t *testing.T, host string) (*x509.Certificate, string) {
 	t.Helper()
 	folder := t.TempDir()

@@ -16,7 +16,8 @@ import (
 	"zorgsluis/configs"
 )
 
-// checker gathers what is wrong with a configuration, so that an operator sees all of it at once, each with its key and line.
+// checker collects everything that is wrong with a configuration, so that an operator sees all of it at once, each problem with its key and
+// line.
 type checker struct {
 	file     string
 	lines    map[string]int
@@ -24,7 +25,7 @@ type checker struct {
 	problems []error
 }
 
-// add notes a problem with a key. The text must not hold the content of a secret; what an operator wrote may be repeated.
+// add notes a problem with a key. The text must not contain a secret; what an operator wrote may be repeated.
 func (c *checker) add(key, format string, args ...any) {
 	if c.isUnread(key) {
 		return
@@ -32,7 +33,7 @@ func (c *checker) add(key, format string, args ...any) {
 	c.problems = append(c.problems, &configs.Problem{File: c.file, Line: c.line(key), Key: key, What: fmt.Sprintf(format, args...)})
 }
 
-// line is where a key stands, or the nearest key around it that is there; 1 when none is.
+// line returns the line of a key, or of the nearest enclosing key in the file; 1 if there is none.
 func (c *checker) line(key string) int {
 	for key != "" {
 		if line, ok := c.lines[key]; ok {
@@ -49,7 +50,7 @@ func (c *checker) written(key string) bool {
 	return ok
 }
 
-// path resolves a name relative to the folder of the configuration file: a service's working folder is nobody's choice.
+// path resolves a name relative to the folder of the configuration file, since nobody chooses the working folder of a service.
 func (c *checker) path(name string) string {
 	if name == "" || filepath.IsAbs(name) {
 		return name
@@ -57,7 +58,7 @@ func (c *checker) path(name string) string {
 	return filepath.Join(filepath.Dir(c.file), name)
 }
 
-// need reports whether value is there, and notes it where it is not.
+// need reports whether value is set, and notes it if not.
 func (c *checker) need(key, value string) bool {
 	if value == "" {
 		c.add(key, "missing")
@@ -65,14 +66,14 @@ func (c *checker) need(key, value string) bool {
 	return value != ""
 }
 
-// atLeast notes a number below the least that makes sense.
+// atLeast notes a number below the minimum.
 func (c *checker) atLeast(key string, got, least int) {
 	if got < least {
 		c.add(key, "is %d, must be at least %d", got, least)
 	}
 }
 
-// between notes a time outside of its bounds, both inclusive, or one that is not there and has no default.
+// between notes a time outside its bounds, both inclusive, or one that is missing and has no default.
 func (c *checker) between(key string, got, least, most time.Duration) {
 	switch {
 	case got == 0 && least > 0 && !c.written(key):
@@ -94,7 +95,7 @@ func (c *checker) key(key, name string) []byte {
 	return secret
 }
 
-// secret reads a secret of free form; no name means that there is none.
+// secret reads a secret of any form; without a name there is none.
 func (c *checker) secret(key, name string) string {
 	if name == "" {
 		return ""
@@ -106,7 +107,7 @@ func (c *checker) secret(key, name string) string {
 	return string(secret)
 }
 
-// folder notes a name that is, or is below, something else than a folder. What is missing is made when it is first used.
+// folder notes a name that is, or is below, something other than a folder. A missing folder is made when first used.
 func (c *checker) folder(key, name string) string {
 	if !c.need(key, name) {
 		return ""
@@ -124,7 +125,7 @@ func (c *checker) folder(key, name string) string {
 	}
 }
 
-// baseURL checks a URL to which paths are appended: no slash at the end, and nothing that a path could disturb.
+// baseURL checks a URL to which paths are appended: no slash at the end, and nothing that a path could interfere with.
 func (c *checker) baseURL(key, value string) *url.URL {
 	if !c.need(key, value) {
 		return nil
@@ -145,7 +146,7 @@ func (c *checker) baseURL(key, value string) *url.URL {
 	return u
 }
 
-// protectedURL is baseURL of what is reached over TLS, or on this machine.
+// protectedURL is baseURL for a server that must be reached over TLS, or on this machine.
 func (c *checker) protectedURL(key, value string) *url.URL {
 	u := c.baseURL(key, value)
 	if !isProtected(u) {
@@ -154,7 +155,7 @@ func (c *checker) protectedURL(key, value string) *url.URL {
 	return u
 }
 
-// protectedUnless is protectedURL where the operator can say that another layer protects it.
+// protectedUnless is protectedURL unless the operator says that another layer protects it.
 func (c *checker) protectedUnless(plaintext bool, key, value string) *url.URL {
 	u := c.baseURL(key, value)
 	if !isProtected(u) && !plaintext {
@@ -163,12 +164,12 @@ func (c *checker) protectedUnless(plaintext bool, key, value string) *url.URL {
 	return u
 }
 
-// isProtected reports whether nobody on the network sees what goes to a URL. Of one that is refused already nothing more is said.
+// isProtected reports whether nobody on the network sees what goes to a URL. It is true for nil, a URL that was already refused.
 func isProtected(u *url.URL) bool {
 	return u == nil || u.Scheme == "https" || isLoopback(u.Hostname())
 }
 
-// listen checks host:port. An empty host means every interface.
+// listen checks host:port, and reports whether it is this machine. An empty host means every interface.
 func (c *checker) listen(key, value string) (loopback bool) {
 	if !c.need(key, value) {
 		return true
@@ -184,7 +185,7 @@ func (c *checker) listen(key, value string) (loopback bool) {
 	return isLoopback(host)
 }
 
-// isLoopback reports whether a host is this machine for sure. A name other than localhost could resolve to anything.
+// isLoopback reports whether a host is certainly this machine. A name other than localhost could resolve to anything.
 func isLoopback(host string) bool {
 	if host == "localhost" {
 		return true

@@ -16,7 +16,7 @@ import (
 	"zorgsluis/internal/config/configtest"
 )
 
-// problems are what is wrong with a configuration, by key.
+// problemsOf returns the problems of a configuration, by key.
 func problemsOf(t *testing.T, err error) map[string]*configs.Problem {
 	t.Helper()
 	found := map[string]*configs.Problem{}
@@ -47,7 +47,7 @@ func TestGoodConfigurationLoads(t *testing.T) {
 	}
 }
 
-// TestBadConfiguration breaks one thing at a time. Line is a text of the broken file: the problem must be told with its line.
+// TestBadConfiguration breaks one thing at a time. line is a text in the broken file: the problem must be reported with its line.
 func TestBadConfiguration(t *testing.T) {
 	tests := []struct {
 		name      string
@@ -255,7 +255,7 @@ func TestCredentialFile(t *testing.T) {
 	}
 }
 
-// TestShippedConfiguration loads configs/gateway.yaml, and makes sure that it shows every key that there is.
+// TestShippedConfiguration loads configs/gateway.yaml, and checks that it shows every key.
 func TestShippedConfiguration(t *testing.T) {
 	text, err := os.ReadFile("../../configs/gateway.yaml")
 	if err != nil {
@@ -279,7 +279,7 @@ func TestShippedConfiguration(t *testing.T) {
 	}
 }
 
-// TestExampleConfigurations loads configs/examples with the files that they name. An example warns of nothing.
+// TestExampleConfigurations loads configs/examples with the files that they name. An example must cause no warning.
 func TestExampleConfigurations(t *testing.T) {
 	examples, err := filepath.Glob("../../configs/examples/*.yaml")
 	if err != nil || len(examples) == 0 {
@@ -316,7 +316,7 @@ func TestExampleConfigurations(t *testing.T) {
 	}
 }
 
-// keysOf are the names of all keys in a configuration struct, once each.
+// keysOf returns the names of all keys in a configuration struct, once each.
 func keysOf(t reflect.Type) (keys []string) {
 	switch t.Kind() {
 	case reflect.Slice, reflect.Map:
@@ -331,7 +331,7 @@ func keysOf(t reflect.Type) (keys []string) {
 	return slices.Compact(keys)
 }
 
-// TestPolicyHash: what decides changes the hash, what does not leaves it.
+// TestPolicyHash: whatever affects decisions changes the hash, and nothing else does.
 func TestPolicyHash(t *testing.T) {
 	hash := func(old, new string) string {
 		s, err := Load(configtest.Place(t, strings.Replace(configtest.Good, old, new, 1)))
@@ -386,7 +386,7 @@ func TestCertificateOfAnotherHost(t *testing.T) {
 	}
 }
 
-// TestBadIdentityTowardsSources: who asks a source must be known, and what shows it must not travel in clear.
+// TestBadIdentityTowardsSources: the gateway must authenticate to a token endpoint, and credentials must not travel in clear.
 func TestBadIdentityTowardsSources(t *testing.T) {
 	const good = "    oauth: { token_url: \"https://login.example/token\", client_id: gw, assertion_key_file: signing }\n"
 	load := func(t *testing.T, more string) error {

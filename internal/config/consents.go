@@ -12,7 +12,7 @@ import (
 	"zorgsluis/proxy"
 )
 
-// Consents is what operators decide about consent over FHIR (docs/consent-profile.md).
+// Consents configures consent over FHIR (docs/consent-profile.md).
 type Consents struct {
 	Recorders []string                 `yaml:"recorders"`
 	Senders   []KnownSender            `yaml:"known_senders"`
@@ -28,7 +28,7 @@ type KnownSender struct {
 	Addresses     []string `yaml:"addresses"`
 }
 
-// senders checks who is known to write, and gives it in the vocabulary of the gate.
+// senders checks the known senders and returns them for the gate.
 func (s *Settings) senders(c *checker) (known []proxy.Sender) {
 	cfg := s.File.Consents
 	if (len(cfg.Recorders) > 0) != (len(cfg.Senders) > 0) {
@@ -56,14 +56,14 @@ func (s *Settings) senders(c *checker) (known []proxy.Sender) {
 	return known
 }
 
-// ConsentParty is the provider, or the category of providers, that a reference of others stands for.
+// ConsentParty is the provider, or the category of providers, that a foreign reference stands for.
 type ConsentParty struct {
 	Category     string `yaml:"category"`
 	Organization string `yaml:"organization"`
 	Practitioner string `yaml:"practitioner"`
 }
 
-// ConsentPolicy is a policy of others: what a patient who agreed to it was shown, and how that was done.
+// ConsentPolicy is a policy of others: the information that a patient who agreed to it was shown, and the method.
 type ConsentPolicy struct {
 	ID       string `yaml:"id"`
 	Version  string `yaml:"version"`
@@ -72,7 +72,7 @@ type ConsentPolicy struct {
 	Method   string `yaml:"method"`
 }
 
-// consentAPI checks what is decided about consent over FHIR.
+// consentAPI checks the configuration of consent over FHIR.
 func (s *Settings) consentAPI(c *checker) {
 	cfg := s.File.Consents
 	s.KnownSenders = s.senders(c)
@@ -102,7 +102,7 @@ func (s *Settings) consentAPI(c *checker) {
 	}
 }
 
-// ConsentProfile is how Consent resources are read and written here; key makes the keys of the store.
+// ConsentProfile returns how Consent resources are read and written here; key makes the keys of the store.
 func (s *Settings) ConsentProfile(key func(fhir.Identifier) consent.PersonKey) consentfhir.Profile {
 	cfg := s.File.Consents
 	p := consentfhir.Profile{
@@ -126,7 +126,7 @@ func (s *Settings) ConsentProfile(key func(fhir.Identifier) consent.PersonKey) c
 	return p
 }
 
-// Pseudonym is the identifier of somebody whom a patient chose, by what a configured issuer calls that person.
+// Pseudonym returns the identifier of somebody whom a patient chose, from the subject that a configured issuer uses for that person.
 func (s *Settings) Pseudonym(issuer, subject string) (id fhir.Identifier, known bool) {
 	id, err := consent.Pseudonym(issuer, subject)
 	return id, err == nil && slices.ContainsFunc(s.File.Issuers, func(i Issuer) bool { return i.URL == issuer })

@@ -16,8 +16,7 @@ import (
 	"zorgsluis/policy"
 )
 
-// loadTables reads the code tables: those of the program, or an operator's own. What is wrong with them is told by their own file
-// and line.
+// loadTables reads the code tables: the built-in ones, or an operator's own. Problems in them are reported with their own file and line.
 func (s *Settings) loadTables(c *checker) {
 	folder := configs.Files()
 	if name := s.File.Policy.TablesFolder; name != "" {
@@ -49,7 +48,7 @@ func (s *Settings) readTables(c *checker, folder fs.FS) {
 	s.Tables = tables
 }
 
-// decisions checks what operators decide about decisions, and makes the policy of it.
+// decisions checks the policy section and makes the policy from it.
 func (s *Settings) decisions(c *checker) {
 	p := s.File.Policy
 	if len(p.Channels) == 0 {
@@ -79,7 +78,7 @@ func (s *Settings) decisions(c *checker) {
 	}
 	s.necessary(c)
 	if s.Tables == nil || len(c.problems) > 0 {
-		return // the policy of a configuration that is not used
+		return // a configuration with problems gets no policy
 	}
 	config := s.Tables.PolicyConfig()
 	config.MinimumAssurance, config.Channels, config.DefaultMinimumAge = level, channels, p.DefaultMinimumAge
@@ -101,7 +100,7 @@ func (s *Settings) decisions(c *checker) {
 	}
 }
 
-// necessary checks the caps on provider categories. A name that stands for nothing would take away more than the operator meant.
+// necessary checks the caps on provider categories. An unknown name would take away more than the operator meant.
 func (s *Settings) necessary(c *checker) {
 	for _, category := range slices.Sorted(maps.Keys(s.File.Policy.Necessary)) {
 		key, names := configs.Join("policy.necessary", category), s.File.Policy.Necessary[category]
@@ -115,7 +114,7 @@ func (s *Settings) necessary(c *checker) {
 	}
 }
 
-// data notes what is neither a data category nor a group of them, and what no care provider gets.
+// data notes a name that is neither a data category nor a group of them, or is never shared with care providers.
 func (s *Settings) data(c *checker, key, name string) {
 	if !c.need(key, name) || s.Tables == nil {
 		return
@@ -129,7 +128,7 @@ func (s *Settings) data(c *checker, key, name string) {
 	}
 }
 
-// category notes a provider category that the tables do not have.
+// category notes a provider category that is not in the tables.
 func (s *Settings) category(c *checker, key, category string) {
 	if !c.need(key, category) || s.Tables == nil {
 		return
@@ -139,15 +138,15 @@ func (s *Settings) category(c *checker, key, category string) {
 	}
 }
 
-// channel notes a channel that is not configured; none is for others to judge.
+// channel notes a channel that is not configured; an empty one is for others to check.
 func (s *Settings) channel(c *checker, key, channel string) {
 	if _, ok := s.File.Policy.Channels[channel]; !ok && channel != "" {
 		c.add(key, "%s is not one of policy.channels", channel)
 	}
 }
 
-// hash names everything in the configuration on which a decision depends, so that an event tells under which policy it was taken:
-// the tables, the policy, who is taken for whom, and who holds what. Keys, addresses and limits are no part of it.
+// hash identifies everything in the configuration on which a decision depends, so that an event says under which policy it was taken: the
+// tables, the policy, how callers are classified, and who holds what. Keys, addresses and limits are not part of it.
 func (s *Settings) hash() (string, error) {
 	type holder struct{ ID, Organization, Category string }
 	var holders []holder
@@ -180,7 +179,7 @@ func (s *Settings) hash() (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// commas writes a list with commas.
+// commas joins a list with commas.
 func commas[T ~string](list []T) string {
 	words := make([]string, len(list))
 	for i, word := range list {

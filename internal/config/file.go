@@ -4,8 +4,8 @@ import (
 	"time"
 )
 
-// File is the configuration file as it is written (configs/gateway.yaml explains every key). It holds no run-time state: what it amounts to
-// is in Settings.
+// File is the configuration file as written (configs/gateway.yaml explains every key). It has no run-time state: Settings is what it
+// amounts to.
 type File struct {
 	PublicURL string `yaml:"public_url"`
 	Listen    string `yaml:"listen"`
@@ -27,7 +27,7 @@ type File struct {
 	CursorKeyFiles []string      `yaml:"cursor_key_files"`
 	ClockSkew      time.Duration `yaml:"clock_skew"`
 	IssuerKeys     IssuerKeys    `yaml:"issuer_keys"`
-	// SignIn is what routes ask for beyond the policy, by kind of caller.
+	// SignIn is what routes require beyond the policy, by kind of caller.
 	SignIn     map[string]map[string]SignIn `yaml:"sign_in"`
 	Issuers    []Issuer                     `yaml:"issuers"`
 	Clients    map[string]Client            `yaml:"clients"`
@@ -52,7 +52,7 @@ type File struct {
 	} `yaml:"unauthenticated"`
 }
 
-// IssuerKeys says how often the keys of issuers are fetched, and how long they count while a provider is away.
+// IssuerKeys says how often the keys of issuers are fetched, and how long they are used while a provider is unavailable.
 type IssuerKeys struct {
 	Refresh  time.Duration `yaml:"refresh"`
 	CoolDown time.Duration `yaml:"cool_down"`
@@ -73,14 +73,14 @@ type Redis struct {
 	Declared          map[string]string `yaml:"declared"`
 }
 
-// Store is how persons are spread over Redis and what protects them there.
+// Store says how persons are spread over Redis, and which keys protect them there.
 type Store struct {
 	Shards           int    `yaml:"shards"`
 	PersonSecretFile string `yaml:"person_secret_file"`
 	SealingKeyFile   string `yaml:"sealing_key_file"`
 }
 
-// Archive is where access events are kept for good, and how.
+// Archive says where and how access events are kept permanently.
 type Archive struct {
 	Folder             string        `yaml:"folder"`
 	CheckpointKeyFiles []string      `yaml:"checkpoint_key_files"`
@@ -99,7 +99,7 @@ type Source struct {
 	Holder      struct {
 		Organization string `yaml:"organization"`
 		Category     string `yaml:"category"`
-		Name         string `yaml:"name"` // that patients know it by
+		Name         string `yaml:"name"` // its name for patients
 	} `yaml:"holder"`
 	CredentialFile    string        `yaml:"credential_file"`
 	TLS               OwnTLS        `yaml:"tls"`
@@ -111,7 +111,7 @@ type Source struct {
 	SMARTIssuer       string        `yaml:"smart_issuer"`
 }
 
-// Policy is what operators decide about decisions; the code tables are files of their own.
+// Policy configures decisions; the code tables are files of their own.
 type Policy struct {
 	TablesFolder        string             `yaml:"tables_folder"`
 	MinimumAssurance    string             `yaml:"minimum_assurance"`
@@ -119,9 +119,9 @@ type Policy struct {
 	Channels            map[string]Channel `yaml:"channels"`
 	DefaultMinimumAge   int                `yaml:"default_minimum_age"`
 
-	// Necessary caps provider categories: data categories and groups that each needs for its work. Left out of the hash where there is none.
+	// Necessary caps provider categories to the data categories and groups that each needs for its work. Not in the hash if empty.
 	Necessary map[string][]string `yaml:"necessary" json:",omitempty"`
-	// AfterDeath is what gateway release may give. Left out of the hash where it says nothing.
+	// AfterDeath is what gateway release may hand over. Not in the hash if empty.
 	AfterDeath struct {
 		Restricted bool `yaml:"restricted"`
 	} `yaml:"after_death" json:",omitzero"`
@@ -131,11 +131,11 @@ type Policy struct {
 type Channel struct {
 	Consent    string `yaml:"consent"` // explicit or implied
 	MinimumAge int    `yaml:"minimum_age"`
-	Label      string `yaml:"label" json:"-"` // that patients know it by, in Dutch; no part of the hash of what decides
+	Label      string `yaml:"label" json:"-"` // its name for patients, in Dutch; not in the hash
 	English    string `yaml:"label_en" json:"-"`
 }
 
-// BreakGlass bounds emergency declarations, and says within which time each must be reviewed.
+// BreakGlass limits emergency declarations, and sets the time within which each must be reviewed.
 type BreakGlass struct {
 	Lasts        time.Duration     `yaml:"lasts"`
 	PerHour      int               `yaml:"per_hour"`
@@ -152,21 +152,21 @@ type Webhook struct {
 	TLSCAFile  string `yaml:"tls_ca_file"`
 }
 
-// EmergencyReason is one that a declaration may give, and how it reads in Dutch and in English.
+// EmergencyReason is a reason that a declaration may give, with its text in Dutch and English.
 type EmergencyReason struct {
 	Code string `yaml:"code"`
 	NL   string `yaml:"nl"`
 	EN   string `yaml:"en"`
 }
 
-// Limits bound what requests may use, in bytes, counts and time.
+// Limits are the limits of requests, in bytes, counts and time.
 type Limits struct {
 	RequestBody      size `yaml:"request_body"`
 	ResponseBody     size `yaml:"response_body"`
 	Memory           size `yaml:"memory"`
 	InFlight         int  `yaml:"in_flight"`
 	LookupsPerMinute int  `yaml:"lookups_per_minute"`
-	// ReadFloor is the least time that an answer takes that comes of a source, or says that nothing is there.
+	// ReadFloor is the minimum response time of an answer from a source, or of one that nothing exists.
 	ReadFloor time.Duration `yaml:"read_floor"`
 	Timeouts  struct {
 		Header   time.Duration `yaml:"header"`

@@ -18,7 +18,7 @@ import (
 	"zorgsluis/proxy/credential"
 )
 
-// Follower is a system that access events are brought to, from the archive.
+// Follower is a system to which access events are delivered from the archive.
 type Follower struct {
 	Name              string        `yaml:"name"`
 	Kind              string        `yaml:"kind"` // a key of followerKeys
@@ -44,7 +44,7 @@ type Follower struct {
 	TLS               OwnTLS        `yaml:"tls"`
 }
 
-// followerKeys are the keys that have a meaning for each kind, besides those that all have.
+// followerKeys are the keys of each kind, besides those that all kinds have.
 var followerKeys = map[string][]string{
 	"fhir":    {"url", "interaction", "also", "header_file", "oauth", "insecure_plaintext"},
 	"syslog":  {"address", "format", "accept_unannounced_close"},
@@ -53,19 +53,19 @@ var followerKeys = map[string][]string{
 	"kafka":   {"addresses", "topic", "user", "password_file", "insecure_plaintext"},
 }
 
-// The forms of names that go to others.
+// Forms of names that are sent to others.
 var (
 	natsSubject = regexp.MustCompile(`^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$`)
 	kafkaTopic  = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`)
 )
 
-// The defaults of a follower.
+// Defaults of a follower.
 const (
 	followerBatch   = 100
 	followerTimeout = 10 * time.Second
 )
 
-// followers checks the systems that follow the archive, and makes their destinations. Nobody is connected to.
+// followers checks the systems that follow the archive, and makes their destinations. It connects to none.
 func (s *Settings) followers(c *checker) {
 	var names []string
 	for i, f := range s.File.Followers {
@@ -109,17 +109,17 @@ func (s *Settings) followers(c *checker) {
 	}
 }
 
-// CursorsFolder is where followers keep how far they are: in the folder of the archive, which the instances share.
+// CursorsFolder is where followers keep their positions: in the folder of the archive, which the instances share.
 func (s *Settings) CursorsFolder() string { return filepath.Join(s.ArchiveFolder, "followers") }
 
-// connection is how a follower's destination is reached, with what its files hold.
+// connection is how a follower's destination is reached, with the content of its files.
 type connection struct {
 	tls         *tls.Config
-	identify    follow.Identify // made once: what shows who we are follows files of its own
+	identify    follow.Identify // made once: the credential has watched files of its own
 	destination follow.Destination
 }
 
-// destination checks what is said of one kind, and makes it.
+// destination checks the keys of a follower's kind, and makes its destination.
 func (s *Settings) destination(c *checker, key string, f Follower, by *connection) follow.Destination {
 	known, ok := followerKeys[f.Kind]
 	if !ok {
@@ -167,7 +167,7 @@ func (s *Settings) destination(c *checker, key string, f Follower, by *connectio
 	}
 }
 
-// FHIROptions is what AuditEvents need to know of the gateway.
+// FHIROptions are what rendering AuditEvents takes from the configuration.
 func (s *Settings) FHIROptions() audit.FHIROptions {
 	holders := make(map[string]string, len(s.File.Sources))
 	for _, source := range s.File.Sources {
@@ -176,7 +176,7 @@ func (s *Settings) FHIROptions() audit.FHIROptions {
 	return audit.FHIROptions{Gateway: s.File.PublicURL, Holders: holders}
 }
 
-// broker makes a destination that is NATS or Kafka.
+// broker makes a NATS or Kafka destination.
 func (s *Settings) broker(c *checker, key string, f Follower, config *tls.Config) follow.Destination {
 	if len(f.Addresses) == 0 {
 		c.add(key+"addresses", "missing: at least one host:port")
@@ -204,14 +204,14 @@ func (s *Settings) broker(c *checker, key string, f Follower, config *tls.Config
 	if !natsSubject.MatchString(f.Subject) {
 		c.add(key+"subject", "must be a subject without wildcards, such as zorgsluis.events; the kind of the event is added")
 	}
-	c.secret(key+"credentials_file", f.CredentialsFile) // that it is there, and nobody else's to read
+	c.secret(key+"credentials_file", f.CredentialsFile) // it must exist, readable by its owner only
 	return follow.NATS(follow.NATSOptions{
 		Addresses: f.Addresses, Subject: f.Subject, User: f.User, Password: password, CredentialsFile: c.path(f.CredentialsFile),
 		TLS: config, Timeout: f.Timeout, Gateway: s.File.PublicURL,
 	})
 }
 
-// identify checks where events are posted to, and how the gateway shows there who it is, where that is by a token.
+// identify checks the URL that events are posted to, and how the gateway authenticates there, if by a token.
 func (s *Settings) identify(c *checker, key string, f Follower) follow.Identify {
 	if !slices.Contains(followerKeys[f.Kind], "url") {
 		return nil
@@ -235,7 +235,7 @@ func (c *checker) header(key string, f Follower) follow.Header {
 	return follow.Header{Name: read.header, Value: read.value}
 }
 
-// hostOf is the host of a URL that was checked; "-" where it could not be read (RFC 5424).
+// hostOf returns the host of a checked URL; "-" if it cannot be read (RFC 5424).
 func hostOf(base string) string {
 	u, err := url.Parse(base)
 	if err != nil || u.Hostname() == "" || net.ParseIP(u.Hostname()) == nil && strings.ContainsAny(u.Hostname(), " \t") {
@@ -244,13 +244,13 @@ func hostOf(base string) string {
 	return u.Hostname()
 }
 
-// renewed is a destination that is made of files: of what they held when they were last good. When they change, the next delivery goes to a
-// new one. As any destination it is used by one goroutine at a time.
+// renewed is a destination made from the last good content of its files. After they change, the next delivery goes to a new one. Like any
+// destination it is used by one goroutine at a time.
 type renewed[T any] struct {
 	files *Watched[T]
 	make  func(*T) follow.Destination
 
-	of      *T // what current was made of
+	of      *T // what current was made from
 	current follow.Destination
 }
 

@@ -12,7 +12,7 @@ import (
 	"zorgsluis/internal/config/configtest"
 )
 
-// goodFollowers is one of each kind.
+// goodFollowers has one follower of each kind.
 const goodFollowers = `followers:
   - { name: repository, kind: fhir, url: "https://audit.example/fhir", interaction: create, also: [decision], header_file: header, batch: 5, timeout: 3s }
   - { name: siem, kind: syslog, address: "siem.example:6514", format: json, accept_unannounced_close: true }
@@ -21,7 +21,7 @@ const goodFollowers = `followers:
   - { name: topic, kind: kafka, addresses: ["kafka.example:9093"], topic: events, user: gateway, password_file: cursor-key, insecure_plaintext: true }
 `
 
-// assertionKey is a private JWK that is nobody's.
+// assertionKey is a private JWK that nobody uses.
 const assertionKey = `{"kty":"EC","alg":"ES256","kid":"ours","crv":"P-256","x":"MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4","y":"4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM","d":"870MB6gfuTJ4HtUnUvYMyJpr5eUZNP4Bk43bVdj3eAE"}`
 
 func placeFollowers(t *testing.T, followers string) string {
@@ -57,7 +57,7 @@ func TestFollowersAreConfigured(t *testing.T) {
 	}
 }
 
-// TestBadFollowers breaks one thing at a time; every problem is told with its key and line, and never with the content of a file.
+// TestBadFollowers breaks one thing at a time; every problem is reported with its key and line, and never with the content of a file.
 func TestBadFollowers(t *testing.T) {
 	for _, tt := range []struct{ name, old, new, key, what string }{
 		{"a kind that is none", "kind: fhir", "kind: smtp", "followers[0].kind", "nats or kafka"},
@@ -123,7 +123,7 @@ func TestBadFollowers(t *testing.T) {
 	}
 }
 
-// TestShownFollowersAreGood takes the comment signs from the followers of configs/gateway.yaml.
+// TestShownFollowersAreGood uncomments the followers in configs/gateway.yaml.
 func TestShownFollowersAreGood(t *testing.T) {
 	text, err := os.ReadFile("../../configs/gateway.yaml")
 	if err != nil {
@@ -132,7 +132,7 @@ func TestShownFollowersAreGood(t *testing.T) {
 	shown := string(text)
 	from := strings.Index(shown, "followers: []")
 	shown = "followers:\n" + regexp.MustCompile(`(?m)^# ?`).ReplaceAllString(shown[strings.Index(shown[from:], "\n")+from+1:strings.Index(shown, "# Keys that seal page links")], "")
-	shown = regexp.MustCompile(`(?m)^  tls: .*$`).ReplaceAllString(shown, "") // files that are not there
+	shown = regexp.MustCompile(`(?m)^  tls: .*$`).ReplaceAllString(shown, "") // these files do not exist
 	shown = strings.Replace(shown, "secrets/alerts-key.json", "signing", 1)
 	shown = regexp.MustCompile(`secrets/(repository|nats)`).ReplaceAllString(shown, "header")
 	shown = regexp.MustCompile(`secrets/(alerts|kafka)`).ReplaceAllString(shown, "cursor-key")
@@ -148,7 +148,7 @@ func TestShownFollowersAreGood(t *testing.T) {
 	}
 }
 
-// TestFollowersAreReadAgain: what a follower's files hold counts without a restart, and reading them again leaves nothing behind.
+// TestFollowersAreReadAgain: changes of a follower's files take effect without a restart, and reading them again leaks nothing.
 func TestFollowersAreReadAgain(t *testing.T) {
 	file := placeFollowers(t, goodFollowers)
 	s, err := Load(file)

@@ -12,8 +12,8 @@ import (
 	"zorgsluis/proxy/credential"
 )
 
-// OAuth is how the gateway gets tokens for a source or a follower: client credentials (RFC 6749 §4.4). It shows who it is by an assertion that it signs
-// (RFC 7523), or by the certificate of tls (RFC 8705).
+// OAuth is how the gateway gets tokens for a source or a follower: client credentials (RFC 6749 §4.4). It authenticates with an assertion
+// that it signs (RFC 7523), or with the certificate of tls (RFC 8705).
 type OAuth struct {
 	TokenURL          string   `yaml:"token_url"`
 	ClientID          string   `yaml:"client_id"`
@@ -25,10 +25,10 @@ type OAuth struct {
 	Audience          string   `yaml:"audience"`
 }
 
-// toSource makes what carries requests to a source, or to another server that is asked like one, with what it wants of the gateway.
+// toSource makes the transport to a source, or to another server that is queried like one, with the gateway's credential for it.
 func (s *Settings) toSource(c *checker, what, key string, src Source, base *url.URL) *credential.Transport {
 	if base == nil {
-		return nil // and nothing is started
+		return nil // the gateway will not start
 	}
 	if src.TLS != (OwnTLS{}) && base.Scheme != "https" {
 		c.add(key+"tls", "has no meaning where base_url is not https")
@@ -55,7 +55,7 @@ func (s *Settings) toSource(c *checker, what, key string, src Source, base *url.
 	return t
 }
 
-// tokens checks how tokens for a source or a follower are come by.
+// tokens checks how the gateway gets tokens for a source or a follower.
 func (s *Settings) tokens(c *checker, what, key string, o OAuth) *credential.Tokens {
 	c.protectedURL(key+"token_url", o.TokenURL)
 	c.need(key+"client_id", o.ClientID)
@@ -101,7 +101,7 @@ func (c *checker) assertionKey(key, name string) *authn.AssertionKey {
 	return parsed
 }
 
-// carrier is the transport of the moment: when its files change, connections are made anew.
+// carrier is the current transport: when its files change, new connections are made.
 type carrier struct{ files *Watched[http.Transport] }
 
 // RoundTrip implements http.RoundTripper.
@@ -109,7 +109,7 @@ func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) {
 	return c.files.get().RoundTrip(r)
 }
 
-// carrier makes one of a plain transport; ca and pair are those of ownTLS.
+// carrier makes a carrier from a plain transport; ca and pair are those of ownTLS.
 func (s *Settings) carrier(c *checker, what string, own OwnTLS, ca, pair string, plain func() *http.Transport) carrier {
 	return carrier{watched(s, c, &Watched[http.Transport]{
 		what: what, files: own.files(),
@@ -123,22 +123,22 @@ func (s *Settings) carrier(c *checker, what string, own OwnTLS, ca, pair string,
 	})}
 }
 
-// sourceTransport carries requests to one source. It follows no proxy of the environment: what leaves goes where the
-// configuration says. A source that accepts and says nothing meets the deadline that the gate gives to each request.
+// sourceTransport sends requests to one source. It ignores proxies of the environment: requests go where the configuration says. For a
+// source that accepts and stays silent, the deadline that the gate sets for each request applies.
 func sourceTransport(src Source, l Limits) *http.Transport {
 	dialer := net.Dialer{Timeout: min(src.Timeout, 5*time.Second), KeepAlive: 30 * time.Second}
 	return &http.Transport{
 		DialContext:            dialer.DialContext,
 		TLSHandshakeTimeout:    min(src.Timeout, 5*time.Second),
 		MaxResponseHeaderBytes: 64 << 10,
-		DisableCompression:     true, // a body that is not what it seems: a small answer that unpacks to a large one
+		DisableCompression:     true, // against decompression bombs
 		MaxIdleConns:           l.InFlight,
 		MaxIdleConnsPerHost:    l.InFlight,
 		IdleConnTimeout:        90 * time.Second,
 	}
 }
 
-// rareTransport carries questions to a token endpoint or a provider: one every few minutes, so that no connection is kept for them.
+// rareTransport sends requests to a token endpoint or a provider: one every few minutes, so connections are not kept.
 func rareTransport() *http.Transport {
 	dialer := net.Dialer{Timeout: 5 * time.Second}
 	return &http.Transport{
@@ -146,7 +146,7 @@ func rareTransport() *http.Transport {
 	}
 }
 
-// TokensFor are the tokens of the gateway's own, by whom they are for: a source, or "registry:" and a name.
+// TokensFor returns the gateway's own tokens, by whom they are for: a source id, or "registry:" and a name.
 func (s *Settings) TokensFor() map[string]*credential.Tokens {
 	all := map[string]*credential.Tokens{}
 	for i, t := range s.toSources {

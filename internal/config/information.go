@@ -6,8 +6,8 @@ import (
 	"zorgsluis/configs"
 )
 
-// information reads the texts that patients are shown before they choose. Where an operator has texts of their own, a consent can
-// name one of those only.
+// information reads the texts that patients are shown before they choose. If an operator has texts of its own, a consent can name only
+// those.
 func (s *Settings) information(c *checker) {
 	name := s.File.Information.Folder
 	if name == "" {

@@ -44,7 +44,7 @@ type Issuer struct {
 	NamedOnly         bool          `yaml:"named_representatives_only" json:",omitempty"`
 }
 
-// Kind says in which capacity an issuer's callers ask: always the same, or by a claim.
+// Kind says in which capacity an issuer's callers act: always the same, or by a claim.
 type Kind struct {
 	Fixed  string            `yaml:"fixed"`
 	Claim  string            `yaml:"claim"`
@@ -73,7 +73,7 @@ type Claims struct {
 	AuthTime         string            `yaml:"auth_time"`
 }
 
-// Represents says where a token names the person for whom its user asks.
+// Represents says where a token names the person whom its user represents.
 type Represents struct {
 	Claim       string            `yaml:"claim"`
 	Person      IdentifierClaim   `yaml:"person"`
@@ -81,7 +81,7 @@ type Represents struct {
 	Authorities map[string]string `yaml:"authorities"`
 }
 
-// IdentifierClaim is a claim that holds an identifier of one system, or of the one that another claim names.
+// IdentifierClaim is a claim with an identifier of a fixed system, or of the system that another claim names.
 type IdentifierClaim struct {
 	Path   string `yaml:"path"`
 	System string `yaml:"system"`
@@ -94,7 +94,7 @@ type PrefixedClaim struct {
 	Prefix string `yaml:"prefix"`
 }
 
-// Client is the registration of a client: what holds where its tokens do not say.
+// Client is the registration of a client: its values apply if its tokens have none.
 type Client struct {
 	Issuer       string `yaml:"issuer"`
 	Relationship string `yaml:"relationship"`
@@ -103,7 +103,7 @@ type Client struct {
 	Channel      string `yaml:"channel"`
 }
 
-// kinds are the capacities as they are written.
+// kinds are the capacities by their names in the file.
 var kinds = map[string]policy.SubjectKind{
 	"other":          policy.KindOther,
 	"patient":        policy.KindPatient,
@@ -111,14 +111,14 @@ var kinds = map[string]policy.SubjectKind{
 	"provider":       policy.KindProvider,
 }
 
-// authentication checks issuers and clients, with the code that uses them later, and keeps what they amount to.
+// authentication checks issuers and clients with the code that uses them later, and keeps the result.
 func (s *Settings) authentication(c *checker) {
 	k := s.File.IssuerKeys
 	a := authn.Config{
 		Clients: map[string]authn.Client{}, Skew: s.File.ClockSkew,
 		RefreshInterval: k.Refresh, MinRefresh: k.CoolDown, MaxStale: k.Keep,
 		Waiting:      max(s.File.Limits.InFlight/2, 1),
-		NonceSecrets: slices.DeleteFunc(slices.Clone(s.CursorKeys), func(key []byte) bool { return key == nil }), // which was told
+		NonceSecrets: slices.DeleteFunc(slices.Clone(s.CursorKeys), func(key []byte) bool { return key == nil }), // already reported
 	}
 	if s.Tables != nil {
 		a.Tables, a.Assurance = s.Tables.Providers, s.Tables.Assurance
@@ -149,7 +149,7 @@ func (s *Settings) authentication(c *checker) {
 	s.Authn = a
 }
 
-// resolve gives the issuer in the vocabulary of authn.
+// resolve converts the issuer to that of authn.
 func (i Issuer) resolve(c *checker, key string) authn.Issuer {
 	kind := authn.KindRule{Claim: i.Kind.Claim}
 	if fixed, ok := kinds[i.Kind.Fixed]; ok {
@@ -238,5 +238,5 @@ func (c *checker) addAll(err error) {
 	}
 }
 
-// clientKey is how authn writes the key of a client.
+// clientKey matches a client's key as authn writes it.
 var clientKey = regexp.MustCompile(`^clients\[("(?:[^"\\]|\\.)*")\]`)

@@ -1,5 +1,5 @@
-// Package config reads the configuration of a gateway. Load checks all of a file, whatever is wrong with it, and gives the Settings that serve,
-// check and the commands of operators work with: configs/gateway.yaml explains the keys. It starts nothing and connects to nothing.
+// Package config reads the configuration of a gateway, whose keys configs/gateway.yaml explains. Load checks all of a file, however much is
+// wrong with it, and returns the Settings that serve, check and operator commands use. It starts nothing and connects to nothing.
 package config
 
 import (
@@ -12,7 +12,7 @@ import (
 	"zorgsluis/configs"
 )
 
-// defaults are the keys that may be left out. None of them opens anything.
+// defaults returns the values of optional keys. None of them permits anything.
 func defaults() *File {
 	c := &File{ClockSkew: 30 * time.Second}
 	c.IssuerKeys = IssuerKeys{Refresh: 5 * time.Minute, CoolDown: 30 * time.Second, Keep: 12 * time.Hour}
@@ -76,7 +76,7 @@ func (s *Settings) check(c *checker) {
 	s.ErasureNotice = s.messageWebhook(c, "erasure.notice", s.File.Erasure.Notice)
 }
 
-// take notes the problems that the decoder found. About those keys nothing more is said: what could not be read is not missing.
+// take notes the problems that the decoder found. Nothing more is said about those keys: what could not be read is not missing.
 func (c *checker) take(err error) {
 	for _, e := range unjoin(err) {
 		var p *configs.Problem
@@ -87,7 +87,7 @@ func (c *checker) take(err error) {
 	}
 }
 
-// isUnread reports whether a key, or one around it, could not be read.
+// isUnread reports whether a key, or one that encloses it, could not be read.
 func (c *checker) isUnread(key string) bool {
 	for _, u := range c.unread {
 		if rest, ok := strings.CutPrefix(key, u); ok && (rest == "" || rest[0] == '.' || rest[0] == '[') {
@@ -97,7 +97,7 @@ func (c *checker) isUnread(key string) bool {
 	return false
 }
 
-// unjoin takes an error of errors.Join apart.
+// unjoin splits an error of errors.Join.
 func unjoin(err error) []error {
 	if err == nil {
 		return nil

@@ -9,24 +9,24 @@ import (
 	"zorgsluis/audit/follow"
 )
 
-// The names of the messages of the gateway's own: each has a cursor of that name beside those of the followers.
+// Names of the gateway's own messages: each has a cursor of that name beside those of the followers.
 const (
 	MessageAlert   = "break-glass-alert"
 	MessageNotice  = "break-glass-notice"
 	MessageErasure = "erasure-notice"
 )
 
-// messageTimeout bounds the delivery of one message.
+// messageTimeout limits the delivery of one message.
 const messageTimeout = 10 * time.Second
 
-// Receiver is where messages go, read and checked.
+// Receiver is the checked destination of messages.
 type Receiver struct {
 	url    string
 	secret []byte
 	tls    *tls.Config
 }
 
-// messageWebhook checks where messages go.
+// messageWebhook checks the destination of messages.
 func (s *Settings) messageWebhook(c *checker, key string, w Webhook) *Watched[Receiver] {
 	if w == (Webhook{}) {
 		return nil
@@ -40,7 +40,7 @@ func (s *Settings) messageWebhook(c *checker, key string, w Webhook) *Watched[Re
 	})
 }
 
-// MessageDestination posts messages to where their files say; render is as in follow.WebhookOptions.
+// MessageDestination posts messages to the current Receiver; render is as in follow.WebhookOptions.
 func (s *Settings) MessageDestination(files *Watched[Receiver], render func(context.Context, audit.Event) ([]byte, error)) follow.Destination {
 	return &renewed[Receiver]{files: files, make: func(to *Receiver) follow.Destination {
 		return follow.Webhook(follow.WebhookOptions{

@@ -29,7 +29,7 @@ import (
 	"zorgsluis/internal/config/configtest"
 )
 
-// peer is a server that shakes hands, and says nothing after that; to NATS it speaks first, as that protocol wants.
+// peer is a server that completes a TLS handshake and then stays silent; with NATS it speaks first, as that protocol requires.
 type peer struct {
 	net.Listener
 	config atomic.Pointer[tls.Config]
@@ -37,7 +37,7 @@ type peer struct {
 	served sync.WaitGroup
 }
 
-// helloOfNATS is what a NATS server says before TLS.
+// helloOfNATS is what a NATS server sends before TLS.
 const helloOfNATS = `INFO {"server_id":"x","version":"2.10.0","max_payload":1048576,"headers":true,"tls_required":true}` + "\r\n"
 
 func newPeer(t *testing.T, first string) *peer {
@@ -70,7 +70,7 @@ func newPeer(t *testing.T, first string) *peer {
 	return p
 }
 
-// identity is a certificate for 127.0.0.1 that is its own authority, and the authority as a file holds it.
+// identity returns a certificate for 127.0.0.1 that is its own authority, and that authority as PEM.
 func identity(t *testing.T, key crypto.Signer) (tls.Certificate, string) {
 	t.Helper()
 	template := &x509.Certificate{
@@ -85,7 +85,7 @@ func identity(t *testing.T, key crypto.Signer) (tls.Certificate, string) {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
-// outgoing is a configuration in which everything that the gateway connects to is this server.
+// outgoing returns a configuration in which the gateway connects only to this server.
 func outgoing(server, nats string) string {
 	source := `base_url: "https://` + server + `/fhir"
     tls: { ca_file: ca.pem }
@@ -114,10 +114,10 @@ policy:
 `
 }
 
-// told is an event that says no more than it must.
+// told is a minimal event.
 var told = audit.Event{Version: 1, ID: "s00-1", Time: time.Unix(1_700_000_000, 0), Kind: audit.KindUnauthenticated, Outcome: audit.OutcomeDeny, Reason: "token-missing", Request: "1"}
 
-// dials are all the ways in which a gateway of these settings connects to others.
+// dials returns every way in which a gateway with these settings connects to others.
 func dials(t *testing.T, s *Settings) map[string]func(context.Context) {
 	t.Helper()
 	get := func(carrier http.RoundTripper) func(context.Context) {
@@ -163,8 +163,8 @@ func dials(t *testing.T, s *Settings) map[string]func(context.Context) {
 	return all
 }
 
-// TestOutgoingTLS: whatever the gateway connects to, it speaks TLS with what NCSC calls good and nothing else, with somebody whom its files
-// vouch for; and when these change, with whom they vouch for then, and nobody before.
+// TestOutgoingTLS: every connection of the gateway uses only TLS that NCSC calls good, with a server that its files vouch for; after these
+// change, only with one that they vouch for then.
 func TestOutgoingTLS(t *testing.T) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -196,7 +196,7 @@ func TestOutgoingTLS(t *testing.T) {
 		nats.config.Store(config)
 		for name, dial := range all {
 			before, got := server.shaken.Load()+nats.shaken.Load(), false
-			for try := 0; try == 0 || want && !got && try < 20; try++ { // a busy machine may need more time than a client has
+			for try := 0; try == 0 || want && !got && try < 20; try++ { // a busy machine may take longer than a client waits
 				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 				dial(ctx)
 				cancel()

@@ -14,7 +14,7 @@ import (
 	"zorgsluis/fhir"
 )
 
-// profiles are the ready issuers of configs/profiles.yaml, by name.
+// profiles are the predefined issuers of configs/profiles.yaml, by name.
 var profiles = sync.OnceValues(func() (map[string]Issuer, error) {
 	text, err := fs.ReadFile(configs.Files(), configs.ProfilesFile)
 	if err != nil {
@@ -24,14 +24,14 @@ var profiles = sync.OnceValues(func() (map[string]Issuer, error) {
 	return ready, configs.Decode(configs.ProfilesFile, text, &ready)
 })
 
-// profiles puts into each issuer what its profile says, before anything is made of it: also of the hash of what decides.
+// profiles applies each issuer's profile, before anything is made from the issuer, including the policy hash.
 func (s *Settings) profiles(c *checker) {
 	for i, issuer := range s.File.Issuers {
 		s.File.Issuers[i] = issuer.withProfile(c, fmt.Sprintf("issuers[%d].profile", i))
 	}
 }
 
-// withProfile fills in what the issuer's profile says and the operator did not write.
+// withProfile fills in what the issuer's profile has and the operator did not write.
 func (i Issuer) withProfile(c *checker, key string) Issuer {
 	if i.Profile == "" {
 		return i
@@ -54,8 +54,8 @@ func (i Issuer) withProfile(c *checker, key string) Issuer {
 	return i
 }
 
-// fill sets the fields that are not set as those of another value are. A field counts as a whole: half a claim of ours and half of the
-// profile's would be a third that nobody wrote.
+// fill sets fields that are not set to those of from. A field counts as a whole: half a claim of ours and half of the profile's would be a
+// third that nobody wrote.
 func fill[T any](into *T, from T) {
 	to, of := reflect.ValueOf(into).Elem(), reflect.ValueOf(from)
 	for n := range to.NumField() {
@@ -65,8 +65,8 @@ func fill[T any](into *T, from T) {
 	}
 }
 
-// persons reads who foreign persons are here: a line for each, "system|value system|value", the foreign identity first. The file holds
-// identifiers of persons, so it is read as a secret is, and no error tells what is in it.
+// persons reads who foreign persons are here: one line each, "system|value system|value", the foreign identity first. The file contains
+// identifiers of persons, so it is read like a secret, and no error reveals its content.
 func (c *checker) persons(key, name string) map[fhir.Identifier]fhir.Identifier {
 	text := c.secret(key, name)
 	if text == "" {

@@ -25,7 +25,7 @@ import (
 	"zorgsluis/policy"
 )
 
-// profiled is an identity provider of some profile, and the gateway's knowledge of it.
+// profiled is an identity provider of some profile, and the gateway configured for it.
 type profiled struct {
 	t      *testing.T
 	url    string
@@ -39,10 +39,10 @@ type profiled struct {
 
 const profileClient = "portal"
 
-// unavailable stands in a table for an error that is no refusal.
+// unavailable represents, in a table, an error that is not a refusal.
 const unavailable policy.Reason = "unavailable"
 
-// newProfiled configures an issuer by what an operator writes below `issuers: - …`; {url} is where it is.
+// newProfiled configures an issuer from what an operator writes below `issuers: - …`; {url} is its URL.
 func newProfiled(t *testing.T, written string) *profiled {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -57,7 +57,7 @@ func newProfiled(t *testing.T, written string) *profiled {
 	file := filepath.Join(folder, "gateway.yaml")
 	audience := "gateway"
 	if strings.Contains(written, "max-key") {
-		audience = profileClient // MAX names the client, and nobody else
+		audience = profileClient // the only audience that MAX names is the client
 	}
 	text := "issuers:\n  - url: \"" + p.url + "\"\n    audience: " + audience + "\n    channel: regional\n" + written +
 		"\nclients: { " + profileClient + ": {} }\npolicy: { channels: { regional: { consent: explicit } } }\n"
@@ -124,7 +124,7 @@ func (p *profiled) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// subject authenticates a token of a fixture: what the profile's provider says, with what every token needs.
+// subject authenticates a token of a fixture: the claims of the profile's provider, plus those that every token needs.
 func (p *profiled) subject(fixture string) (policy.Subject, error) {
 	p.t.Helper()
 	now := time.Now()
@@ -192,7 +192,7 @@ func (p *profiled) seal(signed string) string {
 	return sealed
 }
 
-// known is what a fixture must lead to, as text: only what the profile has to do with.
+// known returns what a fixture must lead to, as text: only what depends on the profile.
 func known(s policy.Subject) string {
 	kinds := map[policy.SubjectKind]string{
 		policy.KindOther: "other", policy.KindPatient: "patient", policy.KindRepresentative: "representative", policy.KindProvider: "provider",
@@ -397,8 +397,8 @@ func TestAProfileFillsInWhatIsNotWritten(t *testing.T) {
 	}
 }
 
-// TestCheckWarnsOfWhomPatientsChose: an issuer whose sub is a number knows nobody whom a patient chose by anything else, unless it is said where;
-// and its word is enough, unless patients must name that person.
+// TestCheckWarnsOfWhomPatientsChose: an issuer whose sub is a number cannot name a representative whom a patient chose, unless another
+// claim is configured; and its word is enough, unless patients must name that person.
 func TestCheckWarnsOfWhomPatientsChose(t *testing.T) {
 	const warning, unnamed = "claims.pseudonym is missing", "need not be named by the patient"
 	s := &Settings{File: defaults()}

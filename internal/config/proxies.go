@@ -8,20 +8,20 @@ import (
 	"strings"
 )
 
-// TrustedProxies says what is believed of proxies in front, and where these are. The zero TrustedProxies believes nobody.
+// TrustedProxies says what is trusted of proxies in front, and where these are. The zero TrustedProxies trusts nobody.
 type TrustedProxies struct {
 	From              []string `yaml:"from"`
 	ForwardedFor      bool     `yaml:"forwarded_for"`
 	CertificateHeader string   `yaml:"certificate_header"`
 }
 
-// Proxies are the addresses from which headers about the caller are believed. From everywhere else they are not read.
+// Proxies are the addresses from which headers about the caller are trusted. From elsewhere they are not read.
 type Proxies struct {
 	from         []netip.Prefix
 	forwardedFor bool
 }
 
-// proxies checks what is believed of whom.
+// proxies checks what is trusted, and from whom.
 func (s *Settings) proxies(c *checker) {
 	const key = "trusted_proxies"
 	cfg := s.File.TrustedProxies
@@ -70,9 +70,9 @@ func (t Proxies) sent(r *http.Request) bool {
 	return err == nil && t.holds(peer.Addr().Unmap())
 }
 
-// Address is where a request comes from, as far as it is known for sure: the peer, or what trusted proxies say of theirs. Each proxy
-// adds the address of its own peer at the end of X-Forwarded-For, so the list is read from there, and ends with the first that is
-// not trusted: what stands before was written by somebody else.
+// Address returns where a request comes from, as far as it is certain: the peer, or what trusted proxies say of theirs. Each proxy appends
+// the address of its own peer to X-Forwarded-For, so the list is read from the end up to the first address that is not trusted: what
+// precedes it was written by somebody else.
 func (t Proxies) Address(r *http.Request) string {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
@@ -90,7 +90,7 @@ func (t Proxies) Address(r *http.Request) string {
 	for i := len(list) - 1; i >= 0 && t.holds(known); i-- {
 		next, err := netip.ParseAddr(strings.TrimSpace(list[i]))
 		if err != nil || next.Zone() != "" {
-			break // a name, a port, nothing: then the proxy is all that is known
+			break // a name, a port, nothing: only the proxy is known
 		}
 		known = next.Unmap()
 	}

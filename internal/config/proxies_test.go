@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestAddressOfACaller: what X-Forwarded-For says counts as far as trusted proxies wrote it, and no further.
+// TestAddressOfACaller: X-Forwarded-For counts as far as trusted proxies wrote it, and no further.
 func TestAddressOfACaller(t *testing.T) {
 	proxies := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/28"), netip.MustParsePrefix("fd00::1/128")}
 	tests := []struct {

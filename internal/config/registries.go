@@ -11,7 +11,7 @@ import (
 	"zorgsluis/policy"
 )
 
-// Registry is a registry of treatment relations: a FHIR R4 server that is asked for care teams (package relations).
+// Registry is a registry of treatment relations: a FHIR R4 server that is queried for care teams (package relations).
 type Registry struct {
 	Name              string            `yaml:"name"`
 	BaseURL           string            `yaml:"base_url"`
@@ -26,13 +26,13 @@ type Registry struct {
 	Organizations     bool              `yaml:"organizations"`
 }
 
-// registrySystems are the systems of identifiers where a registry's configuration names none.
+// registrySystems are the identifier systems of a registry whose configuration names none.
 var registrySystems = map[string]string{
 	"uzi:": "http://fhir.nl/fhir/NamingSystem/uzi-nr-pers", "ura:": "http://fhir.nl/fhir/NamingSystem/ura",
 	"agb:": "http://fhir.nl/fhir/NamingSystem/agb-z", "big:": "http://fhir.nl/fhir/NamingSystem/big",
 }
 
-// registries checks the registries of treatment relations, and fills in what is not written.
+// registries checks the registries of treatment relations, and fills in defaults.
 func (s *Settings) registries(c *checker) {
 	for i := range s.File.Registries {
 		r, key := &s.File.Registries[i], fmt.Sprintf("relationship_registries[%d].", i)

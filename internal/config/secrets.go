@@ -17,10 +17,10 @@ import (
 // keyLength is the length in bytes of every secret that the gateway makes: AES-256 keys and HMAC-SHA-256 secrets.
 const keyLength = 32
 
-// maxSecretFile bounds what is read as a secret: more than that is the wrong file.
+// maxSecretFile limits a secret file, in bytes: a larger one is the wrong file.
 const maxSecretFile = 64 << 10
 
-// What can be wrong with a secret file. The texts say what to do; none holds any of the content.
+// Errors of a secret file. The texts say what to do, and none contains any of the content.
 var (
 	errSecretMissing  = errors.New("the file does not exist")
 	errSecretEmpty    = errors.New("the file is empty")
@@ -30,7 +30,7 @@ var (
 	errSecretLong     = fmt.Errorf("the secret is too long: it must be %d bytes", keyLength)
 )
 
-// readSecret reads a file that only its owner may read. White space at the end is dropped, as editors and echo add it.
+// readSecret reads a file that only its owner may read. It drops white space at the end, as editors and echo add it.
 func readSecret(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -40,7 +40,7 @@ func readSecret(name string) ([]byte, error) {
 		return nil, files.WithoutName(err)
 	}
 	defer f.Close()
-	// The permissions are those of the file that is read, not of the name: no time between the check and the use.
+	// Check the permissions of the open file, not of the name: no time passes between check and use.
 	info, err := f.Stat()
 	if err != nil {
 		return nil, files.WithoutName(err)
@@ -64,7 +64,7 @@ func readSecret(name string) ([]byte, error) {
 	return content, nil
 }
 
-// readKey reads a secret of exactly keyLength bytes, kept as base64 so that it survives editors and configuration tools.
+// readKey reads a secret of exactly keyLength bytes, stored as base64 so that it survives editors and configuration tools.
 func readKey(name string) ([]byte, error) {
 	text, err := readSecret(name)
 	if err != nil {
@@ -83,10 +83,10 @@ func readKey(name string) ([]byte, error) {
 	return key, nil
 }
 
-// secretFiles are the secrets that a gateway needs, by the names that configs/gateway.yaml uses.
+// secretFiles are the secrets that a gateway needs, by their names in configs/gateway.yaml.
 var secretFiles = []string{"person-secret", "sealing-key", "cursor-key", "checkpoint-key"}
 
-// GenerateSecrets makes the secret files that are not there yet, and returns the names of those it made.
+// GenerateSecrets makes the missing secret files, and returns the names of those it made.
 func GenerateSecrets(folder string) ([]string, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("keys: %w", err)
@@ -108,7 +108,7 @@ func GenerateSecrets(folder string) ([]string, error) {
 	return made, errors.Join(problems...)
 }
 
-// writeKey makes one file with a key.
+// writeKey makes a file with a new key.
 func writeKey(name string) error {
 	key := make([]byte, keyLength)
 	_, _ = rand.Read(key) // never fails (crypto/rand)

@@ -28,7 +28,7 @@ func (s *Settings) server(c *checker) {
 	}
 }
 
-// limits checks what one request and all together may use.
+// limits checks the limits of one request and of all together.
 func (s *Settings) limits(c *checker) {
 	l := s.File.Limits
 	within := func(key string, got, least, most size) {

@@ -14,39 +14,39 @@ import (
 	"zorgsluis/proxy/credential"
 )
 
-// Settings are what a configuration amounts to: everything that it names has been read and checked, and nothing has been started or connected
-// to. A *Watched is nil where the configuration does not have it.
+// Settings are the result of a configuration: every file that it names has been read and checked, but nothing started or connected to. A
+// *Watched is nil if the configuration does not have it.
 type Settings struct {
-	File *File // as it was written, with its defaults
+	File *File // as written, with defaults
 
-	// Towards callers.
+	// Callers.
 	Certificate *Watched[tls.Certificate] // nil: plain HTTP
-	Callers     CallerCertificates        // finds the certificate that a caller showed
+	Callers     CallerCertificates        // finds the certificate that a caller presented
 	Proxies     Proxies                   // finds the address of a caller
-	Authn       authn.Config              // issuers and clients; the store of used proofs is still missing
+	Authn       authn.Config              // issuers and clients; without the store of used proofs
 	SignIn      map[proxy.Route]map[policy.SubjectKind]proxy.SignIn
 
-	// What decides. PolicyHash names all of it.
+	// Decisions. PolicyHash identifies all of this.
 	Tables     *configs.Tables
 	Policy     *policy.Policy
 	PolicyHash string
 	Catalogue  consent.Catalogue
 	Texts      []configs.Text // what patients are shown before they choose
 
-	// What is kept, and where.
+	// Storage.
 	RedisFolder   string // of the embedded Redis
 	PersonSecret  []byte
 	SealingKey    []byte
-	CursorKeys    [][]byte // of links to pages; the first seals
+	CursorKeys    [][]byte // of page links; the first seals
 	ArchiveFolder string
 	ArchiveKeys   []*audit.CheckpointKey // the first signs
 
-	// Towards others.
+	// Other systems.
 	ToRegistries  []*credential.Transport // one for each registry of treatment relations, in the same order
 	Following     []follow.Options        // one for each follower
 	Alert         *Watched[Receiver]      // of emergencies, for the privacy officer
 	Notice        *Watched[Receiver]      // of emergencies, for the patient
-	ErasureNotice *Watched[Receiver]      // for those who received what was erased
+	ErasureNotice *Watched[Receiver]      // to those who received erased data
 	KnownSenders  []proxy.Sender          // who may write consents
 
 	Reloads []Reloadable // everything that is read again when its files change

@@ -12,19 +12,19 @@ import (
 	"zorgsluis/proxy"
 )
 
-// SignIn is how surely, and how recently, callers of one kind must have signed in for one route.
+// SignIn is the assurance, and the maximum age of the sign-in, that a route requires of callers of one kind.
 type SignIn struct {
 	Assurance string        `yaml:"assurance"`
 	MaxAge    time.Duration `yaml:"max_age"`
 }
 
-// emergencySignIn is how long ago the sign-in of whoever declares an emergency may be, where the configuration does not say.
+// emergencySignIn is the default maximum age of the sign-in of a caller who declares an emergency.
 const emergencySignIn = 30 * time.Minute
 
-// routes are the routes as they are written.
+// routes are the routes by their names in the file.
 var routes = map[string]proxy.Route{"sources": proxy.RouteSources, "own": proxy.RouteOwn, "break_glass": proxy.RouteBreakGlass}
 
-// signIns checks what routes ask for beyond the policy. A level below the policy's minimum would never be seen.
+// signIns checks what routes require beyond the policy. A level below the policy's minimum would have no effect.
 func (s *Settings) signIns(c *checker) {
 	s.SignIn = map[proxy.Route]map[policy.SubjectKind]proxy.SignIn{}
 	for _, route := range routes {
@@ -59,7 +59,7 @@ func (s *Settings) signIns(c *checker) {
 	}
 }
 
-// smartIssuers checks that what SMART apps are told of is an issuer here.
+// smartIssuers checks that the issuer that SMART apps are referred to is configured.
 func (s *Settings) smartIssuers(c *checker) {
 	for n, src := range s.File.Sources {
 		if src.SMARTIssuer != "" && !slices.ContainsFunc(s.File.Issuers, func(i Issuer) bool { return i.URL == src.SMARTIssuer }) {

@@ -13,10 +13,10 @@ import (
 	"zorgsluis/proxy"
 )
 
-// sourceID is the form of a source's id: it is a path element of public URLs.
+// sourceID is the form of a source's id, which is a path element of public URLs.
 var sourceID = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
 
-// sources checks the FHIR servers behind the gateway. What they are asked with is made by wire.
+// sources checks the FHIR servers behind the gateway, and makes their transports.
 func (s *Settings) sources(c *checker) {
 	if len(s.File.Sources) == 0 {
 		c.add("sources", "missing: at least one source")
@@ -56,13 +56,13 @@ func (s *Settings) sources(c *checker) {
 	}
 }
 
-// FHIRVersions are the versions that a source can speak, each with tables of its own.
+// FHIRVersions are the versions that a source can use, each with its own tables.
 var FHIRVersions = map[string]fhir.Version{"R4": fhir.R4, "STU3": fhir.STU3}
 
-// offered are those that a source offers only where its configuration says so (leaks.md RD-8, RD-9).
+// offered are the interactions that a source offers only if its configuration says so (leaks.md RD-8, RD-9).
 var offered = map[string]fhir.Allow{"vread": fhir.AllowVRead, "history": fhir.AllowHistory}
 
-// allow is what the source offers besides the rest.
+// allow returns the optional interactions that the source offers.
 func (s Source) allow() (allowed fhir.Allow) {
 	for _, name := range s.Interactions {
 		allowed |= offered[name]
@@ -73,7 +73,7 @@ func (s Source) allow() (allowed fhir.Allow) {
 // fixedHeader is a header that the gateway sends with every request.
 type fixedHeader struct{ header, value string }
 
-// credential reads "Header: value" from a secret file. Headers that frame a request are refused: they would change what is asked.
+// credential reads "Header: value" from a secret file. Headers that frame a request are refused: they would change what is requested.
 func (c *checker) credential(key, name string) fixedHeader {
 	text := c.secret(key, name)
 	if text == "" {
@@ -94,12 +94,13 @@ func (c *checker) credential(key, name string) fixedHeader {
 
 var headerName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
 
-// framing lists headers that say where a request goes, what it holds and how it is read (RFC 9110, RFC 9112).
+// framing lists headers that say where a request goes, what it contains and how it is read (RFC 9110, RFC 9112).
 var framing = []string{
 	"accept", "accept-encoding", "connection", "content-length", "content-type", "expect", "host", "prefer", "proxy-connection",
 	"te", "trailer", "transfer-encoding", "upgrade", "x-request-id", "x-http-method-override",
 }
 
+// ProxyLimits returns the limits of the gate.
 func (s *Settings) ProxyLimits() proxy.Limits {
 	l := s.File.Limits
 	return proxy.Limits{
@@ -116,6 +117,7 @@ func (s *Settings) ProxyLimits() proxy.Limits {
 	}
 }
 
+// ProxySources returns the sources of the gate.
 func (s *Settings) ProxySources() ([]*proxy.Source, error) {
 	var sources []*proxy.Source
 	for i, src := range s.File.Sources {
@@ -142,5 +144,5 @@ func (s *Settings) ProxySources() ([]*proxy.Source, error) {
 	return sources, nil
 }
 
-// personMapping is how long the gate remembers which person a source's patient is.
+// personMapping is how long the gate caches which person a source's patient is.
 const personMapping = time.Minute

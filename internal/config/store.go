@@ -11,7 +11,7 @@ import (
 	"zorgsluis/consent/redisstore"
 )
 
-// redis checks where consents and events are kept. Keys of the other mode are refused: whoever writes both means one of them.
+// redis checks where consents and events are kept. Keys of the other mode are refused: whoever writes both means only one.
 func (s *Settings) redis(c *checker) {
 	r := s.File.Redis
 	external := map[string]bool{
@@ -66,7 +66,7 @@ func (s *Settings) externalRedis(c *checker) {
 	c.atLeast("redis.replicas", r.Replicas, 0)
 }
 
-// ExternalRedis says how to reach a Redis that is not ours.
+// ExternalRedis returns how to reach an external Redis.
 func (s *Settings) ExternalRedis() redisstore.ClientOptions {
 	c := s.File.Redis
 	o := redisstore.ClientOptions{
@@ -107,7 +107,7 @@ func (s *Settings) store(c *checker) {
 		key := fmt.Sprintf("archive.checkpoint_key_files[%d]", i)
 		secret := c.key(key, name)
 		unique(key, secret)
-		if signing, err := audit.NewCheckpointKey(secret); err == nil { // else it was told already
+		if signing, err := audit.NewCheckpointKey(secret); err == nil { // else already reported
 			s.ArchiveKeys = append(s.ArchiveKeys, signing)
 		}
 	}
@@ -117,7 +117,7 @@ func (s *Settings) store(c *checker) {
 	}
 }
 
-// minRetentionDays is the least that archive.retention_days may be.
+// minRetentionDays is the minimum of archive.retention_days.
 const minRetentionDays = int(audit.MinRetention / (24 * time.Hour))
 
 // archive checks how the archive is kept. Its folder and keys are checked with those of the store.

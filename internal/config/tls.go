@@ -14,8 +14,8 @@ import (
 	"zorgsluis/internal/files"
 )
 
-// goodSuites are the suites of TLS 1.2 all of whose algorithms NCSC calls good (IT Security Guidelines for TLS v2.1, tables 3 to 6):
-// ECDHE, and AES-GCM or ChaCha20-Poly1305. All suites of TLS 1.3 are, and Go has no switch for them.
+// goodSuites are the suites of TLS 1.2 with only algorithms that NCSC calls good (IT Security Guidelines for TLS v2.1, tables 3 to 6):
+// ECDHE, and AES-GCM or ChaCha20-Poly1305. All suites of TLS 1.3 are good, and Go has no switch for them.
 var goodSuites = []uint16{
 	tls.TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
 	tls.TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384, tls.TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256, tls.TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
@@ -25,8 +25,8 @@ var goodSuites = []uint16{
 // (its guidelines of 2025-05).
 var goodGroups = []tls.CurveID{tls.X25519MLKEM768, tls.X25519, tls.CurveP256, tls.CurveP384}
 
-// goodTLS is where every TLS configuration of the gateway starts, towards callers and towards whatever it asks or tells something itself. Go
-// has no compression, no renegotiation unless it is switched on, and no 0-RTT.
+// goodTLS is the base of every TLS configuration of the gateway, as server and as client. Go has no compression, no 0-RTT, and no
+// renegotiation unless it is switched on.
 func goodTLS() *tls.Config {
 	return &tls.Config{
 		MinVersion:       tls.VersionTLS12, // NCSC: older versions are insufficient
@@ -35,13 +35,13 @@ func goodTLS() *tls.Config {
 	}
 }
 
-// Bits of an RSA key: below the least NCSC calls it insufficient, below the good it is sufficient (table 7).
+// Bits of an RSA key: NCSC calls fewer than leastRSA insufficient, and fewer than goodRSA sufficient (table 7).
 const (
 	leastRSA = 2048
 	goodRSA  = 3072
 )
 
-// rsaBits is the length of a certificate's RSA key; zero where it has another.
+// rsaBits returns the length of a certificate's RSA key; zero if its key is not RSA.
 func rsaBits(certificate *x509.Certificate) int {
 	key, ok := certificate.PublicKey.(*rsa.PublicKey)
 	if !ok {
@@ -59,27 +59,27 @@ func isWeak(certificate *x509.Certificate) bool {
 	return bits != 0 && bits < leastRSA
 }
 
-// ListenerTLS is how the gateway speaks TLS to callers. Both certificate and authorities are those of the moment of each handshake.
+// ListenerTLS returns the TLS configuration towards callers. Each handshake uses the current certificate and authorities.
 func (s *Settings) ListenerTLS() *tls.Config {
 	config := goodTLS()
-	config.NextProtos = []string{"h2", "http/1.1"} // net/http adds them to the configuration that it knows, not to what ask gives
+	config.NextProtos = []string{"h2", "http/1.1"} // net/http adds these to config, but not to what GetConfigForClient returns
 	config.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return s.Certificate.get(), nil }
 	s.Callers.ask(config)
 	return config
 }
 
-// OwnTLS is how the gateway knows a server, and how that server knows the gateway. The zero OwnTLS trusts the authorities of the system
-// and shows nothing. The name of a server is always checked.
+// OwnTLS says which authorities the gateway trusts for a server, and which certificate it presents. The zero OwnTLS trusts the authorities
+// of the system and presents none. The name of a server is always checked.
 type OwnTLS struct {
 	CAFile          string `yaml:"ca_file"`
 	CertificateFile string `yaml:"certificate_file"`
 	KeyFile         string `yaml:"key_file"`
 }
 
-// files are all that it names.
+// files returns all files that it names.
 func (o OwnTLS) files() []string { return []string{o.CAFile, o.CertificateFile, o.KeyFile} }
 
-// ownTLS reads it: ca is the key of the authorities, and pair what stands before the keys of certificate and key.
+// ownTLS reads an OwnTLS: ca is the key of the authorities, and pair the prefix of the keys of certificate and key.
 func (c *checker) ownTLS(own OwnTLS, ca, pair string) *tls.Config {
 	config := goodTLS()
 	if own.CAFile != "" {
@@ -93,7 +93,7 @@ func (c *checker) ownTLS(own OwnTLS, ca, pair string) *tls.Config {
 	return config
 }
 
-// shownUntil is when the certificate expires that a client shows; zero where it shows none.
+// shownUntil returns when the certificate that a client presents expires; zero if it presents none.
 func shownUntil(config *tls.Config) time.Time {
 	if config == nil || len(config.Certificates) == 0 {
 		return time.Time{}
@@ -113,7 +113,7 @@ func (c *checker) certificate(cfg *File) *tls.Certificate {
 	if isWeak(pair.Leaf) {
 		c.add("tls.certificate_file", "has a key that is too short: RSA of %d bits or more, or a curve of 256 bits or more", leastRSA)
 	}
-	// Where TLS ends in front, callers see that certificate; this one is for the hop behind it.
+	// If TLS ends in front, callers see that certificate; this one is for the hop behind it.
 	if u, err := url.Parse(cfg.PublicURL); err == nil && !cfg.TLS.TerminatedInFront {
 		if pair.Leaf.VerifyHostname(u.Hostname()) != nil {
 			c.add("tls.certificate_file", "is not for the host of public_url")
@@ -122,7 +122,7 @@ func (c *checker) certificate(cfg *File) *tls.Certificate {
 	return pair
 }
 
-// keyPair loads a certificate with its chain, and its key; prefix is what stands before the names of both keys.
+// keyPair loads a certificate with its chain, and its key; prefix precedes the names of both keys.
 func (c *checker) keyPair(prefix, certificateFile, keyFile string) *tls.Certificate {
 	if !c.need(prefix+"certificate_file", certificateFile) || !c.need(prefix+"key_file", keyFile) {
 		return nil

@@ -44,8 +44,8 @@ func (c *checker) constrained(key, value string) bool {
 	return value == constrainedRequired
 }
 
-// introspection gives how an issuer is asked about opaque tokens, with the secrets that this needs; nil where it is not. The certificate and
-// the key that show who asks are those of the moment.
+// introspection returns how an issuer is asked about opaque tokens, with the secrets for that; nil if it is not. The gateway's certificate
+// and key are always the current ones.
 func (s *Settings) introspection(c *checker, key string, i Issuer) *authn.Introspection {
 	n, at := i.Introspection, key+"introspection"
 	if !c.written(at) {
@@ -67,7 +67,7 @@ func (s *Settings) introspection(c *checker, key string, i Issuer) *authn.Intros
 	return resolved
 }
 
-// transport carries questions about tokens: one for each token that is new, so that connections are kept.
+// transport sends questions about tokens: one for each new token, so connections are kept.
 func (n Introspection) transport() *http.Transport {
 	t := rareTransport()
 	t.DisableKeepAlives, t.ForceAttemptHTTP2, t.IdleConnTimeout = false, true, 30*time.Second
@@ -75,7 +75,7 @@ func (n Introspection) transport() *http.Transport {
 	return t
 }
 
-// resolve gives the encryption in the vocabulary of authn, with its keys; nil where there is none.
+// resolve converts the encryption to that of authn, with its keys; nil if there is none.
 func (e Encryption) resolve(c *checker, key string) *authn.Encryption {
 	if !c.written(key) {
 		return nil
@@ -96,7 +96,7 @@ type Userinfo struct {
 	InFlight    int           `yaml:"in_flight"`
 }
 
-// userinfo gives it in the vocabulary of authn, with its keys; nil where the operator did not write it, whatever a profile says.
+// userinfo converts it to that of authn, with its keys; nil if the operator did not write it, whatever a profile says.
 func (s *Settings) userinfo(c *checker, key string, i Issuer) *authn.Userinfo {
 	u, at := i.Userinfo, key+"userinfo"
 	if !c.written(at) {
@@ -109,7 +109,7 @@ func (s *Settings) userinfo(c *checker, key string, i Issuer) *authn.Userinfo {
 	}
 }
 
-// decryptionKeys reads private keys of ours.
+// decryptionKeys reads the gateway's private keys.
 func (c *checker) decryptionKeys(key string, files []string) (keys []authn.DecryptionKey) {
 	for i, name := range files {
 		at := fmt.Sprintf("%s[%d]", key, i)

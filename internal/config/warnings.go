@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Warnings are choices that are allowed, and that somebody should know of: check prints them, and every start logs them.
+// Warnings returns choices that are allowed but that somebody should know of: check prints them, and every start logs them.
 func (s *Settings) Warnings() []string {
 	var warnings []string
 	if host, _, err := net.SplitHostPort(s.File.Admin.Listen); err == nil && !isLoopback(host) {

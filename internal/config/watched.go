@@ -13,32 +13,32 @@ import (
 	"time"
 )
 
-// Watched is a value that is made from files, and made again when they change. The old value stays in use until the files are good again: a
-// certificate that was replaced a moment before its key does no harm. The zero Watched is not usable; Load makes them.
+// Watched is a value made from files, and made again when they change. The old value stays in use until the files are good again: replacing
+// a certificate a moment before its key does no harm. The zero Watched is not usable; Load makes them.
 type Watched[T any] struct {
-	what    string // names it in the log, in metrics and in readiness
+	what    string // name in the log, in metrics and in readiness
 	files   []string
-	read    func(*checker) *T // as at the start; what is wrong is added to the checker
+	read    func(*checker) *T // as at the start; problems go to the checker
 	expires func(*T) time.Time
-	retire  func(*T) // of what was in use before; may be nil
+	retire  func(*T) // called with the replaced value; may be nil
 	fresh   func() *checker
 
 	current atomic.Pointer[T]
 
 	mu   sync.Mutex
 	seen string // digest of the files when they were last read
-	err  error  // of the last reading
+	err  error  // of the last read
 }
 
 // Reloadable is a Watched of any type.
 type Reloadable interface {
 	Name() string                              // for the log, metrics and readiness
-	Look(force bool) (changed bool, err error) // reads the files again, where they changed or it is forced
-	State() error                              // what is wrong with the files, or with what is in use
-	Expiry() time.Time                         // of what is in use; zero where it does not expire
+	Look(force bool) (changed bool, err error) // reads the files again if they changed or force is set
+	State() error                              // what is wrong with the files, or with the value in use
+	Expiry() time.Time                         // of the value in use; zero if it does not expire
 }
 
-// watched reads the files for the first time, with the checker of the whole configuration, and adds f to what is read again later.
+// watched reads the files for the first time, with the checker of the whole configuration, and adds f to s.Reloads.
 func watched[T any](s *Settings, c *checker, f *Watched[T]) *Watched[T] {
 	file, lines := c.file, c.lines
 	f.fresh = func() *checker { return &checker{file: file, lines: lines} }
@@ -54,17 +54,17 @@ func watched[T any](s *Settings, c *checker, f *Watched[T]) *Watched[T] {
 	return f
 }
 
-// get gives what the files held when they were last good.
+// get returns the value of the files when they were last good.
 func (f *Watched[T]) get() *T { return f.current.Load() }
 
-// Name says what it is, in the log, in metrics and in readiness.
+// Name returns its name in the log, in metrics and in readiness.
 func (f *Watched[T]) Name() string { return f.what }
 
-// Look reads the files again where they changed, where the last reading failed, or where it is forced.
+// Look reads the files again if they changed, if the last read failed, or if force is set.
 func (f *Watched[T]) Look(force bool) (changed bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	digest := digestOf(f.files) // before they are read: what changes in between is seen next time
+	digest := digestOf(f.files) // taken before reading: a change in between is seen next time
 	if !force && f.err == nil && digest == f.seen {
 		return false, nil
 	}
@@ -84,7 +84,7 @@ func (f *Watched[T]) Look(force bool) (changed bool, err error) {
 	return changed, nil
 }
 
-// State says what is wrong with the files, or with the value in use; nil where nothing is.
+// State returns what is wrong with the files, or with the value in use; nil if nothing is.
 func (f *Watched[T]) State() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -97,7 +97,7 @@ func (f *Watched[T]) State() error {
 	return nil
 }
 
-// Expiry is when the value in use expires; zero where it does not.
+// Expiry returns when the value in use expires; zero if it does not.
 func (f *Watched[T]) Expiry() time.Time {
 	if f.expires == nil {
 		return time.Time{}
@@ -105,7 +105,7 @@ func (f *Watched[T]) Expiry() time.Time {
 	return f.expires(f.get())
 }
 
-// notAfter is the expiry of a key pair.
+// notAfter returns when a key pair expires.
 func notAfter(pair *tls.Certificate) time.Time {
 	if pair == nil || pair.Leaf == nil {
 		return time.Time{}

@@ -9,7 +9,7 @@ import (
 	"zorgsluis/internal/config/configtest"
 )
 
-// TestFilesAreReadAgain: what was good stays in use until the files hold something as good, whatever happens to them in between.
+// TestFilesAreReadAgain: a good value stays in use until the files are good again, whatever happens to them in between.
 func TestFilesAreReadAgain(t *testing.T) {
 	folder := t.TempDir()
 	certificate, key := configtest.SelfSigned(t, folder, "127.0.0.1", time.Now().Add(time.Hour))

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// Good is a configuration that is good as it stands; each test breaks one thing in it.
+// Good is a valid configuration; each test breaks one thing in it.
 const Good = `public_url: "http://127.0.0.1:8080"
 listen: "127.0.0.1:8080"
 admin: { listen: "127.0.0.1:9464" }
@@ -79,7 +79,7 @@ func Secret() string {
 	return base64.StdEncoding.EncodeToString([]byte((rand.Text() + rand.Text())[:32]))
 }
 
-// Read gives the content of a file.
+// Read returns the content of a file.
 func Read(t *testing.T, name string) string {
 	t.Helper()
 	content, err := os.ReadFile(name)
