@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"zorgsluis/consent/redisstore"
+	"zorgsluis/internal/catalogue"
 	"zorgsluis/internal/cli"
 	"zorgsluis/internal/config"
 )
@@ -19,9 +20,9 @@ type activateCommand struct{ cli.Configured }
 // Run activates, and waits until everybody is told.
 func (c *activateCommand) Run(env *cli.Environment) error {
 	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
-		pending, err := prepareCatalogue(ctx, s, store)
+		pending, err := catalogue.Prepare(ctx, s, store)
 		if err != nil {
-			if errors.Is(err, errWidens) {
+			if errors.Is(err, catalogue.ErrWidens) {
 				err = cli.Usage(err)
 			}
 			return inCommand("catalogue activate", err)
@@ -30,7 +31,7 @@ func (c *activateCommand) Run(env *cli.Environment) error {
 			_, err = fmt.Fprintln(env.Stdout, "the catalogue is active; nobody is to be told anything")
 			return err
 		}
-		told, err := tellAll(ctx, s, store, pending)
+		told, err := catalogue.Tell(ctx, s, store, pending)
 		if err != nil {
 			return fmt.Errorf("catalogue activate: %w; the same command goes on", err)
 		}

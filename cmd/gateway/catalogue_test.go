@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"os"
@@ -11,9 +10,11 @@ import (
 
 	"zorgsluis/audit"
 	"zorgsluis/configs"
+	"zorgsluis/internal/catalogue"
 	"zorgsluis/internal/cli"
 	"zorgsluis/internal/config"
 	"zorgsluis/internal/config/configtest"
+	"zorgsluis/internal/storage"
 	"zorgsluis/policy"
 )
 
@@ -68,21 +69,21 @@ func (o operator) notices(bsn string) (list []audit.Event) {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	b, err := openBackend(o.t.Context(), s)
+	b, err := storage.Open(o.t.Context(), s)
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	defer b.close()
+	defer b.Close()
 	person, err := readPerson(lines(&cli.Environment{Stdin: strings.NewReader(bsn)}))
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	events, err := b.store.Events(o.t.Context(), b.store.Key(person), 100)
+	events, err := b.Store.Events(o.t.Context(), b.Store.Key(person), 100)
 	if err != nil {
 		o.t.Fatal(err)
 	}
 	for _, e := range events {
-		if e.Reason == reasonCatalogue {
+		if e.Reason == "catalogue-changed" {
 			list = append(list, e)
 		}
 	}
@@ -137,94 +138,6 @@ func TestAWiderNameIsNotCarriedOverUnlessSaidSo(t *testing.T) {
 	}
 	if list := o.notices(testBSN); len(list) != 2 {
 		t.Errorf("got %d notices, want one for each version", len(list))
-	}
-}
-
-func TestNoticesGoOnWhereTheyEnded(t *testing.T) {
-	o, _ := operatorOn(t)
-	var people []string
-	for n := range 30 {
-		people = append(people, resource(t, patient(n), recorded(t, "gp")))
-	}
-	o.must("", "consent", "import", configtest.Write(t, filepath.Join(t.TempDir(), "c.ndjson"), strings.Join(people, "")))
-	s, b := o.backend()
-	defer b.close()
-	pending := &activated{Meaning: meaningOf(s), Pending: true, Changes: []string{"party gp now covers something"}}
-	text, _ := json.Marshal(pending)
-	if err := b.store.SetCatalogue(t.Context(), text); err != nil {
-		t.Fatal(err)
-	}
-	// Somebody was told before it was interrupted.
-	key := b.store.Key(patient(7))
-	id, err := b.store.NoticeID(key, "catalogue "+pending.Meaning.hash())
-	if err != nil {
-		t.Fatal(err)
-	}
-	event := audit.ByGateway(audit.KindConsent, reasonCatalogue, "r", s.PolicyHash)
-	event.ID, event.Person = id, key
-	if err := b.store.Commit(t.Context(), audit.Release{Event: event}); err != nil {
-		t.Fatal(err)
-	}
-	if got := o.must("", "catalogue", "activate"); !strings.Contains(got, "for 30 patients") {
-		t.Errorf("got %q", got)
-	}
-	for n := range 30 {
-		events, err := b.store.Events(t.Context(), b.store.Key(patient(n)), 100)
-		told := 0
-		for _, e := range events {
-			if e.Reason == reasonCatalogue {
-				told++
-			}
-		}
-		if err != nil || told != 1 {
-			t.Errorf("patient %d: got %d notices and error %v, want one", n, told, err)
-		}
-	}
-}
-
-func TestShiftsOfMeaning(t *testing.T) {
-	base := func() meaning {
-		return meaning{
-			Parties:  map[string]string{"AGB 01": "gp", "AGB 0199": "", "organisation type A": "hospital"},
-			Data:     map[string][]string{"R4 Condition": {"Condition"}, "R4 Observation": {"Lab"}, "R4 Observation?code=s|1": {"Vital"}, "sensitive s|x": {"Restricted"}},
-			Groups:   map[string][]string{"G": {"Condition", "Lab"}},
-			Channels: map[string]string{"regional": "explicit"},
-			Names:    []string{"gp", "hospital"},
-		}
-	}
-	for _, tt := range []struct {
-		name   string
-		change func(*meaning)
-		want   string
-	}{
-		{"nothing", func(*meaning) {}, "[]"},
-		{"a code goes to another category", func(m *meaning) { m.Parties["organisation type A"] = "gp" },
-			"[party hospital no longer covers organisation type A party gp now covers organisation type A]"},
-		{"a code goes to a category that is new: a split", func(m *meaning) { m.Parties["organisation type A"], m.Names = "clinic", append(m.Names, "clinic") },
-			"[party hospital no longer covers organisation type A]"},
-		{"an exception vanishes", func(m *meaning) { delete(m.Parties, "AGB 0199") }, "[party gp now covers AGB 0199]"},
-		{"an exception that says the same", func(m *meaning) { m.Parties["AGB 0101"] = "gp" }, "[]"},
-		{"a group grows", func(m *meaning) { m.Groups["G"] = []string{"Condition", "Lab", "Vital"} }, "[data G now covers Vital]"},
-		{"a group shrinks", func(m *meaning) { m.Groups["G"] = []string{"Lab"} }, "[data G no longer covers Condition]"},
-		{"a group is new", func(m *meaning) { m.Groups["H"] = []string{"Lab"} }, "[]"},
-		{"a code goes back to its type", func(m *meaning) { delete(m.Data, "R4 Observation?code=s|1") },
-			"[data Vital no longer covers R4 Observation?code=s|1 data Lab now covers R4 Observation?code=s|1]"},
-		{"a type is not named any more", func(m *meaning) { delete(m.Data, "R4 Condition") },
-			"[data Condition no longer covers R4 Condition data Unclassified now covers R4 Condition]"},
-		{"a category is split", func(m *meaning) { m.Data["R4 Condition"] = []string{"Diagnosis"} }, "[data Condition no longer covers R4 Condition]"},
-		{"a code is no longer sensitive", func(m *meaning) { delete(m.Data, "sensitive s|x") }, "[sensitive now covers sensitive s|x]"},
-		{"a code becomes sensitive", func(m *meaning) { m.Data["sensitive s|y"] = []string{"Restricted"} }, "[sensitive no longer covers sensitive s|y]"},
-		{"a sensitive code is never disclosed from now on", func(m *meaning) { m.Data["sensitive s|x"] = []string{"NeverDisclosed"} }, "[sensitive no longer covers sensitive s|x]"},
-		{"a channel opens to those who did not choose", func(m *meaning) { m.Channels["regional"] = "implied" },
-			"[channel regional now covers those who did not choose: consent is implied]"},
-		{"a channel is new", func(m *meaning) { m.Channels["lsp"] = "explicit" }, "[channel lsp now covers consents that name no channel: it is new]"},
-		{"a channel goes", func(m *meaning) { delete(m.Channels, "regional") }, "[channel regional no longer covers anything: it is gone]"},
-	} {
-		next := base()
-		tt.change(&next)
-		if got := fmt.Sprint(base().shifts(next)); got != tt.want {
-			t.Errorf("%s: got %s, want %s", tt.name, got, tt.want)
-		}
 	}
 }
 
@@ -290,24 +203,24 @@ func (o operator) decided(category policy.ProviderCategory, bsn string) string {
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	b, err := openBackend(o.t.Context(), s)
+	b, err := storage.Open(o.t.Context(), s)
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	defer b.close()
-	if _, err := prepareCatalogue(o.t.Context(), s, b.store); err != nil {
+	defer b.Close()
+	if _, err := catalogue.Prepare(o.t.Context(), s, b.Store); err != nil {
 		o.t.Fatal(err)
 	}
 	person, err := readPerson(lines(&cli.Environment{Stdin: strings.NewReader(bsn)}))
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	st, now, err := b.store.Standing(o.t.Context(), b.store.Key(person))
+	st, now, err := b.Store.Standing(o.t.Context(), b.Store.Key(person))
 	if err != nil {
 		o.t.Fatal(err)
 	}
 	return string(s.Policy.Decide(policy.Input{
-		At: now, Records: st.Records, Patient: policy.Patient{Key: b.store.Key(person), BirthDate: "1970-01-01"},
+		At: now, Records: st.Records, Patient: policy.Patient{Key: b.Store.Key(person), BirthDate: "1970-01-01"},
 		Request: policy.Request{
 			Actor: policy.Actor{
 				Kind: policy.KindProvider, Assurance: policy.AssuranceHigh, Categories: []policy.ProviderCategory{category},
@@ -316,38 +229,4 @@ func (o operator) decided(category policy.ProviderCategory, bsn string) string {
 			Purpose: policy.PurposeTreatment, Channel: "regional", Category: "Condition", Holder: policy.Holder{Organization: "ura:00000002", Category: "hospital"},
 		},
 	}).Reason)
-}
-
-func TestNamesThatTookOver(t *testing.T) {
-	base := meaning{
-		Parties: map[string]string{"type A": "hospital", "type B": "hospital"}, Names: []string{"gp", "hospital"},
-		Data:   map[string][]string{"R4 Condition": {"Condition"}, "R4 Observation": {"Lab"}},
-		Groups: map[string][]string{"G": {"Condition", "Lab"}},
-	}
-	for _, tt := range []struct {
-		name   string
-		change func(*meaning)
-		want   string
-	}{
-		{"nothing", func(*meaning) {}, ""},
-		{"a code goes to a category that was there", func(m *meaning) { m.Parties = map[string]string{"type A": "gp", "type B": "hospital"} }, ""},
-		{"a category is split", func(m *meaning) {
-			m.Parties, m.Names = map[string]string{"type A": "clinic", "type B": "clinic"}, []string{"gp", "hospital", "clinic"}
-		}, "party hospital to clinic"},
-		{"a data category is split, outside of its group", func(m *meaning) {
-			m.Data = map[string][]string{"R4 Condition": {"Diagnosis"}, "R4 Observation": {"Lab"}}
-		},
-			"data Condition to Diagnosis, data G to Diagnosis"},
-		{"a group shrinks", func(m *meaning) { m.Groups = map[string][]string{"G": {"Lab"}} }, "data G to Condition"},
-	} {
-		next := base
-		tt.change(&next)
-		var got []string
-		for _, m := range base.moves(next) {
-			got = append(got, m.Kind+" "+m.From+" to "+m.To)
-		}
-		if strings.Join(got, ", ") != tt.want {
-			t.Errorf("%s: got %v, want %s", tt.name, got, tt.want)
-		}
-	}
 }

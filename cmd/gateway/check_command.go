@@ -3,6 +3,7 @@ package main
 import (
 	"zorgsluis/internal/cli"
 	"zorgsluis/internal/config"
+	"zorgsluis/internal/explain"
 )
 
 type checkCommand struct {
@@ -18,11 +19,11 @@ func (c *checkCommand) Run(env *cli.Environment) error {
 		return cli.Usage(err)
 	}
 	if c.Against == "" {
-		return describe(env.Stdout, s, c.Config)
+		return explain.Describe(env.Stdout, s, c.Config)
 	}
 	old, err := config.Load(c.Against)
 	if err != nil {
 		return cli.Usage(err)
 	}
-	return compareWith(env.Stdout, s, old)
+	return explain.Compare(env.Stdout, s, old)
 }

@@ -25,7 +25,7 @@ func (g *running) components() []component {
 		return []component{{name: "redis", check: starting}, {name: "store", check: starting}, {name: "archive", check: starting}}
 	}
 	list := []component{
-		{name: "redis", check: func(ctx context.Context) error { return redis.client.Ping(ctx).Err() }},
+		{name: "redis", check: func(ctx context.Context) error { return redis.Client.Ping(ctx).Err() }},
 		{name: "store", check: func(ctx context.Context) error {
 			if g.settings.inMemory {
 				return nil // cannot be checked, and is not kept anyway

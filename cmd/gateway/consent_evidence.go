@@ -19,6 +19,7 @@ import (
 	"zorgsluis/fhir"
 	"zorgsluis/internal/cli"
 	"zorgsluis/internal/config"
+	"zorgsluis/internal/storage"
 )
 
 // reasonEvidence is the reason of the event of an evidence file.
@@ -125,7 +126,7 @@ func gather(ctx context.Context, s *config.Settings, store *redisstore.Store, ke
 			e.Texts = withText(e.Texts, r.Information, s.Texts)
 		}
 	}
-	all := personEvents{recent: store, archived: audit.OpenHistory(s.ArchiveFolder), wait: s.File.Limits.Timeouts.Store / 2}
+	all := storage.NewPersonEvents(store, audit.OpenHistory(s.ArchiveFolder), s.File.Limits.Timeouts.Store/2)
 	if e.Events, err = changesOf(ctx, all, key); err != nil {
 		return e, err
 	}
@@ -147,7 +148,7 @@ func withText(list []evidenceText, named consent.Information, texts []configs.Te
 
 // changesOf are the events of a person that changed something, or told the person of a change, oldest first. Who looked at the
 // record is for gateway report recipients to tell.
-func changesOf(ctx context.Context, all personEvents, key consent.PersonKey) ([]json.RawMessage, error) {
+func changesOf(ctx context.Context, all storage.PersonEvents, key consent.PersonKey) ([]json.RawMessage, error) {
 	const page = 500
 	list, before := []json.RawMessage{}, audit.Mark{}
 	for {

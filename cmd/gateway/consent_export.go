@@ -15,6 +15,7 @@ import (
 	"zorgsluis/fhir"
 	"zorgsluis/internal/cli"
 	"zorgsluis/internal/config"
+	"zorgsluis/internal/storage"
 )
 
 type exportCommand struct {
@@ -45,7 +46,7 @@ func (c *exportCommand) Run(env *cli.Environment) error {
 		if c.Patient {
 			err = x.person(ctx, event.Person)
 		} else {
-			err = everybody(ctx, store, x.person)
+			err = storage.Everybody(ctx, store, x.person)
 		}
 		if err = errors.Join(err, x.out.Flush()); err != nil {
 			return fmt.Errorf("consent export: %w", err)

@@ -20,6 +20,7 @@ import (
 	"zorgsluis/fhir"
 	"zorgsluis/internal/cli"
 	"zorgsluis/internal/config"
+	"zorgsluis/internal/storage"
 )
 
 // reasonImported is the reason of the events of an import.
@@ -73,7 +74,7 @@ func (c *importCommand) Run(env *cli.Environment) error {
 
 // archiveMeanwhile archives what an import writes where no gateway does: otherwise it would fill the memory of Redis. stop ends it.
 func archiveMeanwhile(ctx context.Context, s *config.Settings, store *redisstore.Store) (stop func() error, err error) {
-	archive, err := openArchive(s)
+	archive, err := storage.OpenArchive(s)
 	if errors.Is(err, audit.ErrLocked) {
 		return func() error { return nil }, nil // a gateway runs
 	}

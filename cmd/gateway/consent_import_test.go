@@ -147,14 +147,14 @@ func TestImportGoesOnWhereItEnded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	i := &importing{env: &cli.Environment{Context: t.Context(), Stdout: os.Stdout, Stderr: &strings.Builder{}}, settings: s, store: b.store, progress: progress, profile: s.ConsentProfile(b.store.Key)}
+	i := &importing{env: &cli.Environment{Context: t.Context(), Stdout: os.Stdout, Stderr: &strings.Builder{}}, settings: s, store: b.Store, progress: progress, profile: s.ConsentProfile(b.Store.Key)}
 	if err := i.resume(f); err != nil {
 		t.Fatal(err)
 	}
 	if err := i.run(t.Context(), &failing{f, 2*chunkLines*int64(len(text.String()))/int64(2*chunkLines+100) - 9999}); err == nil {
 		t.Fatal("a file that cannot be read was imported")
 	}
-	if err := b.close(); err != nil {
+	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if got := i.at.Line; got != chunkLines {

@@ -19,6 +19,7 @@ import (
 	"zorgsluis/fhir"
 	"zorgsluis/internal/cli"
 	"zorgsluis/internal/config"
+	"zorgsluis/internal/storage"
 	"zorgsluis/policy"
 	"zorgsluis/proxy"
 )
@@ -58,7 +59,7 @@ func (c *lapsingCommand) Run(env *cli.Environment) error {
 			return err
 		}
 		l := &lapsings{settings: s, store: store, sources: sources, days: days, identify: c.Identify, Lapsing: []lapsing{}, Unknown: []consent.PersonKey{}}
-		if err := everybody(ctx, store, l.person); err != nil {
+		if err := storage.Everybody(ctx, store, l.person); err != nil {
 			return fmt.Errorf("consent lapsing: %w", err)
 		}
 		slices.SortFunc(l.Lapsing, func(a, b lapsing) int { return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Record, b.Record)) })

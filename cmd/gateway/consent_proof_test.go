@@ -16,6 +16,7 @@ import (
 	"zorgsluis/internal/cli"
 	"zorgsluis/internal/config"
 	"zorgsluis/internal/config/configtest"
+	"zorgsluis/internal/storage"
 )
 
 // operatorOn is newOperator with the server that the store is on, and with changes of the configuration: old, new, old, new, …
@@ -29,13 +30,13 @@ func operatorOn(t *testing.T, replace ...string) (operator, *redistest.Server) {
 }
 
 // backend opens the store as the commands do. The caller closes it.
-func (o operator) backend() (*config.Settings, *backend) {
+func (o operator) backend() (*config.Settings, *storage.Backend) {
 	o.t.Helper()
 	s, err := config.Load(o.config)
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	b, err := openBackend(o.t.Context(), s)
+	b, err := storage.Open(o.t.Context(), s)
 	if err != nil {
 		o.t.Fatal(err)
 	}
@@ -46,11 +47,11 @@ func (o operator) backend() (*config.Settings, *backend) {
 func (o operator) drain() {
 	o.t.Helper()
 	s, b := o.backend()
-	archive, err := openArchive(s)
+	archive, err := storage.OpenArchive(s)
 	if err != nil {
 		o.t.Fatal(err)
 	}
-	if err := errors.Join(archive.Drain(o.t.Context(), b.store), archive.Close(), b.close()); err != nil {
+	if err := errors.Join(archive.Drain(o.t.Context(), b.Store), archive.Close(), b.Close()); err != nil {
 		o.t.Fatal(err)
 	}
 }

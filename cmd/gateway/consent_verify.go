@@ -13,6 +13,7 @@ import (
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/internal/cli"
 	"zorgsluis/internal/config"
+	"zorgsluis/internal/storage"
 )
 
 type verifyCommand struct {
@@ -156,7 +157,7 @@ func (p *prover) person(ctx context.Context, key consent.PersonKey) error {
 
 // all proves everybody's chain: of those in the store, and of those whom the archive knows and the store does not.
 func (p *prover) all(ctx context.Context) error {
-	if err := everybody(ctx, p.store, p.person); err != nil {
+	if err := storage.Everybody(ctx, p.store, p.person); err != nil {
 		return err
 	}
 	for half, last := range p.archived {

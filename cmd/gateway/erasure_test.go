@@ -80,13 +80,13 @@ func TestErasureTellIsOnRecordOnce(t *testing.T) {
 	disclose := func(organization string, refs ...string) {
 		t.Helper()
 		_, b := o.backend()
-		defer b.close()
+		defer b.Close()
 		person, err := readPerson(lines(&cli.Environment{Stdin: strings.NewReader(testBSN)}))
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = b.store.Commit(t.Context(), audit.Release{Event: &audit.Event{
-			Version: 1, Kind: audit.KindAccess, Outcome: audit.OutcomePermit, Reason: "ok-consent", Person: b.store.Key(person), Disclosed: refs,
+		err = b.Store.Commit(t.Context(), audit.Release{Event: &audit.Event{
+			Version: 1, Kind: audit.KindAccess, Outcome: audit.OutcomePermit, Reason: "ok-consent", Person: b.Store.Key(person), Disclosed: refs,
 			Source: "demo", Actor: audit.Actor{Kind: "provider", Organization: organization},
 		}})
 		if err != nil {

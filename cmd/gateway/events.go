@@ -19,6 +19,7 @@ import (
 	"zorgsluis/internal/cli"
 	"zorgsluis/internal/config"
 	"zorgsluis/internal/files"
+	"zorgsluis/internal/storage"
 )
 
 type eventsCommand struct {
@@ -265,19 +266,19 @@ func (c *eventsReplayCommand) Run(env *cli.Environment) error {
 	if err != nil {
 		return err
 	}
-	archive, err := openArchive(s) // so that nobody archives meanwhile
+	archive, err := storage.OpenArchive(s) // so that nobody archives meanwhile
 	if errors.Is(err, audit.ErrLocked) {
 		return fmt.Errorf("%w: stop the gateway first", err)
 	}
 	if err != nil {
 		return err
 	}
-	r, err := connect(env.Context, s)
+	r, err := storage.Connect(env.Context, s)
 	if err != nil {
 		return errors.Join(err, archive.Close())
 	}
 	done, err := replay(env.Context, s, r, archive)
-	if err = errors.Join(err, r.close(), archive.Close()); err != nil {
+	if err = errors.Join(err, r.Close(), archive.Close()); err != nil {
 		return err
 	}
 	_, err = fmt.Fprintf(env.Stdout, "brought back %d events, of these %d changes; start the gateways\n", done.Events, done.Changes)
@@ -287,8 +288,8 @@ func (c *eventsReplayCommand) Run(env *cli.Environment) error {
 	return err
 }
 
-func replay(ctx context.Context, s *config.Settings, r *server, archive *audit.Archive) (redisstore.Replayed, error) {
-	o, err := r.storeOptions(s, archive)
+func replay(ctx context.Context, s *config.Settings, r *storage.Redis, archive *audit.Archive) (redisstore.Replayed, error) {
+	o, err := r.StoreOptions(s, archive)
 	if err != nil {
 		return redisstore.Replayed{}, err
 	}

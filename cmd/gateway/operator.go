@@ -19,6 +19,7 @@ import (
 	"zorgsluis/fhir"
 	"zorgsluis/internal/cli"
 	"zorgsluis/internal/config"
+	"zorgsluis/internal/storage"
 	"zorgsluis/policy"
 )
 
@@ -71,12 +72,12 @@ func withStoreFor(ctx context.Context, file string, do func(context.Context, *co
 	if err != nil {
 		return err
 	}
-	b, err := openBackend(ctx, s)
+	b, err := storage.Open(ctx, s)
 	if err != nil {
 		return err
 	}
-	defer b.close()
-	return do(ctx, s, b.store)
+	defer b.Close()
+	return do(ctx, s, b.Store)
 }
 
 // operatorEvent is the access event of a command: consent changes are access events as well.

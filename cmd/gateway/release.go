@@ -14,6 +14,7 @@ import (
 	"zorgsluis/audit"
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
+	"zorgsluis/internal/catalogue"
 	"zorgsluis/internal/cli"
 	"zorgsluis/internal/config"
 	"zorgsluis/internal/files"
@@ -60,7 +61,7 @@ func (c *releaseCommand) Run(env *cli.Environment) error {
 			},
 		})
 		if err != nil {
-			return inCommand("release", explain(err))
+			return inCommand("release", whyNot(err))
 		}
 		if err := files.Create(c.Out, made.Body); err != nil {
 			return fmt.Errorf("release: event %s is on record, and the copy was not written: %w", made.Event, files.WithoutName(err))
@@ -123,7 +124,7 @@ func (c *releaseCommand) desk(ctx context.Context, s *config.Settings, store *re
 	if at < 0 {
 		return nil, cli.Usage(errors.New("--source is not the id of a configured source"))
 	}
-	if err := readByCatalogue(ctx, s, store); err != nil {
+	if err := catalogue.Apply(ctx, s, store); err != nil {
 		return nil, err
 	}
 	return proxy.NewDesk(proxy.DeskParts{
@@ -163,8 +164,8 @@ var refusals = map[policy.Reason]string{
 	"copy-too-large":                   "that is more than limits.memory allows: name less data at a time",
 }
 
-// explain turns why there is no copy into an error for the one who asked.
-func explain(err error) error {
+// whyNot is the error of a command that gives no copy, in words that its operator understands.
+func whyNot(err error) error {
 	not, ok := errors.AsType[*proxy.NotReleased](err)
 	if !ok {
 		return err

@@ -59,13 +59,13 @@ func TestReleaseArguments(t *testing.T) {
 
 // TestReleaseSaysWhy: a refusal says whether it is on record, and each of the decision has words of its own.
 func TestReleaseSaysWhy(t *testing.T) {
-	if got := explain(&proxy.NotReleased{Reason: policy.ReasonNotDeceased, Recorded: true}).Error(); !strings.Contains(got, "is on record") || !strings.Contains(got, "has died") {
+	if got := whyNot(&proxy.NotReleased{Reason: policy.ReasonNotDeceased, Recorded: true}).Error(); !strings.Contains(got, "is on record") || !strings.Contains(got, "has died") {
 		t.Errorf("got %q", got)
 	}
-	if got := explain(&proxy.NotReleased{Reason: "event-not-recorded"}).Error(); !strings.Contains(got, "nothing of it is on record") || !strings.Contains(got, "event-not-recorded") {
+	if got := whyNot(&proxy.NotReleased{Reason: "event-not-recorded"}).Error(); !strings.Contains(got, "nothing of it is on record") || !strings.Contains(got, "event-not-recorded") {
 		t.Errorf("got %q", got)
 	}
-	if err := explain(audit.ErrUnavailable); err != audit.ErrUnavailable {
+	if err := whyNot(audit.ErrUnavailable); err != audit.ErrUnavailable {
 		t.Errorf("got %v of another error", err)
 	}
 	for _, reason := range []policy.Reason{

@@ -18,6 +18,7 @@ import (
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/internal/cli"
 	"zorgsluis/internal/config"
+	"zorgsluis/internal/storage"
 )
 
 // Waits between tries: to reach Redis at the start, and to take over the archive from another instance.
@@ -64,7 +65,7 @@ type running struct {
 	health   *health
 
 	mu            sync.Mutex // of the parts that readiness looks at while they are being started
-	redis         *server
+	redis         *storage.Redis
 	store         *redisstore.Store
 	archive       *audit.Archive
 	followers     []*follow.Follower // that were configured
@@ -151,7 +152,7 @@ func (g *running) listen(server *http.Server, address string, listener net.Liste
 // start brings up the gate and what it stands on: archive, store, keys of the issuers. A Redis that is away is waited for, a store
 // that an operator must look at is not; an identity provider that is away is not waited for.
 func (g *running) start(ctx, background context.Context) (*http.Server, error) {
-	archive, err := openArchive(g.settings.Settings)
+	archive, err := storage.OpenArchive(g.settings.Settings)
 	if err != nil && !errors.Is(err, audit.ErrLocked) {
 		return nil, err
 	}
@@ -188,9 +189,9 @@ func (g *running) start(ctx, background context.Context) (*http.Server, error) {
 	g.work.Go(func() { g.watch(background) })
 	g.work.Go(func() { g.watchReviews(background) })
 	g.storeCounters()
-	if redis.embedded != nil {
+	if redis.Embedded != nil {
 		go func() {
-			<-redis.embedded.Exited()
+			<-redis.Embedded.Exited()
 			g.failed <- errors.New("the embedded redis-server ended")
 		}()
 	}
@@ -198,11 +199,11 @@ func (g *running) start(ctx, background context.Context) (*http.Server, error) {
 	return publicServer(handler, g.settings.Settings, g.log), nil
 }
 
-func (g *running) connect(ctx context.Context) (*server, error) {
+func (g *running) connect(ctx context.Context) (*storage.Redis, error) {
 	if g.settings.inMemory {
-		return connectMemory()
+		return storage.ConnectMemory()
 	}
-	return connect(ctx, g.settings.Settings)
+	return storage.Connect(ctx, g.settings.Settings)
 }
 
 func (g *running) set(change func()) {
@@ -214,7 +215,7 @@ func (g *running) set(change func()) {
 // openStore opens the store and checks its server. Outside of the demo a server that could lose what it acknowledged is refused.
 func (g *running) openStore(ctx context.Context) (*redisstore.Store, error) {
 	for {
-		o, err := g.redis.storeOptions(g.settings.Settings, g.archive)
+		o, err := g.redis.StoreOptions(g.settings.Settings, g.archive)
 		if err != nil {
 			return nil, err
 		}
@@ -232,8 +233,8 @@ func (g *running) openStore(ctx context.Context) (*redisstore.Store, error) {
 		if err == nil {
 			return store, nil
 		}
-		if isFinal(err) || ctx.Err() != nil {
-			return nil, advise(err)
+		if storage.IsFinal(err) || ctx.Err() != nil {
+			return nil, storage.Advise(err)
 		}
 		g.log.Warn("store is not available yet", "error", err.Error())
 		select {
@@ -252,7 +253,7 @@ func (g *running) runArchive(ctx context.Context) {
 			return
 		case <-time.After(archiveRetry):
 		}
-		archive, err := openArchive(g.settings.Settings)
+		archive, err := storage.OpenArchive(g.settings.Settings)
 		switch {
 		case err == nil:
 			g.opened(archive)
@@ -301,7 +302,7 @@ func (g *running) closeStore() error {
 		errs = append(errs, g.archive.Close())
 	}
 	if g.redis != nil {
-		errs = append(errs, g.redis.close())
+		errs = append(errs, g.redis.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -7,16 +7,18 @@ import (
 
 	"zorgsluis/audit"
 	"zorgsluis/consent/redisstore"
+	"zorgsluis/internal/catalogue"
 	"zorgsluis/internal/cli"
+	"zorgsluis/internal/storage"
 )
 
 // activateCatalogue is what serve does of it: it refuses to widen, and tells the patients while it serves.
 func (g *running) activateCatalogue(ctx, background context.Context, store *redisstore.Store) error {
-	pending, err := prepareCatalogue(ctx, g.settings.Settings, store)
-	for errors.Is(err, audit.ErrUnavailable) && !isFinal(err) && pause(ctx, storeRetry) {
-		pending, err = prepareCatalogue(ctx, g.settings.Settings, store)
+	pending, err := catalogue.Prepare(ctx, g.settings.Settings, store)
+	for errors.Is(err, audit.ErrUnavailable) && !storage.IsFinal(err) && pause(ctx, storeRetry) {
+		pending, err = catalogue.Prepare(ctx, g.settings.Settings, store)
 	}
-	if errors.Is(err, errWidens) {
+	if errors.Is(err, catalogue.ErrWidens) {
 		return cli.Usage(err)
 	}
 	if err != nil || pending == nil {
@@ -24,7 +26,7 @@ func (g *running) activateCatalogue(ctx, background context.Context, store *redi
 	}
 	g.work.Go(func() {
 		for {
-			told, err := tellAll(background, g.settings.Settings, store, pending)
+			told, err := catalogue.Tell(background, g.settings.Settings, store, pending)
 			if err == nil {
 				g.log.Info("catalogue activated: a notice is on record", "patients", told)
 				return

@@ -10,6 +10,7 @@ import (
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/internal/cli"
 	"zorgsluis/internal/config"
+	"zorgsluis/internal/storage"
 )
 
 type storeCommand struct {
@@ -80,7 +81,7 @@ func adopt(ctx context.Context, o redisstore.Options, archive *audit.Archive, id
 	o.StoreID, o.Watermarks = id, nil
 	store, err := redisstore.Open(ctx, o)
 	if err != nil {
-		return advise(err)
+		return storage.Advise(err)
 	}
 	defer store.Close()
 	from := map[int]audit.Reached{}
@@ -102,7 +103,7 @@ func withServer(env *cli.Environment, file string, do func(context.Context, redi
 	}
 	ctx, cancel := context.WithTimeout(env.Context, operatorTimeout)
 	defer cancel()
-	archive, err := openArchive(s)
+	archive, err := storage.OpenArchive(s)
 	if errors.Is(err, audit.ErrLocked) {
 		return fmt.Errorf("%w: stop the gateway first", err)
 	}
@@ -110,15 +111,15 @@ func withServer(env *cli.Environment, file string, do func(context.Context, redi
 		return err
 	}
 	defer archive.Close()
-	r, err := connect(ctx, s)
+	r, err := storage.Connect(ctx, s)
 	if err != nil {
 		return err
 	}
-	o, err := r.storeOptions(s, archive)
+	o, err := r.StoreOptions(s, archive)
 	if err == nil {
 		err = do(ctx, o, archive)
 	}
-	return errors.Join(err, r.close())
+	return errors.Join(err, r.Close())
 }
 
 type storeCheckCommand struct{ cli.Configured }

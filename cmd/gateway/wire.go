@@ -13,6 +13,8 @@ import (
 	"zorgsluis/configs"
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/internal/config"
+	"zorgsluis/internal/explain"
+	"zorgsluis/internal/storage"
 	"zorgsluis/policy"
 	"zorgsluis/proxy"
 	"zorgsluis/proxy/relations"
@@ -60,7 +62,7 @@ func newGate(s *config.Settings, store *redisstore.Store, archived *audit.Histor
 	if err != nil {
 		return nil, err
 	}
-	overview, err := overview(s)
+	overview, err := explain.Overview(s)
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +87,7 @@ func newGate(s *config.Settings, store *redisstore.Store, archived *audit.Histor
 		Information:   shown(s),
 		Overview:      overview,
 		Definitions:   definitions,
-		Events:        personEvents{recent: store, archived: archived, wait: cfg.Limits.Timeouts.Store / 2},
+		Events:        storage.NewPersonEvents(store, archived, cfg.Limits.Timeouts.Store/2),
 		CursorKeys:    s.CursorKeys,
 		Limits:        s.ProxyLimits(),
 		BreakGlass:    parts(cfg.BreakGlass),

@@ -33,6 +33,9 @@ var mayImport = map[string][]string{
 	"internal/cli":                 {}, // knows no command
 	"internal/config":              {"fhir", "consent", "consent/consentfhir", "consent/redisstore", "policy", "audit", "audit/follow", "authn", "configs", "proxy", "proxy/credential", "internal/files"},
 	"internal/config/configtest":   {},
+	"internal/storage":             {"consent", "consent/redisstore", "audit", "internal/config"},
+	"internal/catalogue":           {"fhir", "consent", "consent/redisstore", "policy", "audit", "internal/config", "internal/files", "internal/storage"},
+	"internal/explain":             {"fhir", "consent", "policy", "configs", "proxy", "internal/catalogue", "internal/config"},
 	"internal/files":               {},
 	"cmd/gateway":                  {"*"},
 	"test/":                        {"*"}, // e2e stories and the bench: outside of the program
@@ -40,7 +43,7 @@ var mayImport = map[string][]string{
 
 // onlyIn says where a library may be used, so that replacing it means changing one package.
 var onlyIn = map[string][]string{
-	"github.com/redis/":              {"consent/redisstore", "consent/redisstore/redistest", "cmd/gateway", "internal/demo", "test/"},
+	"github.com/redis/":              {"consent/redisstore", "consent/redisstore/redistest", "cmd/gateway", "internal/demo", "internal/storage", "test/"},
 	"github.com/alicebob/miniredis/": {"consent/redisstore", "internal/demo", "test/"},
 	"github.com/alecthomas/kong":     {"internal/cli"},
 	"github.com/prometheus/":         {"cmd/gateway", "proxy", "test/"},

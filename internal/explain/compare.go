@@ -1,4 +1,4 @@
-package main
+package explain
 
 import (
 	"fmt"
@@ -10,14 +10,15 @@ import (
 
 	"zorgsluis/consent"
 	"zorgsluis/fhir"
+	"zorgsluis/internal/catalogue"
 	"zorgsluis/internal/config"
 	"zorgsluis/policy"
 )
 
-// compareWith prints what another configuration, the old one, permitted, and this one does not, and the other way round.
-func compareWith(out io.Writer, s *config.Settings, old *config.Settings) error {
+// Compare prints who would gain or lose access if s replaced an older configuration, and what becomes of consents on file.
+func Compare(out io.Writer, s, old *config.Settings) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	compareMeaning(w, s, old)
+	catalogue.Compare(w, s, old)
 	fmt.Fprintf(w, "\nwho would gain (+) or lose (-) access\nchannel\tprovider category\twith\tdata categories\n")
 	channels, categories := either(old.File.Policy.Channels, s.File.Policy.Channels), slices.Concat(old.Tables.CategoryNames(), s.Tables.CategoryNames())
 	slices.Sort(categories)

@@ -1,4 +1,4 @@
-package main
+package storage
 
 import (
 	"time"
@@ -7,8 +7,8 @@ import (
 	"zorgsluis/internal/config"
 )
 
-// openArchive opens the configured archive, to write to it.
-func openArchive(s *config.Settings) (*audit.Archive, error) {
+// OpenArchive opens the configured archive for writing. The error is audit.ErrLocked where another process has it open.
+func OpenArchive(s *config.Settings) (*audit.Archive, error) {
 	a, err := audit.OpenArchive(s.ArchiveFolder, s.ArchiveKeys[0], s.ArchivePublicKeys()[1:]...)
 	if err != nil {
 		return nil, err

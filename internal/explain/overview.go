@@ -1,4 +1,4 @@
-package main
+package explain
 
 import (
 	"cmp"
@@ -54,8 +54,8 @@ type sharedData struct {
 	Includes, Data []string
 }
 
-// overview says what this deployment exchanges, in each language, from the configuration that is in force.
-func overview(s *config.Settings) (texts []proxy.Text, err error) {
+// Overview says what this deployment exchanges, in each language, from the configuration that is in force.
+func Overview(s *config.Settings) (texts []proxy.Text, err error) {
 	for _, in := range []struct {
 		language string
 		word     func(configs.Label) string

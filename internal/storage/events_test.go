@@ -1,4 +1,4 @@
-package main
+package storage
 
 import (
 	"context"
@@ -64,7 +64,7 @@ func TestPersonEventsAreWholeAcrossStoreAndArchive(t *testing.T) {
 		{"nothing is archived", 40, 100, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p := personEvents{
+			p := PersonEvents{
 				recent:   row{events: all[:min(tt.kept, len(all))], kept: tt.kept},
 				archived: archivedRow{row{events: all[tt.archivedTo:]}}, wait: time.Millisecond,
 			}
@@ -99,7 +99,7 @@ func TestPersonEventsAreWholeAcrossStoreAndArchive(t *testing.T) {
 		})
 	}
 	broken := errors.New("broken")
-	for name, p := range map[string]personEvents{
+	for name, p := range map[string]PersonEvents{
 		"the store":   {recent: row{kept: 5, err: broken}, archived: archivedRow{}},
 		"the archive": {recent: row{kept: 5}, archived: archivedRow{row{err: broken}}},
 	} {

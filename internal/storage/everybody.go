@@ -1,4 +1,4 @@
-package main
+package storage
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 	"zorgsluis/consent/redisstore"
 )
 
-// everybody calls do for each person of whom anything is on file, several at once. The first error ends it.
-func everybody(ctx context.Context, store *redisstore.Store, do func(context.Context, consent.PersonKey) error) error {
+// Everybody calls do once for each person in the store, for several persons at the same time. It stops at the first error and returns it.
+func Everybody(ctx context.Context, store *redisstore.Store, do func(context.Context, consent.PersonKey) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	keys := make(chan consent.PersonKey)
@@ -46,11 +46,11 @@ func everybody(ctx context.Context, store *redisstore.Store, do func(context.Con
 	return err
 }
 
-// atOnce is how many persons are looked at at once: reading waits for no disk.
+// atOnce is how many persons are handled at the same time.
 const atOnce = 16
 
-// personOf is a person key in half of its bytes: everybody must fit into memory.
+// personOf is the first half of a person key, which saves memory: all keys are held at once.
 func personOf(key consent.PersonKey) (half [16]byte) {
-	hex.Decode(half[:], []byte(key[:32])) // a key has hexadecimal digits only, which its event was checked for
+	hex.Decode(half[:], []byte(key[:32])) // keys are hexadecimal
 	return half
 }

@@ -1,4 +1,4 @@
-package main
+package storage
 
 import (
 	"context"
@@ -9,15 +9,16 @@ import (
 
 	"zorgsluis/audit"
 	"zorgsluis/consent"
+	"zorgsluis/consent/redisstore"
 )
 
-// recentEvents are a person's newest events, from the store.
+// recentEvents gives a person's newest events; the store does.
 type recentEvents interface {
 	Events(ctx context.Context, person consent.PersonKey, limit int) ([]audit.Event, error)
 	EventsKept() int // how many the store keeps of one person
 }
 
-// archivedEvents are a person's events that are in the archive, newest first.
+// archivedEvents gives a person's events in the archive, newest first.
 type archivedEvents interface {
 	Events(ctx context.Context, person consent.PersonKey, before audit.Mark, limit int) ([]audit.Event, error)
 	Event(ctx context.Context, person consent.PersonKey, id audit.EventID) (audit.Event, error) // zero: there is none
@@ -25,16 +26,21 @@ type archivedEvents interface {
 
 var errArchiveBehind = errors.New("the archive does not reach to what the store keeps")
 
-// personEvents are all events of a person: the newest from the store, which has them at once, and older ones from the archive, which has
-// them some time later and for as long as events are kept.
-type personEvents struct {
+// PersonEvents finds all events of a person: the newest in the store, which has them at once, and older ones in the archive, which gets them a
+// little later and keeps them. It implements proxy.Events.
+type PersonEvents struct {
 	recent   recentEvents
 	archived archivedEvents
-	wait     time.Duration // for the archive to catch up, where the store holds no more than the newest
+	wait     time.Duration // at most, for the archive to catch up with what the store no longer holds
+}
+
+// NewPersonEvents finds events in a store and an archive. wait is the longest time that a question waits for the archive to catch up.
+func NewPersonEvents(store *redisstore.Store, archive *audit.History, wait time.Duration) PersonEvents {
+	return PersonEvents{recent: store, archived: archive, wait: wait}
 }
 
 // Events implements proxy.Events.
-func (p personEvents) Events(ctx context.Context, person consent.PersonKey, before audit.Mark, limit int) (events []audit.Event, whole bool, err error) {
+func (p PersonEvents) Events(ctx context.Context, person consent.PersonKey, before audit.Mark, limit int) (events []audit.Event, whole bool, err error) {
 	recent, err := p.recent.Events(ctx, person, p.recent.EventsKept())
 	if err != nil {
 		return nil, false, fmt.Errorf("events: %w", err)
@@ -66,7 +72,7 @@ func (p personEvents) Events(ctx context.Context, person consent.PersonKey, befo
 }
 
 // Event implements proxy.Events.
-func (p personEvents) Event(ctx context.Context, person consent.PersonKey, id audit.EventID) (audit.Event, error) {
+func (p PersonEvents) Event(ctx context.Context, person consent.PersonKey, id audit.EventID) (audit.Event, error) {
 	recent, err := p.recent.Events(ctx, person, p.recent.EventsKept())
 	if err != nil {
 		return audit.Event{}, fmt.Errorf("event: %w", err)
@@ -94,8 +100,9 @@ func sortNewest(events []audit.Event) {
 	slices.SortStableFunc(events, func(a, b audit.Event) int { return audit.Newest(a.Mark(), b.Mark()) })
 }
 
-// reaches reports whether the archive has the oldest event that the store still keeps: then nothing is missing between them. It waits a while for it.
-func (p personEvents) reaches(ctx context.Context, person consent.PersonKey, oldest audit.Event) (bool, error) {
+// reaches reports whether the archive has the oldest event that the store still keeps, so that no event is missing between the two. It waits a
+// little for that event.
+func (p PersonEvents) reaches(ctx context.Context, person consent.PersonKey, oldest audit.Event) (bool, error) {
 	behind := audit.Mark{Time: oldest.Time.Add(time.Microsecond)}
 	patience := time.NewTimer(p.wait)
 	defer patience.Stop()

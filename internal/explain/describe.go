@@ -1,4 +1,6 @@
-package main
+// Package explain says in words what a configuration amounts to: to operators who check it or compare it with an older one, and to patients.
+// What it says of decisions it asks the policy; it does not read the configuration for that.
+package explain
 
 import (
 	"cmp"
@@ -16,9 +18,8 @@ import (
 	"zorgsluis/policy"
 )
 
-// describe prints what a configuration amounts to, which was loaded from a file. What it prints of decisions is what the policy answers when it
-// is asked, not what the configuration seems to say.
-func describe(out io.Writer, s *config.Settings, file string) error {
+// Describe prints what the configuration in a file amounts to, after config.Load found it good.
+func Describe(out io.Writer, s *config.Settings, file string) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(w, "%s is good.\n\npolicy\t%s\ntables\t%s\n", file, s.PolicyHash, s.Tables.Hash)
 	describeWorld(w, s)

@@ -1,4 +1,4 @@
-package main
+package explain
 
 import (
 	"crypto/sha256"
@@ -18,7 +18,7 @@ func overviewOf(t *testing.T, file string) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	texts, err := overview(s)
+	texts, err := Overview(s)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,7 @@
-package main
+// Package catalogue keeps what the names in consents stand for: provider categories, data categories and their groups, channels. Consents on
+// file name them, and configurations change. Where a name would cover more than when consents were given, an operator must say what becomes of
+// those consents, and their patients are told.
+package catalogue
 
 import (
 	"context"
@@ -16,40 +19,42 @@ import (
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
 	"zorgsluis/internal/config"
+	"zorgsluis/internal/storage"
 	"zorgsluis/policy"
 )
 
-// reasonCatalogue is the reason of the notice to a patient whose consent is read by other categories than before.
+// reasonCatalogue is the reason of the notice to a patient with an active consent when the catalogue changed.
 const reasonCatalogue policy.Reason = "catalogue-changed"
 
-// activated is what the store keeps: the meaning, and whether everybody has been told of it.
-type activated struct {
+// Version is what the store keeps of the catalogue: the meaning of the names, and whether all patients have been told of it.
+type Version struct {
 	Meaning meaning  `json:"meaning"`
 	Pending bool     `json:"pending,omitempty"`
-	Changes []string `json:"changes,omitempty"` // what is told, while it is pending
-	// Since is what became of names, of all versions until this one: what consents given before are read by.
+	Changes []string `json:"changes,omitempty"` // what the notice says, while it is pending
+	// Since is what became of the names in all versions up to this one: older consents are read with it.
 	Since *consent.Changes `json:"since,omitempty"`
 }
 
-// errWidens: consents on file would open more than they did when they were given.
-var errWidens = errors.New("consents on file would open more than they did")
+// ErrWidens says that consents on file would permit more than when they were given, and that the configuration does not say what becomes of them.
+var ErrWidens = errors.New("consents on file would open more than they did")
 
-// prepareCatalogue makes the configuration's meaning the one of the store, and reads consents by it. Where a name would stand for more than
-// before, the operator must say whether consents that use it carry over or end; the notice tells the patients. pending: they are to be told.
-func prepareCatalogue(ctx context.Context, s *config.Settings, store *redisstore.Store) (pending *activated, err error) {
-	next := activated{Meaning: meaningOf(s)}
-	text, err := storedCatalogue(ctx, s, store)
+// Prepare makes the meaning of the names in a configuration the active one in the store, and has the policy of s read consents by it. The error
+// is ErrWidens where a name would cover more than before, and the configuration says neither that consents with that name carry over nor that
+// they end. pending is what Tell has to tell the patients; nil where there is nothing to tell.
+func Prepare(ctx context.Context, s *config.Settings, store *redisstore.Store) (pending *Version, err error) {
+	next := Version{Meaning: meaningOf(s)}
+	text, err := stored(ctx, s, store)
 	if err != nil {
 		return nil, err
 	}
-	var now activated
+	var now Version
 	if text != nil {
 		if err := json.Unmarshal(text, &now); err != nil {
 			return nil, fmt.Errorf("catalogue in the store: %w", err)
 		}
 		if now.Meaning.hash() == next.Meaning.hash() {
 			s.Policy = s.Policy.Since(now.Since)
-			if err := keepCatalogue(s, text); err != nil || !now.Pending {
+			if err := keep(s, text); err != nil || !now.Pending {
 				return nil, err
 			}
 			return &now, nil
@@ -63,7 +68,7 @@ func prepareCatalogue(ctx context.Context, s *config.Settings, store *redisstore
 		}
 	}
 	if text, err = json.Marshal(next); err == nil {
-		err = storeCatalogue(ctx, s, store, text)
+		err = save(ctx, s, store, text)
 	}
 	if err != nil {
 		return nil, err
@@ -75,13 +80,14 @@ func prepareCatalogue(ctx context.Context, s *config.Settings, store *redisstore
 	return &next, nil
 }
 
-// readByCatalogue has consents read as the running gateways read them, and changes nothing.
-func readByCatalogue(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
-	text, err := storedCatalogue(ctx, s, store)
+// Apply has the policy of s read consents as running gateways do, and changes nothing in the store. It is an error if the names mean something
+// else in s.
+func Apply(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
+	text, err := stored(ctx, s, store)
 	if err != nil || text == nil {
 		return err
 	}
-	var now activated
+	var now Version
 	if err := json.Unmarshal(text, &now); err != nil {
 		return fmt.Errorf("catalogue in the store: %w", err)
 	}
@@ -92,8 +98,8 @@ func readByCatalogue(ctx context.Context, s *config.Settings, store *redisstore.
 	return nil
 }
 
-// transition says what becomes of consents where one meaning follows another at an instant, name by name as the operator decided.
-func transition(s *config.Settings, next *activated, now activated, at time.Time) error {
+// transition fills in what becomes of consents when next replaces now at an instant: for each name, what the operator decided.
+func transition(s *config.Settings, next *Version, now Version, at time.Time) error {
 	var undecided []string
 	var since consent.Changes
 	for _, c := range now.Meaning.shifts(next.Meaning) {
@@ -109,7 +115,7 @@ func transition(s *config.Settings, next *activated, now activated, at time.Time
 	}
 	if len(undecided) > 0 {
 		return fmt.Errorf("%w: %s. Use names that no consent has, or list these in catalogue.carry or catalogue.end (gateway check --against shows all of it)",
-			errWidens, strings.Join(undecided, "; "))
+			ErrWidens, strings.Join(undecided, "; "))
 	}
 	for _, m := range now.Meaning.moves(next.Meaning) {
 		m.At, m.Permits = at, carries(s, m)
@@ -120,7 +126,7 @@ func transition(s *config.Settings, next *activated, now activated, at time.Time
 	return nil
 }
 
-// fate is what becomes of permits that use a name which stands for more than before, as the notice says it.
+// fate is what becomes of permits with a name that covers more than before, in the words of the notice.
 type fate string
 
 const (
@@ -130,7 +136,7 @@ const (
 	undecidedFate fate = ": nobody said what becomes of consents"
 )
 
-// fateOf is what the operator decided: to carry over, or, of a name of parties or data, to end.
+// fateOf is what the operator decided: permits carry over, or end. Only names of parties and data can end.
 func fateOf(s *config.Settings, c shift) fate {
 	kind, _, _ := strings.Cut(c.name, " ")
 	switch {
@@ -144,12 +150,12 @@ func fateOf(s *config.Settings, c shift) fate {
 	return undecidedFate
 }
 
-// carries reports whether the operator's mapping carries permits over to a name that is new.
+// carries reports whether the operator carries permits over from an old name to a new one.
 func carries(s *config.Settings, m consent.Carried) bool {
 	return slices.Contains(s.File.Catalogue.Carry, m.Kind+" "+m.From+" to "+m.To)
 }
 
-// movedText is what the notice says of a name that took over from another.
+// movedText says in the notice that a new name took over from an old one.
 func movedText(m consent.Carried) string {
 	who := "refusals"
 	if m.Permits {
@@ -158,12 +164,12 @@ func movedText(m consent.Carried) string {
 	return fmt.Sprintf("%s that name %s %s and were given before are about %s as well", who, m.Kind, m.From, m.To)
 }
 
-// tellAll puts the notice on record for every patient with an active consent, once for each version of the catalogue, and then notes
-// that it is done. It can be interrupted and repeated, also by several at once.
-func tellAll(ctx context.Context, s *config.Settings, store *redisstore.Store, a *activated) (told int, err error) {
+// Tell puts a notice on record for every patient with an active consent, once for each version of the catalogue, and then marks the version as
+// told. It may be interrupted, repeated, and run by several instances at once. told is the number of patients.
+func Tell(ctx context.Context, s *config.Settings, store *redisstore.Store, a *Version) (told int, err error) {
 	var count atomic.Int64
 	matter := "catalogue " + a.Meaning.hash()
-	err = everybody(ctx, store, func(ctx context.Context, key consent.PersonKey) error {
+	err = storage.Everybody(ctx, store, func(ctx context.Context, key consent.PersonKey) error {
 		standing, now, err := store.Standing(ctx, key)
 		if err != nil || !hasActive(standing, now) {
 			return err
@@ -184,22 +190,22 @@ func tellAll(ctx context.Context, s *config.Settings, store *redisstore.Store, a
 	if err != nil {
 		return int(count.Load()), fmt.Errorf("catalogue: %w", err)
 	}
-	text, err := json.Marshal(activated{Meaning: a.Meaning, Since: a.Since})
+	text, err := json.Marshal(Version{Meaning: a.Meaning, Since: a.Since})
 	if err == nil {
-		err = storeCatalogue(ctx, s, store, text)
+		err = save(ctx, s, store, text)
 	}
 	return int(count.Load()), err
 }
 
-// hasActive reports whether a person has a permit that holds now or later.
+// hasActive reports whether a person has a permit that is in force now or will be.
 func hasActive(st consent.Standing, now time.Time) bool {
 	return slices.ContainsFunc(st.Records, func(r consent.Record) bool {
 		return r.Status == consent.StatusActive && r.Decision == consent.DecisionPermit && (r.ValidTo.IsZero() || r.ValidTo.After(now))
 	})
 }
 
-// compareMeaning prints what names mean now and did not in another configuration, the old one, and what becomes of consents that use them.
-func compareMeaning(w io.Writer, s *config.Settings, old *config.Settings) {
+// Compare prints which names cover more or less in s than in an older configuration, and what becomes of consents with them.
+func Compare(w io.Writer, s, old *config.Settings) {
 	changed := meaningOf(old).shifts(meaningOf(s))
 	fmt.Fprintf(w, "consents that are on file, compared with the old configuration\n")
 	for _, c := range changed {
