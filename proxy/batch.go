@@ -79,7 +79,7 @@ func (g *Gate) readBatch(x *exchange, r *http.Request, query string) ([]fhir.Bat
 func (x *exchange) entry() *exchange {
 	return &exchange{
 		id: x.id, started: x.started, address: x.address, scheme: x.scheme, source: x.source, kind: x.kind, name: "unknown",
-		subject: x.subject, authenticated: true, acting: x.acting,
+		subject: x.subject, caller: x.caller, authenticated: true, acting: x.acting,
 	}
 }
 
@@ -122,7 +122,7 @@ func (g *Gate) batchAnswer(x *exchange, answers []answer) (answer, *refusal) {
 		whole.done()
 		return answer{}, refuse(causeTooLarge, "batch-too-large")
 	}
-	owner := x.owner()
+	owner := x.caller
 	if !g.memory.take(owner, size) {
 		whole.done()
 		return answer{}, refuse(causeOverloaded, "memory")

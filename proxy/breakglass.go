@@ -207,7 +207,7 @@ func sameWords(st consent.Standing, d consent.Declaration) bool {
 // requestKey turns the caller's request id into an idempotency key that no other caller, and no other operation of this caller, can collide
 // with.
 func (x *exchange) requestKey() string {
-	sum := sha256.Sum256([]byte(x.caller() + "\x00" + x.name + "\x00" + x.id))
+	sum := sha256.Sum256([]byte(x.caller + "\x00" + x.name + "\x00" + x.id))
 	return hex.EncodeToString(sum[:])
 }
 

@@ -141,7 +141,7 @@ func (s *sealer) open(kind, value string, into any) error {
 
 // callerDigest binds a cursor to the caller without storing who it is.
 func (x *exchange) callerDigest() []byte {
-	sum := sha256.Sum256([]byte(x.caller()))
+	sum := sha256.Sum256([]byte(x.caller))
 	return sum[:]
 }
 

@@ -73,7 +73,7 @@ func (g *Gate) attach(ctx context.Context, x *exchange, picks []pick) *refusal {
 			}
 			b, ref := g.binary(ctx, x, id)
 			switch {
-			case ref == nil && g.memory.take(x.owner(), int64(len(b.Data))):
+			case ref == nil && g.memory.take(x.caller, int64(len(b.Data))):
 				x.order.attachments[id] = b
 			case ref == nil:
 				return refuse(causeOverloaded, "memory")

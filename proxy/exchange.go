@@ -31,6 +31,7 @@ type exchange struct {
 
 	subject       policy.Subject
 	authenticated bool
+	caller        string            // callerOf the subject; "" while nobody is known
 	acting        consent.PersonKey // the representative, if any
 	purpose       policy.PurposeOfUse
 
@@ -124,16 +125,7 @@ func (x *exchange) actor() audit.Actor {
 	return a
 }
 
-// owner is the key of the caller whose memory budget the exchange uses. All unauthenticated callers share one.
-func (x *exchange) owner() string {
-	if !x.authenticated {
-		return ""
-	}
-	return x.caller()
-}
-
-// caller is the key by which a caller is counted and to which sealed links are bound.
-func (x *exchange) caller() string {
-	s := x.subject
+// callerOf returns the key by which a caller is counted, granted memory, and bound to sealed links.
+func callerOf(s policy.Subject) string {
 	return s.Issuer + "\x00" + s.ID + "\x00" + s.ClientID + "\x00" + s.Organization + "\x00" + s.Practitioner
 }

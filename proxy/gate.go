@@ -316,7 +316,7 @@ func (g *Gate) authenticate(ctx context.Context, x *exchange, r *http.Request) *
 	if err != nil {
 		return &refusal{cause: causeUnavailable, reason: "keys-unavailable", err: err}
 	}
-	x.subject, x.authenticated = subject, true
+	x.subject, x.caller, x.authenticated = subject, callerOf(subject), true
 	x.acting = g.representative(subject)
 	return nil
 }

@@ -269,12 +269,12 @@ func (g *Gate) mapping(s *Source, body []byte) (*mapped, *refusal) {
 
 // counted limits how many ids a caller can try by reading them. Absent and withheld count alike, so that the limit reveals neither.
 func (g *Gate) counted(x *exchange, read func() (answer, *refusal)) (answer, *refusal) {
-	if g.lookups.count(x.caller(), g.parts.Now()) >= g.parts.Limits.Lookups {
+	if g.lookups.count(x.caller, g.parts.Now()) >= g.parts.Limits.Lookups {
 		return answer{}, refuse(causeThrottled, "lookup-limit")
 	}
 	a, ref := read()
 	if ref != nil && ref.cause == causeNotFound {
-		g.lookups.add(x.caller(), g.parts.Now())
+		g.lookups.add(x.caller, g.parts.Now())
 	}
 	return a, ref
 }
@@ -283,11 +283,11 @@ func (g *Gate) counted(x *exchange, read func() (answer, *refusal)) (answer, *re
 // not: it may be cached from somebody else's request, or from a withheld resource that the caller tried to read, and what is left of the
 // limit must not reveal that.
 func (g *Gate) allowLookup(x *exchange, patient string) *refusal {
-	now, named := g.parts.Now(), x.caller()+"\x00"+x.source.ID+"\x00"+patient
+	now, named := g.parts.Now(), x.caller+"\x00"+x.source.ID+"\x00"+patient
 	if g.named.count(named, now) > 0 {
 		return nil
 	}
-	if n, _ := g.lookups.add(x.caller(), now); n > g.parts.Limits.Lookups {
+	if n, _ := g.lookups.add(x.caller, now); n > g.parts.Limits.Lookups {
 		return refuse(causeThrottled, "lookup-limit")
 	}
 	g.named.add(named, now)

@@ -175,7 +175,7 @@ func (g *Gate) base(s *Source) string { return g.parts.PublicURL + "/fhir/" + s.
 
 // buffer takes memory for a rendered body from the budget; give returns it.
 func (g *Gate) buffer(x *exchange, size int) (buf []byte, give func(), ref *refusal) {
-	n, owner := int64(size), x.owner()
+	n, owner := int64(size), x.caller
 	if !g.memory.take(owner, n) {
 		return nil, nil, refuse(causeOverloaded, "memory")
 	}

@@ -152,7 +152,7 @@ func (g *Gate) read(ctx context.Context, x *exchange, resp *http.Response) (*fet
 	if resp.ContentLength > limit {
 		return nil, refuse(causeTooLarge, "source-too-large")
 	}
-	f := &fetched{body: takeBuffer(), found: true, gate: g, owner: x.owner()}
+	f := &fetched{body: takeBuffer(), found: true, gate: g, owner: x.caller}
 	for more := max(resp.ContentLength, 0) + 1; ; more = 1 { // one more, to see EOF without growing
 		if need := max(int64(len(f.body))+more, int64(cap(f.body))); need > f.taken {
 			if !g.memory.take(f.owner, need-f.taken) {
