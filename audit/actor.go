@@ -5,14 +5,14 @@ import (
 	"zorgsluis/policy"
 )
 
-// The interactions that events have beside those of package fhir: what was done with a Consent.
+// The interactions with a Consent, in addition to those of package fhir.
 const (
 	CodeCreate fhir.Code = "create"
 	CodeUpdate fhir.Code = "update"
 )
 
-// NewActor is the subject as it is kept in events. Of a patient or a representative the id, the name and the person are left out:
-// the person key of the event stands for them. The purpose is the one that was decided on, which the caller sets.
+// NewActor is the subject as events keep it. For a patient or representative the id, name and person are left out: the event's person key
+// stands for them. The caller sets the purpose, which is the one decided on.
 func NewActor(s policy.Subject) Actor {
 	a := Actor{
 		Issuer:       s.Issuer,
@@ -33,15 +33,15 @@ func NewActor(s policy.Subject) Actor {
 		a.Subject, a.Name, a.Responsible = s.ID, s.Name, s.Responsible
 	}
 	if s.Kind == policy.KindRepresentative && policy.IsAuthority(s.Authority) {
-		a.Authority = s.Authority // any other word of a token could hold anything
+		a.Authority = s.Authority // any other value in a token could contain anything
 	}
 	return a
 }
 
-// RoleOperator is the role of who works with the commands of the gateway; all others are UZI role codes.
+// RoleOperator is the role of whoever runs the gateway's commands; all other roles are UZI role codes.
 const RoleOperator = "operator"
 
-// The kinds of actors as they stand in events.
+// The kinds of actors in events.
 const (
 	actorPatient        = "patient"
 	actorRepresentative = "representative"

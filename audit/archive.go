@@ -15,34 +15,34 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
-// Outbox is where the store keeps events until they are archived: one ordered list per shard. An outbox that also has
-// StoreID() string says which store it is: the archive then refuses the outbox of another one.
+// Outbox is where the store keeps events until they are archived: one ordered list per shard. If it also has StoreID() string, the archive
+// refuses the outbox of any store other than its own.
 type Outbox interface {
-	// Shards is how many shards there are, numbered from 0.
+	// Shards is the number of shards, numbered from 0.
 	Shards() int
-	// Read gives the oldest entries after a position ("" = from the start), at most max, in order.
+	// Read returns the oldest entries after a position ("" = from the start), at most max, in order.
 	Read(ctx context.Context, shard int, after string, max int64) ([]Entry, error)
-	// Trim removes all entries up to and with a position. It is called for several shards at once.
+	// Trim removes all entries up to and including a position. It is called for several shards concurrently.
 	Trim(ctx context.Context, shard int, through string) error
 }
 
 // Entry is one event in the outbox.
 type Entry struct {
-	// Position orders the entries of a shard: a number, or two with a dash between them as Redis streams have; compared as numbers.
+	// Position orders the entries of a shard: a number, or two joined by a dash as in Redis streams; compared numerically.
 	Position string
 	Payload  []byte // the event's JSON as appended: one line
 	Sequence uint64 // the shard's consent sequence at that time
-	Made     *Made  // where the event tells of a change: what was changed
+	Made     *Made  // the change, if the event is about one
 }
 
-// Made is a change of what is on file for a person, as the store keeps it: sealed, so that it says nothing to whoever reads the
-// archive, and enough to make the change again in a store that was restored from a backup.
+// Made is a change of a person's standing as the store keeps it: sealed, so unreadable to readers of the archive, and sufficient to repeat
+// the change in a store restored from a backup.
 type Made struct {
 	Request string `json:"request"` // hash of the request id, in hex
-	Version []byte `json:"version"` // the sealed version of the standing; its generation and stamp are those of the event
+	Version []byte `json:"version"` // the sealed version of the standing; its generation and stamp are the event's
 }
 
-// digest is the SHA-256 of all that is archived of the entry.
+// digest is the SHA-256 of everything archived of the entry.
 func (e Entry) digest() digest {
 	h := sha256.New()
 	h.Write(e.Payload)
@@ -53,38 +53,40 @@ func (e Entry) digest() digest {
 	return digest(h.Sum(nil))
 }
 
-// What the archive refuses. It then archives and trims nothing of that shard, or nothing at all, until an operator has looked.
+// What the archive refuses. It then archives and trims nothing of that shard, or nothing at all, until an operator has looked into it.
 var (
-	// ErrOtherStore: the outbox is of another store than the one that is in the archive (Archive.Adopt).
+	// ErrOtherStore: the outbox belongs to another store than the archive's (Archive.Adopt).
 	ErrOtherStore = errors.New("archive: outbox of another store")
-	// ErrOutbox: the outbox holds what the archive cannot take: entries out of order, altered since they were archived, or not JSON.
+	// ErrOutbox: the archive cannot take the outbox's entries: out of order, altered since they were archived, or not JSON.
 	ErrOutbox = errors.New("archive: damaged outbox")
 	// ErrLocked: another process has the archive open.
 	ErrLocked = errors.New("archive: in use by another process")
-	// ErrBehind: the store says that more was archived than the archive holds: it was put back, or its end was cut off.
+	// ErrBehind: the store says that more was archived than the archive holds: the archive was restored from an older copy, or its end was
+	// cut off.
 	ErrBehind = errors.New("archive: behind what was trimmed from the outbox")
-	// ErrHeld: files are kept beyond their retention, because they were not followed yet. Only reported; nothing is wrong with the archive.
+	// ErrHeld: files are kept beyond their retention because a follower has not read them. Only reported; nothing is wrong with the
+	// archive.
 	ErrHeld = errors.New("archive: files are past their retention and kept: a follower has not read them")
-	// ErrAltered: a file of the archive was removed, replaced or cut off under it. Nothing more leaves the outbox.
+	// ErrAltered: a file of the open archive was removed, replaced or truncated. Nothing more leaves the outbox.
 	ErrAltered = errors.New("archive: a file was altered while it was written to")
 	// ErrClosed: the archive was closed.
 	ErrClosed = errors.New("archive: closed")
 )
 
-// Archive moves events from the outbox to append-only files: read, append, fsync, and only then trim (docs/events.md). What the
-// files hold is its only memory. The exported fields may be changed before Run.
+// Archive moves events from the outbox to append-only files: read, append, fsync, and only then trim (docs/events.md). Its only memory is
+// what the files hold. The exported fields may be changed before Run.
 type Archive struct {
 	OnError      func(error)   // called for every round that failed; may be nil
 	Batch        int64         // entries read from one shard at a time
 	Idle         time.Duration // wait between rounds when there is nothing to do
-	SegmentBytes int64         // a file that has reached this size is followed by a new one
-	SegmentAge   time.Duration // and so is one that was begun so long ago
+	SegmentBytes int64         // a file of this size is followed by a new one
+	SegmentAge   time.Duration // and so is one of this age
 
-	CheckpointEvents uint64        // a checkpoint is made after so many events,
-	CheckpointEvery  time.Duration // and when one has waited for so long
-	Retention        time.Duration // files that are older are removed; below MinRetention (the default): none
-	// Needed gives the oldest file that somebody still has to read, 0 for none: it and what follows is kept, whatever its age, and OnError
-	// is told (ErrHeld). It must not call the archive; may be nil.
+	CheckpointEvents uint64        // a checkpoint is made after this many events,
+	CheckpointEvery  time.Duration // and when an event has waited this long
+	Retention        time.Duration // older files are removed; below MinRetention (the default): none
+	// Needed returns the oldest file that somebody still has to read, 0 for none. That file and all later ones are kept, whatever their
+	// age, and OnError is told (ErrHeld). It must not call the archive; may be nil.
 	Needed func() int
 
 	key   *CheckpointKey
@@ -95,28 +97,28 @@ type Archive struct {
 	lock       lock
 	open       *segment
 	chain      chain
-	signatures *segment   // the file of the newest checkpoints; nil: none was made of this segment
+	signatures *segment   // the file of the newest checkpoints; nil: none was made of the open segment
 	signed     checkpoint // the newest
 	removed    []removal
-	looked     int                       // the segment at whose beginning we looked for files to remove
-	latest     time.Time                 // of the newest event that we archived, by the clock of the store
-	recent     map[int]map[string]digest // content of the entries archived last and perhaps not trimmed, by shard and position
-	behind     bool                      // it was checked that the store knows of nothing more
+	looked     int                       // the segment at whose beginning we last looked for files to remove
+	latest     time.Time                 // time of the newest archived event, by the store's clock
+	recent     map[int]map[string]digest // digests of the entries archived last and perhaps not trimmed, by shard and position
+	behind     bool                      // checkStore has established that the store has trimmed nothing more
 	torn       string
 	lag        Lag
 	closed     bool
-	buffer     []byte // of the lines of a round
+	buffer     []byte // the lines of a round, for reuse
 }
 
 // digest is a SHA-256.
 type digest = [sha256.Size]byte
 
-// Lag says how far the archive is behind.
+// Lag says how far archiving is behind.
 type Lag struct {
 	Archived uint64    // events in the archive
-	Signed   uint64    // of these, covered by a checkpoint
-	CaughtUp time.Time // everything before this instant is in the archive; zero: not known since the start
-	Err      error     // why the last round failed, nil if it did not
+	Signed   uint64    // how many of them a checkpoint covers
+	CaughtUp time.Time // everything before this instant is in the archive; zero: unknown since the start
+	Err      error     // why the last round failed, or nil
 }
 
 // The defaults of an archive.
@@ -128,13 +130,12 @@ const (
 	defaultEvents  = 1000
 	defaultEvery   = time.Minute
 	waitAfterError = time.Second
-	flushBytes     = 4 << 20 // more than this is written at once only if one shard's batch is larger
+	flushBytes     = 4 << 20 // more is written at once only if one shard's batch is larger
 )
 
-// OpenArchive opens the archive in a folder, or makes one, and locks it against other processes. It reads the newest file, and
-// checks it against its checkpoints: those of key, which signs new ones, and of older keys. An incomplete last line, which a crash
-// in the middle of a write leaves, is cut off before the next write, since the outbox still has its event. Any other damage is a
-// *DamageError, and nothing is repaired.
+// OpenArchive opens or creates the archive in a folder and locks it against other processes. It reads the newest file and checks it against
+// its checkpoints, signed by key, which also signs new ones, or by older keys. An incomplete last line, left by a crash during a write, is
+// cut off before the next write, since the outbox still has its event. Any other damage is a *DamageError; nothing is repaired.
 func OpenArchive(folder string, key *CheckpointKey, older ...PublicKey) (*Archive, error) {
 	return openArchive(osDisk{folder: folder}, key, older...)
 }
@@ -160,7 +161,7 @@ func openArchive(d disk, key *CheckpointKey, older ...PublicKey) (*Archive, erro
 	return a, nil
 }
 
-// Close makes a last checkpoint and gives the folder back. Run and Drain fail afterwards.
+// Close makes a last checkpoint and releases the folder. Run and Drain fail afterwards.
 func (a *Archive) Close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -189,25 +190,25 @@ func (a *Archive) Reached() map[int]Reached {
 	return reached(a.chain.marks)
 }
 
-// StoreID is the store whose events are in the archive; "" when that is not known yet.
+// StoreID is the store whose events are in the archive; "" if that is not known yet.
 func (a *Archive) StoreID() string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.chain.store
 }
 
-// Lag says how far the archive is behind.
+// Lag returns how far archiving is behind.
 func (a *Archive) Lag() Lag {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.lag
 }
 
-// Torn says in words what was found unfinished when the archive was opened, and is cut off; "" if nothing was.
+// Torn describes what was found unfinished when the archive was opened and will be cut off; "" if nothing was.
 func (a *Archive) Torn() string { return a.torn }
 
-// Run archives until ctx ends, and then returns nil. A round that fails is reported and tried again: nothing is trimmed that is
-// not safely on disk, and nothing is archived twice.
+// Run archives until ctx ends, and then returns nil. A round that fails is reported and retried: nothing is trimmed before it is safely on
+// disk, and nothing is archived twice.
 func (a *Archive) Run(ctx context.Context, outbox Outbox) error {
 	var reported time.Time
 	for {
@@ -224,8 +225,8 @@ func (a *Archive) Run(ctx context.Context, outbox Outbox) error {
 		if more && moved > 0 {
 			continue
 		}
-		// Also after a round that moved something: each costs a sync, and the store a read and a trim per shard, which for few events
-		// are dearer than the events. A later one moves more at once.
+		// Wait even after a round that moved something: every round costs a sync, and the store a read and a trim per shard, more than a
+		// few events do. A later round moves more at once.
 		wait := a.Idle
 		if err != nil {
 			wait = max(wait, waitAfterError)
@@ -240,7 +241,7 @@ func (a *Archive) Run(ctx context.Context, outbox Outbox) error {
 	}
 }
 
-// Drain archives until the outbox is empty, for a graceful stop, or until nothing moves any more: then it returns why.
+// Drain archives until the outbox is empty, for a graceful stop, or until nothing moves any more, and then returns why.
 func (a *Archive) Drain(ctx context.Context, outbox Outbox) error {
 	for {
 		if moved, _, err := a.round(ctx, outbox); moved == 0 {
@@ -249,8 +250,8 @@ func (a *Archive) Drain(ctx context.Context, outbox Outbox) error {
 	}
 }
 
-// round reads every shard once and archives what is new. It returns how many entries left the outbox, and whether a shard had a whole
-// batch, so that there may be more. Errors are joined: one shard that fails does not hold up the others.
+// round reads every shard once and archives what is new. It returns how many entries left the outbox, and whether a shard returned a full
+// batch, so that there may be more. Errors are joined: a failing shard does not hold up the others.
 func (a *Archive) round(ctx context.Context, outbox Outbox) (moved int, more bool, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -271,7 +272,7 @@ func (a *Archive) round(ctx context.Context, outbox Outbox) (moved int, more boo
 	w := writer{archive: a, outbox: outbox, lines: a.buffer[:0]}
 	defer func() { a.buffer = w.lines }()
 	for shard := range outbox.Shards() {
-		// From the start, not from the cursor: an entry below the cursor that is not in the archive would never be seen again.
+		// Read from the start, not from the cursor: an entry below the cursor that is not in the archive would never be seen again.
 		entries, err := outbox.Read(ctx, shard, "", a.Batch)
 		more = more || int64(len(entries)) >= a.Batch
 		if err == nil && len(entries) > 0 {
@@ -285,8 +286,8 @@ func (a *Archive) round(ctx context.Context, outbox Outbox) (moved int, more boo
 	return w.moved, more, errors.Join(errs...)
 }
 
-// fresh gives the entries that are not in the archive yet. Those that are (a crash or an error kept them from being trimmed)
-// must be there with the same content.
+// fresh returns the entries that are not in the archive yet. Entries that are (a crash or an error kept them from being trimmed) must be
+// there with the same content.
 func (a *Archive) fresh(shard int, entries []Entry) ([]Entry, error) {
 	cursor := a.chain.marks[shard].position()
 	archived := map[string]digest{}
@@ -313,7 +314,7 @@ func (a *Archive) fresh(shard int, entries []Entry) ([]Entry, error) {
 	return entries[len(archived):], nil
 }
 
-// checkArchived finds entries in the archive by their content.
+// checkArchived checks that the entries are in the archive with the same content.
 func (a *Archive) checkArchived(shard int, wanted map[string]digest) error {
 	missing := maps.Clone(wanted)
 	maps.DeleteFunc(missing, func(p string, sum digest) bool { return a.recent[shard][p] == sum })
@@ -329,13 +330,13 @@ func (a *Archive) checkArchived(shard int, wanted map[string]digest) error {
 	return nil
 }
 
-// writer gathers what one round archives: lines to write, and positions to trim once they are safe.
+// writer collects what one round archives: lines to write, and positions to trim once the lines are safe.
 type writer struct {
 	archive *Archive
 	outbox  Outbox
 	lines   []byte
 	chain   chain           // after lines
-	trim    map[int][]Entry // by shard, what its outbox is trimmed of
+	trim    map[int][]Entry // by shard, the entries to trim from its outbox
 	moved   int             // entries that were trimmed
 }
 
@@ -370,7 +371,7 @@ func (w *writer) flush(ctx context.Context) error {
 	w.trim = nil
 	if len(w.lines) > 0 {
 		lines := w.lines
-		w.lines = lines[:0] // whatever comes of it: it is not written twice
+		w.lines = lines[:0] // whatever happens: it is not written twice
 		if err := a.append(lines, w.chain); err != nil {
 			return err
 		}
@@ -378,7 +379,8 @@ func (w *writer) flush(ctx context.Context) error {
 	if err := a.inPlace(); err != nil {
 		return err
 	}
-	// All at once: with appendfsync always, trims that reach the store together share one sync, for which everything else there waits.
+	// Trim all shards at once: with appendfsync always, trims that reach the store together share one sync, for which everything else
+	// waits.
 	shards := slices.Sorted(maps.Keys(trim))
 	errs := make([]error, len(shards))
 	var trims sync.WaitGroup
@@ -398,10 +400,10 @@ func (w *writer) flush(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// last is the newest of some entries.
+// last is the newest of the entries.
 func last(entries []Entry) Entry { return entries[len(entries)-1] }
 
-// rememberAll keeps the content of entries that were archived and may still be in the outbox.
+// rememberAll keeps the digests of entries that were archived and may still be in the outbox.
 func (a *Archive) rememberAll(shard int, entries []Entry) {
 	sums := make(map[string]digest, len(entries))
 	for _, e := range entries {
@@ -410,7 +412,7 @@ func (a *Archive) rememberAll(shard int, entries []Entry) {
 	a.recent[shard] = sums
 }
 
-// timeOf is when an event was recorded; zero where that cannot be read.
+// timeOf is when an event was recorded; zero if that cannot be read.
 func timeOf(payload []byte) time.Time {
 	var e struct {
 		Time time.Time `json:"time"`

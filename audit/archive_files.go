@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// recover finds where the archive stands: from its newest file, whose header says where the chain stood before it, and from the
-// checkpoints that were made of that file.
+// recover finds where the archive stands: from its newest file, whose header says where the chain stood before it, and from that file's
+// checkpoints.
 func (a *Archive) recover() error {
 	if err := a.finishRemoval(); err != nil {
 		return err
@@ -32,7 +32,7 @@ func (a *Archive) recover() error {
 	case r.lines > 0:
 		err = v.complete(last, r)
 	case len(numbers) > 1:
-		// A crash right after the file was made: where the chain stands is in the one before.
+		// A crash right after the file was created: the file before it says where the chain stands.
 		v = verification{disk: a.disk, trust: a.trust, each: a.remember}
 		var before reading
 		if before, err = v.segment(last - 1); err == nil {
@@ -48,7 +48,7 @@ func (a *Archive) recover() error {
 	return a.reopen(last, r)
 }
 
-// remember keeps what the newest file holds, for entries that were archived but not trimmed.
+// remember keeps the digests of the newest file, for entries that were archived but not trimmed.
 func (a *Archive) remember(r record) error {
 	if len(r.Event) == 0 {
 		return nil
@@ -60,9 +60,9 @@ func (a *Archive) remember(r record) error {
 	return nil
 }
 
-// reopen goes on with the newest file. An incomplete line at its end is cut off before anything is written: a checkpoint, or what
-// the store says was trimmed, may show first that it was not the tail of an unfinished write. What is there may never have reached
-// the disk before the crash: it is made durable before anything is trimmed on the strength of it.
+// reopen continues with the newest file. An incomplete line at its end is cut off only just before the next write: a checkpoint, or what
+// the store says was trimmed, may show first that it was not the tail of an unfinished write. The contents may never have reached the disk
+// before the crash, so they are synced before anything is trimmed because of them.
 func (a *Archive) reopen(number int, r reading) error {
 	name := segmentName(number)
 	if err := checkTail(r.tail, a.chain.clone(), number, r.lines == 0); err != nil {
@@ -93,7 +93,7 @@ func (a *Archive) reopen(number int, r reading) error {
 	return nil
 }
 
-// ready makes sure that there is a file to write to, with its header, and that not too much is without a checkpoint.
+// ready makes sure that there is a file to write to, with its header, and that not too many events are without a checkpoint.
 func (a *Archive) ready() error {
 	if s := a.open; s == nil || s.size == 0 || s.size >= a.SegmentBytes || a.chain.n > a.chain.from && time.Since(a.chain.began) >= a.SegmentAge {
 		if err := a.enter(a.chain, nil); err != nil {
@@ -106,7 +106,7 @@ func (a *Archive) ready() error {
 	return nil
 }
 
-// enter begins a file in which the chain goes on as c. What the files before hold is signed first.
+// enter begins a file in which the chain continues as c. What the earlier files hold is signed first.
 func (a *Archive) enter(c chain, lost map[int]string) error {
 	if err := a.sign(); err != nil {
 		return err
@@ -128,7 +128,7 @@ func (a *Archive) enter(c chain, lost map[int]string) error {
 		old := a.open
 		a.open = &segment{file: f, number: number}
 		if old != nil {
-			_ = old.file.Close() // all of it is on disk already
+			_ = old.file.Close() // it is all on disk already
 		}
 	}
 	c = c.clone()
@@ -136,8 +136,7 @@ func (a *Archive) enter(c chain, lost map[int]string) error {
 	return a.append(c.appendHeader(nil, a.open.number), c)
 }
 
-// append writes lines and makes them durable. On any error the chain stays where it was: the same entries are archived in a later
-// round.
+// append writes lines and makes them durable. On any error the chain does not move: a later round archives the same entries.
 func (a *Archive) append(lines []byte, after chain) error {
 	if err := a.open.write(lines); err != nil {
 		return err
@@ -146,7 +145,7 @@ func (a *Archive) append(lines []byte, after chain) error {
 	return nil
 }
 
-// inPlace makes sure, before anything is trimmed, that what is written is what is found in the folder, and that the lock on it is still ours.
+// inPlace checks, before anything is trimmed, that the files written are the ones in the folder, and that the lock on it is still ours.
 func (a *Archive) inPlace() error {
 	if _, err := a.lock.InPlace(); err != nil {
 		return fmt.Errorf("%w: %w", ErrAltered, err)
@@ -154,7 +153,7 @@ func (a *Archive) inPlace() error {
 	return errors.Join(a.open.inPlace(), a.signatures.inPlace())
 }
 
-// signIfDue makes a checkpoint where enough events, or the oldest for long enough, are without one.
+// signIfDue makes a checkpoint if enough events are without one, or the oldest of them has been for long enough.
 func (a *Archive) signIfDue() error {
 	unsigned := a.chain.n - a.signed.size
 	if unsigned >= max(a.CheckpointEvents, 1) || unsigned > 0 && time.Since(a.signed.at) >= a.CheckpointEvery {
@@ -174,7 +173,7 @@ func (a *Archive) sign() error {
 			return fmt.Errorf("archive: %w", err)
 		}
 		if a.signatures != nil {
-			_ = a.signatures.file.Close() // all of it is on disk already
+			_ = a.signatures.file.Close() // it is all on disk already
 		}
 		a.signatures = &segment{file: f, number: a.open.number}
 	}
@@ -190,7 +189,7 @@ func (a *Archive) sign() error {
 	return nil
 }
 
-// find removes from wanted what the older files hold of a shard with the same content, newest file first.
+// find removes from wanted what the files hold of a shard with the same content, newest file first.
 func (a *Archive) find(shard int, wanted map[string]digest) error {
 	numbers, err := segments(a.disk)
 	if err != nil {

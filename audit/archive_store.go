@@ -5,8 +5,8 @@ import (
 	"fmt"
 )
 
-// Adopt makes the archive go on with another store, after an operator has accepted that: in a new file, without the positions
-// and sequences of the old store. from is how far the outbox of the other one was trimmed already, and its sequences; nil: not at all.
+// Adopt makes the archive continue with another store, after an operator accepted that: in a new file, without the positions and sequences
+// of the old store. from is how far the other store's outbox was trimmed already, and its sequences; nil: not at all.
 func (a *Archive) Adopt(store string, from map[int]Reached) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -21,16 +21,16 @@ func (a *Archive) Adopt(store string, from map[int]Reached) error {
 	return a.enter(c, nil)
 }
 
-// Acceptance is what an operator accepts of a store that lost data, or whose archive did: it goes on at Sequence. By shard, After is
-// the last position that the store still has, Trimmed the one through which its outbox was trimmed ("": never).
+// Acceptance is what an operator accepts of a store that lost data, or whose archive did: the store continues at Sequence. By shard, After
+// is the last position that the store still has, Trimmed the one through which its outbox was trimmed ("": never).
 type Acceptance struct {
 	Store          string
 	Sequence       uint64
 	After, Trimmed map[int]string
 }
 
-// Accept notes, in a new file, what an operator accepted. From then on a store that is lower is refused, and a replay leaves out the
-// changes that were lost. The store must be the one of the archive, where that knows one.
+// Accept notes, in a new file, what an operator accepted. From then on a store with a lower sequence is refused, and a replay leaves out
+// the changes that were lost. The store must be the archive's, if that is known.
 func (a *Archive) Accept(accepted Acceptance) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -51,7 +51,7 @@ func (a *Archive) Accept(accepted Acceptance) error {
 				return err
 			}
 			if p.compare(m.position()) > 0 {
-				m.Position = through // what stood there is lost here, and nothing else will come for it
+				m.Position = through // the entries up to there are lost to the archive and will not come again
 			}
 		}
 		c.marks[shard] = m
@@ -59,8 +59,8 @@ func (a *Archive) Accept(accepted Acceptance) error {
 	return a.enter(c, accepted.After)
 }
 
-// checkStore refuses the outbox of another store, and one that was trimmed of what is not here. It learns which store it is when
-// that is not known yet.
+// checkStore refuses the outbox of another store, and one from which entries were trimmed that are not in the archive. If the archive does
+// not know its store yet, it learns it here.
 func (a *Archive) checkStore(ctx context.Context, outbox Outbox) error {
 	if identified, ok := outbox.(interface{ StoreID() string }); ok && identified.StoreID() != a.chain.store {
 		if a.chain.store != "" {

@@ -14,18 +14,19 @@ import (
 	"zorgsluis/policy"
 )
 
-// FHIROptions says who the gateway is, in the FHIR form of events.
+// FHIROptions describe the gateway, for the FHIR form of events.
 type FHIROptions struct {
 	Gateway string // public URL of the gateway, without trailing slash
-	Name    string // of this gateway, in words: AuditEvent.source.observer; may be empty
-	Site    string // where it runs: AuditEvent.source.site; default: the host of Gateway
+	Name    string // name of this gateway: AuditEvent.source.observer; may be empty
+	Site    string // location: AuditEvent.source.site; default: the host of Gateway
 	Test    bool   // marks the events as test data (v3-ActReason HTEST)
-	// Holders says which organization ("ura:00000001") keeps the records of a source, by its id. What it asks of its own source is no disclosure.
+	// Holders is the organization ("ura:00000001") that keeps the records of a source, by the source's id. What it requests from its own
+	// source is no disclosure.
 	Holders map[string]string
 }
 
-// auditEvent is r4.AuditEvent with entities that can be rendered: the model writes both forms of entity.detail.value[x] always,
-// of which FHIR allows one.
+// auditEvent is r4.AuditEvent with entities that can be rendered: the model always writes both forms of entity.detail.value[x], of which
+// FHIR allows one.
 type auditEvent struct {
 	ResourceType string `json:"resourceType"`
 	r4.OtherAuditEvent
@@ -45,9 +46,9 @@ type detail struct {
 // FHIR renders the event as a FHIR R4 AuditEvent, in its first form: FHIRAs(FormEvent, o).
 func (e Event) FHIR(o FHIROptions) ([]byte, error) { return e.FHIRAs(FormEvent, o) }
 
-// FHIRAs renders the event as a FHIR R4 AuditEvent after the patterns of IHE BALP and with the fields of NEN 7513 that are known
-// (docs/events.md). It claims a BALP profile only where all of that profile's rules are met. The event must be one that a store
-// has recorded, and have the form; the error wraps ErrEvent.
+// FHIRAs renders the event as a FHIR R4 AuditEvent after the patterns of IHE BALP, with the fields of NEN 7513 that are known
+// (docs/events.md). It claims a BALP profile only if all of the profile's rules are met. The event must have been recorded by a store, and
+// have the form; the error wraps ErrEvent.
 func (e Event) FHIRAs(f Form, o FHIROptions) ([]byte, error) {
 	if e.ID == "" || e.Time.IsZero() {
 		return nil, fmt.Errorf("%w: id and time are required", ErrEvent)
@@ -95,11 +96,11 @@ type Shown struct {
 // Page is an answer to a search of access events.
 type Page struct {
 	Events     []Shown // in the order shown
-	Self, Next string  // queries, "?…" or empty: what was asked, and where it goes on
-	Incomplete bool    // older events exist that could not be reached
+	Self, Next string  // queries, "?…" or empty: of this page and of the next
+	Incomplete bool    // older events exist that could not be read
 }
 
-// Searchset renders a page (R4 Bundle of type searchset). There is no total: looking itself adds to it.
+// Searchset renders a page (R4 Bundle of type searchset). There is no total: looking adds an event.
 func Searchset(page Page, o FHIROptions) ([]byte, error) {
 	self := o.base() + "/AuditEvent"
 	bundle := r4.Bundle{Type: r4.BundleTypeSearchset, Link: []r4.BundleLink{{Relation: "self", Url: self + page.Self}}}
@@ -137,7 +138,7 @@ func (o FHIROptions) site() string {
 	return o.Site
 }
 
-// observer is the gateway as the one who recorded the event.
+// observer is the gateway as the recorder of the event.
 func (o FHIROptions) observer() r4.Reference {
 	return r4.Reference{
 		Type:       new("Device"),
@@ -154,13 +155,13 @@ func (e Event) base(o FHIROptions) string {
 	return o.Gateway + "/fhir/" + url.PathEscape(e.Source)
 }
 
-// breakGlass reports whether the event tells of access, or a declaration, in an emergency.
+// breakGlass reports whether the event is about access, or a declaration, in an emergency.
 func (e Event) breakGlass() bool {
 	return e.Declaration != "" || e.Actor.Purpose == policy.PurposeEmergency
 }
 
-// purposes are the purposes of use. Access in an emergency is always marked as breaking the glass as well (BALP has no profile for
-// it; v3-ActReason BTG).
+// purposes are the purposes of use. Emergency access is always marked as breaking the glass as well (v3-ActReason BTG; BALP has no profile
+// for it).
 func (e Event) purposes() []r4.CodeableConcept {
 	if e.breakGlass() {
 		return []r4.CodeableConcept{
@@ -174,7 +175,7 @@ func (e Event) purposes() []r4.CodeableConcept {
 	return nil
 }
 
-// agents are the caller's system, the gateway, the person who asked and that person's organization, as far as they are known.
+// agents are the caller's system, the gateway, the person who asked and that person's organization, as far as known.
 func (e Event) agents(p pattern, o FHIROptions) []r4.AuditEventAgent {
 	client := r4.AuditEventAgent{Type: concept(p.client), Network: e.peer()}
 	if *p.client.Code != "110150" {
@@ -222,7 +223,7 @@ func (e Event) agents(p pattern, o FHIROptions) []r4.AuditEventAgent {
 	return agents
 }
 
-// recipient is who is told, or receives a copy: an organization by its number, or somebody in words.
+// recipient is who is told, or who receives a copy: an organization by its number, or somebody in words.
 func (e Event) recipient() *r4.Reference {
 	if e.isHandover() {
 		return &r4.Reference{Display: text(e.Recipient)}
@@ -230,7 +231,7 @@ func (e Event) recipient() *r4.Reference {
 	return &r4.Reference{Type: new("Organization"), Identifier: identifier(e.Recipient)}
 }
 
-// peer is the network address of the caller, where it is known.
+// peer is the caller's network address, if known.
 func (e Event) peer() *r4.AuditEventAgentNetwork {
 	addr, err := netip.ParseAddr(e.Address)
 	if err != nil {
@@ -239,7 +240,7 @@ func (e Event) peer() *r4.AuditEventAgentNetwork {
 	return &r4.AuditEventAgentNetwork{Address: new(addr.String()), Type: new(r4.AuditEventAgentNetworkType2)}
 }
 
-// user is the person who asked, if there was one: a system that asks for itself has no user agent (BALP).
+// user is the person who asked, if any: a system that asks for itself has no user agent (BALP).
 func (e Event) user(p pattern) (r4.AuditEventAgent, bool) {
 	a := e.Actor
 	self := a.Kind == actorPatient || a.Kind == actorRepresentative
@@ -270,8 +271,8 @@ func (e Event) user(p pattern) (r4.AuditEventAgent, bool) {
 	return user, true
 }
 
-// who refers to the person who asked: a professional by issuer and subject of the token (BALP, OAUTHaccessTokenUse), a patient by
-// the person key. The key is that of the record, so it names the caller only where the decision found that both are one.
+// who refers to the person who asked: a professional by issuer and subject of the token (BALP, OAUTHaccessTokenUse), a patient by the
+// person key. The key is that of the record, so it names the caller only if the decision found that both are the same person.
 func (e Event) who() *r4.Reference {
 	a := e.Actor
 	switch {
@@ -294,7 +295,7 @@ func (e Event) who() *r4.Reference {
 	return named
 }
 
-// patient refers to the person whose record it is, by the person key: the BSN and the source's id stand in no event.
+// patient refers to the patient by the person key: no event contains the BSN or the source's id.
 func (e Event) patient() *r4.Reference {
 	return &r4.Reference{
 		Type:       new("Patient"),

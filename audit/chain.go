@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// The lines of the archive (docs/events.md). Every line is a JSON object whose last member, sum, is the SHA-256 in hex of the
-// line up to it; prev is the sum of the line before, so that the lines of all files form one chain.
+// The lines of the archive (docs/events.md). Every line is a JSON object whose last member, sum, is the SHA-256 in hex of the line up to
+// it; prev is the sum of the line before it, so the lines of all files form one chain.
 const (
 	archiveFormat = 2
 	sumStart      = `,"sum":"`
@@ -26,20 +26,20 @@ const (
 	maxHeader     = 1 << 20 // one mark per shard
 )
 
-var firstSum = strings.Repeat("0", 2*sha256.Size) // prev of the first line of all
+var firstSum = strings.Repeat("0", 2*sha256.Size) // prev of the very first line
 
-// header is the first line of a segment: where the chain stands before it, so that the newest segment alone is enough to go on.
+// header is the first line of a segment: where the chain stands before it, so that the newest segment alone is enough to continue.
 type header struct {
 	Archive    int          `json:"archive"` // format of the archive
 	Segment    int          `json:"segment"` // number of this file
 	Store      string       `json:"store"`
-	Time       time.Time    `json:"time"`       // when the file was begun, by the clock of the gateway
+	Time       time.Time    `json:"time"`       // when the file was begun, by the gateway's clock
 	N          uint64       `json:"n"`          // number of the last event before this file
 	Checkpoint uint64       `json:"checkpoint"` // number of the last checkpoint before this file
 	Tree       tree         `json:"tree"`
 	Marks      map[int]mark `json:"marks"`
-	// Lost is written where an operator accepted a store that had lost data: per shard the last position that it still had. What
-	// the archive holds after that, up to this line, happened, and is no longer in the store.
+	// Lost is set if an operator accepted a store that had lost data: per shard, the last position that it still had. What the archive
+	// holds after that, up to this line, happened but is no longer in the store.
 	Lost map[int]string `json:"lost,omitempty"`
 	Prev string         `json:"prev"`
 }
@@ -50,7 +50,7 @@ type mark struct {
 	Sequence uint64 `json:"sequence"` // highest so far
 }
 
-// position is the zero position where nothing is archived.
+// position is the zero position if nothing is archived.
 func (m mark) position() position {
 	p, _ := parsePosition(m.Position)
 	return p
@@ -66,11 +66,11 @@ type record struct {
 	Made     *Made           `json:"made,omitempty"`
 	Prev     string          `json:"prev"`
 
-	line   int   // where it stands in its file, from 1
+	line   int   // its line in the file, from 1
 	offset int64 // where it begins
 }
 
-// entry is what the outbox held.
+// entry is the entry as it was in the outbox.
 func (r record) entry() Entry {
 	return Entry{Position: r.Position, Payload: r.Event, Sequence: r.Sequence, Made: r.Made}
 }
@@ -99,20 +99,20 @@ func (c chain) clone() chain {
 	return c
 }
 
-// appendHeader appends the first line of a segment: began, checkpoint and lost were set for it.
+// appendHeader appends the first line of a segment; began, checkpoint and lost were set for it.
 func (c *chain) appendHeader(dst []byte, number int) []byte {
 	line, err := json.Marshal(header{
 		Archive: archiveFormat, Segment: number, Store: c.store, Time: c.began.UTC().Truncate(time.Second), N: c.n,
 		Checkpoint: c.checkpoint, Tree: append(tree{}, c.tree...), Marks: c.marks, Lost: c.lost, Prev: c.prev,
 	})
 	if err != nil {
-		return dst // cannot happen: texts and numbers only
+		return dst // cannot happen: only texts and numbers
 	}
 	start := len(dst)
 	return c.seal(append(dst, line[:len(line)-1]...), start)
 }
 
-// appendEntry appends the line of an event. The entry was checked (checkPayload): its payload stands in the line as it is.
+// appendEntry appends an event's line. checkPayload accepted the entry, so its payload is inserted as it is.
 func (c *chain) appendEntry(dst []byte, shard int, e Entry) []byte {
 	m := c.marks[shard]
 	c.n++
@@ -133,7 +133,7 @@ func (c *chain) appendEntry(dst []byte, shard int, e Entry) []byte {
 	return dst
 }
 
-// seal ends the line that begins at start with its sum.
+// seal ends the line that begins at start, appending its sum.
 func (c *chain) seal(dst []byte, start int) []byte {
 	sum := sha256.Sum256(dst[start:])
 	c.prev = hex.EncodeToString(sum[:])
@@ -142,8 +142,8 @@ func (c *chain) seal(dst []byte, start int) []byte {
 	return append(dst, sumEnd+"\n"...)
 }
 
-// next checks one line, without its line feed, against the chain and moves the chain on. first says that it is the first line of
-// the segment with that number. The record is only valid for an event line. The error says what is wrong with the line.
+// next checks one line, without its line feed, against the chain and advances the chain. first says that it is the first line of the
+// segment with that number. The record is valid only for an event's line. The error says what is wrong with the line.
 func (c *chain) next(line []byte, number int, first bool) (record, error) {
 	body, sum, err := checkSum(line)
 	if err != nil {
@@ -178,7 +178,7 @@ func checkSum(line []byte) (body []byte, sum string, err error) {
 	return append(slices.Clip(line[:at]), '}'), sum, nil
 }
 
-// enter reads a header. A chain without a number of its own (the newest file is read alone) takes over what the header says.
+// enter reads a header. A chain that has no number yet (when the newest file is read alone) takes over what the header says.
 func (c *chain) enter(body []byte, number int) error {
 	var h header
 	switch err := decodeLine(body, &h); {
@@ -206,8 +206,7 @@ func (c *chain) enter(body []byte, number int) error {
 	return nil
 }
 
-// continues reports whether the marks follow from those before: the same, or, where an operator accepted that data was lost, none
-// that goes back.
+// continues reports whether the marks follow from the previous ones: the same, or, if an operator accepted a loss, none lower.
 func (h header) continues(before map[int]mark) bool {
 	if h.Lost == nil {
 		return maps.Equal(h.Marks, before)
@@ -220,7 +219,7 @@ func (h header) continues(before map[int]mark) bool {
 	return true
 }
 
-// follow reads the line of an event.
+// follow reads an event's line.
 func (c *chain) follow(body []byte) (record, error) {
 	var r record
 	if err := decodeLine(body, &r); err != nil {
@@ -273,13 +272,13 @@ func parsePosition(s string) (position, error) {
 	return p, nil
 }
 
-// parseNumber reads digits, and nothing else.
+// parseNumber reads a number of digits only.
 func parseNumber(s string) (uint64, bool) {
 	n, err := strconv.ParseUint(s, 10, 64)
 	return n, err == nil
 }
 
-// checkPayload refuses what cannot stand in a line.
+// checkPayload refuses what a line cannot contain.
 func checkPayload(e Entry) error {
 	switch {
 	case len(e.Payload) > MaxEventBytes:
@@ -292,8 +291,8 @@ func checkPayload(e Entry) error {
 	return nil
 }
 
-// isLine reports whether b is one line of JSON. An event is nearly all texts in which every byte stands for itself: they need no more than
-// that look, and json.Valid, which is ten times slower, is given what stands between them.
+// isLine reports whether b is one line of JSON. An event consists almost entirely of texts in which every byte stands for itself, and a
+// glance is enough for those; only what stands between them is given to json.Valid, which is ten times slower.
 func isLine(b []byte) bool {
 	var room [1 << 10]byte
 	frame, quote := room[:0], []byte{'"'}

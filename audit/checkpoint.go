@@ -14,27 +14,27 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// ErrKey says that what should be a key of checkpoints is none.
+// ErrKey says that something is not a valid checkpoint key.
 var ErrKey = errors.New("checkpoint key")
 
-// keyPrefix begins the name of every key, and so the first line of what it signs.
+// keyPrefix begins every key's name, and so the first line of what it signs.
 const keyPrefix = "zorgsluis/"
 
-// CheckpointKey signs what the archive holds: Ed25519, in the form of C2SP signed notes (golang.org/x/mod/sumdb/note), so that the
-// tools of others verify it. It is a note.Signer.
+// CheckpointKey signs what the archive holds: Ed25519, as C2SP signed notes (golang.org/x/mod/sumdb/note), so that other tools can verify
+// it. It is a note.Signer.
 type CheckpointKey struct {
 	PublicKey
 	private ed25519.PrivateKey
 }
 
-// PublicKey verifies what a CheckpointKey signed. String is what is noted, and handed to auditors.
+// PublicKey verifies what a CheckpointKey signed. String is the form to keep and to give to auditors.
 type PublicKey struct {
 	note.Verifier
 	text string
 }
 
-// NewCheckpointKey makes the key of a secret of 32 bytes (the seed of RFC 8032 §5.1.5). Its name ends with the first 8 bytes of
-// the SHA-256 of the public key, so that every checkpoint names the key that signed it, and no two keys share a name.
+// NewCheckpointKey makes the key from a secret of 32 bytes (the seed of RFC 8032 §5.1.5). Its name ends with the first 8 bytes of the
+// SHA-256 of the public key, so every checkpoint names the key that signed it, and no two keys share a name.
 func NewCheckpointKey(secret []byte) (*CheckpointKey, error) {
 	if len(secret) != ed25519.SeedSize {
 		return nil, fmt.Errorf("%w: %d bytes are needed", ErrKey, ed25519.SeedSize)
@@ -71,7 +71,7 @@ func (k *CheckpointKey) Sign(message []byte) ([]byte, error) {
 	return ed25519.Sign(k.private, message), nil
 }
 
-// verifiers are the keys that are trusted; nil when there are none, and signatures are then not checked.
+// verifiers are the trusted keys; nil if there are none, and then signatures are not checked.
 func verifiers(keys []PublicKey) note.Verifiers {
 	if len(keys) == 0 {
 		return nil
@@ -83,20 +83,20 @@ func verifiers(keys []PublicKey) note.Verifiers {
 	return note.VerifierList(list...)
 }
 
-// checkpoint says what the archive held at an instant: a signed tree head (C2SP tlog-checkpoint), with one line more.
+// checkpoint says what the archive held at an instant: a signed tree head (C2SP tlog-checkpoint) with one extra line.
 type checkpoint struct {
-	number uint64 // 1, 2, … in an archive: one that was taken out leaves a gap
+	number uint64 // 1, 2, … in an archive: a removed one leaves a gap
 	size   uint64 // events
 	root   tlog.Hash
-	at     time.Time // by the clock of the gateway
+	at     time.Time // by the gateway's clock
 }
 
-// text is what is signed; origin is the name of the key.
+// text is what is signed; origin is the key's name.
 func (c checkpoint) text(origin string) string {
 	return fmt.Sprintf("%s\n%d\n%s\ncheckpoint %d %s\n", origin, c.size, c.root, c.number, c.at.UTC().Format(time.RFC3339))
 }
 
-// parseCheckpoint reads what text renders: exactly that.
+// parseCheckpoint reads exactly what text renders.
 func parseCheckpoint(text string) (checkpoint, error) {
 	lines := strings.Split(text, "\n")
 	if len(lines) != 5 {
@@ -118,7 +118,7 @@ func parseCheckpoint(text string) (checkpoint, error) {
 	return c, nil
 }
 
-// openNote checks the signature of a note and gives its text. Without keys to trust only the form is checked.
+// openNote checks a note's signature and returns its text. Without trusted keys it checks only the form.
 func openNote(signed string, trust note.Verifiers) (string, error) {
 	if trust == nil {
 		text, _, found := strings.Cut(signed, "\n\n")
@@ -135,24 +135,24 @@ func openNote(signed string, trust note.Verifiers) (string, error) {
 	case err != nil:
 		return "", errLine("the signature does not fit: forged or altered")
 	}
-	// The first line names the key: what one key signed cannot pass for what another did.
+	// The first line names the key, so what one key signed cannot pass for another's.
 	if origin, _, _ := strings.Cut(n.Text, "\n"); strings.Fields(origin + " -")[0] != n.Sigs[0].Name {
 		return "", errLine("signed by another key than the one it names")
 	}
 	return n.Text, nil
 }
 
-// Checkpoint is a checkpoint that was kept elsewhere, with its signature checked.
+// Checkpoint is a checkpoint kept elsewhere, with its signature checked.
 type Checkpoint struct {
 	Number uint64
-	Events uint64 // how many the archive held
+	Events uint64 // how many events the archive held
 	At     time.Time
 
 	checkpoint checkpoint
 }
 
-// ParseCheckpoint reads a signed checkpoint, as it was noted elsewhere (docs/events.md): Verify can be told that it must fit. The
-// error wraps ErrKey where no key fits the signature.
+// ParseCheckpoint reads a signed checkpoint that was kept elsewhere (docs/events.md), for Verify to compare. The error wraps ErrKey if no
+// key fits the signature.
 func ParseCheckpoint(signed []byte, keys ...PublicKey) (Checkpoint, error) {
 	if len(keys) == 0 {
 		return Checkpoint{}, fmt.Errorf("%w: none to verify with", ErrKey)

@@ -40,7 +40,7 @@ const (
 	tokenPrefix  = "urn:ietf:params:oauth:jti:" // RFC 3553; IHE BALP OAUTHaccessTokenUse
 )
 
-// The profiles of IHE BALP that an event may claim.
+// The IHE BALP profiles that an event may claim.
 const (
 	profileBase          = "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit."
 	profilePatientRead   = profileBase + "PatientRead"
@@ -52,7 +52,7 @@ const (
 	profileDisclosure    = profileBase + "PrivacyDisclosure.Source"
 )
 
-// identifierSystems says which prefix of an organization's or practitioner's identifier stands for which system.
+// identifierSystems maps the prefix of an organization's or practitioner's identifier to its naming system.
 var identifierSystems = map[string]string{
 	"ura":   "http://fhir.nl/fhir/NamingSystem/ura",
 	"uzi":   "http://fhir.nl/fhir/NamingSystem/uzi-nr-pers",
@@ -71,7 +71,7 @@ func identifier(s string) *r4.Identifier {
 	return &r4.Identifier{Value: text(s)}
 }
 
-// pattern is how one kind of event looks in FHIR: what happened, and the parts that caller and gateway play in it.
+// pattern is how one kind of event looks in FHIR: what happened, and the roles of caller and gateway.
 type pattern struct {
 	kind     r4.Coding
 	subtypes []r4.Coding
@@ -79,11 +79,11 @@ type pattern struct {
 	client   r4.Coding // role of the caller's system; 110150 Application is always added
 	server   r4.Coding // role of the gateway
 	user     string    // v3-ParticipationType of the person
-	source   r4.Coding // what the gateway was that recorded it
+	source   r4.Coding // role in which the gateway recorded it
 }
 
-// restful is the pattern of IHE BALP for an interaction. In a search the query flows from client to server, so that the roles
-// are swapped against a read (BALP, PatientQuery).
+// restful is IHE BALP's pattern for an interaction. In a search the query flows from client to server, so the roles are swapped compared
+// with a read (BALP, PatientQuery).
 func restful(code string, action r4.AuditEventAction, client, server r4.Coding, user string) pattern {
 	return pattern{
 		kind: coding(systemEventType, "rest", "Restful Operation"), subtypes: []r4.Coding{coding(systemInteraction, code, code)}, action: &action,
@@ -91,7 +91,7 @@ func restful(code string, action r4.AuditEventAction, client, server r4.Coding, 
 	}
 }
 
-// The parts that systems play.
+// The roles of systems.
 var (
 	application = coding(systemDCM, "110150", "Application")
 	source      = coding(systemDCM, "110153", "Source Role ID")
@@ -99,7 +99,7 @@ var (
 	gate        = coding(systemSecurityRole, "authserver", "authorization server")
 )
 
-// eventPattern chooses the pattern of an event itself.
+// eventPattern chooses the pattern of FormEvent.
 func (e Event) eventPattern() pattern {
 	execute, update := r4.AuditEventActionE, r4.AuditEventActionU
 
@@ -178,7 +178,7 @@ func concept(codings ...r4.Coding) *r4.CodeableConcept {
 	return &r4.CodeableConcept{Coding: codings}
 }
 
-// text is a FHIR string (R4 §2.24.0.1): never empty, without control characters or characters that turn the direction of text.
+// text is a FHIR string (R4 §2.24.0.1): never empty, without control characters or characters that change text direction.
 func text[S ~string](s S) *string {
 	clean := strings.Map(func(r rune) rune {
 		switch {

@@ -10,10 +10,10 @@ import (
 	"syscall"
 )
 
-// lockName is the file whose lock says that a process has the archive open.
+// lockName is the file that is locked while a process has the archive open.
 const lockName = "lock"
 
-// osDisk is a folder of the operating system. Files are readable by the gateway's user only.
+// osDisk is a folder of the operating system. Its files are readable by the gateway's user only.
 type osDisk struct{ folder string }
 
 // osFile is an open file in it.
@@ -32,7 +32,7 @@ func (f osFile) InPlace() (size int64, err error) {
 	return there.Size(), err
 }
 
-// Lock makes the folder, durably, and locks it until the process ends or closes the lock.
+// Lock creates the folder, durably, and locks it until the process ends or closes the lock.
 func (d osDisk) Lock() (lock, error) {
 	if err := os.MkdirAll(d.folder, 0o700); err != nil {
 		return nil, err
@@ -66,12 +66,12 @@ func (d osDisk) Names() ([]string, error) {
 	return names, nil
 }
 
-// Open opens a file to read it.
+// Open opens a file for reading.
 func (d osDisk) Open(name string) (io.ReadCloser, error) {
 	return os.Open(filepath.Join(d.folder, name))
 }
 
-// Append opens a file to write at its end, and makes its entry in the folder durable.
+// Append opens a file for writing at its end, and makes its folder entry durable.
 func (d osDisk) Append(name string) (file, error) {
 	f, err := os.OpenFile(filepath.Join(d.folder, name), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
 	if err != nil {
@@ -83,7 +83,7 @@ func (d osDisk) Append(name string) (file, error) {
 	return osFile{f}, nil
 }
 
-// Remove removes files, and makes that durable.
+// Remove removes files, durably.
 func (d osDisk) Remove(names ...string) error {
 	for _, name := range names {
 		if err := os.Remove(filepath.Join(d.folder, name)); err != nil && !errors.Is(err, fs.ErrNotExist) {

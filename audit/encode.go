@@ -13,11 +13,11 @@ import (
 	"unicode/utf8"
 )
 
-// The bounds of an event. A text is measured as it stands in JSON, so that no content can make an event larger than MaxEventBytes.
+// The bounds of an event. Text is measured as encoded in JSON, so that no content can make an event larger than MaxEventBytes.
 const (
-	// MaxEventBytes is more than any event can take, and the most that ParseEvent and the archive read.
+	// MaxEventBytes is more than any event can need, and the most that ParseEvent and the archive read.
 	MaxEventBytes = 256 << 10
-	// MaxDisclosed is how many references an event lists; Event.DisclosedTotal tells of more.
+	// MaxDisclosed is how many references an event lists; Event.DisclosedTotal counts beyond it.
 	MaxDisclosed = 1000
 
 	maxRecords   = 1000 // as many as a person can have on file (consent/redisstore), so that none is ever left out
@@ -31,14 +31,14 @@ const (
 	cutMark = "…" // ends a text that was cut
 )
 
-// hiddenPatient stands for a Patient in Disclosed: the source's id of a patient is an identifier (README, promise 8), and
-// Event.Person says already who it is.
+// hiddenPatient replaces a Patient in Disclosed: the source's id of a patient is an identifier (README, promise 8), and Event.Person
+// already says who it is.
 const hiddenPatient = "Patient/***"
 
-// ErrEvent is what ParseEvent and Validate answer. The text names the field, never its value.
+// ErrEvent is the error of ParseEvent and Validate. Its text names the field, never the value.
 var ErrEvent = errors.New("event")
 
-// bounded is a copy that is within the bounds.
+// bounded is a copy within the bounds.
 func (e Event) bounded() Event {
 	e.ID = cut(e.ID, maxCode)
 	e.Time = e.Time.UTC().Truncate(time.Microsecond)
@@ -53,7 +53,7 @@ func (e Event) bounded() Event {
 	e.Declaration, e.Consent = cut(e.Declaration, maxCode), cut(e.Consent, maxCode)
 	e.Address, e.Policy, e.Recipient = cut(e.Address, maxName), cut(e.Policy, maxName), cut(e.Recipient, maxName)
 	e.LegalGround, e.ApprovedBy, e.Digest = cut(e.LegalGround, maxCode), cut(HidePersons(e.ApprovedBy), maxName), cut(e.Digest, maxCode)
-	if e.isHandover() { // in words, where the number of an organization stands otherwise
+	if e.isHandover() { // in words, instead of an organization's number
 		e.Recipient, e.Actor.Name = cut(HidePersons(e.Recipient), maxName), HidePersons(e.Actor.Name)
 	}
 
@@ -68,7 +68,7 @@ func (e Event) bounded() Event {
 	return e
 }
 
-// bounded is a copy that is within the bounds.
+// bounded is a copy within the bounds.
 func (a Actor) bounded() Actor {
 	a.Issuer, a.Subject, a.Client = cut(a.Issuer, maxName), cut(a.Subject, maxName), cut(a.Client, maxName)
 	a.Token, a.Name, a.Kind = cut(a.Token, maxName), cut(a.Name, maxName), cut(a.Kind, maxCode)
@@ -82,7 +82,7 @@ func (a Actor) bounded() Actor {
 	return a
 }
 
-// hidePatients replaces the references to patients, in a copy where there are any.
+// hidePatients replaces references to patients, in a copy if there are any.
 func hidePatients(refs []string) []string {
 	isPatient := func(ref string) bool { return strings.HasPrefix(ref, "Patient/") }
 	if !slices.ContainsFunc(refs, isPatient) {
@@ -97,7 +97,7 @@ func hidePatients(refs []string) []string {
 	return refs
 }
 
-// cutAll bounds a list and each of its texts; where something is over a bound, in a copy.
+// cutAll bounds a list and each of its texts; if anything exceeds a bound, in a copy.
 func cutAll[S ~string](list []S, most, length int) []S {
 	list = list[:min(len(list), most)]
 	if !slices.ContainsFunc(list, func(s S) bool { return cut(s, length) != s }) {
@@ -128,7 +128,7 @@ func cut[S ~string](s S, length int) S {
 	return s
 }
 
-// isPlain reports whether every byte of s stands in JSON as it is: nearly every text does.
+// isPlain reports whether JSON encodes every byte of s as itself, as with nearly every text.
 func isPlain[S ~string | ~[]byte](s S) bool {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
@@ -149,13 +149,13 @@ func encodedSize(r rune) int {
 	return utf8.RuneLen(r)
 }
 
-// hidden reports the control characters that encoding/json leaves as they are: DEL, C1, and those that turn the direction of
-// text. A terminal or an editor that shows the archive must not act on them.
+// hidden reports control characters that encoding/json does not escape: DEL, C1, and those that change text direction. A terminal or editor
+// showing the archive must not act on them.
 func hidden(r rune) bool {
 	return r >= 0x7f && (unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r))
 }
 
-// escapeControls writes hidden characters as JSON escapes. They can stand only inside texts, and all are below U+10000: one escape each.
+// escapeControls writes hidden characters as JSON escapes. They occur only inside texts, and all are below U+10000: one escape each.
 func escapeControls(b []byte) []byte {
 	if !slices.ContainsFunc(b, func(c byte) bool { return c >= 0x7f }) || !bytes.ContainsFunc(b, hidden) {
 		return b
@@ -171,8 +171,8 @@ func escapeControls(b []byte) []byte {
 	return out
 }
 
-// ParseEvent reads one event as Marshal writes it: strict JSON, every member known, spelled exactly and given once, nothing after
-// the end, the version ours, all bounds kept, and id and time present. Errors wrap ErrEvent.
+// ParseEvent reads one event as Marshal writes it. It is strict: every member known, spelled exactly and given once, nothing after the end,
+// a known version, all bounds kept, id and time present. Errors wrap ErrEvent.
 func ParseEvent(b []byte) (Event, error) {
 	if len(b) > MaxEventBytes {
 		return Event{}, fmt.Errorf("%w: more than %d bytes", ErrEvent, MaxEventBytes)
@@ -198,7 +198,7 @@ func ParseEvent(b []byte) (Event, error) {
 	return e, nil
 }
 
-// Validate reports every field that does not have its form. ID and Time may be missing as long as the store has not set them.
+// Validate reports every field that is not in its proper form. ID and Time may be missing until the store sets them.
 func (e Event) Validate() error {
 	var errs []error
 	check := func(ok bool, field, rule string) {
@@ -229,14 +229,14 @@ var (
 	outcomes = []Outcome{OutcomePermit, OutcomeDeny, OutcomeError}
 )
 
-// isBounded reports whether bounding leaves the event as it is. Time is not compared: the store may keep more digits.
+// isBounded reports whether bounding leaves the event unchanged. Time is not compared: the store may keep more digits.
 func isBounded(e Event) bool {
 	b := e.bounded()
 	b.Time = e.Time
 	return reflect.DeepEqual(e, b)
 }
 
-// isInstant reports whether a time can be that of an event.
+// isInstant reports whether an event can have this time.
 func isInstant(t time.Time) bool {
 	year := t.UTC().Year()
 	return year >= 2000 && year <= 9999
@@ -256,8 +256,7 @@ func isCode(s string) bool {
 	return true
 }
 
-// isKey reports whether s is a person key: lower-case hex of 32 bytes. Nothing else may stand in its place, least of all an
-// identifier.
+// isKey reports whether s is a person key: 32 bytes in lower-case hex. Nothing else may take its place, least of all an identifier.
 func isKey(s string) bool {
 	if len(s) != 64 {
 		return false

@@ -13,8 +13,8 @@ import (
 	"zorgsluis/policy"
 )
 
-// entities are what the event is about: the patient, what was asked, what was made ready, the consents that decided, the
-// transaction, the emergency declaration, and what the decision was made of.
+// entities are the objects of the event: the patient, the request, what was made ready, the consents that decided, the transaction, the
+// emergency declaration, and what the decision was based on.
 func (e Event) entities(o FHIROptions) []entity {
 	list := slices.Concat(e.subject(), e.objects(o), e.consents(o))
 	if request := text(e.Request); request != nil {
@@ -39,7 +39,7 @@ func (e Event) entities(o FHIROptions) []entity {
 	})
 }
 
-// accounts are the coded reason of a declaration, and the grounds of what became of it.
+// accounts are the coded reason of a declaration, and the grounds for its verdict or end.
 func (e Event) accounts() []detail {
 	var list []detail
 	for _, d := range []struct{ name, value string }{{"reason-code", e.Code}, {"grounds", e.Grounds}} {
@@ -52,8 +52,8 @@ func (e Event) accounts() []detail {
 
 func plain(e r4.AuditEventEntity) entity { return entity{AuditEventEntity: e} }
 
-// objects are what was asked and what was made ready for release. In a search the slice "query" of BALP takes the type System
-// Object, once; what was made ready has its resource type as entity type there.
+// objects are what was asked and what was made ready for release. In a search, BALP's slice "query" takes the type System Object, once;
+// what was made ready then has its resource type as entity type.
 func (e Event) objects(o FHIROptions) []entity {
 	var list []entity
 	search := e.isQuery()
@@ -86,7 +86,7 @@ func (e Event) objects(o FHIROptions) []entity {
 	return list
 }
 
-// isQuery reports whether the event is about a question rather than about one resource.
+// isQuery reports whether the event is about a query rather than one resource.
 func (e Event) isQuery() bool {
 	switch e.Interaction {
 	case fhir.CodeSearch, fhir.CodeEverything, fhir.CodeLastN:
@@ -95,7 +95,7 @@ func (e Event) isQuery() bool {
 	return e.Kind == KindLog
 }
 
-// reference is a resource that was made ready, at the URL under which the gateway serves it.
+// reference is a resource that was made ready, at the gateway's URL for it.
 func (e Event) reference(ref string, o FHIROptions) *r4.Reference {
 	if ref == hiddenPatient {
 		return e.patient()
@@ -103,7 +103,7 @@ func (e Event) reference(ref string, o FHIROptions) *r4.Reference {
 	return &r4.Reference{Reference: text(e.base(o) + "/" + ref)}
 }
 
-// details are the fields of NEN 7513 that AuditEvent has no element for, and what the decision was made of.
+// details are the fields of NEN 7513 for which AuditEvent has no element, and what the decision was based on.
 func (e Event) details() []detail {
 	_, result := e.outcome()
 	list := []detail{{"nen7513-resultaat", result}}
@@ -117,7 +117,7 @@ func (e Event) details() []detail {
 	add("relation-evidence", text(e.Actor.Evidence))
 	add("secrecy-basis", text(e.Actor.Secrecy))
 	add("reason", text(e.Reason))
-	if e.Declaration == "" && e.Emergency == "" { // those of a declaration stand with it
+	if e.Declaration == "" && e.Emergency == "" { // a declaration has its own
 		add("grounds", text(e.Grounds))
 	}
 	add("legal-ground", text(e.LegalGround))
@@ -143,8 +143,8 @@ func (e Event) details() []detail {
 	return list
 }
 
-// checks are the four controls of NEN 7513, each T (passed) or F: fit to ask, treatment relation, consent, emergency button.
-// There are none where no decision was taken.
+// checks are the four controls of NEN 7513, each T (passed) or F: fit to ask, treatment relation, consent, emergency button. Nil if nothing
+// was decided.
 func (e Event) checks() *string {
 	c := reasons[e.Reason].checks
 	if c&decided == 0 {
@@ -161,7 +161,7 @@ func (e Event) checks() *string {
 	return new(b.String())
 }
 
-// related reports whether one of the treatment relations was asserted that count (decision.md, rule 8).
+// related reports whether one of the treatment relations that count was asserted (decision.md, rule 8).
 func (e Event) related() bool {
 	switch e.Actor.Relationship {
 	case policy.RelationTreating, policy.RelationDirectlyInvolved, policy.RelationSubstitute:

@@ -12,21 +12,21 @@ import (
 // EventID identifies an event: "<shard>-<random>".
 type EventID string
 
-// Kind says what an event is about. Unknown kinds are refused when an event is read back.
+// Kind says what an event is about. Reading back an event of an unknown kind fails.
 type Kind string
 
 // The kinds of events.
 const (
 	KindAccess          Kind = "access"          // an interaction with a source, permitted or refused
-	KindLog             Kind = "log"             // the patient viewed the access events
-	KindConsent         Kind = "consent"         // a consent record was made, changed or withdrawn
+	KindLog             Kind = "log"             // the access events were viewed, exported or reported on, or somebody is told of an erasure
+	KindConsent         Kind = "consent"         // a consent record was made, changed or withdrawn, or the patient is to be told of a change
 	KindPerson          Kind = "person"          // a flag was set
 	KindBreakGlass      Kind = "break-glass"     // a declaration was made, ended or refused
-	KindReview          Kind = "review"          // a declaration was reviewed
-	KindUnauthenticated Kind = "unauthenticated" // a caller that could not be authenticated; Count of them
+	KindReview          Kind = "review"          // a declaration was reviewed, or its review is overdue
+	KindUnauthenticated Kind = "unauthenticated" // callers that could not be authenticated; Count of them
 )
 
-// Outcome says how it ended.
+// Outcome says how the exchange ended.
 type Outcome string
 
 // The outcomes: AuditEvent.outcome 0, 4 and 8.
@@ -36,10 +36,9 @@ const (
 	OutcomeError  Outcome = "error"
 )
 
-// SchemaVersion is the version of the event format that this code writes (docs/events.md), but for events that have what came with
-// MandateVersion: who represents, by which authority, or under whose responsibility somebody works; or with EvidenceVersion: on which
-// basis a provider keeps secrecy, what showed the treatment relation, and who is told; or with HandoverVersion: what belongs to a copy
-// that is given by hand. A reader refuses any other.
+// SchemaVersion is the event format version that this code writes (docs/events.md), except for events with members of a later one.
+// MandateVersion added the representative, the authority, and the responsible professional; EvidenceVersion the secrecy basis, what showed
+// the treatment relation, and who is told; HandoverVersion the members of a copy given by hand. A reader refuses any other version.
 const (
 	SchemaVersion   = 1
 	MandateVersion  = 2
@@ -47,8 +46,8 @@ const (
 	HandoverVersion = 4
 )
 
-// Event is one access event. It holds no patient identifier: the person is a key, a patient's own subject id is left out, and the
-// patient's value in a query is replaced. ID and Time are set by the store.
+// Event is one access event. It contains no patient identifier: the person is a key, a patient's own subject id is left out, and the
+// patient's value in a query is replaced. The store sets ID and Time.
 type Event struct {
 	ID      EventID   `json:"id"`
 	Time    time.Time `json:"time"`
@@ -68,8 +67,8 @@ type Event struct {
 	Actor Actor `json:"actor"`
 
 	Categories []fhir.DataCategory `json:"categories,omitempty"` // made ready for release
-	// Disclosed are references of what was made ready, at most MaxDisclosed; DisclosedTotal is how many there were when the list
-	// was cut, else zero. A Patient's own id is replaced: "Patient/***".
+	// Disclosed are references of what was made ready, at most MaxDisclosed; DisclosedTotal is how many there were if the list was cut,
+	// else zero. A Patient's own id is replaced: "Patient/***".
 	Disclosed      []string            `json:"disclosed,omitempty"`
 	DisclosedTotal int                 `json:"disclosed_total,omitempty"`
 	Records        []consent.RecordID  `json:"records,omitempty"` // consent records that decided
@@ -77,7 +76,7 @@ type Event struct {
 
 	Emergency   string                `json:"emergency_reason,omitempty"` // in the professional's own words
 	Code        string                `json:"emergency_code,omitempty"`   // of the configured reasons
-	Grounds     string                `json:"grounds,omitempty"`          // of a verdict, or of an early end
+	Grounds     string                `json:"grounds,omitempty"`          // of a verdict, an early end, a notice, an erasure or a copy by hand
 	Declaration consent.DeclarationID `json:"declaration,omitempty"`
 	Consent     consent.RecordID      `json:"consent,omitempty"` // the record that was changed
 	Generation  uint64                `json:"generation,omitempty"`
@@ -86,15 +85,15 @@ type Event struct {
 	Policy      string                `json:"policy,omitempty"`  // hash of the configured policy
 
 	// Since EvidenceVersion.
-	Recipient string `json:"recipient,omitempty"` // organization that is told; of a handover, in words, who receives the copy
+	Recipient string `json:"recipient,omitempty"` // organization that is told; of a handover, who receives the copy, in words
 
-	// Since HandoverVersion, of a copy that is given by hand after the patient's death.
+	// Since HandoverVersion: a copy given by hand after the patient's death.
 	LegalGround policy.Ground `json:"legal_ground,omitempty"`
-	ApprovedBy  string        `json:"approved_by,omitempty"` // who approved it beside the actor
+	ApprovedBy  string        `json:"approved_by,omitempty"` // who approved it; the actor gives it
 	Digest      string        `json:"digest,omitempty"`      // of the copy: SHA-256, in hex
 }
 
-// Actor is who asked, as it is kept: of a patient or representative no subject id.
+// Actor is who asked, as events keep it: without the subject id of a patient or representative.
 type Actor struct {
 	Issuer       string                    `json:"issuer,omitempty"`
 	Subject      string                    `json:"subject,omitempty"`
@@ -113,7 +112,7 @@ type Actor struct {
 
 	// Since MandateVersion.
 	Responsible    string            `json:"responsible,omitempty"`    // professional under whose responsibility the caller worked (NEN 7513)
-	Representative consent.PersonKey `json:"representative,omitempty"` // of a representative: the person key
+	Representative consent.PersonKey `json:"representative,omitempty"` // of a representative: the person key, or the key of somebody the patient chose
 	Authority      string            `json:"authority,omitempty"`      // of a representative
 
 	// Since EvidenceVersion.
@@ -121,7 +120,7 @@ type Actor struct {
 	Evidence string              `json:"evidence,omitempty"` // what showed the relationship: token, client, registry:…
 }
 
-// LowestVersion is the lowest version of the format that has everything of this event.
+// LowestVersion is the lowest format version that has all members of this event.
 func (e Event) LowestVersion() int {
 	switch {
 	case e.isHandover():
@@ -132,10 +131,10 @@ func (e Event) LowestVersion() int {
 	return e.Actor.Version()
 }
 
-// isHandover reports whether the event tells of a copy that is given by hand, or of one that was refused.
+// isHandover reports whether the event is about a copy given by hand, or refused.
 func (e Event) isHandover() bool { return e.LegalGround != "" }
 
-// Version is the lowest version of the format that has everything of this actor.
+// Version is the lowest format version that has all members of this actor.
 func (a Actor) Version() int {
 	if a.Secrecy != "" || a.Evidence != "" {
 		return EvidenceVersion
@@ -146,8 +145,8 @@ func (a Actor) Version() int {
 	return SchemaVersion
 }
 
-// ByGateway makes an event of what the gateway does by itself: permitted, under the policy with this hash. request makes it repeatable and
-// is cut off at 64 bytes.
+// ByGateway makes an event of something the gateway does by itself: permitted, under the policy with this hash. request makes it repeatable
+// and is cut off at 64 bytes.
 func ByGateway(kind Kind, reason policy.Reason, request, policyHash string) *Event {
 	return &Event{
 		Version: SchemaVersion, Kind: kind, Request: request[:min(len(request), 64)], Outcome: OutcomePermit, Reason: reason,

@@ -10,18 +10,18 @@ import (
 	"zorgsluis/fhir"
 )
 
-// Form is one of the AuditEvents as which one event can be shown. BALP has patterns of their own for what happened, for the decision that
-// it rests on and for a disclosure; their types differ, so that no AuditEvent can be two of them. The record has one event all the same.
+// Form is one of the AuditEvents as which one event can be shown. BALP has separate patterns for what happened, for the decision about it
+// and for a disclosure; their types differ, so no AuditEvent can be two of them. The record still has one event.
 type Form string
 
 // The forms of an event, in the order in which they are shown.
 const (
-	FormEvent      Form = "event"      // what happened: the form that every event has
-	FormDecision   Form = "decision"   // the decision about it: BALP AuthZconsent, where consents decided
-	FormDisclosure Form = "disclosure" // what somebody else than its holder was given: BALP PrivacyDisclosure.Source
+	FormEvent      Form = "event"      // what happened: every event has this form
+	FormDecision   Form = "decision"   // the decision about it: BALP AuthZconsent, if consents decided
+	FormDisclosure Form = "disclosure" // what somebody other than the holder was given: BALP PrivacyDisclosure.Source
 )
 
-// Forms are the forms that the event has.
+// Forms are the forms the event has.
 func (e Event) Forms(o FHIROptions) []Form {
 	forms := []Form{FormEvent}
 	if e.Kind != KindAccess || e.Person == "" {
@@ -36,7 +36,7 @@ func (e Event) Forms(o FHIROptions) []Form {
 	return forms
 }
 
-// CutForm takes the id of an AuditEvent apart: the event's, and the form.
+// CutForm splits the id of an AuditEvent into the event's id and the form.
 func CutForm(id string) (EventID, Form) {
 	for _, f := range []Form{FormDecision, FormDisclosure} {
 		if event, ok := strings.CutSuffix(id, "."+string(f)); ok {
@@ -46,7 +46,7 @@ func CutForm(id string) (EventID, Form) {
 	return EventID(id), FormEvent
 }
 
-// ResourceID is the id of the AuditEvent: that of the event, and behind it the form where it is another than the first.
+// ResourceID is the id of the AuditEvent: the event's, followed by the form unless that is FormEvent.
 func (e Event) ResourceID(f Form) string {
 	if f == FormEvent {
 		return string(e.ID)
@@ -54,12 +54,12 @@ func (e Event) ResourceID(f Form) string {
 	return string(e.ID) + "." + string(f)
 }
 
-// pattern is how the event looks in a form.
+// pattern is the event's pattern in a form.
 func (e Event) pattern(f Form) pattern {
 	p := e.eventPattern()
 	p.source = coding(systemSourceType, "4", "Application Server")
 	if e.isHandover() {
-		p.user = "PPRF" // who gives the copy, and does not receive it
+		p.user = "PPRF" // who gives the copy, rather than receives it
 	}
 	switch f {
 	case FormDecision:
@@ -94,7 +94,7 @@ func (e Event) outcomeIn(f Form) r4.AuditEventOutcome {
 func (e Event) agentsIn(f Form, p pattern, o FHIROptions) []r4.AuditEventAgent {
 	agents := e.agents(p, o)
 	switch f {
-	case FormDecision: // AuthZconsent leaves out where the gateway is, by which policy it works, and other ids of the user
+	case FormDecision: // AuthZconsent leaves out the gateway's address and policy, and other ids of the user
 		for i := range agents {
 			agents[i].AltId = nil
 			if *agents[i].Type.Coding[0].Code == *gate.Code {
@@ -115,7 +115,7 @@ func (e Event) agentsIn(f Form, p pattern, o FHIROptions) []r4.AuditEventAgent {
 	return agents
 }
 
-// entitiesIn are the entities of a form. Those of a decision are closed in AuthZconsent: the patient, the consents, the token.
+// entitiesIn are the entities of a form. AuthZconsent allows only the patient, the consents and the token.
 func (e Event) entitiesIn(f Form, o FHIROptions) []entity {
 	if f != FormDecision {
 		return e.entities(o)
@@ -130,7 +130,7 @@ func (e Event) entitiesIn(f Form, o FHIROptions) []entity {
 	return list
 }
 
-// subject is the person whose record it is.
+// subject is the patient.
 func (e Event) subject() []entity {
 	if e.Person == "" {
 		return nil
@@ -142,7 +142,7 @@ func (e Event) subject() []entity {
 	})}
 }
 
-// consents are the records that decided.
+// consents are the consent records that decided.
 func (e Event) consents(o FHIROptions) []entity {
 	var list []entity
 	for _, id := range e.Records {
@@ -158,8 +158,8 @@ func consentReference(id consent.RecordID, o FHIROptions) *r4.Reference {
 	return &r4.Reference{Type: new("Consent"), Reference: text(o.base() + "/Consent/" + string(id))}
 }
 
-// profiles are the BALP profiles whose rules this event meets in a form. Both ends of the connection must be known. Those of what happened
-// describe successes only: a refusal looks alike but claims nothing.
+// profiles are the BALP profiles whose rules this event meets in a form. Both ends of the connection must be known. Those for FormEvent
+// describe successes only: a refusal looks the same but claims nothing.
 func (e Event) profiles(f Form) []string {
 	if e.Person == "" || e.Actor.Client == "" || e.peer() == nil {
 		return nil
@@ -178,7 +178,7 @@ func (e Event) profiles(f Form) []string {
 	case e.Kind == KindLog, e.Kind == KindAccess && e.Interaction == fhir.CodeSearch:
 		profiles = append(profiles, profilePatientQuery)
 	case e.Kind == KindConsent && e.Consent != "" && e.Interaction == CodeCreate:
-		return []string{profilePatientCreate} // their user is an author, not the recipient that the OAuth profile asks for
+		return []string{profilePatientCreate} // their user is an author, not the recipient that the OAuth profile requires
 	case e.Kind == KindConsent && e.Consent != "":
 		return []string{profilePatientUpdate}
 	case e.Kind == KindAccess && slices.Contains([]fhir.Code{fhir.CodeRead, fhir.CodeVRead}, e.Interaction) && len(e.Disclosed) == 1:

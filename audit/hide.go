@@ -7,18 +7,18 @@ import (
 	"zorgsluis/fhir"
 )
 
-// hiddenPerson stands for a BSN in a free text.
+// hiddenPerson replaces a BSN in free text.
 const hiddenPerson = "***"
 
-// HidePersons takes every BSN out of a text that somebody types, the reason of an emergency or the grounds of a verdict: nine digits,
-// with or without dots or spaces between them, that pass the eleven-test. A person stands in events by the person key only
-// (README, promise 8). Marshal does it to all such texts of an event.
+// HidePersons removes every BSN from text typed by somebody, such as the reason of an emergency or the grounds of a verdict: nine digits,
+// with or without dots or spaces between them, that pass the eleven-test. Events identify a person by the person key only (README, promise
+// 8). Marshal applies it to all such texts of an event.
 func HidePersons(s string) string {
 	var b strings.Builder
 	for at := 0; at < len(s); {
 		end, digits := number(s[at:])
 		switch {
-		case end == 0: // no digit: as it is
+		case end == 0: // no digit: unchanged
 			b.WriteByte(s[at])
 			at++
 			continue
@@ -32,7 +32,7 @@ func HidePersons(s string) string {
 	return b.String()
 }
 
-// number is how much of s is a number at its start, and the digits of it. Between two digits one dot or space may stand.
+// number returns the length of the number at the start of s, and its digits. Between two digits one dot or space may stand.
 func number(s string) (end int, digits string) {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

@@ -22,17 +22,16 @@ import (
 	"zorgsluis/consent"
 )
 
-// Mark is a place in the row of a person's events: the one that was recorded at Time under ID. The zero mark stands before the
-// newest event.
+// Mark is a position among a person's events: that of the one recorded at Time under ID. The zero mark precedes the newest event.
 type Mark struct {
 	Time time.Time `json:"t"`
 	ID   EventID   `json:"i"`
 }
 
-// Mark is the place of the event.
+// Mark is the event's position.
 func (e Event) Mark() Mark { return Mark{Time: e.Time, ID: e.ID} }
 
-// Older reports whether the event stands behind the mark where the newest event comes first. Events of one instant go by id.
+// Older reports whether the event comes after the mark, newest first. Events of one instant are ordered by id.
 func (e Event) Older(m Mark) bool { return m == (Mark{}) || Newest(e.Mark(), m) > 0 }
 
 // Newest orders marks as the patient sees them: the newest first.
@@ -40,33 +39,33 @@ func Newest(a, b Mark) int {
 	return cmp.Or(b.Time.Compare(a.Time), cmp.Compare(b.ID, a.ID))
 }
 
-// History gives the events of one person from the files of an archive. It only reads, and needs no lock: every instance that sees the folder
-// may have one. Each file that is full gets an index of persons beside it, made by whoever needs it first; it can be removed at any time.
+// History returns the events of one person from the files of an archive. It only reads and needs no lock: every instance that sees the
+// folder may have one. Each full file gets an index of persons beside it, made by whoever needs it first; it can be removed at any time.
 type History struct {
 	folder string
 
 	mu     sync.Mutex
-	full   map[int]*personIndex // files that are not written to any more
+	full   map[int]*personIndex // files that are no longer written
 	newest tail
 }
 
-// tail is what is known of the file that is still written to.
+// tail is what is known of the file that is still being written.
 type tail struct {
 	number int
 	size   int64 // bytes read so far, up to the end of a line
 	lines  map[personHash][]int64
 }
 
-// OpenHistory reads the archive in a folder, which may be empty still. Nothing is read before the first question.
+// OpenHistory reads the archive in a folder, which may still be empty. Nothing is read before the first query.
 func OpenHistory(folder string) *History {
 	return &History{folder: folder, full: map[int]*personIndex{}}
 }
 
-// keepUp is how often Run looks for what was archived since.
+// keepUp is how often Run looks for newly archived events.
 const keepUp = time.Second
 
-// Run keeps what is known of the files up with them until ctx ends, so that nobody who asks waits for a file to be read through. It is not
-// needed for an answer to be right. A file that cannot be read is left to whoever asks, who is told.
+// Run keeps the indexes current until ctx ends, so that no query has to wait for a file to be read through. Answers are right without it. A
+// file that cannot be read is left to the queries, which report it.
 func (h *History) Run(ctx context.Context) {
 	tick := time.NewTicker(keepUp)
 	defer tick.Stop()
@@ -80,7 +79,7 @@ func (h *History) Run(ctx context.Context) {
 	}
 }
 
-// step reads one file at most, so that whoever asks comes between.
+// step reads at most one file, so that queries can run in between.
 func (h *History) step(ctx context.Context) (more bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -88,7 +87,7 @@ func (h *History) step(ctx context.Context) (more bool) {
 	if err != nil || len(numbers) == 0 {
 		return false
 	}
-	for _, number := range slices.Backward(numbers[:len(numbers)-1]) { // the newest first: they are asked for most
+	for _, number := range slices.Backward(numbers[:len(numbers)-1]) { // newest first: most queries are for those
 		if h.full[number] == nil {
 			h.full[number], err = h.index(number)
 			return err == nil && ctx.Err() == nil
@@ -98,8 +97,8 @@ func (h *History) step(ctx context.Context) (more bool) {
 	return false
 }
 
-// Events gives at most limit archived events of a person behind a mark, newest first. The error wraps *DamageError where a line is not what
-// was written: a history with a hole is not shown for a whole one.
+// Events returns at most limit archived events of a person after a mark, newest first. The error wraps *DamageError if a line is not what
+// was written: a history with a gap is never shown as complete.
 func (h *History) Events(ctx context.Context, person consent.PersonKey, before Mark, limit int) ([]Event, error) {
 	var events []Event
 	err := h.read(func() (err error) {
@@ -109,8 +108,8 @@ func (h *History) Events(ctx context.Context, person consent.PersonKey, before M
 	return events, err
 }
 
-// read runs what reads the files, and does it anew where that finds damage: a write that failed was undone and done again, or a file was
-// removed for its age, and what was noted of the files is of before.
+// read runs look, and repeats it if it finds damage: a failed write may have been undone and repeated, or a file removed for its age, so
+// that what was noted of the files is out of date.
 func (h *History) read(look func() error) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -146,7 +145,8 @@ func (h *History) events(ctx context.Context, person consent.PersonKey, before M
 	return events[:min(limit, len(events))], nil
 }
 
-// file adds what one file holds, until there is enough: the limit, and all events of the instant that it ends in, which may stand in any order.
+// file adds the events of one file until there are enough: the limit, and all events of the instant at which it is reached, which may be in
+// any order.
 func (h *History) file(events []Event, number int, person consent.PersonKey, before Mark, limit int) (_ []Event, enough bool, _ error) {
 	places, err := h.places(number, person)
 	if err != nil || len(places) == 0 {
@@ -165,7 +165,7 @@ func (h *History) file(events []Event, number int, person consent.PersonKey, bef
 		}
 		return e
 	}
-	// A person's events are archived in the order of their times, so that a page far back is found without reading all before it.
+	// A person's events are archived in order of time, so a page far back is found without reading everything before it.
 	end := len(places)
 	if before != (Mark{}) {
 		end = sort.Search(len(places), func(i int) bool { return at(places[i]).Time.After(before.Time) })
@@ -185,7 +185,7 @@ func (h *History) file(events []Event, number int, person consent.PersonKey, bef
 	return events, false, failed
 }
 
-// Event gives the archived event of a person that has an id; zero where there is none. Only lines that hold the id are read as events.
+// Event returns the person's archived event with an id, or the zero Event. Only lines that contain the id are parsed as events.
 func (h *History) Event(ctx context.Context, person consent.PersonKey, id EventID) (Event, error) {
 	var found Event
 	err := h.read(func() error {
@@ -231,7 +231,7 @@ func (h *History) eventIn(ctx context.Context, number int, person consent.Person
 	return Event{}, nil
 }
 
-// places are where lines about a person begin, in order; of others with the same hash as well.
+// places are the offsets of lines about a person, in order, possibly with lines of others that have the same hash.
 func (h *History) places(number int, person consent.PersonKey) ([]int64, error) {
 	hash := hashOf(person)
 	if number == h.newest.number {
@@ -240,7 +240,7 @@ func (h *History) places(number int, person consent.PersonKey) ([]int64, error) 
 	return h.full[number].find(hash)
 }
 
-// refresh brings what is known up to the files as they are now.
+// refresh updates what is known to the files as they are now.
 func (h *History) refresh(ctx context.Context) ([]int, error) {
 	numbers, err := segments(osDisk{folder: h.folder})
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(numbers) == 0 {
@@ -270,7 +270,7 @@ func (h *History) refresh(ctx context.Context) ([]int, error) {
 
 func (h *History) path(number int) string { return filepath.Join(h.folder, segmentName(number)) }
 
-// readPersons notes which lines of a file are about whom, from a place on. It gives the place after the last whole line.
+// readPersons notes which lines of a file are about whom, from an offset on. It returns the offset after the last whole line.
 func readPersons(path string, from int64, lines map[personHash][]int64) (int64, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -294,8 +294,8 @@ func readPersons(path string, from int64, lines map[personHash][]int64) (int64, 
 	}
 }
 
-// personIn finds whom a line is about; it is not ok where the line is about nobody. No text in a line can look like the member, because its
-// quotes would be escaped; and what is found by it is read properly and compared (History.file).
+// personIn finds the person of a line; ok is false if it is about nobody. No text in a line can look like this member, because its quotes
+// would be escaped; and a line found by it is parsed and compared (History.file).
 func personIn(line []byte) (consent.PersonKey, bool) {
 	const member = `,"person":"`
 	at := bytes.Index(line, []byte(member))
@@ -306,7 +306,7 @@ func personIn(line []byte) (consent.PersonKey, bool) {
 	return consent.PersonKey(person), ok
 }
 
-// eventAt reads the event of the line that begins at a place, and checks the line's sum.
+// eventAt reads the event of the line at an offset, and checks the line's sum.
 func eventAt(f io.ReaderAt, place int64) (Event, error) {
 	line, err := lineFrom(f, place)
 	if err != nil {
@@ -335,7 +335,7 @@ func eventOf(line []byte) (Event, error) {
 	return ParseEvent(r.Event)
 }
 
-// lineAt counts the lines up to a place, to tell an operator where damage is.
+// lineAt counts the lines up to an offset, to tell an operator where damage is.
 func lineAt(f io.ReaderAt, place int64) int {
 	text := new(strings.Builder)
 	if _, err := io.Copy(text, io.NewSectionReader(f, 0, place)); err != nil {

@@ -16,7 +16,7 @@ import (
 	"zorgsluis/consent"
 )
 
-// personHash is the beginning of the SHA-256 of a person key: enough to find lines by, which then name their person themselves.
+// personHash is the beginning of the SHA-256 of a person key: enough to find lines, which name their person themselves.
 type personHash [16]byte
 
 func hashOf(person consent.PersonKey) personHash {
@@ -24,8 +24,8 @@ func hashOf(person consent.PersonKey) personHash {
 	return personHash(sum[:16])
 }
 
-// personIndex is the index of a full file: rows of hash and place, sorted. They stay in the file beside it; in memory only where that file
-// could not be made.
+// personIndex is the index of a full file: sorted rows of hash and offset. They stay in the index file, or in memory if that file could not
+// be written.
 type personIndex struct {
 	path string
 	from int64 // where in the file the rows begin
@@ -33,15 +33,15 @@ type personIndex struct {
 	n    int
 }
 
-// The file of an index: a head, the size of the file that it is about, the rows, and the SHA-256 of all that.
+// An index file: a head, the size of the file that it indexes, the rows, and the SHA-256 of all that.
 const (
 	indexHead = "zorgsluis persons 1\n"
 	headBytes = int64(len(indexHead) + 8)
 	indexRow  = len(personHash{}) + 8
 )
 
-// index gives the index of a full file, and makes it where it is not there, is not whole, or is of a file of another size. A folder that
-// cannot be written to is no error: the index is then made again by the next process.
+// index returns the index of a full file, and rebuilds it if it is missing, incomplete, or for a file of another size. A folder that cannot
+// be written is no error: the next process rebuilds the index.
 func (h *History) index(number int) (*personIndex, error) {
 	path := h.path(number)
 	info, err := os.Stat(path)
@@ -88,7 +88,7 @@ func newIndex(lines map[personHash][]int64) *personIndex {
 	return x
 }
 
-// find gives the places of a hash, in order.
+// find returns the offsets for a hash, in order.
 func (x *personIndex) find(hash personHash) (places []int64, err error) {
 	var rows io.ReaderAt = bytes.NewReader(x.rows)
 	if x.path != "" {
@@ -113,7 +113,7 @@ func (x *personIndex) find(hash personHash) (places []int64, err error) {
 	return places, err
 }
 
-// save writes the index under a name of its own first: others may be reading, or writing the same.
+// save first writes the index under a unique name: others may be reading it, or writing the same.
 func (x *personIndex) save(path string, size int64) error {
 	text := binary.BigEndian.AppendUint64([]byte(indexHead), uint64(size))
 	text = append(text, x.rows...)
@@ -132,7 +132,7 @@ func (x *personIndex) save(path string, size int64) error {
 	return nil
 }
 
-// checkIndex reports whether what was saved is the whole index of a file of this size, and how many rows it has.
+// checkIndex reports whether saved is the complete index of a file of this size, and how many rows it has.
 func checkIndex(saved []byte, size int64) (rows int, ok bool) {
 	body := len(saved) - sha256.Size
 	if body < int(headBytes) || (body-int(headBytes))%indexRow != 0 || string(saved[:len(indexHead)]) != indexHead ||

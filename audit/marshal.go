@@ -7,11 +7,11 @@ import (
 	"time"
 )
 
-// Marshal renders the event as one line of JSON without a line feed (docs/events.md). It cannot fail: what is over a bound is cut
-// and marked, invalid UTF-8 is replaced, and control characters stay escaped.
+// Marshal renders the event as one line of JSON without a line feed (docs/events.md). It cannot fail: what exceeds a bound is cut and
+// marked, invalid UTF-8 is replaced, and control characters stay escaped.
 //
-// It writes what encoding/json would, byte for byte, member by member: every request has an event, and reflection took more than
-// twice as long. What is empty is left out, but for the members that every event has.
+// It writes what encoding/json would, byte for byte, member by member: every request has an event, and reflection took more than twice as
+// long. Empty members are left out, except those that every event has.
 func (e Event) Marshal() []byte {
 	e = e.bounded()
 	b := make([]byte, 0, 1<<10+48*len(e.Disclosed))
@@ -111,7 +111,7 @@ func appendNumber(b []byte, name string, n int64) []byte {
 	return strconv.AppendInt(appendName(b, name), n, 10)
 }
 
-// appendString leaves the texts that need an escape, which are few, to encoding/json.
+// appendString leaves the few texts that need escapes to encoding/json.
 func appendString[S ~string](b []byte, s S) []byte {
 	if isPlain(s) {
 		return append(append(append(b, '"'), s...), '"')

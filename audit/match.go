@@ -11,9 +11,9 @@ import (
 
 const systemOutcome = "http://hl7.org/fhir/audit-event-outcome"
 
-// Matches gives the form in which an event is what a search asks for, by what that form shows (AuditEvent's search parameters; IHE ATNA
-// ITI-81), and whether there is one. An event is shown once: as itself, and as its decision or its disclosure to whoever asks for their type
-// or subtype. A date without a zone is one of the given place.
+// Matches returns the form in which an event matches a search, judged by what that form shows (AuditEvent's search parameters; IHE ATNA
+// ITI-81), and whether one does. An event is shown once: as itself, or, if the search asks for their type or subtype, as its decision or
+// disclosure. A date without a zone is in the given place.
 func (e Event) Matches(search fhir.OwnSearch, place *time.Location, o FHIROptions) (Form, bool) {
 	byType := slices.ContainsFunc(search.Params, func(p fhir.Param) bool { return p.Name == "type" || p.Name == "subtype" })
 	for _, form := range e.Forms(o) {
@@ -40,12 +40,12 @@ func (e Event) matches(p fhir.Param, f Form, place *time.Location) bool {
 	case "agent.identifier", "agent:identifier":
 		return p.MatchesIdentifier(e.agentIdentifiers()...)
 	}
-	return false // a parameter that is not understood narrows to nothing
+	return false // an unknown parameter matches nothing
 }
 
 func codingOf(c r4.Coding) fhir.Coding { return fhir.Coding{System: *c.System, Code: *c.Code} }
 
-// agentIdentifiers are the identifiers under which the FHIR form names who asked, and for which organization.
+// agentIdentifiers are the identifiers that the FHIR form has for who asked, and for which organization.
 func (e Event) agentIdentifiers() []fhir.Identifier {
 	identifiers := []fhir.Identifier{{System: e.Actor.Issuer, Value: e.Actor.Subject}}
 	for _, known := range []string{e.Actor.Organization, e.Actor.Practitioner} {

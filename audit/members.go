@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// eventMembers and actorMembers are the members of the two objects that an event consists of.
+// eventMembers and actorMembers are the members of the two objects of an event.
 var (
 	eventMembers = members(reflect.TypeFor[Event]())
 	actorMembers = members(reflect.TypeFor[Actor]())
@@ -25,8 +25,8 @@ func members(t reflect.Type) map[string]bool {
 	return names
 }
 
-// checkMembers walks the JSON and refuses what encoding/json would let pass: a member given twice (the last one wins there), a
-// member spelled in another case, null, and anything after the end.
+// checkMembers walks the JSON and refuses what encoding/json accepts: a member given twice (it takes the last), a member in another case,
+// null, and anything after the end.
 func checkMembers(b []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(b))
 	token, err := dec.Token()
@@ -42,7 +42,7 @@ func checkMembers(b []byte) error {
 	return nil
 }
 
-// walkObject reads the members of an object whose opening brace was read, up to and with the closing one.
+// walkObject reads the members of an object whose opening brace was read, including the closing one.
 func walkObject(dec *json.Decoder, known map[string]bool) error {
 	seen := make(map[string]bool, len(known))
 	for {

@@ -19,18 +19,18 @@ import (
 // removalsName is the file of signed records of what was removed for its age.
 const removalsName = "removed.jsonl"
 
-// maxNote is more than a line with a note can have.
+// maxNote is more than any line with a note needs.
 const maxNote = 4 << 10
 
-// checkpointsName is the file of the checkpoints that were made while a segment was written to.
+// checkpointsName is the file of the checkpoints made while a segment was written.
 func checkpointsName(number int) string { return fmt.Sprintf("checkpoints-%06d.jsonl", number) }
 
-// noteLine is a line of those files: a note as it was signed (jq -r .note).
+// noteLine is a line of those files: a note as signed (jq -r .note).
 type noteLine struct {
 	Note string `json:"note"`
 }
 
-// signNote gives a line with a text and its signature.
+// signNote returns a line with a text and its signature.
 func signNote(text string, key *CheckpointKey) ([]byte, error) {
 	signed, err := note.Sign(&note.Note{Text: text}, key)
 	if err != nil {
@@ -40,16 +40,16 @@ func signNote(text string, key *CheckpointKey) ([]byte, error) {
 	return append(line, '\n'), err
 }
 
-// notes is what a file of notes holds.
+// notes are the contents of a file of notes.
 type notes struct {
 	texts  []string
 	signed []string // with their signatures
 	lines  []int64  // where each begins
 	size   int64    // of its whole lines
-	torn   int      // bytes of a line that was never finished
+	torn   int      // bytes of an unfinished line
 }
 
-// readNotes reads a file of notes and checks their signatures. A file that is not there holds none.
+// readNotes reads a file of notes and checks their signatures. A missing file holds none.
 func readNotes(d disk, name string, trust note.Verifiers) (notes, error) {
 	var all notes
 	f, err := d.Open(name)
@@ -87,7 +87,7 @@ func openLine(line []byte, trust note.Verifiers) (text, signed string, err error
 	if err := decodeLine(line, &l); err != nil {
 		return "", "", errLine("not a signed note")
 	}
-	// Only what we write: whatever else JSON would read alike was altered.
+	// Only what we write: anything else that JSON reads alike was altered.
 	if again, err := json.Marshal(l); err != nil || string(again) != string(line) {
 		return "", "", errLine("not a signed note")
 	}
@@ -95,7 +95,7 @@ func openLine(line []byte, trust note.Verifiers) (text, signed string, err error
 	return text, l.Note, err
 }
 
-// openExactly opens a note that has one signature, in its one spelling: base64 has bits that do not count.
+// openExactly opens a note with one signature, in its only spelling: base64 has bits that do not count.
 func openExactly(signed string, trust note.Verifiers) (string, error) {
 	text, err := openNote(signed, trust)
 	if err != nil {
@@ -112,14 +112,14 @@ func openExactly(signed string, trust note.Verifiers) (string, error) {
 	return text, nil
 }
 
-// removal says which files were removed for their age, and how the archive stood behind them.
+// removal says which files were removed for their age, and how the archive stood after them.
 type removal struct {
 	first, last int    // files
 	through     uint64 // number of the last event in them
 	prev        string // sum of the last line in them
 	root        tlog.Hash
 	at          time.Time
-	days        int // the retention that was configured
+	days        int // the configured retention
 }
 
 func (r removal) text(origin string) string {
@@ -127,7 +127,7 @@ func (r removal) text(origin string) string {
 		origin, r.first, r.last, r.through, r.prev, r.root, r.days, r.at.UTC().Format(time.RFC3339))
 }
 
-// parseRemoval reads what text renders: exactly that.
+// parseRemoval reads exactly what text renders.
 func parseRemoval(text string) (removal, error) {
 	var r removal
 	wrong := errLine("not a record of what was removed")
@@ -152,7 +152,7 @@ func parseRemoval(text string) (removal, error) {
 	return r, nil
 }
 
-// readRemovals reads what was removed. The records follow each other without a gap; the last one is where the archive begins.
+// readRemovals reads the records of what was removed. They follow each other without a gap; the archive begins after the last one.
 func readRemovals(d disk, trust note.Verifiers) (list []removal, all notes, err error) {
 	all, err = readNotes(d, removalsName, trust)
 	if err != nil {

@@ -9,30 +9,30 @@ import (
 	"io/fs"
 )
 
-// Place is where a reader stands in the archive: behind the line that ends at Offset in the file Segment. The zero Place stands before
-// everything. It can be written down, and read on from later, also by another process.
+// Place is a reader's position in the archive: after the line that ends at Offset in the file Segment. The zero Place precedes everything.
+// It can be stored, and reading resumed from it later, also by another process.
 type Place struct {
 	Segment int    `json:"segment"`
 	Offset  int64  `json:"offset"`
 	N       uint64 `json:"n"`   // number of the event before it
-	Sum     string `json:"sum"` // of the line before it: proves later that the archive is still the same
+	Sum     string `json:"sum"` // of the line before it: proves later that the archive is unchanged
 }
 
-// ErrPlace means that the archive does not hold the line that a Place stands behind: the file was removed, or the archive is not the one
-// that was read. Whoever reads on from anywhere else misses events, or reads them again.
+// ErrPlace means that the archive does not hold the line that precedes a Place: the file was removed, or this is not the archive that was
+// read. A reader that continued anywhere else would miss events, or read them again.
 var ErrPlace = errors.New("archive: the place that was read up to is not there")
 
 // Archived is one event of the archive.
 type Archived struct {
 	N     uint64          // its number
-	Event json.RawMessage // as it was recorded (ParseEvent)
-	After Place           // behind it
+	Event json.RawMessage // as recorded (ParseEvent)
+	After Place           // the place after it
 }
 
-// maxRead bounds what one Read keeps in memory, in bytes of lines; it is exceeded by one line at most.
+// maxRead bounds what one Read keeps in memory, in bytes of lines; at most one line exceeds it.
 const maxRead = 4 << 20
 
-// End is the place behind the last line that is safely on disk.
+// End is the place after the last line that is safely on disk.
 func (a *Archive) End() Place {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -42,7 +42,7 @@ func (a *Archive) End() Place {
 	return Place{Segment: a.open.number, Offset: a.open.size, N: a.chain.n, Sum: a.chain.prev}
 }
 
-// Start is the place before the oldest event that is kept; the zero Place where there is none yet.
+// Start is the place before the oldest event kept; the zero Place if there is none yet.
 func (a *Archive) Start() (Place, error) {
 	numbers, err := segments(a.disk)
 	if err != nil || len(numbers) == 0 {
@@ -51,10 +51,10 @@ func (a *Archive) Start() (Place, error) {
 	return Place{Segment: numbers[0]}, nil
 }
 
-// Read gives the events behind a place, in order, at most limit; none at the end. Every line is checked against the chain. Only what is safely
-// on disk is read: a write that fails is undone, and what comes in its place has other sums. It does not hold up Run.
+// Read returns at most limit events after a place, in order; none at the end. Every line is checked against the chain. It reads only what
+// is safely on disk: a failed write is undone, and what replaces it has other sums. It does not hold up Run.
 //
-// The error wraps ErrPlace where the archive does not go on from the place, and *DamageError where a line is not what was written.
+// The error wraps ErrPlace if the archive does not continue from the place, and *DamageError if a line is not what was written.
 func (a *Archive) Read(from Place, limit int) ([]Archived, error) {
 	end := a.End()
 	if from == end || end.Segment == 0 && from == (Place{}) {
@@ -78,7 +78,7 @@ func (a *Archive) Read(from Place, limit int) ([]Archived, error) {
 	return r.events, nil
 }
 
-// anyStore is the store of a chain that is entered in the middle: what its marks and its tree are is not known, and not compared with a header.
+// anyStore is the store of a chain that is entered in the middle: its marks and tree are unknown, and not compared with a header.
 const anyStore = "?"
 
 // placeReader is one Read.
@@ -90,7 +90,7 @@ type placeReader struct {
 	events  []Archived
 }
 
-// file reads on in one file, and moves to the next at its end.
+// file continues reading in one file, and moves to the next at its end.
 func (r *placeReader) file() error {
 	name := segmentName(r.at.Segment)
 	f, err := r.archive.disk.Open(name)
@@ -152,7 +152,7 @@ func (r *placeReader) line(c *chain, line []byte) error {
 	return nil
 }
 
-// resume goes to a place in a file, and checks that the line before it is the one that was read.
+// resume seeks to a place in a file, and checks that the line before it is the one that was read.
 func resume(f io.Reader, at Place) error {
 	seeker, ok := f.(io.ReadSeeker)
 	if !ok || at.Offset < int64(sumLength)+1 {
@@ -168,7 +168,7 @@ func resume(f io.Reader, at Place) error {
 	return nil
 }
 
-// limited reads at most so many bytes; all where most is negative.
+// limited reads at most that many bytes; all if most is negative.
 func limited(r io.Reader, most int64) io.Reader {
 	if most < 0 {
 		return r
@@ -176,7 +176,7 @@ func limited(r io.Reader, most int64) io.Reader {
 	return io.LimitReader(r, most)
 }
 
-// lineNumber is the number of the line that begins at an offset; 0 when it cannot be told.
+// lineNumber is the number of the line at an offset; 0 if unknown.
 func lineNumber(d disk, name string, offset int64) int {
 	f, err := d.Open(name)
 	if err != nil {

@@ -8,18 +8,18 @@ type reason struct {
 	checks checks
 }
 
-// checks are the controls of NEN 7513 that a reason tells about. Zero: no decision was taken.
+// checks are the controls of NEN 7513 that a reason implies. Zero: nothing was decided.
 type checks int
 
 const (
 	decided    checks = 1 << iota // a decision was taken
 	authorised                    // the caller was found fit to ask
-	consented                     // a permit that rests on consent, given or assumed by law
+	consented                     // a permit based on consent, given or assumed by law
 
 	permitted = decided | authorised
 )
 
-// reasons are the codes of decision.md, and those of the gate that a patient meets. A code that is not here is shown as it is.
+// reasons are the codes of decision.md, and those of the gate that a patient may see. A code that is missing here is shown as it is.
 var reasons = map[policy.Reason]reason{
 	"ok-consent":             {"made available, because the patient gave consent", permitted | consented},
 	"ok-implied":             {"made available for a referral, for which consent is assumed", permitted | consented},
@@ -87,20 +87,20 @@ var reasons = map[policy.Reason]reason{
 	"caller-gone":     {"not made available: the caller hung up before it had an answer", 0},
 }
 
-// The reasons that this package knows beside those of a decision.
+// The reasons of this package, beside those of a decision.
 const (
 	ReasonDeclared         policy.Reason = "declared"          // a break-glass declaration was made
-	ReasonDeclarationEnded policy.Reason = "declaration-ended" // it was ended before its time
-	ReasonDeclarationLimit policy.Reason = "declaration-limit" // one too many of a professional
+	ReasonDeclarationEnded policy.Reason = "declaration-ended" // it was ended early
+	ReasonDeclarationLimit policy.Reason = "declaration-limit" // the professional declared too often
 
 	ReasonReviewJustified    policy.Reason = "review-justified"
 	ReasonReviewNotJustified policy.Reason = "review-not-justified"
-	ReasonReviewOverdue      policy.Reason = "review-overdue" // the verdict is late; told once
+	ReasonReviewOverdue      policy.Reason = "review-overdue" // the verdict is late; recorded once
 
-	ReasonErasureTold policy.Reason = "erasure-told" // a receiver of data is told that they were erased at their source
+	ReasonErasureTold policy.Reason = "erasure-told" // a recipient of data is told that it was erased at its source
 )
 
-// describe is AuditEvent.outcomeDesc: the stable code, and in words what it means.
+// describe is AuditEvent.outcomeDesc: the stable code, and its meaning in words.
 func (e Event) describe() string {
 	if r, known := reasons[e.Reason]; known {
 		return string(e.Reason) + ": " + r.text

@@ -8,11 +8,11 @@ import (
 	"time"
 )
 
-// MinRetention is how long access events are kept at least: five years and what leap years add (NEN 7513).
+// MinRetention is the shortest time that access events are kept: five years including leap days (NEN 7513).
 const MinRetention = 1830 * 24 * time.Hour
 
-// expire removes the files all of whose events are older than Retention, after a signed record of that is on disk. It looks once
-// for each new file. Both clocks must agree that they are that old, the gateway's and that of Redis: one that jumps removes nothing.
+// expire removes files whose events are all older than Retention, after a signed record of that is on disk. It looks once per new file. The
+// clocks of the gateway and of Redis must agree on the age: one that jumps removes nothing.
 func (a *Archive) expire() error {
 	if a.Retention < MinRetention || a.open == nil || a.looked == a.open.number || a.latest.IsZero() {
 		return nil
@@ -78,7 +78,7 @@ func (a *Archive) readHeader(number int) (header, error) {
 	return h, nil
 }
 
-// remove writes the record, and then removes what it names.
+// remove writes the record, then removes the files it names.
 func (a *Archive) remove(r removal) error {
 	line, err := signNote(r.text(a.key.Name()), a.key)
 	if err != nil {
@@ -101,7 +101,7 @@ func (a *Archive) remove(r removal) error {
 	return a.removeFiles(r)
 }
 
-// removeFiles removes the files of a record, the oldest first, with what was made of them.
+// removeFiles removes the files of a record, oldest first, and what was derived from them.
 func (a *Archive) removeFiles(r removal) error {
 	names, err := a.disk.Names()
 	if err != nil {
@@ -125,7 +125,7 @@ func (a *Archive) removeFiles(r removal) error {
 	return nil
 }
 
-// finishRemoval removes what a crash left of files whose removal is on record.
+// finishRemoval completes a removal on record that a crash interrupted.
 func (a *Archive) finishRemoval() error {
 	removed, _, err := readRemovals(a.disk, a.trust)
 	if err != nil {

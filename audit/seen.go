@@ -7,8 +7,8 @@ import (
 	"slices"
 )
 
-// Seen tells which store is in the archive of a folder, and how far, without opening it: for those who use the store beside the one
-// who archives. A store that is behind has lost data. Of a folder without an archive it tells nothing.
+// Seen returns the store of the archive in a folder, and how far it is archived, without opening the archive: for processes that use the
+// store while another archives. A store that is behind has lost data. For a folder without an archive the results are zero.
 func Seen(folder string) (store string, reach map[int]Reached, err error) {
 	d := osDisk{folder: folder}
 	numbers, err := segments(d)
@@ -18,7 +18,7 @@ func Seen(folder string) (store string, reach map[int]Reached, err error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("look at archive: %w", err)
 	}
-	// The newest file may have been begun this instant: then the one before says it.
+	// The newest file may have just been begun: then the one before it says.
 	for i := len(numbers) - 1; i >= 0 && i >= len(numbers)-2; i-- {
 		c := chain{}
 		r, err := scan(d, numbers[i], &c, nil)
@@ -32,8 +32,8 @@ func Seen(folder string) (store string, reach map[int]Reached, err error) {
 	return "", nil, nil
 }
 
-// NewestCheckpoint gives the newest checkpoint of an archive as it was signed, to be kept elsewhere; "" where there is none yet.
-// Its signature is checked where there are keys.
+// NewestCheckpoint returns the newest checkpoint of an archive as signed, to be kept elsewhere; "" if there is none yet. Its signature is
+// checked if keys are given.
 func NewestCheckpoint(folder string, keys ...PublicKey) (string, error) {
 	d := osDisk{folder: folder}
 	numbers, err := segments(d)

@@ -11,16 +11,16 @@ import (
 	"strings"
 )
 
-// disk is what the archive does to its folder; tests give one that fails.
+// disk is what the archive needs of its folder; tests use one that fails.
 type disk interface {
 	Lock() (lock, error)
 	Names() ([]string, error)
-	Open(name string) (io.ReadCloser, error) // to read
-	Append(name string) (file, error)        // to write at the end; made durable, with its folder, when it is new
-	Remove(names ...string) error            // durably; what is not there is no error
+	Open(name string) (io.ReadCloser, error) // for reading
+	Append(name string) (file, error)        // for writing at the end; if new, it and its folder are made durable
+	Remove(names ...string) error            // durably; a missing file is no error
 }
 
-// file is a segment that is written to.
+// file is a segment that is being written.
 type file interface {
 	io.WriteCloser
 	Sync() error
@@ -34,20 +34,20 @@ type lock interface {
 	placed
 }
 
-// placed is an open file that can tell whether it is still what stands under its name, and how long that is.
+// placed is an open file that can tell whether it is still the one under its name, and its length.
 type placed interface {
 	InPlace() (size int64, err error)
 }
 
-// segment is a file that is written to. size is how much of it is safely on disk.
+// segment is a file that is being written. size is how much of it is safely on disk.
 type segment struct {
 	file   file
 	number int
 	size   int64
-	dirty  bool // there is something behind size that must go: a write failed, or the process died while it wrote
+	dirty  bool // there is something after size that must go: a write failed, or the process died while writing
 }
 
-// clean removes what a write left behind that was never finished.
+// clean removes what an unfinished write left behind.
 func (s *segment) clean() error {
 	if !s.dirty {
 		return nil
@@ -59,9 +59,8 @@ func (s *segment) clean() error {
 	return nil
 }
 
-// write writes lines and makes them durable. On any error what may have been written is removed again. (After a failed fsync the
-// system may hold pages for clean that are not on disk, so that a second fsync proves nothing; what is cut off and written anew is
-// dirty again.)
+// write writes lines and makes them durable. On any error it removes what may have been written. (After a failed fsync the system may hold
+// pages as clean that are not on disk, so a second fsync proves nothing; pages that are cut off and rewritten are dirty again.)
 func (s *segment) write(lines []byte) error {
 	if err := s.clean(); err != nil {
 		return err
@@ -78,8 +77,8 @@ func (s *segment) write(lines []byte) error {
 	return nil
 }
 
-// inPlace reports, as an error, where somebody took the file away, put another in its place, or cut it off while it was written to: what
-// went into it then is on no disk that anybody will read.
+// inPlace returns an error if somebody removed, replaced or truncated the file while it was being written: what was written since is on no
+// disk that anybody will read.
 func (s *segment) inPlace() error {
 	if s == nil {
 		return nil
@@ -99,7 +98,7 @@ type DamageError struct {
 	File   string
 	Line   int     // from 1
 	Offset int64   // of the line's first byte
-	Event  EventID // that the line is about, as far as it can be read
+	Event  EventID // of the line, as far as it can be read
 	Reason string
 }
 
@@ -112,7 +111,7 @@ func (e *DamageError) Error() string {
 	return fmt.Sprintf("archive damaged: %s line %d, byte %d%s: %s", e.File, e.Line, e.Offset, about, e.Reason)
 }
 
-// eventIn reads the id in a damaged line: only what has the form of one is repeated.
+// eventIn reads the id in a damaged line: only what has the form of an id is returned.
 func eventIn(line []byte) EventID {
 	_, rest, _ := bytes.Cut(line, []byte(`"event":{"id":"`))
 	id, _, found := bytes.Cut(rest[:min(len(rest), maxCode+1)], []byte(`"`))
@@ -124,7 +123,7 @@ func eventIn(line []byte) EventID {
 
 func segmentName(number int) string { return fmt.Sprintf("events-%06d.jsonl", number) }
 
-// segments lists the numbers of the files, in order. One that is missing between others is damage.
+// segments lists the file numbers in order. A gap is damage.
 func segments(d disk) ([]int, error) {
 	names, err := d.Names()
 	if err != nil {
@@ -154,8 +153,8 @@ type reading struct {
 	tail  []byte // what follows the last line feed
 }
 
-// scan reads a segment, checks every line against the chain and moves the chain on. each, which may be nil, is given every line; a
-// record without an event is the header.
+// scan reads a segment, checks every line against the chain and advances the chain. each, which may be nil, gets every line; a record
+// without an event is the header.
 func scan(d disk, number int, c *chain, each func(record) error) (reading, error) {
 	name := segmentName(number)
 	f, err := d.Open(name)
@@ -197,8 +196,8 @@ var errStop = errors.New("stop")
 
 func stopAfterHeader(record) error { return errStop }
 
-// readLine reads up to a line feed, which it leaves out, or to the end: then the error is io.EOF and the line what was left. The line is
-// good until r is read again.
+// readLine reads up to a line feed, which it drops, or to the end: then the error is io.EOF and the line what was left. The line is valid
+// until the next read from r.
 func readLine(r *bufio.Reader, most int) ([]byte, error) {
 	line, err := r.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
@@ -218,8 +217,7 @@ func readLine(r *bufio.Reader, most int) ([]byte, error) {
 	return line[:len(line)-1], nil
 }
 
-// checkTail tells a line that was never finished from one that was and then lost its line feed: a crash does not write beyond
-// the end of a line.
+// checkTail tells an unfinished line from a finished one that lost its line feed: a crash does not write beyond the end of a line.
 func checkTail(tail []byte, c chain, number int, first bool) error {
 	if len(tail) > max(maxLine, maxHeader) {
 		return errLine("longer than a line can be")

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
-// SignStatement signs a text that is not part of the archive with its key: a signed note whose first line names the key and what
-// kind of text it is, so that none can pass for another, nor for a checkpoint.
+// SignStatement signs a text outside the archive with its key: a signed note whose first line names the key and the kind of text, so that
+// it cannot pass for another kind, nor for a checkpoint.
 func SignStatement(key *CheckpointKey, kind, text string) (string, error) {
 	signed, err := note.Sign(&note.Note{Text: key.Name() + " " + kind + "\n" + text}, key)
 	if err != nil {
@@ -17,8 +17,8 @@ func SignStatement(key *CheckpointKey, kind, text string) (string, error) {
 	return string(signed), nil
 }
 
-// OpenStatement gives the text of a statement of a kind that one of these keys signed. There is one spelling of it: a note of which
-// any byte was changed does not open. The error wraps ErrKey.
+// OpenStatement returns the text of a statement of a kind that one of these keys signed. A note with any byte changed does not open, since
+// there is only one spelling. The error wraps ErrKey.
 func OpenStatement(signed, kind string, keys ...PublicKey) (string, error) {
 	if len(keys) == 0 {
 		return "", fmt.Errorf("%w: none to verify with", ErrKey)

@@ -7,15 +7,15 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 )
 
-// tree is the Merkle tree of RFC 6962 over the lines of all events, without their line feeds: what a checkpoint signs. It holds the
-// roots of the complete subtrees only, the largest first, which is all that is needed to go on: one for each bit of the number of
-// events. So a new file can begin with it, and what stands before can be removed.
+// tree is the Merkle tree of RFC 6962 over the lines of all events, without their line feeds: what a checkpoint signs. It holds only the
+// roots of the complete subtrees, largest first, one for each 1 bit of the number of events, which is all that is needed to continue. So a
+// new file can begin with it, and what came before can be removed.
 type tree []tlog.Hash
 
-// fits reports whether this can be the tree over so many events. That of a reader which began in the middle of a file does not.
+// fits reports whether this can be the tree over so many events. The tree of a reader that began in the middle of a file does not fit.
 func (t tree) fits(events uint64) bool { return len(t) == bits.OnesCount64(events) }
 
-// add gives the tree over one more event; before is how many there were. What was there is overwritten.
+// add returns the tree over one more event; before is how many there were. It overwrites t.
 func (t tree) add(before uint64, line []byte) tree {
 	h := tlog.RecordHash(line)
 	for ; before&1 == 1; before >>= 1 {

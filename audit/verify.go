@@ -9,8 +9,8 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
-// mostUnsigned is how many events can stand behind the newest checkpoint: an archive signs much sooner, and takes no more when it
-// cannot. More of them show that a checkpoint was taken away.
+// mostUnsigned is how many events can follow the newest checkpoint: an archive signs much sooner, and takes no more when it cannot. More
+// show that a checkpoint was removed.
 const mostUnsigned = 100_000
 
 // Summary is what Verify found in an archive without damage.
@@ -20,17 +20,17 @@ type Summary struct {
 	Events       uint64 // events in these files
 	Last         uint64 // number of the last event
 	Head         string // sum of the last line
-	Store        string // whose events they are
-	Unfinished   int    // bytes of a line at the end that is being written, or was when the gateway crashed
+	Store        string // the store whose events they are
+	Unfinished   int    // bytes of a last line that is being written, or was when the gateway crashed
 	Unreadable   uint64 // events that this version cannot read (ParseEvent); their lines are intact
 
 	Checkpoint uint64    // number of the newest checkpoint
-	Signed     uint64    // number of the last event that it covers
+	Signed     uint64    // number of the last event it covers
 	SignedAt   time.Time // when it was made
-	Trusted    bool      // the signatures were checked: keys were given
-	Unchecked  []uint64  // numbers of noted checkpoints of events that were removed since: nothing is left to compare them with
+	Trusted    bool      // signatures were checked: keys were given
+	Unchecked  []uint64  // numbers of noted checkpoints over events since removed: nothing is left to compare them with
 
-	// Start and End are how far each shard was archived before the first file, and is at the end.
+	// Start and End are how far each shard was archived before the first file, and at the end.
 	Start, End map[int]Reached
 	Losses     []Loss
 }
@@ -41,15 +41,15 @@ type Reached struct {
 	Sequence uint64 // the highest consent sequence
 }
 
-// Loss is what an operator accepted: of each shard, what stands behind the position After, up to the event with the number Through,
-// is no longer in the store. Reached is how far the archive was then, with the sequences at which the store went on.
+// Loss is what an operator accepted: of each shard, what follows the position After, up to the event number Through, is no longer in the
+// store. Reached is how far the archive was then, with the sequences at which the store continued.
 type Loss struct {
 	Through uint64
 	After   map[int]string
 	Reached map[int]Reached
 }
 
-// Line is one event where it stands in the archive.
+// Line is one event and its place in the archive.
 type Line struct {
 	Segment int
 	Line    int
@@ -58,19 +58,18 @@ type Line struct {
 	Entry
 }
 
-// VerifyOptions say what Walk does beside verifying the chain.
+// VerifyOptions say what Walk does in addition to verifying the chain.
 type VerifyOptions struct {
-	Keys  []PublicKey      // whose signatures are trusted; none: signatures are not checked
-	Noted []Checkpoint     // that were kept elsewhere, and must fit
-	Each  func(Line) error // is given every event once its line was checked; an error ends the walk
+	Keys  []PublicKey      // trusted keys; none: signatures are not checked
+	Noted []Checkpoint     // checkpoints kept elsewhere that must fit
+	Each  func(Line) error // gets every event after its line was checked; an error ends the walk
 }
 
-// Verify reads a whole archive and checks every line of every file against the chain, and every checkpoint against the lines. It
-// needs no lock and changes nothing, so that it can run while the gateway archives. The error names the first damaged line
-// (*DamageError).
+// Verify reads a whole archive and checks every line of every file against the chain, and every checkpoint against the lines. It needs no
+// lock and changes nothing, so it can run while the gateway archives. The error names the first damaged line (*DamageError).
 //
-// What was altered, taken out or put in shows; that the end was cut off shows where a checkpoint signs more than is there. Whoever
-// can write the files and has the key can make them anew: that shows only to those who noted a checkpoint elsewhere.
+// It detects lines that were altered, removed or inserted, and a cut-off end if a checkpoint signs more than is there. Whoever can write
+// the files and has the key can rebuild them: only a checkpoint kept elsewhere shows that.
 func Verify(folder string, keys ...PublicKey) (Summary, error) {
 	return Walk(folder, VerifyOptions{Keys: keys})
 }
@@ -85,8 +84,7 @@ func Walk(folder string, o VerifyOptions) (Summary, error) {
 	return s, nil
 }
 
-// verification reads an archive file by file, with the checkpoints that were made of it. A zero chain takes the first header at its
-// word.
+// verification reads an archive file by file, with the checkpoints made of it. A zero chain accepts the first header as it is.
 type verification struct {
 	disk  disk
 	trust note.Verifiers
@@ -94,12 +92,12 @@ type verification struct {
 	each  func(record) error
 
 	chain  chain
-	signed checkpoint // the newest one that was passed
+	signed checkpoint // the newest one passed
 }
 
 // all reads everything.
 func (v *verification) all(each func(Line) error) (Summary, error) {
-	// The folder is read before the files: what is written meanwhile is not missed.
+	// The folder is read before the files, so that what is written meanwhile is not missed.
 	removed, _, err := readRemovals(v.disk, v.trust)
 	if err != nil {
 		return Summary{}, err
@@ -144,7 +142,7 @@ func (v *verification) all(each func(Line) error) (Summary, error) {
 	return s, nil
 }
 
-// begin looks at what stands before the first file: nothing, or files whose removal is on record.
+// begin looks at what precedes the first file: nothing, or files whose removal is on record.
 func (v *verification) begin(first int, removed []removal) error {
 	if first == 1 {
 		return nil
@@ -158,7 +156,7 @@ func (v *verification) begin(first int, removed []removal) error {
 	}
 	v.chain = chain{}
 	if first <= last {
-		return nil // a removal that was not finished: the record is of a later file
+		return nil // an unfinished removal: the record is of a later file
 	}
 	c := chain{}
 	if _, err := scan(v.disk, first, &c, stopAfterHeader); err != nil && !errors.Is(err, errStop) {
@@ -171,7 +169,7 @@ func (v *verification) begin(first int, removed []removal) error {
 	return nil
 }
 
-// add takes one line into the summary.
+// add adds one line to the summary.
 func (s *Summary) add(v *verification, r record, each func(Line) error) error {
 	c := &v.chain
 	if len(r.Event) == 0 {
@@ -247,7 +245,7 @@ func (v *verification) segment(number int) (reading, error) {
 	return r, err
 }
 
-// misfit says what is wrong with a checkpoint of what was read so far.
+// misfit says what is wrong with a checkpoint over what was read so far.
 func (v *verification) misfit(c checkpoint) string {
 	switch {
 	case c.number > v.signed.number+1:
@@ -262,7 +260,7 @@ func (v *verification) misfit(c checkpoint) string {
 	return ""
 }
 
-// missing locates a checkpoint that the file after it counts.
+// missing locates a checkpoint that the next file counts.
 func (v *verification) missing(number int) error {
 	_, all, err := readCheckpoints(v.disk, number, v.trust)
 	if err != nil {
@@ -275,7 +273,7 @@ func (v *verification) missing(number int) error {
 	}
 }
 
-// pass compares checkpoints that were noted elsewhere with what was read so far.
+// pass compares noted checkpoints with what was read so far.
 func (v *verification) pass(number int, r record) error {
 	for i, c := range slices.Backward(v.noted) {
 		if c.Events != v.chain.n {
@@ -290,7 +288,7 @@ func (v *verification) pass(number int, r record) error {
 	return nil
 }
 
-// notedBehind refuses an archive that ends before a checkpoint that was noted elsewhere.
+// notedBehind refuses an archive that ends before a noted checkpoint.
 func (v *verification) notedBehind(name string, r reading) error {
 	for _, c := range v.noted {
 		if c.Events > v.chain.n || name == "" {
@@ -301,7 +299,7 @@ func (v *verification) notedBehind(name string, r reading) error {
 	return nil
 }
 
-// ended checks the end of a segment that has a successor: nothing is cut off there.
+// ended checks the end of a segment that has a successor: nothing may be cut off there.
 func (v *verification) ended(number int, r reading) error {
 	if len(r.tail) > 0 || r.lines == 0 {
 		return &DamageError{File: segmentName(number), Line: r.lines + 1, Offset: r.size, Event: eventIn(r.tail), Reason: "the last line is incomplete"}
@@ -309,7 +307,7 @@ func (v *verification) ended(number int, r reading) error {
 	return nil
 }
 
-// complete checks the end of the newest segment, where a line can be unfinished.
+// complete checks the end of the newest segment, where a line may be unfinished.
 func (v *verification) complete(number int, r reading) error {
 	if err := checkTail(r.tail, v.chain.clone(), number, r.lines == 0); err != nil {
 		return &DamageError{File: segmentName(number), Line: r.lines + 1, Offset: r.size, Event: eventIn(r.tail), Reason: err.Error()}
