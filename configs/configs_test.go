@@ -97,6 +97,8 @@ func TestDefaultTables(t *testing.T) {
 		{Coding: fhir.Coding{System: "http://www.whocc.no/atc", Code: "N06A"}, Prefix: true, Category: "Restricted"},
 		{Coding: fhir.Coding{System: "http://hl7.org/fhir/sid/icd-10", Code: "B24"}, Prefix: true, Category: "Restricted"},
 		{Coding: fhir.Coding{System: "http://snomed.info/sct", Code: "5602001"}, Category: "Restricted"},
+		{Coding: fhir.Coding{System: "http://hl7.org/fhir/sid/icpc-1-nl", Code: "P"}, Prefix: true, Category: "Restricted"},
+		{Coding: fhir.Coding{System: "http://hl7.org/fhir/v3/ActCode", Code: "PSY"}, Category: "Restricted"},
 	} {
 		if !slices.Contains(tables.Sensitive, code) {
 			t.Errorf("lacks the sensitive code %+v", code)

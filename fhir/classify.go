@@ -1,13 +1,11 @@
 package fhir
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"maps"
 	"math/bits"
 	"slices"
-	"unicode"
 )
 
 // CategoryRule puts resources of a type into a data category: all of them (Element empty), or those with a coding in their
@@ -61,9 +59,8 @@ type Classifier struct {
 	restricted   categorySet
 	never        categorySet // what hides a resource from everybody; empty if no code does
 	types        map[string]*typeCategories
-	sensitive    map[string]*sensitiveSystem
-	lengths      [256]bool      // of the sensitive systems' URLs: it rules out most codings
-	added        []DataCategory // AddedCategories
+	sensitive    map[string]*sensitiveSystem // by plainSystem
+	added        []DataCategory              // AddedCategories
 }
 
 // typeCategories are the rules of one type.
@@ -221,11 +218,10 @@ func (c *Classifier) addRule(r CategoryRule) {
 }
 
 func (c *Classifier) addSensitive(s SensitiveCode) {
-	system := c.sensitive[s.System]
+	system := c.sensitive[plainSystem(s.System)]
 	if system == nil {
 		system = &sensitiveSystem{exact: map[string]categorySet{}}
-		c.sensitive[s.System] = system
-		c.lengths[min(len(s.System), len(c.lengths)-1)] = true
+		c.sensitive[plainSystem(s.System)] = system
 	}
 	one, code := c.only(s.Category), string(plainCode([]byte(s.Code)))
 	if s.Prefix {
@@ -262,36 +258,6 @@ func (c *Classifier) appendNames(dst []DataCategory, s categorySet) []DataCatego
 		}
 	}
 	return dst
-}
-
-// addCode adds the categories of a code if it is sensitive.
-func (c *Classifier) addCode(to *categorySet, system, code []byte) {
-	if !c.lengths[min(len(system), len(c.lengths)-1)] {
-		return
-	}
-	s := c.sensitive[string(system)]
-	if s == nil {
-		return
-	}
-	code = plainCode(code)
-	if one, ok := s.exact[string(code)]; ok {
-		to.union(&one)
-	}
-	for _, p := range s.prefixes {
-		if len(code) >= len(p.prefix) && string(code[:len(p.prefix)]) == p.prefix {
-			to.union(&p.categories)
-		}
-	}
-}
-
-// plainCode returns a code without surrounding white space and in upper case: a source that writes f32.1 means F32.1, and a
-// restriction must not depend on that.
-func plainCode(code []byte) []byte {
-	code = bytes.TrimSpace(code)
-	if bytes.ContainsFunc(code, unicode.IsLower) {
-		return bytes.ToUpper(code)
-	}
-	return code
 }
 
 // find returns what the rules of the type assign to exactly this coding, and whether there are any.

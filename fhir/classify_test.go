@@ -64,6 +64,25 @@ func TestCategories(t *testing.T) {
 		{"a sensitive code, escaped", condition(`"code":{"coding":[{"system":"http:\/\/snomed.info\/sct","code":"37014300\u0030"}]}`), "Condition MentalHealth"},
 		{"a sensitive code of another system", condition(`"code":` + concept(coding("x", "370143000"))), "Condition"},
 
+		{"a sensitive code of a system with a slash", condition(`"code":` + concept(coding(sct+"/", "370143000"))), "Condition MentalHealth"},
+		{"a sensitive code of a version of a system", condition(`"code":` + concept(coding(atc+"|2026", "N06AB06"))), "Condition MentalHealth"},
+		{"a sensitive code of the Dutch edition", condition(`"code":` + concept(coding(sct+"/11000146104/version/20260331", "370143000"))), "Condition MentalHealth"},
+		{"a sensitive code of a system over https", condition(`"code":` + concept(coding("https://snomed.info/sct", "370143000"))), "Condition MentalHealth"},
+		{"a sensitive code of a system in capitals", condition(`"code":` + concept(coding("HTTP://Snomed.info/SCT", "370143000"))), "Condition MentalHealth"},
+		{"a sensitive code of a system with white space about it", condition(`"code":` + concept(coding(" "+sct+`\u00a0`, "370143000"))), "Condition MentalHealth"},
+		{"a sensitive code of a system that begins like it", condition(`"code":` + concept(coding(sct+"2", "370143000"))), "Condition"},
+		{"a sensitive code in an expression", condition(`"code":` + concept(coding(sct, "243796009:246090004=370143000"))), "Condition MentalHealth"},
+		{"a sensitive code with its term", condition(`"code":` + concept(coding(sct, "370143000 |a term|"))), "Condition MentalHealth"},
+		{"a longer code in an expression", condition(`"code":` + concept(coding(sct, "243796009:246090004=3701430001"))), "Condition"},
+		{"a sensitive code with a space of no width in it", condition(`"code":` + concept(coding(sct, `37014\u200b3000`))), "Condition MentalHealth"},
+		{"a sensitive code in wide characters", condition(`"code":` + concept(coding(atc, "Ｎ０６Ａ"))), "Condition MentalHealth"},
+		{"never disclosed, of a system with a slash", condition(`"code":` + concept(coding("urn:note/", "own"))), ""},
+
+		{"CA-11 a label in a tag", condition(`"meta":{"tag":[` + coding(systemConfidentiality, "R") + `]}`), "Condition Restricted"},
+		{"CA-11 a label of what an element is about", condition(`"code":{"text":"x","extension":[{"url":"x","valueCoding":` + coding(systemConfidentiality, "V") + `}]}`), "Condition Restricted"},
+		{"CA-11 a label of another version in a tag", condition(`"meta":{"tag":[` + coding("http://hl7.org/fhir/v3/Confidentiality", "R") + `]}`), "Condition Restricted"},
+		{"CA-11 a normal label in a tag", condition(`"meta":{"tag":[` + coding(systemConfidentiality, "N") + `]}`), "Condition"},
+
 		{"CA-11 label N", label(systemConfidentiality, "N"), "Condition"},
 		{"CA-11 label U", label(systemConfidentiality, "U"), "Condition"},
 		{"CA-11 label L", label(systemConfidentiality, "L"), "Condition"},
@@ -102,8 +121,8 @@ func TestCategories(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got := readOne(t, tt.resource)
-			if !got.Attributed {
-				t.Fatal("not attributed")
+			if got.Attributed != (tt.want != "") {
+				t.Fatalf("attributed: %t", got.Attributed)
 			}
 			var names []string
 			for _, c := range got.Categories {

@@ -184,7 +184,17 @@ func (o *oracle) localReference(n *node) []LocalReference {
 func (o *oracle) isPerson(v any) bool {
 	n, _ := v.(*node)
 	system, isText := n.get("system").(string)
-	return isText && slices.ContainsFunc(o.PersonSystems, func(s string) bool { return PersonSystem(s) == PersonSystem(system) })
+	return isText && o.personSystem(system) != ""
+}
+
+// personSystem is by which name persons are known whose system is written like this, "" where it names none.
+func (o *oracle) personSystem(system string) string {
+	for _, s := range personSystems(o.PersonSystems) {
+		if plainSystem(s) == plainSystem(system) {
+			return PersonSystem(s)
+		}
+	}
+	return ""
 }
 
 // identifiers are the person identifiers that are released.
@@ -192,7 +202,7 @@ func (o *oracle) identifiers(readable *node, contained []*node) (all []Identifie
 	for _, part := range append([]*node{readable}, contained...) {
 		visit(nil, part, func(path []string, n *node) {
 			if value, ok := n.get("value").(string); ok && len(path) > 0 && o.isPerson(n) {
-				all = append(all, Identifier{PersonSystem(n.get("system").(string)), value})
+				all = append(all, Identifier{o.personSystem(n.get("system").(string)), value})
 			}
 		})
 	}
@@ -219,16 +229,34 @@ func (o *oracle) sensitives(n any) (all []DataCategory) {
 	visit(nil, n, func(_ []string, n *node) {
 		system, isSystem := n.get("system").(string)
 		code, isCode := n.get("code").(string)
-		code = strings.ToUpper(strings.TrimSpace(code))
+		codes := []string{string(plainCode([]byte(code)))}
+		for _, one := range joints.Split(codes[0], -1) {
+			if one != "" {
+				codes = append(codes, one)
+			}
+		}
+		if !isSystem || !isCode {
+			return
+		}
 		for _, s := range o.sensitive {
 			s.Code = strings.ToUpper(s.Code)
-			if isSystem && isCode && s.System == system && (code == s.Code || s.Prefix && strings.HasPrefix(code, s.Code)) {
-				all = append(all, s.Category)
+			for _, code := range codes {
+				if plainSystem(s.System) == plainSystem(system) && (code == s.Code || s.Prefix && strings.HasPrefix(code, s.Code)) {
+					all = append(all, s.Category)
+				}
+			}
+		}
+		for _, s := range confidentialities {
+			if plainSystem(s) == plainSystem(system) && !slices.Contains([]string{"U", "L", "M", "N"}, code) {
+				all = append(all, Restricted)
 			}
 		}
 	})
 	return all
 }
+
+// joints are what stands between the codes of an expression.
+var joints = regexp.MustCompile(`[^\pL\p{Nd}.\-]+`)
 
 // neverDisclosed reports whether a code that hides the whole resource from everybody stands anywhere below n.
 func (o *oracle) neverDisclosed(n any) bool {

@@ -66,6 +66,8 @@ func TestPatientsAreNamedOnce(t *testing.T) {
 		{"a second person as focus", bound("focus=Patient/B"), malformed, "focus"},
 		{"a performer without a type could be a Patient", bound("performer=B"), malformed, "performer"},
 		{"a person by BSN where no patient is named", bound("identifier=" + bsnToken), malformed, "identifier"},
+		{"and under a name of the system that is written otherwise", bound("code=HTTPS://fhir.nl/fhir/NamingSystem/bsn/|999999990"), malformed, "code"},
+		{"and under its OID", bound("code=URN:OID:2.16.840.1.113883.2.4.6.3|999999990"), malformed, "code"},
 		{"a person by the OID of the BSN", bound("identifier=urn:oid:2.16.840.1.113883.2.4.6.3|999990019"), malformed, "identifier"},
 	})
 }

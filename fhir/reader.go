@@ -31,7 +31,8 @@ type ReaderOptions struct {
 type Reader struct {
 	base       string
 	host       sourceHost
-	persons    []string // with their aliases, sorted
+	persons    []string                // with their aliases, sorted
+	systems    map[string]*systemFacts // by plainSystem
 	classifier *Classifier
 	maxDepth   int
 	maxEntries int
@@ -81,6 +82,7 @@ func NewReader(o ReaderOptions) (*Reader, error) {
 		maxDepth: o.MaxDepth, maxEntries: o.MaxEntries, labels: confidentiality(o.Version),
 		lexicon: newLexicon(), types: make(map[string]*readType, len(table.types)), typeNames: []string{""},
 	}
+	r.systems = systemsOf(r.classifier, r.persons)
 	if r.maxDepth == 0 {
 		r.maxDepth = defaultMaxDepth
 	}
@@ -224,7 +226,7 @@ func (c *Contents) entryResource(i int, mode Mode) int {
 func (w *walk) reset(r *Reader, body []byte) {
 	w.scanner = scanner{body: body, host: &r.host, encoded: hasEncodedSlashes(body), scratch: w.scratch[:0]}
 	if w.r != r || w.known.full() {
-		w.r, w.recent = r, [64]*readType{}
+		w.r, w.recent, w.systems = r, [64]*readType{}, [32]knownSystem{}
 		w.known.reset()
 	}
 	w.depth, w.trail, w.lists = 0, 0, 0

@@ -136,21 +136,22 @@ const tellsType = 1<<kwReference | 1<<kwType | 1<<kwIdentifier | 1<<kwSystem | 1
 // close records a complete object. The object's type is recognized by its members, wherever it occurs: extensions and unknown
 // elements can hold anything (RF-15).
 func (w *walk) close(o *object, d int) shape {
-	s := isObject
+	s, system := isObject, noSystem
+	if t := o.text(kwSystem); t.present() {
+		system = w.system(t)
+	}
 	if d > 0 {
 		if name := w.path[d-1]; o.hasAny(tellsType) || name == kwAttachment || w.r.decides[name] {
 			w.closeReference(o, d)
-			if w.closeIdentifier(o) {
+			if w.closeIdentifier(o, system) {
 				s |= isPerson | isRemoved | isStripped
 			}
 			w.closeAttachment(o, d)
 		}
 		s |= o.when()
 	}
-	if o.hasAny(1 << kwSystem) {
-		if system, code := o.text(kwSystem), o.text(kwCode); system.present() && code.present() {
-			w.r.classifier.addCode(&w.added, w.bytes(system), w.bytes(code))
-		}
+	if system != noSystem {
+		w.closeCode(o, system)
 	}
 	switch d {
 	case 1:
@@ -200,21 +201,30 @@ func (w *walk) refer(ref reference, d int) {
 }
 
 // closeIdentifier records a person identifier and reports whether the object is one.
-func (w *walk) closeIdentifier(o *object) bool {
-	if !o.text(kwSystem).present() {
+func (w *walk) closeIdentifier(o *object, system *systemFacts) bool {
+	if system.person < 0 {
 		return false
 	}
-	system := w.bytes(o.text(kwSystem))
-	for i, s := range w.r.persons {
-		if s == string(system) {
-			w.odd = w.odd || o.odd(kwValue, isString)
-			if value := o.text(kwValue); value.present() {
-				w.persons = append(w.persons, person{i, value, w.current == 0 && w.path[0] == kwLink})
-			}
-			return true
-		}
+	w.odd = w.odd || o.odd(kwValue, isString)
+	if value := o.text(kwValue); value.present() {
+		w.persons = append(w.persons, person{system.person, value, w.current == 0 && w.path[0] == kwLink})
 	}
-	return false
+	return true
+}
+
+// closeCode records a code that counts wherever it occurs: a sensitive one, or a confidentiality label outside the elements for labels,
+// such as in a tag or in an extension.
+func (w *walk) closeCode(o *object, system *systemFacts) {
+	code := o.text(kwCode)
+	if !code.present() {
+		return
+	}
+	if system.sensitive != nil {
+		system.sensitive.addTo(&w.added, w.bytes(code))
+	}
+	if system.labels && !isOpenLabel(w.bytes(code)) {
+		w.restrict()
+	}
 }
 
 // closeAttachment removes the links of an Attachment: a link to the source bypasses the gateway, and any other may itself grant
@@ -313,9 +323,14 @@ const tagSubsetted = "SUBSETTED"
 // confidentiality is the code system v3-Confidentiality in a version: only its labels can mean that a resource is not restricted.
 func confidentiality(v Version) string {
 	if v == STU3 {
-		return "http://hl7.org/fhir/v3/Confidentiality"
+		return confidentialities[1]
 	}
-	return "http://terminology.hl7.org/CodeSystem/v3-Confidentiality"
+	return confidentialities[0]
+}
+
+// confidentialities are the URLs of that system in the versions, and its OID.
+var confidentialities = [...]string{
+	"http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "http://hl7.org/fhir/v3/Confidentiality", "urn:oid:2.16.840.1.113883.5.25",
 }
 
 // isOpenLabel reports whether a code of v3-Confidentiality adds no restriction: unrestricted, low, moderate, normal.

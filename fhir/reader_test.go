@@ -454,6 +454,31 @@ func TestOneNumberUnderTwoNames(t *testing.T) {
 	}
 }
 
+// TestANumberIsStrippedHoweverItsSystemIsWritten: a BSN is one under a system that is written otherwise too, where it is looked for to be kept
+// back. Whose record it is is told by the exact name only.
+func TestANumberIsStrippedHoweverItsSystemIsWritten(t *testing.T) {
+	for _, system := range []string{
+		"https://fhir.nl/fhir/NamingSystem/bsn", systemBSN + "/", "http://fhir.nl/fhir/namingsystem/BSN", " " + systemBSN, systemBSN + "|1",
+		"2.16.840.1.113883.2.4.6.3", "URN:OID:2.16.840.1.113883.2.4.6.3",
+	} {
+		body := []byte(`{"resourceType":"Patient","id":"A","birthDate":"1970-01-01","identifier":[{"system":"` + system + `","value":"999999990"}]}`)
+		r := newReader(t)
+		var c fhir.Contents
+		if err := r.Resource(body, fhir.LocalReference{Type: "Patient", ID: "A"}, &c); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := c.Resources[0].Identifiers, []fhir.Identifier{{System: systemBSN, Value: "999999990"}}; !slices.Equal(got, want) {
+			t.Errorf("%s: got identifiers %v, want %v", system, got, want)
+		}
+		if got := string(c.AppendResource(nil, 0, fhir.Edits{StripIdentifiers: true})); strings.Contains(got, "999999990") {
+			t.Errorf("%s: the number is still in %s", system, got)
+		}
+		if records, err := r.Patients(body, "2026-06-15"); err != nil || len(records) != 1 || len(records[0].Identifiers) != 0 {
+			t.Errorf("%s: got %v %v, want a patient of whom it does not tell", system, records, err)
+		}
+	}
+}
+
 func TestSearchsetEntries(t *testing.T) {
 	obs := func(id string) string {
 		return `{"resourceType":"Observation","id":"` + id + `","subject":{"reference":"Patient/A"}}`

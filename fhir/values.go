@@ -21,6 +21,12 @@ func PersonSystem(system string) string {
 	return system
 }
 
+// isBSN reports whether a system is that of Dutch citizen numbers, however it is written.
+func isBSN(system string) bool {
+	plain := plainSystem(system)
+	return slices.ContainsFunc(bsnSystems, func(s string) bool { return plainSystem(s) == plain })
+}
+
 // checkValues checks every alternative of a value against the grammar of its kind (R4 §3.1.1.4).
 func (t *table) checkValues(param paramRule, p Param) *RequestError {
 	if !validEscapes(p.Value) {
@@ -75,7 +81,7 @@ func tokenFault(value string) string {
 	switch {
 	case more, system == "" && code == "", strings.Contains(system, " "), code != strings.TrimSpace(code):
 		return "the value is not a token"
-	case slices.Contains(bsnSystems, system):
+	case isBSN(unescape(system)):
 		return "a person is named only by the patient's identifier"
 	}
 	return ""

@@ -92,11 +92,15 @@ var categoryLeaks = []leak{
 			coded(inCategory(`{"code":"laboratory"}`), canaryText, ""), coded("", `{"coding":[{"system":"urn:local","code":"1","display":"Hemoglobin"}],"text":"CANARY"}`, ""),
 		)
 	}},
-	{"CA-3", "Of several codings each counts, in any order", func(s *stage) {
+	{"CA-3", "Of several codings each counts, in any order, and each code of an expression; a sensitive one in every spelling of its system", func(s *stage) {
 		loinc, sensitive := `{"system":"http://loinc.org","code":"718-7"}`, `{"system":"http://snomed.info/sct","code":"370143000","display":"CANARY"}`
 		for _, codings := range []string{loinc + `,` + sensitive, sensitive + `,` + loinc} {
 			s.hides(coded(laboratory, `{"coding":[`+codings+`]}`, ""))
 		}
+		for _, system := range []string{"https://snomed.info/sct", "http://snomed.info/sct/", "http://snomed.info/sct|2026", "http://snomed.info/sct/11000146104", "HTTP://SNOMED.INFO/SCT"} {
+			s.hides(coded(laboratory, `{"coding":[{"system":"`+system+`","code":"370143000","display":"CANARY"}]}`, ""))
+		}
+		s.hides(coded(laboratory, `{"coding":[{"system":"http://snomed.info/sct","code":"243796009:246090004=370143000","display":"CANARY"}]}`, ""))
 		system := `{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"`
 		s.denies(coded(`"category":[{"coding":[`+system+`laboratory"},`+system+`survey"}]}],`, canaryText, ""),
 			coded(`"category":[{"coding":[`+system+`laboratory"}]},{"coding":[`+system+`survey"}]}],`, canaryText, ""))
@@ -172,7 +176,7 @@ var categoryLeaks = []leak{
 		s.source.Intercept(nil)
 		s.hides(some("Provenance", `"target":[`+toD+`],"recorded":"2026-01-01T00:00:00Z","signature":[{"data":"Q0FOQVJZN2YzYQ=="}]`), `{"resourceType":"Bundle","id":"b-x","type":"document","signature":{"data":"Q0FOQVJZN2YzYQ=="}}`)
 	}},
-	{"CA-11", "Labels can only tighten: restricted, very restricted, sensitive and unknown ones restrict, on the resource, a contained one, the Bundle, or where only a twin is", func(s *stage) {
+	{"CA-11", "Labels can only tighten: restricted, very restricted, sensitive and unknown ones restrict, on the resource, a contained one, the Bundle, or where only a twin is; one of confidentiality or sensitivity in a tag or an extension too", func(s *stage) {
 		label := func(system, code string) string {
 			return `,"meta":{"security":[{"system":"` + system + `","code":"` + code + `"}]}`
 		}
@@ -185,7 +189,9 @@ var categoryLeaks = []leak{
 			s.hides(coded(laboratory, canaryText, label(actCode, code)))
 		}
 		for _, meta := range []string{`,"meta":{"_security":[{"extension":[{"url":"urn:x","valueCode":"R"}]}]}`, `,"meta":{"security":"R"}`, `,"meta":{"security":[]}`, `,"meta":{"security":[{"display":"R"}]}`,
-			`,"contained":[{"resourceType":"Medication","id":"m"` + label(confidentiality, "R") + `}]`} {
+			`,"contained":[{"resourceType":"Medication","id":"m"` + label(confidentiality, "R") + `}]`,
+			strings.Replace(label(confidentiality, "R"), "security", "tag", 1), strings.Replace(label(actCode, "PSY"), "security", "tag", 1),
+			`,"extension":[{"url":"urn:label","valueCoding":{"system":"` + confidentiality + `","code":"V"}}]`} {
 			s.hides(coded(laboratory, canaryText, meta))
 		}
 		s.replies(func(self string) string {
