@@ -12,7 +12,7 @@ import (
 	"zorgsluis/audit"
 )
 
-// kind is what is asked. A batch is of one kind.
+// kind is the kind of an ask. A batch has asks of one kind.
 type kind int
 
 const (
@@ -20,40 +20,40 @@ const (
 	standings
 )
 
-// ask is one standing or one commit that waits for its batch.
+// ask is one standing or commit that waits for its batch.
 type ask struct {
 	kind  kind
 	shard int
-	keys  [2]string // of a commit: person and events; of a standing: person and history
+	keys  [2]string // commit: person and events; standing: person and history
 
-	// Of a commit, in the terms of commits.lua. attempted says that an attempt before this one may have recorded the event.
+	// For a commit, as in commits.lua. attempted means that an earlier attempt may have recorded the event.
 	generation, notAfter, id string
 	payload                  []byte
 	attempted                bool
 	replicas                 int // how many must confirm
 
-	// Of a standing, what its batch asks Redis.
+	// For a standing, the commands of its batch.
 	history *redis.IntCmd
 	person  *redis.SliceCmd
 
-	answer chan answer // has room for one: the batch never waits for the caller
+	answer chan answer // buffered: the batch never waits for the caller
 	timer  *time.Timer
-	left   atomic.Bool // the caller does not wait any more
+	left   atomic.Bool // the caller no longer waits
 }
 
-// answer is what came of an ask.
+// answer is the result of an ask.
 type answer struct {
 	status   string
-	now      time.Time // of the store
+	now      time.Time // by the store's clock
 	sequence uint64
-	stored   stored    // of a standing that is OK
-	at       time.Time // when the event of a commit that is OK was recorded
+	stored   stored    // for a standing that is OK
+	at       time.Time // for a commit that is OK: when its event was recorded
 	err      error
 }
 
 var noID = ""
 
-// attempt is the id by which to find what an attempt before this one recorded.
+// attempt is the id by which to find the event of an earlier attempt.
 func (a *ask) attempt() *string {
 	if a.attempted {
 		return &a.id
@@ -61,7 +61,7 @@ func (a *ask) attempt() *string {
 	return &noID
 }
 
-// committed makes an answer of what the script said of this commit.
+// committed turns the script's result for this commit into an answer.
 func committed(status string) answer {
 	switch status {
 	case statusWrong:
@@ -87,7 +87,7 @@ func parseStored(list []any) (stored, error) {
 	return reply{values: list}.stored(0)
 }
 
-// asks are reused: each request has two. One whose answer nobody took is not, since its batch may still hold it.
+// asks are reused: each request has two. One whose answer was not received is not, since its batch may still hold it.
 var asks = sync.Pool{New: func() any {
 	t := time.NewTimer(time.Hour)
 	t.Stop()
@@ -96,8 +96,8 @@ var asks = sync.Pool{New: func() any {
 
 func newAsk() *ask { return asks.Get().(*ask) }
 
-// do queues an ask and waits for its answer. One whose fate is unknown is repeated once: asks are idempotent. The ask must not be
-// used any more.
+// do queues an ask and waits for its answer. If the outcome is unknown, it repeats the ask once: asks are idempotent. The ask must
+// not be used afterwards.
 func (s *Store) do(ctx context.Context, a *ask) (answer, error) {
 	if s.unkept.Load() {
 		return answer{}, errUnsafe
@@ -122,15 +122,15 @@ func (s *Store) do(ctx context.Context, a *ask) (answer, error) {
 	return r, r.err
 }
 
-// refresh looks up anew who the masters are.
+// refresh looks up the masters again.
 func (s *Store) refresh(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, s.attempt())
 	defer cancel()
 	refresh(ctx, s.o.Client)
 }
 
-// enqueue is one attempt of do. When the context ends, or the time of the call, the caller is answered at once, whatever the batch
-// does; then nobody has the batch's answer.
+// enqueue is one attempt of do. When the context or the time of the call ends, the caller is answered at once, whatever the batch
+// does; nobody receives the batch's answer then.
 func (s *Store) enqueue(ctx context.Context, a *ask) (_ answer, answered bool) {
 	select {
 	case <-s.closed:

@@ -10,15 +10,15 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// batcher gathers the commits, or the standings, of all requests in flight for one master and sends them together: while one batch is
-// under way the next one fills. With appendfsync always that is a group commit: one fsync for all of them.
+// batcher gathers the commits, or the standings, of all concurrent requests for one master and sends them together: while one batch
+// is in flight the next one fills. With appendfsync always this is a group commit: one fsync for all of them.
 type batcher struct {
 	store *Store
-	key   string // any key of a shard that the master holds
+	key   string // a key of any shard that the master holds
 	queue chan *ask
 }
 
-// run sends until the store is closed.
+// run sends batches until the store is closed.
 func (b *batcher) run() {
 	asks := make([]*ask, 0, b.store.o.BatchCalls)
 	for {
@@ -33,7 +33,7 @@ func (b *batcher) run() {
 	}
 }
 
-// gather takes what waits, up to the size of a batch, and leaves out what nobody waits for any more. Shards stand together.
+// gather takes the waiting asks, up to the size of a batch, without those that nobody waits for, and groups them by shard.
 func (b *batcher) gather(asks []*ask) []*ask {
 	for len(asks) < cap(asks) {
 		select {
@@ -49,7 +49,7 @@ func (b *batcher) gather(asks []*ask) []*ask {
 	return asks
 }
 
-// send runs one batch. Its deadline is its own: a caller that leaves must not take the others with it.
+// send runs one batch, with a deadline of its own: a caller that leaves must not cancel the others.
 func (b *batcher) send(asks []*ask) {
 	if len(asks) == 0 {
 		return
@@ -73,7 +73,7 @@ func (b *batcher) send(asks []*ask) {
 	b.store.deliver(asks, r)
 }
 
-// shards gives the asks of each shard.
+// shards yields the asks of each shard.
 func shards(asks []*ask) iter.Seq[[]*ask] {
 	return func(yield func([]*ask) bool) {
 		for len(asks) > 0 {
@@ -89,8 +89,8 @@ func shards(asks []*ask) iter.Seq[[]*ask] {
 	}
 }
 
-// commitsOf makes the script of commits. The sequences are read here, at the last moment before sending: whatever was seen until now
-// must be there when the script runs.
+// commitsOf makes the script call of a batch of commits. The sequences are read at the last moment before sending: whatever was
+// seen until then must be in the store when the script runs.
 func (s *Store) commitsOf(ctx context.Context, asks []*ask) *run {
 	args := make([]any, 3, 16+10*len(asks))
 	for group := range shards(asks) {
@@ -111,7 +111,7 @@ func (s *Store) commitsOf(ctx context.Context, asks []*ask) *run {
 	return newRun(ctx, &commitsScript, keys, args)
 }
 
-// deliver answers the commits of one run. What is not exactly a reply of the script is an error for all of them.
+// deliver answers the commits of one run. Anything but an exact reply of the script is an error for all of them.
 func (s *Store) deliver(asks []*ask, r *run) {
 	groups := slices.Collect(shards(asks))
 	values, err := r.cmd.Slice()
@@ -137,7 +137,7 @@ func (s *Store) deliver(asks []*ask, r *run) {
 	}
 }
 
-// shardOfReply reads what the script said of one shard, unless there is an error already.
+// shardOfReply returns what the script replied for one shard, or err if it is not nil.
 func (s *Store) shardOfReply(all reply, err error, i int, group []*ask) (reply, error) {
 	if err != nil {
 		return reply{}, err
@@ -158,10 +158,10 @@ func (s *Store) shardOfReply(all reply, err error, i int, group []*ask) (reply, 
 	return shard, nil
 }
 
-// batcherOf gives the batcher of the shard's master. Standings do not wait for commits: while a batch of these is at the disk, so many
-// standings are read, and so many more commits then share the next fsync. One server, or one behind Sentinel, holds all shards; in a cluster every
-// shard has a batcher of its own, because any shard may move to another master at any time, and a script there may have the keys of
-// one slot only.
+// batcherOf returns the batcher of the shard's master. Standings do not wait for commits: while a batch of commits waits for the
+// disk, standings are read, and more commits gather for the next fsync. A single server, or one behind Sentinel, holds all shards.
+// In a cluster every shard has its own batcher, because any shard may move to another master at any time, and a script there may
+// use keys of one slot only.
 func (s *Store) batcherOf(kind kind, shard int) *batcher {
 	return s.batchers[kind][shard%len(s.batchers[kind])]
 }

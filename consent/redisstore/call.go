@@ -11,16 +11,16 @@ import (
 	"zorgsluis/audit"
 )
 
-// call is one run of a script that begins with the prelude.
+// call is one run of a script with the prelude.
 type call struct {
 	script   *script
 	shard    int
 	keys     []string // after the shard's meta
-	args     []any    // after those of the prelude
+	args     []any    // after those of the prelude (ARGV[1..4])
 	replicas int      // how many replicas must confirm
 }
 
-// reply is what a script returned after its status and the sequence.
+// reply is a script's reply; values are those after status and sequence.
 type reply struct {
 	status   string
 	sequence uint64
@@ -31,27 +31,27 @@ type reply struct {
 const (
 	statusGone  = "GONE"  // no meta key
 	statusOther = "OTHER" // another store, other shards or other secrets
-	statusLost  = "LOST"  // the sequence is behind what was seen
+	statusLost  = "LOST"  // the sequence is lower than one that was seen
 
 	statusOK     = "OK"
-	statusMoved  = "MOVED"  // another generation
+	statusMoved  = "MOVED"  // not the expected generation
 	statusLate   = "LATE"   // past not_after
-	statusKnown  = "KNOWN"  // a request that was done before
-	statusTaken  = "TAKEN"  // an id that exists
-	statusBroken = "BROKEN" // history and generation do not agree
+	statusKnown  = "KNOWN"  // the request was done before
+	statusTaken  = "TAKEN"  // a new id exists already
+	statusBroken = "BROKEN" // the length of the history is not the generation
 	statusOver   = "OVER"   // a limit is reached
-	statusSpent  = "SPENT"  // recorded by an attempt before, and MOVED or LATE since
-	statusUnsure = "UNSURE" // too much came since to tell whether an event was recorded
+	statusSpent  = "SPENT"  // recorded by an earlier attempt, but MOVED or LATE since
+	statusUnsure = "UNSURE" // too many events since to tell whether this one was recorded
 	statusWrong  = "WRONG"  // a key of a wrong type
 )
 
-// errWrongType: somebody put something else in the place of a key of ours.
+// errWrongType: something else has overwritten a key of the store.
 var errWrongType = fmt.Errorf("%w: a key of a wrong type", ErrSealed)
 
-// errReply: what should be a text, a number or a list is not. It is never taken for an empty one.
+// errReply: a text, number or list is missing or of another type. It is never taken for an empty one.
 var errReply = fmt.Errorf("%w: unexpected reply", audit.ErrUnavailable)
 
-// text gives a text, or "" where there is none.
+// text returns a text, or "" if there is none.
 func (r reply) text(i int) string {
 	if i >= len(r.values) {
 		return ""
@@ -60,7 +60,7 @@ func (r reply) text(i int) string {
 	return s
 }
 
-// instant gives a stamp: microseconds since 1970. There is always one.
+// instant returns a stamp, in microseconds since 1970, which must be present.
 func (r reply) instant(i int) (time.Time, error) {
 	n, err := strconv.ParseInt(r.text(i), 10, 64)
 	if err != nil || n <= 0 {
@@ -69,7 +69,7 @@ func (r reply) instant(i int) (time.Time, error) {
 	return instant(n), nil
 }
 
-// list gives a list, which may be empty.
+// list returns a list, which may be empty.
 func (r reply) list(i int) (reply, error) {
 	if i < len(r.values) {
 		if list, ok := r.values[i].([]any); ok {
@@ -79,7 +79,7 @@ func (r reply) list(i int) (reply, error) {
 	return reply{}, errReply
 }
 
-// stored gives what a person's hash holds, from three values: generation, stamp, sealed value.
+// stored reads a person's hash from three values: generation, stamp, sealed value.
 func (r reply) stored(i int) (stored, error) {
 	generation, err1 := strconv.ParseUint(r.text(i), 10, 64)
 	at, err2 := strconv.ParseInt(r.text(i+1), 10, 64)
@@ -90,7 +90,7 @@ func (r reply) stored(i int) (stored, error) {
 	return v, nil
 }
 
-// stored is a person's hash: all zero, or nothing.
+// stored is a person's hash, all zero if there is none.
 type stored struct {
 	generation uint64
 	at         int64 // microseconds
@@ -104,11 +104,10 @@ func instant(micros int64) time.Time {
 	return time.UnixMicro(micros).UTC()
 }
 
-// waitFor is how long a WAIT may block: less than what the pipeline has, so that its answer is still read.
+// waitFor is how long a WAIT may block: less than the pipeline's deadline, so that its reply is still read.
 func (s *Store) waitFor() time.Duration { return s.attempt() * 3 / 4 }
 
-// read makes a reply of what came. What is not exactly a reply of the script is an error: half an answer must never be read as
-// "nothing on file".
+// read parses the reply of a script. Anything but an exact reply is an error: half a reply must never be read as "nothing on file".
 func (s *Store) read(c call, cmd *redis.Cmd) (reply, error) {
 	values, err := cmd.Slice()
 	if err != nil {
@@ -127,7 +126,7 @@ func (s *Store) read(c call, cmd *redis.Cmd) (reply, error) {
 	return r, nil
 }
 
-// heed makes an error of the status of a shard that is not the one that it must be.
+// heed returns an error for a status that means a wrong or damaged shard.
 func heed(shard int, status string) error {
 	switch status {
 	case statusOK, statusMoved, statusKnown, statusTaken, statusBroken, statusOver:
@@ -142,15 +141,15 @@ func heed(shard int, status string) error {
 	return errReply
 }
 
-// saw notes the sequence of a shard. Where there are replicas only one that they confirmed counts, which takes a write: what a master saw
-// alone can be gone after a failover without having been promised to anybody, and whoever remembered it would refuse the new master.
+// saw remembers the sequence of a shard. With replicas, only a write that they confirmed counts: what only the master had can be
+// gone after a failover without having been acknowledged to anybody, and remembering it would mean refusing the new master.
 func (s *Store) saw(shard int, sequence uint64, confirmed bool) {
 	if confirmed || s.o.Replicas == 0 {
 		s.sequences.note(shard, sequence)
 	}
 }
 
-// direct runs one call on the connections of changes, apart from the batches.
+// direct runs one call on the connections for changes, apart from the batches.
 func (s *Store) direct(ctx context.Context, c call) (reply, error) {
 	return s.over(ctx, s.o.Changes, c)
 }
@@ -178,8 +177,8 @@ func (s *Store) over(ctx context.Context, to redis.UniversalClient, c call) (rep
 	return r, err
 }
 
-// command is the call in Redis' words. The sequence is read here, at the last moment before sending: whatever was seen until now
-// must be there when the script runs.
+// command builds the Redis command of a call. The sequence is read at the last moment before sending: whatever was seen until then
+// must be in the store when the script runs.
 func (s *Store) command(ctx context.Context, c call) *run {
 	args := make([]any, 3, 8+len(c.keys)+len(c.args))
 	args = append(args, keysOf(c.shard).meta())
@@ -190,7 +189,7 @@ func (s *Store) command(ctx context.Context, c call) *run {
 	return newRun(ctx, c.script, 1+len(c.keys), append(args, c.args...))
 }
 
-// settled is direct with one repeat where the fate of the call is unknown.
+// settled is direct, with one repeat if the outcome is unknown.
 func (s *Store) settled(ctx context.Context, c call) (reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
@@ -202,5 +201,5 @@ func (s *Store) settled(ctx context.Context, c call) (reply, error) {
 	return r, err
 }
 
-// attempt is how long one attempt of a call may take: half of the call, so that there is time to settle a lost reply.
+// attempt is how long one attempt of a call may take: half of the call, to leave time for settling a lost reply.
 func (s *Store) attempt() time.Duration { return s.o.Timeout / 2 }

@@ -11,12 +11,12 @@ import (
 	"zorgsluis/consent"
 )
 
-// kindCatalogue is the kind of the sealed catalogue: of nobody, at generation zero.
+// kindCatalogue is the kind of the sealed catalogue, which has no person and generation zero.
 const kindCatalogue = "catalogue"
 
 func (k keys) catalogue() string { return string(k) + "catalogue" }
 
-// Catalogue gives what SetCatalogue kept; nil where it never did.
+// Catalogue returns what SetCatalogue stored, nil if nothing.
 func (s *Store) Catalogue(ctx context.Context) ([]byte, error) {
 	key := keysOf(0).catalogue()
 	client, err := master(ctx, s.o.Changes, key)
@@ -37,7 +37,7 @@ func (s *Store) Catalogue(ctx context.Context) ([]byte, error) {
 	return []byte(plain), nil
 }
 
-// SetCatalogue keeps what the names in consents mean to those who use this store, sealed.
+// SetCatalogue stores, sealed, what the names in consents mean to the users of this store.
 func (s *Store) SetCatalogue(ctx context.Context, catalogue []byte) error {
 	key := keysOf(0).catalogue()
 	client, err := master(ctx, s.o.Changes, key)
@@ -50,8 +50,8 @@ func (s *Store) SetCatalogue(ctx context.Context, catalogue []byte) error {
 	return nil
 }
 
-// NoticeID is the id of the event by which a person is told something once: the same for the same matter. Committing it again records
-// nothing, as long as it is among the events that are kept of the person.
+// NoticeID returns the id of the event by which a person is told something once: the same for the same matter. Committing it again
+// records nothing, as long as it is among the person's kept events.
 func (s *Store) NoticeID(person consent.PersonKey, matter string) (audit.EventID, error) {
 	if err := checkKey(person); err != nil {
 		return "", fmt.Errorf("notice: %w", err)

@@ -14,16 +14,16 @@ import (
 	"zorgsluis/consent"
 )
 
-// Change changes what is on file for a person and records its event, both or neither, and returns the new standing. When it
-// returns nil the change is durable: fsynced, and on all replicas that can be promoted.
+// Change changes a standing and records its event, both or neither, and returns the new standing. When it returns nil the change is
+// durable: fsynced, and on all replicas that can be promoted.
 //
 // Apply gets the standing with Newest set to the store's clock. It leaves to the store what only the store may set: RecordedAt,
 // WithdrawnAt, DeclaredAt and Review.At stay zero (or equal to Newest); a declaration's Expires is DeclaredAt plus its lifetime; to
-// end one, Expires is set to Newest. Where Change.KeepStamps says so, RecordedAt and WithdrawnAt may be set to instants that have
-// passed: those of consents that were recorded elsewhere. Ids are made by NewRecordID and NewDeclarationID, or left empty. What Apply returns as an
-// error is returned as it is.
+// end one, Expires is set to Newest. With Change.KeepStamps, RecordedAt and WithdrawnAt may be set to past instants: those of
+// consents that were recorded elsewhere. Ids come from NewRecordID and NewDeclarationID, or are left empty. An error of Apply is
+// returned as is.
 //
-// The same request id changes once, and gives the same answer again. audit.ErrConflict: IfGeneration is not the present one.
+// The same request id takes effect once and always gives the same answer. audit.ErrConflict: IfGeneration is not the present one.
 // ErrOutcomeUnknown: ask again with the same request id.
 func (s *Store) Change(ctx context.Context, c audit.Change) (consent.Standing, error) {
 	e, err := s.newEdit(c)
@@ -43,7 +43,7 @@ func (s *Store) Change(ctx context.Context, c audit.Change) (consent.Standing, e
 	return e.run(ctx)
 }
 
-// edit is one change under way.
+// edit is one change in progress.
 type edit struct {
 	store  *Store
 	change audit.Change
@@ -51,7 +51,7 @@ type edit struct {
 	shard  int
 	keys   keys
 	hash   string // of the request id
-	sent   bool   // the script was sent at least once: the outcome may be unknown
+	sent   bool   // the script was sent at least once, so the outcome may be unknown
 }
 
 func (s *Store) newEdit(c audit.Change) (*edit, error) {
@@ -66,11 +66,11 @@ func (s *Store) newEdit(c audit.Change) (*edit, error) {
 		return nil, fmt.Errorf("%w: event about another person", ErrInvalid)
 	}
 	shard := s.shardOf(person)
-	sum := sha256.Sum256([]byte(string(person) + " " + c.Request)) // a request id of one person says nothing about another
+	sum := sha256.Sum256([]byte(string(person) + " " + c.Request)) // the same request id of another person is another request
 	return &edit{store: s, change: c, person: person, shard: shard, keys: keysOf(shard), hash: hex.EncodeToString(sum[:])}, nil
 }
 
-// run tries until the change is made, was made before, is refused, or time is up. Others may win in between; a lost reply is
+// run tries until the change is made, was made before, is refused, or time is up. Concurrent changes may win; a lost reply is
 // settled by the request key.
 func (e *edit) run(ctx context.Context) (consent.Standing, error) {
 	var err error
@@ -94,7 +94,7 @@ func (e *edit) run(ctx context.Context) (consent.Standing, error) {
 	return consent.Standing{}, e.failed(fmt.Errorf("%w: too many changes of one person at once", audit.ErrUnavailable))
 }
 
-// failed says of a store that did not answer whether the change may be there.
+// failed wraps an error, with ErrOutcomeUnknown if the change may have been made.
 func (e *edit) failed(err error) error {
 	if e.sent && errors.Is(err, audit.ErrUnavailable) {
 		return fmt.Errorf("change: %w: %w", ErrOutcomeUnknown, err)
@@ -123,8 +123,8 @@ func (e *edit) try(ctx context.Context) (consent.Standing, error) {
 	return e.written(st, *d, r)
 }
 
-// load reads what a change starts from. The replicas must confirm here as well: a request that was done before counts only when it
-// is on them, and where they are away nothing should be written at all.
+// load makes the call that reads the standing for a change. The replicas must confirm it as well: an earlier change by the same
+// request counts only once it is on them, and without them nothing should be written at all.
 func (e *edit) load() call {
 	return call{
 		script: &loadScript, shard: e.shard, keys: []string{e.keys.person(e.person), e.keys.history(e.person), e.keys.request(e.hash)},
@@ -132,7 +132,7 @@ func (e *edit) load() call {
 	}
 }
 
-// prepare edits what load gave. Of a request that was done before it gives the standing that it made, and no draft.
+// prepare applies the edit to what load returned. If the request was done before, it returns the standing that it made, and no draft.
 func (e *edit) prepare(r reply, seen version) (consent.Standing, *draft, error) {
 	if r.status == statusKnown {
 		st, err := e.known(r)
@@ -149,7 +149,7 @@ func (e *edit) prepare(r reply, seen version) (consent.Standing, *draft, error) 
 	if err != nil {
 		return consent.Standing{}, nil, err
 	}
-	// Later than every stamp on file, so that none can be taken for one that is to be set.
+	// Later than every stamp on file, so that none is taken for one to be set.
 	now, err := r.instant(0)
 	if err != nil {
 		return consent.Standing{}, nil, err
@@ -161,7 +161,7 @@ func (e *edit) prepare(r reply, seen version) (consent.Standing, *draft, error) 
 	return st, &d, err
 }
 
-// known answers a request that was done before: with the version that it made.
+// known answers a request that was done before, with the version that it made.
 func (e *edit) known(r reply) (consent.Standing, error) {
 	var generation uint64
 	var at int64
@@ -177,18 +177,18 @@ func (e *edit) known(r reply) (consent.Standing, error) {
 	return v.Standing, nil
 }
 
-// finish tells the caller's event what became of it.
+// finish fills in the caller's event.
 func (e *edit) finish(id audit.EventID, generation uint64, at int64) {
 	ev := e.change.Event
 	ev.ID, ev.Person, ev.Generation, ev.Time = id, e.person, generation, instant(at)
 }
 
-// written is the standing that the script made of a draft.
+// written returns the standing that the script made of a draft.
 func (e *edit) written(st consent.Standing, d draft, r reply) (consent.Standing, error) {
 	switch r.status {
 	case statusOK:
 	case statusMoved:
-		return consent.Standing{}, audit.ErrMoved // by another change, or by an attempt of this one whose reply was lost
+		return consent.Standing{}, audit.ErrMoved // by another change, or by an attempt of this one with a lost reply
 	case statusTaken:
 		return consent.Standing{}, fmt.Errorf("%w: an id exists already", ErrInvalid)
 	default:
@@ -205,7 +205,7 @@ func (e *edit) written(st consent.Standing, d draft, r reply) (consent.Standing,
 	return st, nil
 }
 
-// call puts a draft into the script's terms.
+// call makes the call that writes a draft.
 func (e *edit) call(d draft) call {
 	k, s := e.keys, e.store
 	c := call{script: &changeScript, shard: e.shard, replicas: s.o.Replicas}
@@ -225,7 +225,7 @@ func (e *edit) call(d draft) call {
 	return c
 }
 
-// lock makes changes of one person on this instance queue up instead of failing each other.
+// lock makes changes of one person on this instance queue up instead of conflicting.
 func (s *Store) lock(ctx context.Context, shard int, person consent.PersonKey) (unlock func(), err error) {
 	n, err := strconv.ParseUint(string(person[8:10]), 16, 8)
 	if err != nil {
@@ -240,7 +240,7 @@ func (s *Store) lock(ctx context.Context, shard int, person consent.PersonKey) (
 	}
 }
 
-// pause waits, unless the context ends before.
+// pause waits, unless the context ends first.
 func pause(ctx context.Context, d time.Duration) error {
 	t := time.NewTimer(d)
 	defer t.Stop()

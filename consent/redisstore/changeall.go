@@ -12,15 +12,15 @@ import (
 	"zorgsluis/consent"
 )
 
-// Changed is what came of one of many changes.
+// Changed is the result of one of many changes.
 type Changed struct {
 	Standing consent.Standing
 	Err      error
 }
 
-// ChangeAll makes many changes, each of another person, and each by itself as Change does: an answer for each, in their order. What
-// they have to read, and what they have to write, goes to a master together, so that many wait for the disk at once. Where one does
-// not go straight through (somebody else changed the person, a reply was lost, a slot moved) it is made by Change, which settles it.
+// ChangeAll makes many changes, each of another person and independent, as Change does; results are in the order of the changes.
+// Reads, and then writes, are sent to a master together, so that many share an fsync. A change that does not succeed at once (a
+// concurrent change, a lost reply, a moved slot) is settled by Change.
 func (s *Store) ChangeAll(ctx context.Context, changes []audit.Change) []Changed {
 	done := make([]Changed, len(changes))
 	edits := make([]*edit, len(changes))
@@ -45,7 +45,7 @@ func (s *Store) ChangeAll(ctx context.Context, changes []audit.Change) []Changed
 			if unsettled == nil {
 				done[i].Standing, done[i].Err = s.Change(ctx, edits[i].change)
 			} else {
-				done[i].Err = unsettled // a store that is away is not asked for each of them
+				done[i].Err = unsettled // do not ask an unavailable store for each of them
 			}
 			if errors.Is(done[i].Err, audit.ErrUnavailable) {
 				unsettled = edits[i].failed(done[i].Err)
@@ -55,11 +55,11 @@ func (s *Store) ChangeAll(ctx context.Context, changes []audit.Change) []Changed
 	return done
 }
 
-// laneLength is the least number of changes for which a connection is taken.
+// laneLength is the smallest number of changes that gets a connection.
 const laneLength = 8
 
-// inLanes spreads changes over the connections of a client. Between two fsyncs Redis reads 16 kB of each connection, which is a few
-// changes: as many as there are connections then share an fsync.
+// inLanes spreads changes over the connections of a client. Between two fsyncs Redis reads 16 kB from each connection, a few
+// changes, so more connections let more changes share an fsync. It returns the changes that did not succeed at once.
 func (s *Store) inLanes(ctx context.Context, client *redis.Client, edits []*edit, list []int, done []Changed) (others []int) {
 	lanes := min((len(list)+laneLength-1)/laneLength, client.Options().PoolSize)
 	left := make([][]int, lanes)
@@ -72,7 +72,7 @@ func (s *Store) inLanes(ctx context.Context, client *redis.Client, edits []*edit
 	return slices.Concat(left...)
 }
 
-// changeTogether makes those changes of the list that go straight through, and gives the others.
+// changeTogether makes the changes of the list that succeed at once, and returns the others.
 func (s *Store) changeTogether(ctx context.Context, client *redis.Client, edits []*edit, list []int, done []Changed) (others []int) {
 	ctx, cancel := context.WithTimeout(ctx, 2*s.o.Timeout)
 	defer cancel()
@@ -117,14 +117,14 @@ func (s *Store) changeTogether(ctx context.Context, client *redis.Client, edits 
 	return others
 }
 
-// answered is what came of one call of several.
+// answered is the result of one of several calls.
 type answered struct {
 	reply
 	err error
 }
 
-// together runs calls of one script in one pipeline, and where replicas must confirm what they write one WAIT behind them, on the
-// same connection. A script that the server does not know is loaded, and all are run again: calls are idempotent.
+// together runs calls of one script in one pipeline, with one WAIT after them on the same connection if replicas must confirm. A
+// script that the server does not know is loaded, and all calls run again: they are idempotent.
 func (s *Store) together(ctx context.Context, client *redis.Client, calls []call) []answered {
 	if len(calls) == 0 {
 		return nil

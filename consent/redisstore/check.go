@@ -10,10 +10,10 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// ErrServer is a setting or state of the server under which the promises cannot be kept. The text names the setting to change.
+// ErrServer is a setting or state of the server that breaks the promises. The text names the setting to change.
 var ErrServer = errors.New("redis server")
 
-// errUnkept is an ErrServer about a setting with which what the server acknowledges can be gone again.
+// errUnkept is an ErrServer by which acknowledged writes can be lost.
 var errUnkept = fmt.Errorf("%w", ErrServer)
 
 // wanted are the settings without which an acknowledged write can be lost or evicted, and why.
@@ -24,9 +24,9 @@ var wanted = []struct{ setting, value, why string }{
 	{"maxmemory-policy", "noeviction", "otherwise a patient's refusal can be evicted"},
 }
 
-// Check looks at every shard's meta key and at every master: that it is one, that what it acknowledges is kept, that nothing is
-// evicted, and that the replicas are there. All problems are told at once; each names the setting to change. From a check that finds that
-// something acknowledged could be gone again, and until one that does not, nothing is decided and nothing is recorded.
+// Check looks at every shard's meta key and at every server: that it is a master, that it keeps what it acknowledges, that nothing
+// is evicted, and that the replicas are connected. It reports all problems at once; each names the setting to change. After a check
+// that finds that acknowledged writes could be lost, nothing is decided or recorded until a check that does not.
 func (s *Store) Check(ctx context.Context) error {
 	problems := []error{s.verify(ctx)}
 	err := s.forEachMaster(ctx, func(ctx context.Context, client *redis.Client) error {
@@ -59,7 +59,7 @@ func (s *Store) checkServer(ctx context.Context, client *redis.Client) error {
 	return errors.Join(problems...)
 }
 
-// checkRole wants a master with as many replicas connected as are configured.
+// checkRole requires a master with at least the configured number of connected replicas.
 func (s *Store) checkRole(ctx context.Context, client *redis.Client) error {
 	role, err := client.Do(ctx, "role").Slice()
 	if err != nil {
@@ -76,7 +76,7 @@ func (s *Store) checkRole(ctx context.Context, client *redis.Client) error {
 	return nil
 }
 
-// checkSetting wants a good value; where the server refuses CONFIG the operator's word counts.
+// checkSetting requires a good value; where the server refuses CONFIG, the operator's declaration counts.
 func (s *Store) checkSetting(
 	ctx context.Context, client *redis.Client, setting string, kind error, why string, good func(string) bool, want string,
 ) error {
@@ -97,8 +97,8 @@ func (s *Store) checkSetting(
 // Memory is how full the fullest server is.
 type Memory struct{ Used, Max uint64 }
 
-// Alarm reports whether 70 % is reached: the archiver does not keep up, or the server is too small. At 100 % every write is
-// refused, and so every request.
+// Alarm reports whether 70 % is reached: the archiver falls behind, or the server is too small. At 100 % every write is refused,
+// and with it every request.
 func (m Memory) Alarm() bool { return m.Max > 0 && m.Used >= m.Max/10*7 }
 
 // Memory asks every master how full it is.
@@ -124,7 +124,7 @@ func (s *Store) Memory(ctx context.Context) (Memory, error) {
 	return <-found, nil
 }
 
-// field reads a number from an INFO answer.
+// field returns a number of an INFO reply, 0 if there is none.
 func field(info, name string) uint64 {
 	for line := range strings.Lines(info) {
 		if value, ok := strings.CutPrefix(line, name+":"); ok {

@@ -4,6 +4,6 @@ package redisstore
 
 import "syscall"
 
-// childAttributes keep the server out of reach of a Ctrl-C that is meant for us. Only Linux can make it die with us: elsewhere a
-// server that is left over keeps the lock of its folder, and the next start says so.
+// childAttributes shield the server from a Ctrl-C that is meant for us. Only Linux can make it die with us: elsewhere a leftover
+// server keeps the lock of its folder, and the next start says so.
 func childAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }

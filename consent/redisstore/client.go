@@ -17,23 +17,23 @@ type ClientOptions struct {
 	// SentinelMaster is the name of the master; Addresses are then those of the Sentinels.
 	SentinelMaster                     string
 	SentinelUsername, SentinelPassword string
-	// Cluster says that the one address leads to a cluster.
+	// Cluster means that a single address leads to a cluster.
 	Cluster bool
 
 	Username, Password string
 	DB                 int
-	// TLS gives how TLS is spoken, for each connection that is made; nil: not at all.
+	// TLS returns the TLS configuration of each new connection; nil means no TLS.
 	TLS func() *tls.Config
 
 	PoolSize int           // connections per server; default 16
-	Timeout  time.Duration // of one read or write; default 1 s: deadlines of calls are shorter
+	Timeout  time.Duration // of one read or write; default 1 s; deadlines of calls are shorter
 }
 
-// NewClient makes a client that the store can rely on: a write is never repeated behind our back, deadlines reach the socket, and
-// every command goes to a master.
+// NewClient makes a client that the store can rely on: it never silently repeats a write, applies deadlines to the socket, and
+// sends every command to a master.
 //
-// These settings are the point of the function: with go-redis' defaults an XADD whose reply is lost is sent
-// again, request deadlines are ignored, and a withdrawn consent may be read from a cache or a replica.
+// This matters: with go-redis' defaults an XADD whose reply is lost is sent again, request deadlines are ignored, and a withdrawn
+// consent may be read from a cache or a replica.
 func NewClient(o ClientOptions) redis.UniversalClient {
 	orDefault(&o.PoolSize, 16)
 	orDefault(&o.Timeout, time.Second)
@@ -51,18 +51,18 @@ func NewClient(o ClientOptions) redis.UniversalClient {
 		WriteTimeout:          o.Timeout,
 		PoolSize:              o.PoolSize,
 		PoolTimeout:           300 * time.Millisecond,
-		// A connection to a server that is no longer the master is dropped when it says so; this is for one that says nothing, and for
-		// one that was made under authorities that are trusted no more.
+		// A connection to a former master is dropped when the server says so; this limit is for one that says nothing, and for a
+		// connection made under CAs that are no longer trusted.
 		ConnMaxLifetime:          5 * time.Minute,
 		DisableIdentity:          true,
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	})
 }
 
-// dialTimeout bounds the making of one connection, the handshake included.
+// dialTimeout bounds making one connection, including the handshake.
 const dialTimeout = 300 * time.Millisecond
 
-// dialer makes connections with TLS; nil is go-redis' own, without.
+// dialer makes connections with TLS; nil means go-redis' own, without TLS.
 func (o ClientOptions) dialer() func(ctx context.Context, network, address string) (net.Conn, error) {
 	if o.TLS == nil {
 		return nil
@@ -73,7 +73,7 @@ func (o ClientOptions) dialer() func(ctx context.Context, network, address strin
 	}
 }
 
-// speaks reports whether the client is of a kind whose masters we can name.
+// speaks reports whether the client is of a kind whose masters we can address.
 func speaks(c redis.UniversalClient) bool {
 	switch c := c.(type) {
 	case *redis.Client:
@@ -94,7 +94,7 @@ func master(ctx context.Context, c redis.UniversalClient, key string) (*redis.Cl
 	return cluster.MasterForKey(ctx, key)
 }
 
-// refresh makes a cluster client look up anew who the masters are.
+// refresh makes a cluster client look up its masters again.
 func refresh(ctx context.Context, c redis.UniversalClient) {
 	if cluster, ok := c.(*redis.ClusterClient); ok {
 		cluster.ReloadState(ctx)

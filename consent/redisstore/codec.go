@@ -9,21 +9,21 @@ import (
 	"zorgsluis/consent"
 )
 
-// codec writes or reads the sealed form of a standing. It is binary, because every read of a record opens one: what encoding/json
-// took was more than everything else that the gateway does for a read. Writing and reading are one walk over the same fields
-// (state), so that they cannot differ; TestEveryFieldIsSealed finds a field that the walk leaves out.
+// codec writes or reads the sealed form of a standing. It is binary because every read opens one: encoding/json took longer than
+// everything else that the gateway does for a read. Writing and reading are one walk over the same fields (state), so that they
+// cannot differ; TestEveryFieldIsSealed finds a field that the walk omits.
 //
-// A number is a varint, a text its length and bytes, a list one more than its length (zero: none) and its elements.
+// A number is a varint; a text is its length and bytes; a list is its length plus one (zero: nil) and its elements.
 type codec struct {
 	reading bool
 	out     []byte // what was written
-	persons bool   // the form has persons whom the patient named (withPersons)
-	in      string // what is read; texts that were read are parts of it
-	at      int    // what is before was read
-	failed  bool   // in is not what was written
+	persons bool   // the form has persons named by the patient (withPersons)
+	in      string // input; texts that were read are parts of it
+	at      int    // position in the input
+	failed  bool   // the input is malformed
 }
 
-// marshal gives the sealed form.
+// marshal returns the form to be sealed.
 func (v *state) marshal() []byte {
 	c := codec{out: make([]byte, 0, 512), persons: slices.ContainsFunc(v.Records, namesPerson)}
 	version := byte(stateVersion)
@@ -35,12 +35,12 @@ func (v *state) marshal() []byte {
 	return c.out
 }
 
-// namesPerson reports whether a record has what the form had no place for before withPersons.
+// namesPerson reports whether a record has fields that only withPersons has.
 func namesPerson(r consent.Record) bool {
 	return r.Party.Person != "" || r.Holder.Person != "" || r.PartyName != ""
 }
 
-// unmarshal reads the sealed form: all of it, of exactly these versions.
+// unmarshal reads the form completely, in exactly one of these versions.
 func (v *state) unmarshal(plain string) error {
 	if len(plain) == 0 || plain[0] != stateVersion && plain[0] != withPersons {
 		return fmt.Errorf("%w: standing is not of this version", ErrSealed)
@@ -130,7 +130,7 @@ func (c *codec) declaration(d *consent.Declaration) {
 func (c *codec) stamp(s *stamp) {
 	text(c, &s.Field)
 	text(c, &s.ID)
-	after := uint64(s.After) // never below zero: encode refuses it
+	after := uint64(s.After) // never negative: encode refuses that
 	c.number(&after)
 	s.After = int64(after)
 }
@@ -153,10 +153,10 @@ func (c *codec) number(n *uint64) {
 	c.fail()
 }
 
-// left is how much is still to be read.
+// left is the number of bytes still to be read.
 func (c *codec) left() int { return len(c.in) - c.at }
 
-// fail ends reading: everything after it is empty.
+// fail ends reading: everything read afterwards is empty.
 func (c *codec) fail() { c.failed, c.at = true, len(c.in) }
 
 func (c *codec) bool(b *bool) {
@@ -175,7 +175,7 @@ func (c *codec) time(t *time.Time) {
 	form := ""
 	if !c.reading && !t.IsZero() {
 		b, err := t.MarshalBinary()
-		if err != nil { // an offset of more than 22 days, which no time that was read from JSON has
+		if err != nil { // an offset of more than 22 days, impossible in a time read from JSON
 			b, _ = t.UTC().MarshalBinary()
 		}
 		form = string(b)
@@ -212,7 +212,7 @@ func list[E any](c *codec, l *[]E, element func(*codec, *E)) {
 		n = uint64(len(*l)) + 1
 	}
 	c.number(&n)
-	if n > uint64(c.left())+1 && c.reading { // each element takes a byte at least
+	if n > uint64(c.left())+1 && c.reading { // each element takes at least a byte
 		c.fail()
 		n = 0
 	}

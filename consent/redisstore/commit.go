@@ -11,13 +11,13 @@ import (
 	"zorgsluis/consent"
 )
 
-// Commit is the instant of release: in one atomic script the generation is still the one decided on, the store's clock is before
-// NotAfter, and the event is appended to the outbox and to the person's own list. When it returns nil the event is durable.
+// Commit is the instant of release: one atomic script checks that the generation is still the one decided on and that the store's
+// clock is before NotAfter, and appends the event to the outbox and to the person's own list. When it returns nil the event is durable.
 //
 // A lost reply is settled by one repeat with the same event id, which finds the event and checks the conditions again. After
-// audit.ErrUnavailable the event may be there all the same: over-reporting can happen, under-reporting never. So it is where the
-// repeat finds the event and the conditions do not hold any more: a request has one event, and this one's tells of a release. After
-// audit.ErrMoved and audit.ErrTooLate there is none; Event.ID is cleared, since the next attempt tells something else.
+// audit.ErrUnavailable the event may still be recorded: over-reporting can happen, under-reporting cannot. The same holds if the
+// repeat finds the event but the conditions no longer hold: a request has one event, and this one says that data were released.
+// After audit.ErrMoved and audit.ErrTooLate no event is recorded; Event.ID is cleared, since the next attempt records another outcome.
 func (s *Store) Commit(ctx context.Context, r audit.Release) error {
 	a, err := s.commitAsk(r)
 	if err != nil {
@@ -46,7 +46,7 @@ func (s *Store) Commit(ctx context.Context, r audit.Release) error {
 	return fmt.Errorf("commit: %w: too many events since to tell whether this one was recorded", audit.ErrUnavailable)
 }
 
-// commitAsk checks a release and gives its event an id.
+// commitAsk checks a release, gives its event an id, and makes the ask.
 func (s *Store) commitAsk(r audit.Release) (*ask, error) {
 	e := r.Event
 	switch {
@@ -78,8 +78,7 @@ func (s *Store) commitAsk(r audit.Release) (*ask, error) {
 	return a, nil
 }
 
-// identify gives an event an id, unless it has one from an attempt before, and says in which shard it belongs: its person's, or
-// any where it is about nobody.
+// identify gives an event an id, unless an earlier attempt did, and returns its shard: that of its person, or any if it is about nobody.
 func (s *Store) identify(e *audit.Event) (int, error) {
 	shard := -1
 	if e.Person != "" {
@@ -104,7 +103,7 @@ func (s *Store) anyShard() int {
 	return s.shardOf(consent.PersonKey(s.secret.hmac("any shard", newID(0))))
 }
 
-// micros is an instant in microseconds, or "" for none. It is rounded down: a bound may come sooner, never later.
+// micros renders an instant in microseconds, "" for none. It rounds down: a bound may come sooner, never later.
 func micros(t time.Time) string {
 	if t.IsZero() {
 		return ""

@@ -12,17 +12,17 @@ import (
 	"zorgsluis/consent"
 )
 
-// draft is a change that is ready to be written.
+// draft is a change that is ready to write.
 type draft struct {
-	generation     uint64 // that it makes
+	generation     uint64 // of the new standing
 	value, version string // sealed
 	stamps         []stamp
 	event          audit.Event
-	ids            []string // of records and declarations that were not there before
+	ids            []string // of new records and declarations
 	opened, closed []consent.DeclarationID
 }
 
-// draft applies the edit to st, checks what came of it, and seals it. last is the latest version on file, as stored.
+// draft applies the edit to st, checks the result, and seals it. last is the latest version on file, as stored.
 func (e *edit) draft(st *consent.Standing, now time.Time, last string) (draft, error) {
 	s := e.store
 	before := inventory(st)
@@ -31,8 +31,8 @@ func (e *edit) draft(st *consent.Standing, now time.Time, last string) (draft, e
 	if err := e.change.Apply(st); err != nil {
 		return draft{}, err
 	}
-	st.Person = e.change.Person // whose key this is: not for Apply to change
-	d.event = *e.change.Event   // which Apply may have filled in
+	st.Person = e.change.Person // the person of the key, not for Apply to change
+	d.event = *e.change.Event   // Apply may have filled it in
 	if err := s.name(e.shard, st, before, &d); err != nil {
 		return draft{}, fmt.Errorf("change: %w", err)
 	}
@@ -58,7 +58,7 @@ func (e *edit) draft(st *consent.Standing, now time.Time, last string) (draft, e
 	return d, nil
 }
 
-// inventory is what was on file before an edit, as far as an edit may not touch it.
+// onFile is what was on file before an edit and may not be changed by it.
 type onFile struct {
 	stamps  map[stampKey]time.Time
 	ids     map[string]bool
@@ -78,7 +78,7 @@ func inventory(st *consent.Standing) onFile {
 	return f
 }
 
-// keep takes the stamps of records that the edit brought along for stamps that were on file: those that have passed.
+// keep accepts past stamps of new records as if they were on file.
 func (f onFile) keep(st *consent.Standing, now time.Time) {
 	for key, t := range stampsOf(st) {
 		_, known := f.stamps[key]
@@ -88,7 +88,7 @@ func (f onFile) keep(st *consent.Standing, now time.Time) {
 	}
 }
 
-// onlyEnds reports whether an edit did no more than end: records are withdrawn, or refuse everything, and no declaration came.
+// onlyEnds reports whether an edit only withdraws records or adds total objections, and adds no declaration.
 func (f onFile) onlyEnds(st *consent.Standing) bool {
 	byID := make(map[consent.RecordID]consent.Record, len(f.records))
 	for _, r := range f.records {
@@ -106,8 +106,8 @@ func (f onFile) onlyEnds(st *consent.Standing) bool {
 	return !slices.ContainsFunc(st.Declarations, func(d consent.Declaration) bool { return !f.ids[string(d.ID)] })
 }
 
-// name gives ids to what has none, and finds out which ids are new and which reviews were opened and closed. An id is of the
-// person's own shard, so that it leads there, and unique.
+// name gives ids to records and declarations without one, and finds which ids are new and which reviews were opened and closed. An
+// id must be unique and of the person's own shard, so that it leads there.
 func (s *Store) name(shard int, st *consent.Standing, before onFile, d *draft) error {
 	total := 0
 	for i := range st.Records {
@@ -162,7 +162,7 @@ func (s *Store) name(shard int, st *consent.Standing, before onFile, d *draft) e
 	return nil
 }
 
-// versionEntry is what a version holds: the hash of the version before, as that one is stored with its stamp, and the standing.
+// versionEntry is the content of a version: the hash of the previous one, as stored with its stamp, and the standing.
 type versionEntry struct {
 	previous string
 	state    string
@@ -189,7 +189,7 @@ func (s *Store) sealVersion(person consent.PersonKey, generation uint64, last st
 	return s.sealer.seal(kindVersion, person, generation, small), nil
 }
 
-// hashOf is the link of the chain. Before the first version there is nothing.
+// hashOf is the link of the chain; "" before the first version.
 func hashOf(entry string) string {
 	if entry == "" {
 		return ""

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Embedded is a Redis that the gateway runs itself: enough for one machine.
+// Embedded is a Redis that the gateway itself runs: enough for one machine.
 type Embedded struct {
 	address string
 	kept    bool
@@ -22,7 +22,7 @@ type Embedded struct {
 	stop    func() error
 }
 
-// Client says how to reach it.
+// Client returns the options to reach it.
 func (e *Embedded) Client() ClientOptions { return ClientOptions{Addresses: []string{e.address}} }
 
 // Kept reports whether what is stored survives a restart. Production refuses a store that is not kept.
@@ -36,19 +36,19 @@ func (e *Embedded) Stop() error { return e.stop() }
 
 // EmbeddedOptions says how to run a redis-server.
 type EmbeddedOptions struct {
-	Folder    string // of the data; made with mode 0700 where it is not there
+	Folder    string // for the data; created with mode 0700 if missing
 	Binary    string // default: redis-server on PATH
 	MaxMemory string // default 256mb
 }
 
-// ErrNoServer says that there is no redis-server to run.
+// ErrNoServer means that there is no redis-server to run.
 var ErrNoServer = errors.New("redisstore: no redis-server on PATH (Debian: apt-get install -y redis-server)")
 
-// stopGrace is how long a server may take to end in order before it is killed. Nothing acknowledged is lost either way.
+// stopGrace is how long a server may take to shut down before it is killed. Nothing acknowledged is lost either way.
 const stopGrace = 5 * time.Second
 
 // StartEmbedded runs a redis-server as a child process, on a Unix socket that only we can open, with every write synced before it
-// is acknowledged, and returns when it answers. It dies with us, and only one can run in a folder.
+// is acknowledged, and returns when it responds. It dies with us, and only one can run in a folder.
 func StartEmbedded(ctx context.Context, o EmbeddedOptions) (*Embedded, error) {
 	e, err := startEmbedded(ctx, o)
 	if err != nil {
@@ -79,8 +79,8 @@ func startEmbedded(ctx context.Context, o EmbeddedOptions) (*Embedded, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer lock.Close() // the child holds it from now on
-	// Not in the data folder: the path of a socket may have 107 bytes at most.
+	defer lock.Close() // the child holds it now
+	// Not in the data folder: a socket path is limited to 107 bytes.
 	sockets, err := os.MkdirTemp("", "zorgsluis-redis-")
 	if err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func startEmbedded(ctx context.Context, o EmbeddedOptions) (*Embedded, error) {
 	return &Embedded{address: filepath.Join(sockets, "redis.sock"), kept: true, exited: c.exited, stop: c.stop}, nil
 }
 
-// arguments are the whole configuration of the embedded server: no file of the system is read.
+// arguments are the complete configuration of the embedded server: it reads no file.
 func arguments(folder, socket, maxMemory string) []string {
 	return []string{
 		"--port", "0", "--unixsocket", socket, "--unixsocketperm", "700",
@@ -106,8 +106,8 @@ func arguments(folder, socket, maxMemory string) []string {
 	}
 }
 
-// lockFolder makes sure that only one server writes in a folder: two would destroy each other's log. The lock is inherited by the
-// server, so it lasts as long as the server does, even if we are killed.
+// lockFolder ensures that only one server writes in a folder: two would destroy each other's log. The server inherits the lock,
+// which therefore lasts as long as the server, even if we are killed.
 func lockFolder(folder string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(folder, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -128,14 +128,14 @@ type child struct {
 	failure error // why it ended; set before exited is closed
 }
 
-// start starts the process and waits until it answers.
+// start starts the process and waits until it responds.
 func (c *child) start(ctx context.Context) error {
 	c.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LANG=C", "TZ=UTC"}
 	c.cmd.Stdout, c.cmd.Stderr = &c.said, &c.said
 	c.cmd.SysProcAttr = childAttributes()
 	started := make(chan error, 1)
 	go func() {
-		// The kernel kills the child when the thread that started it ends (not the process): this thread lives as long as the child.
+		// The kernel kills the child when the thread (not the process) that started it ends: keep this thread as long as the child.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := c.cmd.Start()
@@ -156,7 +156,7 @@ func (c *child) start(ctx context.Context) error {
 	return nil
 }
 
-// answers waits until the server has read its log and answers.
+// answers waits until the server has loaded its log and responds.
 func (c *child) answers(ctx context.Context) error {
 	client := NewClient(ClientOptions{Addresses: []string{filepath.Join(c.sockets, "redis.sock")}, PoolSize: 1})
 	defer client.Close()
@@ -175,7 +175,7 @@ func (c *child) answers(ctx context.Context) error {
 	}
 }
 
-// stop ends the process in order, and by force where that takes too long.
+// stop shuts the process down, by force if that takes too long.
 func (c *child) stop() error {
 	select {
 	case <-c.exited:
@@ -196,7 +196,7 @@ func (c *child) stop() error {
 	return nil
 }
 
-// tail keeps the last of what a process said.
+// tail keeps the end of a process's output.
 type tail struct {
 	mu   sync.Mutex
 	last []byte

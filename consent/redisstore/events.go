@@ -11,8 +11,8 @@ import (
 	"zorgsluis/consent"
 )
 
-// noTime is how an event's time is stored: only the script knows it, and writes it beside the event. Inside a JSON text the
-// quotes would be escaped, so no content can look like it.
+// noTime stands in for an event's time in its stored form: only the script knows the time, and stores it separately. No content can
+// look like it, because quotes inside a JSON string are escaped.
 const noTime = `"time":"0001-01-01T00:00:00Z"`
 
 // timeless renders an event without its time.
@@ -33,7 +33,7 @@ func timed(stored string, at time.Time) ([]byte, error) {
 	return append(b, tail...), nil
 }
 
-// Events gives a person's newest access events, newest first, at most limit. Older ones are in the archive.
+// Events returns a person's newest access events, newest first, at most limit. Older ones are in the archive.
 func (s *Store) Events(ctx context.Context, person consent.PersonKey, limit int) ([]audit.Event, error) {
 	if err := checkKey(person); err != nil || limit < 1 {
 		return nil, fmt.Errorf("events: %w", ErrInvalid)

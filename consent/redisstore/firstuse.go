@@ -9,9 +9,9 @@ import (
 	"zorgsluis/consent"
 )
 
-// FirstUse reports whether nobody, on any instance, has used what has this digest, and remembers for so long that somebody has now. It
-// implements authn.Replays: a DPoP proof is good for one request. The key holds a keyed hash of the digest and nothing else. After
-// a failover without replicas that confirm, a use that was not written to disk may be forgotten.
+// FirstUse reports whether a digest is used for the first time on any instance, and remembers it for kept. It implements
+// authn.Replays: a DPoP proof is good for one request. The key holds only a keyed hash of the digest. After a failover without
+// confirming replicas, a use that was not on disk may be forgotten.
 func (s *Store) FirstUse(ctx context.Context, digest string, kept time.Duration) (bool, error) {
 	if digest == "" || kept < time.Millisecond {
 		return false, fmt.Errorf("first use: %w", ErrInvalid)
@@ -24,10 +24,10 @@ func (s *Store) FirstUse(ctx context.Context, digest string, kept time.Duration)
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
-	// Not on the connections of consent changes: requests, of which there are many, must not hold those up.
+	// Not on the connections for changes: many requests must not delay those.
 	r, err := s.over(ctx, s.o.Client, c)
 	if worthRepeating(err) && ctx.Err() == nil {
-		// A lost reply is settled by one repeat: who used it first is known by a name of this call's own.
+		// One repeat settles a lost reply: this call has its own random name as the user.
 		s.counters.repeats.Add(1)
 		r, err = s.over(ctx, s.o.Client, c)
 	}

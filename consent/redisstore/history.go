@@ -9,20 +9,20 @@ import (
 	"zorgsluis/consent"
 )
 
-// Version is what was on file for a person from one change to the next: Standing.Generation says which, Standing.Newest since when.
+// Version is a past or present standing of a person: Standing.Generation is its number, Standing.Newest when it began.
 type Version struct {
 	consent.Standing
 
-	// Entry is the version as it is stored: its stamp, and sealed what it holds. The archive has the same bytes. Hash is its SHA-256,
-	// Previous that of the version before, which the version itself names; both in hex, and Previous empty in the first version.
+	// Entry is the version as stored: its stamp and its sealed content. The archive has the same bytes. Hash is its SHA-256, and
+	// Previous that of the version before, as sealed in this one; both in hex, Previous empty in the first version.
 	Entry          string
 	Hash, Previous string
 
 	state string // the form that was sealed
 }
 
-// History gives all versions of a person's standing, oldest first. The chain is verified: every version opens, names the one
-// before, none is missing, and the last one is the standing that is decided on. Otherwise the answer is ErrSealed.
+// History returns all versions of a person's standing, oldest first. It verifies the chain: every version opens and names the one
+// before, none is missing, and the last one is the current standing. Otherwise the error is ErrSealed.
 func (s *Store) History(ctx context.Context, person consent.PersonKey) ([]Version, error) {
 	if err := checkKey(person); err != nil {
 		return nil, fmt.Errorf("history: %w", err)
@@ -41,7 +41,7 @@ func (s *Store) History(ctx context.Context, person consent.PersonKey) ([]Versio
 	return versions, nil
 }
 
-// chain verifies the entries against each other and against what is stored as the present standing.
+// chain verifies the entries against each other and against the stored standing.
 func (s *Store) chain(person consent.PersonKey, seen version, r reply) ([]Version, error) {
 	present, err := r.stored(0)
 	if err != nil {

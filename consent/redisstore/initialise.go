@@ -12,9 +12,9 @@ import (
 	"zorgsluis/audit"
 )
 
-// Initialise makes a new store, once. It refuses when anything of a store is there already, and when the options remember a store
-// (StoreID with Watermarks): an emptied Redis would otherwise turn every refusal of a patient into "unknown". The new store gets
-// Options.StoreID, or a random id. One that was interrupted is completed by Accept.
+// Initialise makes a new store, once. It refuses if Redis has any key of a store, or if the options know one (StoreID with
+// Watermarks): an emptied Redis would otherwise turn every refusal of a patient into "unknown". The new store gets Options.StoreID,
+// or a random id. Accept completes an interrupted one.
 func Initialise(ctx context.Context, o Options) error {
 	s, err := newStore(o)
 	if err != nil {
@@ -37,10 +37,10 @@ func Initialise(ctx context.Context, o Options) error {
 	return nil
 }
 
-// Accept makes the gateway go on with a store that lost data: an operator has looked at it. The sequences are raised above
-// everything that was seen (Options.Watermarks), and instances forget the generations that they remember; new entries of the
-// outboxes come after those that were archived (Options.Archived). Of a store that is gone altogether, Options.StoreID must say
-// which it was. Another store, or other secrets, are never accepted. note, which may be nil, is told before anything is written.
+// Accept lets the gateway continue with a store that lost data, after an operator has looked at it. The sequences are raised above
+// all that was seen (Options.Watermarks), and instances forget the generations that they remember; new outbox entries come after
+// the archived ones (Options.Archived). If the store is gone altogether, Options.StoreID must name it. Another store, or other
+// secrets, are never accepted. note, which may be nil, is called before anything is written.
 func Accept(ctx context.Context, o Options, note func(audit.Acceptance) error) error {
 	s, err := newStore(o)
 	if err != nil {
@@ -72,7 +72,7 @@ func Accept(ctx context.Context, o Options, note func(audit.Acceptance) error) e
 		return fmt.Errorf("accept store: %w", ErrNotInitialised)
 	}
 	next := (era(highest) + 1) << eraBits
-	if next > 1<<53 { // a script counts in doubles
+	if next > 1<<53 { // scripts count in doubles
 		return fmt.Errorf("accept store: %w: accepted too often", ErrInvalid)
 	}
 	if note != nil {
@@ -106,7 +106,7 @@ func (s *Store) writeMeta(ctx context.Context, sc *script, shard int, sequence u
 	return nil
 }
 
-// mustBeEmpty refuses a Redis that holds any key of a store, also one whose meta keys were lost.
+// mustBeEmpty refuses a Redis that holds any key of a store, even if its meta keys were lost.
 func (s *Store) mustBeEmpty(ctx context.Context) error {
 	look := func(ctx context.Context, client *redis.Client) error {
 		for cursor := uint64(0); ; {

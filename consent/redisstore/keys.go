@@ -19,11 +19,11 @@ import (
 
 const (
 	personKeyLength = 2 * sha256.Size
-	randomBytes     = 16 // of an id: 128 bits
+	randomBytes     = 16 // in an id: 128 bits
 )
 
-// Key is the pseudonym of a person: HMAC-SHA-256, under the secret, over the length-prefixed system and value. The person must be
-// normalised (consent.NormalizePerson): another spelling is another person.
+// Key returns the pseudonym of a person: HMAC-SHA-256, under the person secret, over the length-prefixed system and value. The
+// identifier must be normalised (consent.NormalizePerson): another spelling gives another key.
 func (s *Store) Key(person fhir.Identifier) consent.PersonKey {
 	return consent.PersonKey(s.secret.hmac("", person.System, person.Value))
 }
@@ -38,20 +38,20 @@ func (s *Store) NewDeclarationID(person fhir.Identifier) consent.DeclarationID {
 	return consent.DeclarationID(newID(s.shardOf(s.Key(person))))
 }
 
-// secret makes HMACs. What makes them is reused: every standing that is read takes one, and to begin costs as much as to hash.
+// secret makes HMACs. Their state is reused: every standing read needs one, and setting one up costs as much as hashing.
 type secret struct{ macs sync.Pool }
 
 type mac struct {
 	hash hash.Hash
-	text []byte // what is hashed, then the sum and its hex
+	text []byte // the input, then the sum and its hex
 }
 
 func newSecret(key []byte) *secret {
 	return &secret{sync.Pool{New: func() any { return &mac{hash: hmac.New(sha256.New, key)} }}}
 }
 
-// hmac is the hex of HMAC-SHA-256 over the length-prefixed parts. A purpose other than "" stands in front in a form that no
-// length can have, so that the purposes cannot be confused with persons or each other.
+// hmac returns HMAC-SHA-256 in hex over the length-prefixed parts. A purpose other than "" comes first, in a form that no length
+// has, so that purposes cannot be confused with persons or each other.
 func (s *secret) hmac(purpose string, parts ...string) string {
 	m := s.macs.Get().(*mac)
 	defer s.macs.Put(m)
@@ -69,13 +69,13 @@ func (s *secret) hmac(purpose string, parts ...string) string {
 	return string(m.text[sha256.Size:])
 }
 
-// checkValue tells whether two instances have the same secrets, without telling the secrets.
+// checkValue shows whether two instances have the same secrets, without revealing them.
 func checkValue(o Options) string {
 	sealing := newSecret(o.SealingKey).hmac("check of the sealing key")
 	return newSecret(o.PersonSecret).hmac("check of the secrets, version 1", sealing)[:32]
 }
 
-// shardOf gives the shard of a person key that has the right form: its first four bytes, modulo the number of shards.
+// shardOf returns the shard of a well-formed person key: its first four bytes, modulo the number of shards.
 func (s *Store) shardOf(key consent.PersonKey) int {
 	n, err := strconv.ParseUint(string(key[:8]), 16, 32)
 	if err != nil {
@@ -84,7 +84,7 @@ func (s *Store) shardOf(key consent.PersonKey) int {
 	return int(n % uint64(s.o.Shards))
 }
 
-// checkKey refuses a person key of another form: it becomes part of a Redis key (leaks.md CN-17).
+// checkKey refuses a malformed person key: it becomes part of a Redis key (leaks.md CN-17).
 func checkKey(key consent.PersonKey) error {
 	if len(key) != personKeyLength || !isHex(string(key)) {
 		return fmt.Errorf("%w: person key", ErrInvalid)
@@ -102,7 +102,7 @@ func isHex(s string) bool {
 	return true
 }
 
-// hexDigits is a table because no processor guesses whether a random digit is a number or a letter.
+// hexDigits is a table because branch prediction fails on random digits.
 var hexDigits = func() (table [256]bool) {
 	for _, c := range "0123456789abcdef" {
 		table[c] = true
@@ -117,7 +117,7 @@ func newID(shard int) string {
 	return twoDigits(shard) + "-" + hex.EncodeToString(random[:])
 }
 
-// twoDigits is the number of a shard as it stands in ids and keys: at least two digits.
+// twoDigits renders a shard number for ids and keys: with at least two digits.
 func twoDigits(shard int) string {
 	if shard < 10 {
 		return "0" + strconv.Itoa(shard)
@@ -125,7 +125,7 @@ func twoDigits(shard int) string {
 	return strconv.Itoa(shard)
 }
 
-// shardOfID gives the shard that an id of ours names. The form must be exactly ours: the id becomes part of a Redis key.
+// shardOfID returns the shard that an id names. The form must be exactly that of newID: the id becomes part of a Redis key.
 func (s *Store) shardOfID(id string) (int, error) {
 	number, random, _ := strings.Cut(id, "-")
 	shard, err := strconv.Atoi(number)
@@ -136,13 +136,13 @@ func (s *Store) shardOfID(id string) (int, error) {
 	return shard, nil
 }
 
-// What stands behind a person's key in those of the history and of the events.
+// The suffixes of a person's key for the history and the events.
 const (
 	historySuffix = ":history"
 	eventsSuffix  = ":events"
 )
 
-// keys are the names of one shard's keys.
+// keys builds the names of one shard's keys.
 type keys string // "zs:{sNN}:"
 
 func keysOf(shard int) keys { return keys("zs:{s" + twoDigits(shard) + "}:") }

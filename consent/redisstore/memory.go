@@ -9,8 +9,8 @@ import (
 	"github.com/alicebob/miniredis/v2"
 )
 
-// StartMemory runs a Redis in process that keeps nothing (miniredis), for a demo where no redis-server is installed. It cannot be
-// checked (Store.Check fails), and production refuses it: Kept is false.
+// StartMemory runs an in-process Redis that persists nothing (miniredis), for a demo without an installed redis-server. Store.Check
+// fails on it, and production refuses it: Kept is false.
 func StartMemory() (*Embedded, error) {
 	m, err := miniredis.Run()
 	if err != nil {

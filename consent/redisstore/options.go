@@ -8,28 +8,28 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// The bounds and lives that are not configured.
+// Bounds and lifetimes that are not configurable.
 const (
-	// MaxRecords is how many consent records one person can have on file, and how many declarations.
+	// MaxRecords bounds the consent records of one person, and the declarations.
 	MaxRecords = 1000
-	// MaxObjections is how many total objections may be there beside so many records: there is room to stop everything.
+	// MaxObjections is how many total objections may be on file beyond MaxRecords, so that there is always room to stop everything.
 	MaxObjections = 100
-	// MaxShards is the most that ids and keys are made for.
+	// MaxShards is the most that ids and keys support.
 	MaxShards = 1024
 
-	eventIndexLife = time.Minute        // settles lost replies: longer than any call lasts, short because it costs memory per event
-	requestLife    = 7 * 24 * time.Hour // how long a request id is known
+	eventIndexLife = time.Minute        // of the index of a change's event id; short because it costs memory per event
+	requestLife    = 7 * 24 * time.Hour // of a request id
 
-	maxAttempts  = 32   // of one change against others of the same person
-	maxReviews   = 1000 // per shard, in one answer
+	maxAttempts  = 32   // of one change against concurrent ones
+	maxReviews   = 1000 // per shard, in one reply
 	minSecret    = 32   // bytes
 	sealingBytes = 32   // AES-256
 )
 
-// Options is what a store is made of. Zero values of the fields below the line get defaults; the others are required.
+// Options configures a store. Zero values of the fields below the line get defaults; the others are required.
 type Options struct {
 	// Client, made by NewClient, carries the batched reads and commits. Changes, of the same kind, carries consent changes and
-	// break-glass, so that they do not wait behind the others; nil: Client carries both, on connections of their own.
+	// break-glass, so that they do not wait behind the others; if nil, Client carries both, on separate connections.
 	Client, Changes redis.UniversalClient
 	Shards          int    // how many shards; fixed when the store is initialised
 	PersonSecret    []byte // at least 32 bytes: the secret behind person keys; fixed in version 1
@@ -37,27 +37,27 @@ type Options struct {
 
 	// ---
 
-	// StoreID is the store that must be found; empty: whichever is there. Watermarks are the highest sequences that the archive
-	// has seen, by shard: a store that is behind them lost data.
+	// StoreID is the store that must be found; empty accepts any. Watermarks are the highest sequences that the archive has seen,
+	// by shard: a store that is behind them lost data.
 	StoreID    string
 	Watermarks map[int]uint64
-	// Archived are the last positions that the archive holds, by shard: for Accept.
+	// Archived are the last positions in the archive, by shard, for Accept.
 	Archived map[int]string
-	// Replicas is how many replicas can be promoted. Whatever is acknowledged, a change or a release, is on all of them. Zero: there are none.
+	// Replicas is the number of replicas that can be promoted. Whatever is acknowledged, a change or a release, is on all of them.
 	Replicas int
 
-	EventsPerPerson int           // newest events kept for the patient's own view; default 500
-	StandingBytes   int           // most bytes of one standing; default 1 MiB. An eighth of it is for what ends consents
-	Timeout         time.Duration // of one call, its repeat included; default 800 ms, so that 503 follows within a second
+	EventsPerPerson int           // newest events kept for the patient's own overview; default 500
+	StandingBytes   int           // largest standing, in bytes; default 1 MiB; an eighth is reserved for ending consents
+	Timeout         time.Duration // of one call, including its repeat; default 800 ms, so that 503 follows within a second
 	BatchCalls      int           // most calls in one pipeline; default 256
-	QueuedCalls     int           // most calls that wait per master; default 4096; more are refused at once
+	QueuedCalls     int           // calls that may wait per master; default 4096; more are refused at once
 	Remembered      int           // persons whose generation is remembered; default 65,536
 
-	// Declared are settings of the server (CONFIG names) that the operator vouches for where the server refuses CONFIG.
+	// Declared are server settings (CONFIG names) that the operator vouches for where the server refuses CONFIG.
 	Declared map[string]string
 }
 
-// withDefaults checks the options and fills in what may be left out. All problems are told at once.
+// withDefaults checks the options and fills in defaults. It reports all problems at once.
 func (o Options) withDefaults() (Options, error) {
 	var problems []error
 	require := func(ok bool, text string) {
@@ -87,7 +87,7 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
-// orDefault sets a number that is not positive.
+// orDefault replaces a number that is not positive.
 func orDefault[N int | time.Duration](n *N, value N) {
 	if *n <= 0 {
 		*n = value

@@ -18,10 +18,10 @@ const maxRead = 10_000
 
 var _ audit.Outbox = (*Store)(nil)
 
-// Shards is how many outboxes there are.
+// Shards is the number of outboxes.
 func (s *Store) Shards() int { return s.o.Shards }
 
-// Read gives the oldest entries of a shard's outbox after a position ("": from the beginning), at most limit.
+// Read returns the oldest entries of a shard's outbox after a position ("": from the beginning), at most limit.
 func (s *Store) Read(ctx context.Context, shard int, after string, limit int64) ([]audit.Entry, error) {
 	from := "-"
 	if after != "" {
@@ -51,8 +51,8 @@ func (s *Store) Read(ctx context.Context, shard int, after string, limit int64) 
 	return entries, nil
 }
 
-// readOutbox reads what is archived next. With replicas it is what all of them have: an event that one lacks was promised to nobody, and is
-// not there if that one is promoted. In the archive it would stand before those of the new master.
+// readOutbox reads what is archived next. With replicas, all of them must have it: an event that one lacks was acknowledged to
+// nobody and is lost if that one is promoted. In the archive it would precede those of the new master.
 func (s *Store) readOutbox(ctx context.Context, shard int, from string, limit int64) ([]any, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.attempt())
 	defer cancel()
@@ -63,9 +63,9 @@ func (s *Store) readOutbox(ctx context.Context, shard int, from string, limit in
 	return list, err
 }
 
-// lookAtOutbox reads the outbox of a shard, and its meta key before and after: what lies between two sights of the right store is its
-// own. It is no script, since entries that pass through Lua cost the server several times as much; and no transaction, since a
-// server whose memory is full refuses those, and it must be possible to empty its outbox.
+// lookAtOutbox reads the outbox of a shard, and its meta key before and after: whatever is read between two sights of the right
+// meta key is of that store. It is not a script, since entries that pass through Lua cost the server several times as much, and not
+// a transaction, since a server whose memory is full refuses those, and it must still be possible to empty its outbox.
 func (s *Store) lookAtOutbox(ctx context.Context, shard int, from string, limit int64, replicas int) ([]any, error) {
 	k := keysOf(shard)
 	client, err := master(ctx, s.o.Changes, k.meta())
@@ -75,7 +75,7 @@ func (s *Store) lookAtOutbox(ctx context.Context, shard int, from string, limit 
 	seen := s.sequences.seen(shard) // before asking
 	pipe := client.Pipeline()
 	var written, wait *redis.Cmd
-	if replicas > 0 { // a server that is no master any more must say so in the first reply: then the client drops the connection
+	if replicas > 0 { // a former master must say so in its first reply, so that the client drops the connection
 		s.confirm(ctx, pipe, shard)
 	}
 	before := pipe.HGetAll(ctx, k.meta())
@@ -109,14 +109,14 @@ func (s *Store) lookAtOutbox(ctx context.Context, shard int, from string, limit 
 	return list, nil
 }
 
-// confirm adds to a pipeline a write that changes nothing. It goes by its source: a script that the server does not know cannot be loaded
-// in the middle of a pipeline.
+// confirm adds to a pipeline a write that changes nothing. It sends the source: a script that the server does not know cannot be
+// loaded in the middle of a pipeline.
 func (s *Store) confirm(ctx context.Context, pipe redis.Pipeliner, shard int) *redis.Cmd {
 	k := keysOf(shard)
 	return pipe.Eval(ctx, confirmScript.source, []string{k.meta(), k.outbox()}, s.id, s.o.Shards, s.check, s.sequences.seen(shard))
 }
 
-// confirmed reports whether that write was made, and is on so many replicas, with all that was there before it.
+// confirmed returns an error unless that write was made and is on the replicas, with all that precedes it.
 func confirmed(written, wait *redis.Cmd, replicas int) error {
 	values, err := written.Slice()
 	if err != nil {
@@ -131,7 +131,7 @@ func confirmed(written, wait *redis.Cmd, replicas int) error {
 	return nil
 }
 
-// heedMeta is heed for a meta key that was read.
+// heedMeta is heed for a meta key that was read, and remembers its sequence.
 func (s *Store) heedMeta(shard int, m meta, seen uint64) error {
 	status := statusOK
 	switch {
@@ -149,7 +149,7 @@ func (s *Store) heedMeta(shard int, m meta, seen uint64) error {
 	return nil
 }
 
-// Trim removes the entries of a shard's outbox up to and including a position: they are in the archive.
+// Trim removes the entries of a shard's outbox up to and including a position; they are in the archive.
 func (s *Store) Trim(ctx context.Context, shard int, through string) error {
 	p, err := parsePosition(through)
 	if err != nil || shard < 0 || shard >= s.o.Shards {

@@ -11,14 +11,13 @@ import (
 	"zorgsluis/consent"
 )
 
-// scanCount is about how many keys one step of a scan looks at.
+// scanCount is roughly the number of keys per step of a scan.
 const scanCount = 1000
 
-// Persons gives the key of everybody of whom anything is on file, in no order: also of those of whom only a history is left, which
-// is then not what was written. Who comes or goes meanwhile may be given or not; a person may be given twice. An error of each ends
-// it, and is returned.
+// Persons calls each with the key of every person who has a standing or a history, in no order; a history without a standing means
+// data loss. Persons added or removed meanwhile may be missing, and a person may be given twice. An error of each ends it and is returned.
 func (s *Store) Persons(ctx context.Context, each func(consent.PersonKey) error) error {
-	var one sync.Mutex // masters are scanned side by side
+	var one sync.Mutex // masters are scanned concurrently
 	err := s.forEachMaster(ctx, func(ctx context.Context, client *redis.Client) error {
 		for cursor := uint64(0); ; {
 			found, next, err := client.Scan(ctx, cursor, "zs:{s*}:p:*", scanCount).Result()
@@ -47,7 +46,7 @@ func (s *Store) Persons(ctx context.Context, each func(consent.PersonKey) error)
 	return nil
 }
 
-// personsAmong gives the persons that keys are of: by the key of the standing, or of the history where there is no standing.
+// personsAmong returns the persons of keys: by the key of the standing, or of the history if there is no standing.
 func personsAmong(ctx context.Context, client *redis.Client, found []string) ([]consent.PersonKey, error) {
 	var persons, left []consent.PersonKey
 	var standings []*redis.IntCmd

@@ -9,20 +9,20 @@ import (
 	"zorgsluis/audit"
 )
 
-// run is a script with its arguments, and what came of it.
+// run is a script call and its result.
 type run struct {
 	script    *script
 	cmd       *redis.Cmd
-	confirmed int // how many replicas have what it wrote
+	confirmed int // number of replicas that confirmed its writes
 }
 
-// newRun puts a script into Redis' words. Before its keys, args has room for three.
+// newRun makes the EVALSHA of a script. args has room for three before its keys.
 func newRun(ctx context.Context, sc *script, keys int, args []any) *run {
 	args[0], args[1], args[2] = "evalsha", sc.sha, keys
 	return &run{script: sc, cmd: redis.NewCmd(ctx, args...)}
 }
 
-// exec runs a script at the master. One that the server does not know was not run; it is loaded, and run then.
+// exec runs a script at the master. If the server does not know the script, nothing was run; exec loads it and repeats.
 func (s *Store) exec(ctx context.Context, client *redis.Client, r *run, replicas int) {
 	s.send(ctx, client, r, replicas)
 	if !hasReply(r.cmd.Err(), "NOSCRIPT ") {
@@ -38,7 +38,7 @@ func (s *Store) exec(ctx context.Context, client *redis.Client, r *run, replicas
 	}
 }
 
-// send sends a script, and where replicas must confirm what it writes a WAIT behind it, on the same connection.
+// send sends a script, with a WAIT after it on the same connection if replicas must confirm its writes.
 func (s *Store) send(ctx context.Context, client *redis.Client, r *run, replicas int) {
 	if replicas == 0 {
 		client.Process(ctx, r.cmd) // the command has the error

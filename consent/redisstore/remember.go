@@ -7,8 +7,8 @@ import (
 	"zorgsluis/consent"
 )
 
-// eraBits is how many low bits of a sequence count changes. What is above counts how often an operator accepted a store that had
-// lost data (Accept): from then on lower generations are what they must be.
+// eraBits is how many low bits of a sequence count changes. The bits above count how often an operator accepted a store that had
+// lost data (Accept): a new era allows lower generations.
 const eraBits = 32
 
 func era(sequence uint64) uint64 { return sequence >> eraBits }
@@ -27,16 +27,16 @@ func (s sequences) note(shard int, sequence uint64) {
 	}
 }
 
-// version is a generation of a person, within an era of the store.
+// version is a person's generation within an era of the store.
 type version struct{ era, generation uint64 }
 
-// lost reports whether v is older than what was seen before: a standing never goes back within an era.
+// lost reports whether v is older than seen: a standing never goes back within an era.
 func (v version) lost(seen version) bool {
 	return v.era < seen.era || v.era == seen.era && v.generation < seen.generation
 }
 
-// generations remembers the highest version seen of as many persons as fit; those that were not seen for longest are forgotten.
-// Two maps instead of a list: when the recent one is full it becomes the older one.
+// generations remembers the highest version seen of a limited number of persons, forgetting the least recently noted. Instead of a
+// list it has two maps: when the recent one is full it becomes the older one.
 type generations struct {
 	mu            sync.Mutex
 	limit         int

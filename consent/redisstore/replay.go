@@ -12,25 +12,25 @@ import (
 	"zorgsluis/audit"
 )
 
-// noPosition is the last position of an outbox that never held anything.
+// noPosition is the last position of an outbox that was never written.
 const noPosition = "0-0"
 
-// Replayed is what a replay brought back.
+// Replayed counts what a replay brought back.
 type Replayed struct {
-	Events  uint64 // all of them, those of changes included
+	Events  uint64 // all events, including those of changes
 	Changes uint64
-	Left    uint64 // changes that were left out: an operator accepted their loss before
+	Left    uint64 // changes left out, because an operator accepted their loss
 }
 
-// Replay brings a store that was restored from a backup, or is empty, to where the archive is: every change of what is on file for
-// a person, and every event in the persons' own lists, that was recorded after the backup, in the order in which it was. walk reads
-// the archive, verifying it, and is called twice. Nothing else may use the store meanwhile; until all is there its sequences are
-// behind what the archive has seen, so that no gateway trusts it. Afterwards they are equal.
+// Replay brings a store that was restored from a backup, or is empty, up to the archive: every change of a standing, and every
+// event in the persons' own lists, that was recorded after the backup, in its original order. walk reads and verifies the archive,
+// and is called twice. Nothing else may use the store meanwhile; until the replay is complete its sequences are behind what the
+// archive has seen, so that no gateway trusts it. Afterwards they are equal.
 //
-// It can be repeated, also after it was interrupted: the outbox's last position says of each shard how far it came. ErrDiverged: the
+// It can be repeated, even after an interruption: the last position of a shard's outbox says how far it came. ErrDiverged: the
 // store holds what the archive does not, or the archive does not reach back to it; nothing was written then.
 func Replay(ctx context.Context, o Options, walk func(each func(audit.Line) error) (audit.Summary, error)) (Replayed, error) {
-	o.Watermarks = nil // that it is behind is why we are here
+	o.Watermarks = nil // being behind is the reason for a replay
 	s, err := newStore(o)
 	if err != nil {
 		return Replayed{}, fmt.Errorf("replay: %w", err)
@@ -50,7 +50,7 @@ func Replay(ctx context.Context, o Options, walk func(each func(audit.Line) erro
 	return p.done, nil
 }
 
-// replay is one replay under way.
+// replay is one replay in progress.
 type replay struct {
 	store   *Store
 	summary audit.Summary
@@ -58,14 +58,14 @@ type replay struct {
 	done    Replayed
 }
 
-// replayShard is how far a shard is.
+// replayShard is the progress of a shard.
 type replayShard struct {
 	meta  meta
-	last  string // position that its outbox is at
-	found bool   // the archive holds that position, so that it continues from there
+	last  string // last position of its outbox
+	found bool   // the archive holds that position and continues from there
 }
 
-// survey looks at the store and at the whole archive before anything is written.
+// survey checks the store and the whole archive before anything is written.
 func (p *replay) survey(ctx context.Context, walk func(func(audit.Line) error) (audit.Summary, error)) error {
 	s := p.store
 	metas, err := s.metas(ctx)
@@ -108,7 +108,7 @@ func (p *replay) survey(ctx context.Context, walk func(func(audit.Line) error) (
 	return p.begin(ctx)
 }
 
-// continues reports whether the archive goes on from where a shard is.
+// continues returns an error unless the archive continues from where a shard is.
 func (p *replay) continues(shard int, at replayShard) error {
 	end, start := p.summary.End[shard], p.summary.Start[shard]
 	behind, err1 := before(at.last, end.Position)
@@ -128,7 +128,7 @@ func (p *replay) continues(shard int, at replayShard) error {
 		return fmt.Errorf("%w: its last entry is not in the archive", ErrDiverged)
 	}
 	for _, loss := range p.summary.Losses {
-		// Between what was left of the store and where it went on: a backup of what was given up.
+		// A backup taken between where the loss began and where the store went on: it holds what was given up.
 		lost, err1 := before(loss.After[shard], at.last)
 		kept, err2 := before(loss.Reached[shard].Position, at.last)
 		if err := errors.Join(err1, err2); err != nil {
@@ -141,7 +141,7 @@ func (p *replay) continues(shard int, at replayShard) error {
 	return nil
 }
 
-// begin makes the meta keys of shards that have none: those of a server that is empty.
+// begin makes the missing meta keys of an empty server.
 func (p *replay) begin(ctx context.Context) error {
 	for shard, at := range p.shards {
 		if at.meta.present {
@@ -154,7 +154,7 @@ func (p *replay) begin(ctx context.Context) error {
 	return nil
 }
 
-// line brings back one event, unless the store has it.
+// line replays one event, unless the store has it.
 func (p *replay) line(ctx context.Context, l audit.Line) error {
 	at := &p.shards[l.Shard]
 	if behind, err := before(at.last, l.Position); err != nil || !behind {
@@ -182,15 +182,15 @@ func (p *replay) line(ctx context.Context, l audit.Line) error {
 	return nil
 }
 
-// How long a replay waits for a store that does not answer, and between two attempts.
+// How long a replay keeps trying a store that does not answer, and pauses between attempts.
 const (
 	replayPatience = time.Minute
 	leastPause     = 100 * time.Millisecond
 	mostPause      = 2 * time.Second
 )
 
-// settle makes sure of one event. A store that does not answer for a moment (its disk is busy, another server was promoted) does not end a
-// replay of hours: it is asked again, and the last position of its outbox tells whether what was sent before has arrived.
+// settle writes one event, with retries. A store that briefly does not answer (a busy disk, a promoted server) does not end a
+// replay of hours; the last position of its outbox tells whether an earlier attempt arrived.
 func (p *replay) settle(ctx context.Context, l audit.Line, apply func() error) error {
 	err := apply()
 	end := time.Now().Add(replayPatience)
@@ -200,13 +200,13 @@ func (p *replay) settle(ctx context.Context, l audit.Line, apply func() error) e
 		}
 		err = apply()
 		if last, unknown := p.store.lastPosition(ctx, l.Shard); err != nil && unknown == nil && last == l.Position {
-			return nil // it was the reply that was lost
+			return nil // only the reply was lost
 		}
 	}
 	return err
 }
 
-// apply writes one event behind the last position, and the change that it tells of.
+// apply writes one event after the last position, with the change that it records.
 func (p *replay) apply(ctx context.Context, l audit.Line, last string, e audit.Event, lost bool) error {
 	c, err := p.event(l, last, e)
 	if l.Made != nil && !lost && err == nil {
@@ -222,10 +222,10 @@ func (p *replay) apply(ctx context.Context, l audit.Line, last string, e audit.E
 	return err
 }
 
-// lost reports whether an operator has accepted that this is no longer in the store.
+// lost reports whether an operator accepted the loss of a line.
 func (p *replay) lost(l audit.Line) bool { return Lost(p.summary, l) }
 
-// Lost reports whether a line of an archive tells of what is no longer in the store, as an operator accepted.
+// Lost reports whether an operator accepted the loss, from the store, of what a line of the archive records.
 func Lost(s audit.Summary, l audit.Line) bool {
 	for _, loss := range s.Losses {
 		after, known := loss.After[l.Shard]
@@ -236,12 +236,12 @@ func Lost(s audit.Summary, l audit.Line) bool {
 	return false
 }
 
-// EntryHash is Version.Hash of a version that the archive holds: its stamp is the time of the event that tells of it.
+// EntryHash is Version.Hash of a version in the archive, whose stamp is the time of its event.
 func EntryHash(at time.Time, m *audit.Made) string {
 	return hashOf(micros(at) + " " + string(m.Version))
 }
 
-// event puts an event into the script's terms.
+// event makes the call that replays an event.
 func (p *replay) event(l audit.Line, last string, e audit.Event) (call, error) {
 	s, k := p.store, keysOf(l.Shard)
 	stored, err := untimed(l.Payload, e.Time)
@@ -259,8 +259,8 @@ func (p *replay) event(l audit.Line, last string, e audit.Event) (call, error) {
 	return c, nil
 }
 
-// change adds the change that an event tells of: the version as it was sealed, and from it the standing. It must follow what is
-// there, link of the chain and all.
+// change adds the change that an event records: the version as sealed, and the standing made from it. It must follow what is on
+// file, including the link of the chain.
 func (p *replay) change(ctx context.Context, c *call, l audit.Line, e audit.Event) error {
 	s, k := p.store, keysOf(l.Shard)
 	if e.Person == "" || e.Generation == 0 {
@@ -312,7 +312,7 @@ func (p *replay) change(ctx context.Context, c *call, l audit.Line, e audit.Even
 	return nil
 }
 
-// finish raises the sequence of a shard to what the archive has seen, when all that it holds is there.
+// finish raises the sequence of a shard to what the archive has seen, once the replay of the shard is complete.
 func (p *replay) finish(ctx context.Context, shard int, at replayShard) error {
 	end := p.summary.End[shard]
 	if behind, err := before(at.last, end.Position); err != nil || behind {
@@ -324,7 +324,7 @@ func (p *replay) finish(ctx context.Context, shard int, at replayShard) error {
 	return err
 }
 
-// before reports whether a position is before another. "" is before all.
+// before reports whether a position is before another. "" is before all others.
 func before(a, b string) (bool, error) {
 	var p, q position
 	var err1, err2 error
@@ -337,7 +337,7 @@ func before(a, b string) (bool, error) {
 	return p.millis < q.millis || p.millis == q.millis && p.number < q.number, errors.Join(err1, err2)
 }
 
-// lastPosition is the position of the newest entry that a shard's outbox ever held, whether it was trimmed since or not.
+// lastPosition returns the position of the newest entry that a shard's outbox ever held, trimmed or not.
 func (s *Store) lastPosition(ctx context.Context, shard int) (string, error) {
 	key := keysOf(shard).outbox()
 	client, err := master(ctx, s.o.Changes, key)
@@ -353,7 +353,7 @@ func (s *Store) lastPosition(ctx context.Context, shard int) (string, error) {
 	case info.LastGeneratedID != "":
 		return info.LastGeneratedID, nil
 	}
-	// A Redis in memory does not tell (miniredis): the newest entry that is there.
+	// miniredis does not report it: take the newest entry present.
 	newest, err := client.XRevRangeN(ctx, key, "+", "-", 1).Result()
 	if err != nil {
 		return "", unavailable(err)
@@ -364,7 +364,7 @@ func (s *Store) lastPosition(ctx context.Context, shard int) (string, error) {
 	return newest[0].ID, nil
 }
 
-// Trimmed is the position through which a shard's outbox was trimmed; "" where it never was. What it held is in the archive, or
+// Trimmed returns the position through which a shard's outbox was trimmed, "" if never. What was trimmed is in the archive, unless
 // the archive has lost it.
 func (s *Store) Trimmed(ctx context.Context, shard int) (string, error) {
 	key := keysOf(shard).meta()
@@ -386,7 +386,7 @@ func (s *Store) Trimmed(ctx context.Context, shard int) (string, error) {
 	return position{p.millis, p.number - 1}.String(), nil
 }
 
-// madeOf is the change that an entry of the outbox holds; nil where it holds none.
+// madeOf returns the change in an outbox entry, nil if it has none.
 func madeOf(request, version string) *audit.Made {
 	if version == "" {
 		return nil
@@ -394,7 +394,7 @@ func madeOf(request, version string) *audit.Made {
 	return &audit.Made{Request: request, Version: []byte(version)}
 }
 
-// untimed is timed backwards.
+// untimed is the inverse of timed.
 func untimed(payload []byte, at time.Time) (string, error) {
 	head, tail, found := strings.Cut(string(payload), `"time":"`+at.Format(time.RFC3339Nano)+`"`)
 	stored := head + noTime + tail

@@ -10,14 +10,14 @@ import (
 	"zorgsluis/consent"
 )
 
-// ReviewItem is a break-glass declaration that nobody has reviewed yet.
+// ReviewItem is a break-glass declaration that is not yet reviewed.
 type ReviewItem struct {
 	Declaration consent.DeclarationID
 	Person      consent.PersonKey
 	DeclaredAt  time.Time
 }
 
-// OpenReviews lists the declarations that wait for a review, per shard the oldest first, at most 1,000 of each.
+// OpenReviews lists the declarations that wait for a review, oldest first within a shard, at most 1,000 per shard.
 func (s *Store) OpenReviews(ctx context.Context) ([]ReviewItem, error) {
 	var items []ReviewItem
 	for shard := range s.o.Shards {
@@ -43,16 +43,16 @@ func (s *Store) OpenReviews(ctx context.Context) ([]ReviewItem, error) {
 	return items, nil
 }
 
-// reviewMember is how the index of open reviews names a declaration.
+// reviewMember renders a declaration for the index of open reviews.
 func reviewMember(id consent.DeclarationID, person consent.PersonKey) string {
 	return string(id) + " " + string(person)
 }
 
-// Lookup gives the person to whom a consent record or a declaration belongs, by its id: ErrNotFound where there is none.
+// Lookup returns the person of a consent record or declaration by its id, or ErrNotFound.
 func (s *Store) Lookup(ctx context.Context, id string) (consent.PersonKey, error) {
 	shard, err := s.shardOfID(id)
 	if err != nil {
-		return "", fmt.Errorf("lookup: %w", ErrNotFound) // no id of ours: it cannot exist
+		return "", fmt.Errorf("lookup: %w", ErrNotFound) // not an id of ours, so it cannot exist
 	}
 	r, err := s.settled(ctx, call{script: &lookupScript, shard: shard, keys: []string{keysOf(shard).index(id)}})
 	if err != nil {
@@ -65,15 +65,15 @@ func (s *Store) Lookup(ctx context.Context, id string) (consent.PersonKey, error
 	return person, nil
 }
 
-// CountDeclaration counts one more break-glass declaration of a professional, for all instances together, and reports whether it
-// is within the limit: in no window, wherever it begins, are there more. One that is over the limit is not counted.
+// CountDeclaration counts a break-glass declaration of a professional across all instances, and reports whether it is within the
+// limit for every window of that length. One over the limit is not counted.
 func (s *Store) CountDeclaration(ctx context.Context, professional string, window time.Duration, limit int) (bool, error) {
 	if professional == "" || window < time.Millisecond || limit < 1 {
 		return false, fmt.Errorf("count declaration: %w", ErrInvalid)
 	}
 	hash := consent.PersonKey(s.secret.hmac("professional", professional))
 	shard := s.shardOf(hash)
-	// Not repeated when the reply is lost: counted twice would be too strict, and not at all is for the caller to ask again.
+	// Not repeated after a lost reply: counting twice would be too strict, and the caller may ask again.
 	r, err := s.direct(ctx, call{
 		script: &countScript, shard: shard, keys: []string{keysOf(shard).declarations(string(hash))},
 		args: []any{window.Microseconds(), limit}, replicas: s.o.Replicas, // a failover must not give a new allowance

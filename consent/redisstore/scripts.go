@@ -6,7 +6,7 @@ import (
 	"encoding/hex"
 )
 
-// The sources of the scripts. They run on Redis 6.2 and later and on miniredis, so they go by EVALSHA, not as functions.
+// The sources of the scripts. They must run on Redis 6.2 and later and on miniredis, so they are called by EVALSHA, not as functions.
 var (
 	//go:embed lua/prelude.lua
 	preludeLua string
@@ -42,9 +42,9 @@ var (
 	replayedLua string
 )
 
-// The scripts, and how many values each returns when all is well. All but the last two check the meta key of every shard first.
+// The scripts, and how many values each returns on success. All but the last two check the meta key of every shard first.
 var (
-	commitsScript = newScript(commitsLua, 0) // serves a batch, and has a reply of its own (batch.go)
+	commitsScript = newScript(commitsLua, 0) // serves a batch; its reply has its own form (batch.go)
 
 	loadScript    = checked(loadLua, 5)
 	changeScript  = checked(changeLua, 1)
@@ -65,7 +65,7 @@ var (
 	acceptScript     = newScript(acceptLua, 0)
 )
 
-// script is a Lua script and the name under which Redis keeps it.
+// script is a Lua script with its name in Redis.
 type script struct {
 	source, sha string
 	values      int // after status and sequence, when the status is OK
@@ -74,6 +74,6 @@ type script struct {
 func checked(body string, values int) script { return newScript(preludeLua+body, values) }
 
 func newScript(source string, values int) script {
-	sum := sha1.Sum([]byte(source)) // the name that EVALSHA wants, not a protection
+	sum := sha1.Sum([]byte(source)) // the name for EVALSHA, not a protection
 	return script{source: source, sha: hex.EncodeToString(sum[:]), values: values}
 }

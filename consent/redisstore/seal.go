@@ -15,16 +15,16 @@ import (
 	"zorgsluis/consent"
 )
 
-// sealVersion is the first byte of every sealed value: AES-256-GCM with a random nonce in front.
+// sealVersion is the first byte of every sealed value: AES-256-GCM with a random nonce, which comes first.
 const sealVersion = 1
 
-// The kinds of sealed values. The kind is part of the associated data: a version cannot be put in place of a standing.
+// The kinds of sealed values. The kind is part of the associated data, so a version cannot replace a standing.
 const (
 	kindStanding = "standing"
 	kindVersion  = "version"
 )
 
-// sealer seals values of one person at one generation: what is moved to another person or generation does not open.
+// sealer seals values for one person and generation: a value that is moved to another does not open.
 type sealer struct{ aead cipher.AEAD }
 
 func newSealer(key []byte) (sealer, error) {
@@ -53,7 +53,7 @@ func (s sealer) open(kind string, person consent.PersonKey, generation uint64, s
 	defer opened.Put(buffer)
 	b := associated((*buffer)[:0], kind, person, generation)
 	ad := len(b)
-	b = slices.Grow(append(b, sealed[1:]...), len(sealed)) // what is sealed, and room for what was sealed
+	b = slices.Grow(append(b, sealed[1:]...), len(sealed)) // the sealed value, with room for the plain one
 	*buffer = b
 	plain, err := s.aead.Open(b[len(b):], nil, b[ad:], b[:ad])
 	if err != nil {
@@ -62,7 +62,7 @@ func (s sealer) open(kind string, person consent.PersonKey, generation uint64, s
 	return string(plain), nil
 }
 
-// opened are buffers in which values are opened.
+// opened are buffers for opening values.
 var opened = sync.Pool{New: func() any { return new([]byte) }}
 
 // associated appends the associated data.
@@ -72,7 +72,7 @@ func associated(dst []byte, kind string, person consent.PersonKey, generation ui
 	return strconv.AppendUint(dst, generation, 10)
 }
 
-// deflate makes a version small: all versions of a person are kept, and they are much alike inside.
+// deflate compresses a version: all versions of a person are kept, and their content is repetitive.
 func deflate(plain []byte) ([]byte, error) {
 	var b bytes.Buffer
 	w := deflaters.Get().(*flate.Writer)
@@ -87,8 +87,8 @@ func deflate(plain []byte) ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// deflaters are reused: one takes most of a megabyte, of which a version of a few hundred bytes needs little. The quickest level makes a
-// version of one consent 6 bytes longer than the default one and one of a hundred 13, and takes less than half of the time.
+// deflaters are reused: one takes most of a megabyte, far more than a version of a few hundred bytes. The fastest level makes a
+// version with one consent 6 bytes longer than the default level, one with a hundred 13, and takes less than half the time.
 var deflaters = sync.Pool{New: func() any {
 	w, err := flate.NewWriter(io.Discard, flate.BestSpeed)
 	if err != nil {
@@ -97,7 +97,7 @@ var deflaters = sync.Pool{New: func() any {
 	return w
 }}
 
-// inflate undoes deflate, up to a limit.
+// inflate undoes deflate, up to limit bytes.
 func inflate(small string, limit int) ([]byte, error) {
 	r := flate.NewReader(strings.NewReader(small))
 	defer r.Close()

@@ -13,14 +13,14 @@ import (
 	"zorgsluis/consent"
 )
 
-// Standing reads everything on file for a person, at the master, in one batched round trip, and Redis' own time at that instant.
-// Of a person of whom nothing is on file it is the zero Standing. Every error wraps audit.ErrUnavailable, but ErrInvalid.
+// Standing reads the standing of a person at the master, in one batched round trip, with the time of Redis at that instant. If
+// nothing is on file, it is the zero Standing. Every error except ErrInvalid wraps audit.ErrUnavailable.
 func (s *Store) Standing(ctx context.Context, person consent.PersonKey) (consent.Standing, time.Time, error) {
 	if err := checkKey(person); err != nil {
 		return consent.Standing{}, time.Time{}, fmt.Errorf("standing: %w", err)
 	}
 	shard := s.shardOf(person)
-	seen := s.generations.seen(person) // before asking: an answer may be older than what comes in meanwhile
+	seen := s.generations.seen(person) // before asking: others may note a newer generation meanwhile
 	a := newAsk()
 	a.kind, a.shard = standings, shard
 	a.keys[1] = s.keys[shard].history(person)
@@ -39,16 +39,17 @@ func (s *Store) Standing(ctx context.Context, person consent.PersonKey) (consent
 	return st, r.now, nil
 }
 
-// glance is what a batch of standings sees of one shard: its meta key before and after all that it reads there.
+// glance is what a batch of standings reads about one shard: its meta key before and after the standings.
 type glance struct {
 	asks          []*ask
-	seen          uint64 // the highest sequence seen before
+	seen          uint64 // the highest sequence seen before asking
 	before, after *redis.StringSliceCmd
 }
 
-// look reads standings, in one pipeline. It is no script, since values that pass through Lua cost the server twice as much, and no
-// transaction, since a server whose memory is full refuses those. What holds without: each person's hash is read at one instant; what lies
-// between two sights of the right store is of that store (as in lookAtOutbox); a history that was there before is still there.
+// look reads standings in one pipeline. A script would cost the server twice as much, because values would pass through Lua, and a
+// server whose memory is full refuses transactions. Without either, this holds: each person's hash is read at one instant; whatever
+// is read between two sights of the right meta key is of that store (as in lookAtOutbox); and a history that existed before the
+// hash was read still exists.
 func (s *Store) look(ctx context.Context, client *redis.Client, asks []*ask) {
 	pipe := client.Pipeline()
 	clock := pipe.Time(ctx)
@@ -94,8 +95,7 @@ func (s *Store) look(ctx context.Context, client *redis.Client, asks []*ask) {
 	}
 }
 
-// heedGlance refuses a shard that was not, before and after, the one that it must be, unless there is an error already. It gives its
-// sequence.
+// heedGlance returns err, or an error if the shard was not the expected one before and after; otherwise its sequence.
 func (s *Store) heedGlance(g glance, err error) (uint64, error) {
 	if err != nil {
 		return 0, err
@@ -112,12 +112,12 @@ func (s *Store) heedGlance(g glance, err error) (uint64, error) {
 		sequences[i] = m.sequence
 	}
 	if era(sequences[0]) != era(sequences[1]) {
-		return 0, errReply // an operator accepted the store in between: which generations are lower is not known
+		return 0, errReply // the store was accepted (Accept) in between: generations cannot be compared
 	}
 	return sequences[0], nil
 }
 
-// parseSight reads a meta key as HMGET gives it: one that lacks something is not there.
+// parseSight reads a meta key from an HMGET reply: one that lacks a field counts as absent.
 func parseSight(cmd *redis.StringSliceCmd) (meta, error) {
 	values, err := cmd.Result()
 	switch {
@@ -137,7 +137,7 @@ func parseSight(cmd *redis.StringSliceCmd) (meta, error) {
 	return m, nil
 }
 
-// standing makes an answer of what Redis said of this person.
+// standing turns the replies about this person into an answer.
 func (a *ask) standing() answer {
 	values, err := a.person.Result()
 	switch {
@@ -150,7 +150,7 @@ func (a *ask) standing() answer {
 	case len(values) != 3:
 		return answer{err: errReply}
 	case values[0] == nil && a.history.Val() != 0:
-		return answer{status: statusBroken} // who has a history and no standing lost it: that is not "nothing on file"
+		return answer{status: statusBroken} // a history without a standing means that the standing was lost, not "nothing on file"
 	}
 	v, err := parseStored(values)
 	return answer{status: statusOK, stored: v, err: err}
@@ -173,13 +173,13 @@ func (s *Store) take(person consent.PersonKey, sequence uint64, seen version, v 
 	if err != nil {
 		return consent.Standing{}, err
 	}
-	if s.o.Replicas == 0 { // else the commit notes it (saw)
+	if s.o.Replicas == 0 { // otherwise Commit notes it, when the replicas have confirmed (saw)
 		s.generations.note(person, now)
 	}
 	return st, nil
 }
 
-// notLost refuses a version that is older than what was seen.
+// notLost returns ErrDataLost if a version is older than what was seen.
 func (s *Store) notLost(now, seen version) error {
 	if now.lost(seen) {
 		s.counters.lost.Add(1)

@@ -8,21 +8,21 @@ import (
 	"zorgsluis/consent"
 )
 
-// The versions of the sealed form of a standing, its first byte. A reader refuses any other: a restriction that an older reader would skip
-// must not vanish. The second is written only where a record names a person, so that all others can be read by who knows the first alone.
+// The versions of the sealed form of a standing, its first byte. A reader refuses any other: an older reader must not skip a
+// restriction that it does not know. The second is written only if a record names a person, so that older readers can open all others.
 const (
 	stateVersion = 1
 	withPersons  = 2
 )
 
-// state is the sealed form of a standing. The stamps of its latest write are not in it: the script sets them after it was sealed,
-// beside it, for all of them alike. Stamps says which they are; the next write holds them as they were.
+// state is the sealed form of a standing. It lacks the stamps of the latest write: the script sets that time outside the sealed
+// value, after sealing. Stamps says which they are; the next write seals them with their values.
 type state struct {
 	consent.Standing
 	Stamps []stamp
 }
 
-// stamp is a time that is counted from the stamp of the latest write.
+// stamp is a time relative to the stamp of the latest write.
 type stamp struct {
 	stampKey
 	After int64 // microseconds
@@ -31,7 +31,7 @@ type stamp struct {
 // stampKey names one time in a standing.
 type stampKey struct {
 	Field stampField
-	ID    string // of the record or declaration
+	ID    string // of a record or declaration
 }
 
 type stampField string
@@ -47,7 +47,7 @@ const (
 // statusWithdrawn is the status of a record that has a withdrawn_at (decision.md, Input).
 const statusWithdrawn = "withdrawn"
 
-// stampsOf gives every time in a standing that only the store may set. A declaration's declared comes before its expires.
+// stampsOf yields every time in a standing that only the store may set. A declaration's declared comes before its expires.
 func stampsOf(st *consent.Standing) iter.Seq2[stampKey, *time.Time] {
 	return func(yield func(stampKey, *time.Time) bool) {
 		for i := range st.Records {
@@ -105,11 +105,11 @@ func fill(st *consent.Standing, stamps []stamp, at int64) {
 	}
 }
 
-// encode makes the sealed form of a standing that was edited. It finds the stamps that the edit left to the store: those that are
-// zero or, for convenience, equal to now. Any other that is not on file already is refused: no instance's clock decides.
+// encode makes the sealed form of an edited standing. It finds the stamps that the edit left to the store: those that are zero or,
+// for convenience, equal to now. Any other that is not already on file is refused: no instance's clock decides.
 func encode(st *consent.Standing, onFile map[stampKey]time.Time, now time.Time) ([]byte, []stamp, error) {
 	v := state{Standing: *st}
-	fresh := map[string]time.Time{} // declarations made now, and what they had for DeclaredAt
+	fresh := map[string]time.Time{} // new declarations, with the DeclaredAt that they came with
 	for key, t := range stampsOf(&v.Standing) {
 		before, known := onFile[key]
 		after := time.Duration(0)

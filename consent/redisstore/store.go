@@ -15,7 +15,7 @@ import (
 // Store is one store in Redis. It is safe for concurrent use; several instances of the gateway, each with a Store of its own, may
 // share one Redis.
 type Store struct {
-	opened      bool // what is seen from now on must not go back
+	opened      bool // Open is done: with replicas, only confirmed sequences are remembered from now on (saw)
 	o           Options
 	id          string
 	check       string
@@ -24,7 +24,7 @@ type Store struct {
 	keys        []keys // by shard
 	sequences   sequences
 	generations *generations
-	locks       [64]chan struct{} // of changes, by person: this instance does not compete with itself
+	locks       [64]chan struct{} // held by changes, by person: this instance does not compete with itself
 	batchers    [2][]*batcher     // by kind, then by master
 	counters    counters
 	unkept      atomic.Bool // the server could lose what it acknowledges (Check)
@@ -39,19 +39,19 @@ type counters struct{ calls, batches, repeats, shed, lost atomic.Uint64 }
 type Counters struct {
 	Calls   uint64 // standings read and events committed
 	Batches uint64 // pipelines that carried them
-	Repeats uint64 // calls that were sent once more, because their fate was unknown
+	Repeats uint64 // calls repeated because their outcome was unknown
 	Shed    uint64 // calls that were refused because the queue was full
 	Lost    uint64 // standings that were older than what was seen before: an alarm
 }
 
-// Counters tells how the store is doing.
+// Counters returns the present counters.
 func (s *Store) Counters() Counters {
 	c := &s.counters
 	return Counters{c.calls.Load(), c.batches.Load(), c.repeats.Load(), c.shed.Load(), c.lost.Load()}
 }
 
-// Open opens a store that Initialise made. It refuses one that is not the configured one (ErrStoreMismatch), or that is behind
-// what the archive has seen (ErrDataLost). The clients stay the caller's.
+// Open opens a store that Initialise made. It refuses a store that is not the configured one (ErrStoreMismatch) or that is behind
+// what the archive has seen (ErrDataLost). The caller keeps ownership of the clients.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	s, err := newStore(o)
 	if err != nil {
@@ -70,7 +70,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	return s, nil
 }
 
-// newStore makes a store that has not looked at Redis yet.
+// newStore makes a store without asking Redis.
 func newStore(o Options) (*Store, error) {
 	o, err := o.withDefaults()
 	if err != nil {
@@ -102,7 +102,7 @@ func (s *Store) Close() {
 // StoreID is the identity of the store, from its first shard's meta key.
 func (s *Store) StoreID() string { return s.id }
 
-// Sequences are the highest sequences seen, by shard.
+// Sequences returns the highest sequence seen of each shard.
 func (s *Store) Sequences() map[int]uint64 {
 	m := make(map[int]uint64, len(s.sequences))
 	for shard := range s.sequences {
@@ -111,16 +111,16 @@ func (s *Store) Sequences() map[int]uint64 {
 	return m
 }
 
-// meta is what one shard says of itself.
+// meta is the content of a shard's meta key.
 type meta struct {
 	present              bool
 	store, shards, check string
 	sequence             uint64
 }
 
-// verify compares every shard with what is configured and remembered.
+// verify compares every shard with the configuration and with what was seen before.
 func (s *Store) verify(ctx context.Context) error {
-	seen := s.Sequences() // before asking: others go on meanwhile
+	seen := s.Sequences() // before asking: others write meanwhile
 	metas, err := s.metas(ctx)
 	if err != nil {
 		return err
@@ -153,7 +153,7 @@ func (s *Store) verify(ctx context.Context) error {
 	return nil
 }
 
-// accepts reports what is wrong with the identity of a shard.
+// accepts returns an error unless the identity of a shard is the configured one.
 func (s *Store) accepts(m meta) error {
 	switch {
 	case m.store != s.id:

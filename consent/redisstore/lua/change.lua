@@ -1,7 +1,7 @@
 -- KEYS: meta, person, history, request, outbox, the person's events, index of the event id, reviews, then index keys of new ids
--- ARGV: 5 generation expected, 6 sealed value, 7 sealed version, 8 event id, 9 payload, 10 events kept, 11 life of the event index,
--- 12 life of the request key (seconds), 13 person, 14 count of reviews opened, those, then those closed
--- A request that was done since it was loaded raised the generation, so it ends here as well.
+-- ARGV: 5 expected generation, 6 sealed value, 7 sealed version, 8 event id, 9 payload, 10 events kept, 11 life of the event index,
+-- 12 life of the request key (seconds), 13 person, 14 number of reviews opened, then those, then those closed
+-- If the same request succeeded since load, it has raised the generation and ends this one too.
 local p = redis.call('HMGET', KEYS[2], 'gen', 'at')
 local gen = p[1] or '0'
 if gen ~= ARGV[5] then return {'MOVED', meta[4]} end
@@ -21,7 +21,7 @@ local made = string.format('%.0f', tonumber(gen) + 1)
 redis.call('HSET', KEYS[2], 'gen', made, 'at', at, 'val', ARGV[6])
 redis.call('RPUSH', KEYS[3], at .. ' ' .. ARGV[7])
 seq = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'seq', 1))
--- With the event goes what is needed to make the change again in a store that is restored from a backup.
+-- The entry also holds what is needed to redo the change in a store restored from a backup.
 redis.call('XADD', KEYS[5], '*', 't', at, 'q', seq, 'e', ARGV[9], 'r', string.match(KEYS[4], '[^:]+$'), 'c', ARGV[7])
 if redis.call('LPUSH', KEYS[6], at .. ' ' .. ARGV[9]) > tonumber(ARGV[10]) then
   redis.call('LTRIM', KEYS[6], 0, tonumber(ARGV[10]) - 1)

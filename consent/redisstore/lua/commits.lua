@@ -1,10 +1,10 @@
 -- Serves a batch: several shards in one call (in a cluster, one).
--- KEYS, of each shard: meta, outbox, then of each event: person, the person's events; or twice the events about nobody.
--- ARGV[1..4]: store id, shard count, check value of the secrets, events kept; of each shard: highest sequence seen, how many events; of
--- each event: generation decided on ('': any), not after (microseconds or ''), id where an attempt before this may have recorded it (or
--- ''), payload.
--- Returns of each shard its status, its sequence, and of each event its stamp or why it was not recorded. Nothing is read or written of a
--- shard that is not the one the caller knows. Errors of single keys are told as statuses: an error inside of a reply would end it.
+-- KEYS, for each shard: meta, outbox, then for each event: person, the person's events; or twice the events about nobody.
+-- ARGV[1..4]: store id, shard count, check value of the secrets, events kept; for each shard: highest sequence seen, number of
+-- events; for each event: expected generation ('': any), not after (microseconds or ''), id if an earlier attempt may have recorded
+-- it (or ''), payload.
+-- Returns for each shard its status, its sequence, and for each event its stamp or why it was not recorded. Nothing is read or
+-- written in a shard other than the expected one. Errors of single keys become statuses: an error inside a reply would end it.
 local call, try, tonumber, type, match = redis.call, redis.pcall, tonumber, type, string.match
 local clock = call('TIME')
 local now = clock[1] * 1000000 + clock[2] -- microseconds: exact in a double until the year 2255
@@ -12,8 +12,8 @@ local at = string.format('%.0f', now)
 local store, shards, check, kept = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local minute = 60000000
 
--- The status of a shard and its sequence, by its keys and the highest sequence that the caller has seen; and the ids that repeats
--- recorded lately (leave).
+-- Returns the status and sequence of a shard, and the ids that repeats recorded recently (leave). seen is the highest sequence that
+-- the caller has seen.
 local function open(key, outbox, seen)
   local meta = try('HMGET', key, 'store', 'shards', 'check', 'seq', 'repeated')
   if meta.err then return {'WRONG', '0'} end
@@ -25,23 +25,23 @@ local function open(key, outbox, seen)
   return {'OK', meta[4]}, meta[5] or ''
 end
 
--- What an attempt before this one recorded stays: where it must not be released any more it is SPENT, and there is no second event that
--- tells another outcome of the same request. It is among the newest of its list. Where that many came within the last minute, nobody can
--- tell any more.
+-- Finds what an earlier attempt recorded. It stays: if it may no longer be released it is SPENT, and no second event reports
+-- another outcome of the same request. It is among the newest of its list; if the whole list is younger than a minute, it may have
+-- been displaced: UNSURE.
 local function find(list, id)
   local events = try('LRANGE', list, 0, -1)
   if events.err then return 'WRONG' end
   for i, event in ipairs(events) do
     if string.find(event, '"id":"' .. id .. '"', 1, true) then
-      call('LSET', list, i - 1, event) -- a write, so that a WAIT behind it covers the first attempt
+      call('LSET', list, i - 1, event) -- a write, so that a WAIT after it covers the first attempt
       return match(event, '^%d+')
     end
   end
   if #events >= kept and now - tonumber(match(events[#events], '^%d+')) < minute then return 'UNSURE' end
 end
 
--- The network can hold back a first attempt until after its repeat. So a repeat that records leaves the id in the shard's meta for a
--- minute, as "stamp id,stamp id,": a first attempt that finds its own there is too late, and records nothing.
+-- The network can delay a first attempt until after its repeat. So a repeat that records leaves the id in the shard's meta for a
+-- minute, as "stamp id,stamp id,": a first attempt that finds its own id there is too late and records nothing.
 local mostRepeated = 200
 local function leave(meta, repeated, id)
   local kept, n = {}, 0
@@ -59,9 +59,9 @@ local function leave(meta, repeated, id)
   return repeated
 end
 
--- Everything of an event is checked before anything of it is written. A key of a wrong type fails at the first write; what else fails
--- there (memory, disk, not the master) fails for all and is the second result.
--- shard has the meta key, the outbox, the sequence, and the ids of repeats.
+-- Checks everything about an event before writing it. A key of a wrong type fails at the first write; any other failure there
+-- (memory, disk, not the master) affects all events and is the second result. shard has the meta key, the outbox, the sequence, and
+-- the ids of repeats.
 local function commit(k, a, shard)
   local person, list, generation, after, id, payload = KEYS[k], KEYS[k + 1], ARGV[a], ARGV[a + 1], ARGV[a + 2], ARGV[a + 3]
   local known
@@ -84,7 +84,7 @@ local function commit(k, a, shard)
     shard.repeated = repeated
   end
   local entry = at .. ' ' .. payload
-  if person == list then entry = string.sub(entry, 1, 80) end -- of those about nobody the id is enough
+  if person == list then entry = string.sub(entry, 1, 80) end -- for events about nobody the id is enough
   local length = try('LPUSH', list, entry)
   if type(length) == 'table' then
     if match(length.err, '^WRONGTYPE') then return 'WRONG' end

@@ -1,8 +1,8 @@
 -- KEYS: meta, person, history, request. ARGV: 5 life of the request key (seconds)
--- What a change starts from; or, where the request was done before, the version that it made.
+-- Returns what a change starts from or, if the request was done before, the version that it made.
 local request = redis.call('GET', KEYS[4])
 if request then
-  redis.call('EXPIRE', KEYS[4], ARGV[5]) -- a write, so that a WAIT behind it covers the change
+  redis.call('EXPIRE', KEYS[4], ARGV[5]) -- a write, so that a WAIT after it covers the change
   local made = tonumber(string.match(request, '^%d+'))
   return {'KNOWN', meta[4], request, redis.call('LINDEX', KEYS[3], made - 1) or ''}
 end

@@ -1,5 +1,6 @@
--- Stands before every script. KEYS[1] is the shard's meta; ARGV[1..4] are store id, shard count, check value of the secrets, and
--- the highest sequence that the caller has seen. Nothing is read or written in a store that is not the one the caller knows.
+-- Precedes all scripts except commits, initialise and accept. KEYS[1] is the shard's meta; ARGV[1..4] are store id, shard count,
+-- check value of the secrets, and the highest sequence that the caller has seen. Nothing is read or written in a store other than
+-- the expected one.
 local meta = redis.call('HMGET', KEYS[1], 'store', 'shards', 'check', 'seq')
 if not (meta[1] and meta[2] and meta[3] and meta[4]) then return {'GONE', '0'} end
 if meta[1] ~= ARGV[1] or meta[2] ~= ARGV[2] or meta[3] ~= ARGV[3] then return {'OTHER', '0'} end

@@ -1,8 +1,8 @@
--- Records again what the archive holds, and this store, restored from a backup, does not.
--- KEYS: meta, outbox; of an event about a person: the person's events; of a change: person, history, request, reviews, index keys of new
--- ids. ARGV: 5 position, 6 position before it (that the outbox must be at), 7 stamp, 8 event, 9 events kept; of a change: 10 generation
--- expected, 11 sealed value, 12 sealed version, 13 life of the request key (seconds), 14 event id, 15 person, 16 count of reviews opened,
--- those, then those closed. The sequence stays what it was until all is there (replayed.lua).
+-- Records again what the archive holds and this store, restored from a backup, does not.
+-- KEYS: meta, outbox; for an event about a person: the person's events; for a change: person, history, request, reviews, index keys
+-- of new ids. ARGV: 5 position, 6 position before it (where the outbox must be), 7 stamp, 8 event, 9 events kept; for a change: 10
+-- expected generation, 11 sealed value, 12 sealed version, 13 life of the request key (seconds), 14 event id, 15 person, 16 number
+-- of reviews opened, then those, then those closed. The sequence stays unchanged until the replay is complete (replayed.lua).
 local function last()
   local info = redis.call('XINFO', 'STREAM', KEYS[2])
   for i = 1, #info, 2 do
@@ -24,7 +24,7 @@ if change then
 end
 if KEYS[3] then redis.call('LLEN', KEYS[3]) end
 
--- The outbox's last id says how far the replay came: an entry that is there for no moment, since the archive has it.
+-- The outbox's last id says how far the replay came. The entry that sets it is deleted at once, since the archive has it.
 redis.call('XDEL', KEYS[2], redis.call('XADD', KEYS[2], ARGV[5], 'e', ''))
 if KEYS[3] and redis.call('LPUSH', KEYS[3], stamp .. ' ' .. ARGV[8]) >= tonumber(ARGV[9]) + 64 then
   redis.call('LTRIM', KEYS[3], 0, tonumber(ARGV[9]) - 1)
