@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// smallArchive opens an archive whose files hold a few events only.
+// smallArchive opens an archive whose files hold only a few events.
 func smallArchive(t testing.TB, d *memDisk) *Archive {
 	t.Helper()
 	a, err := openArchive(d, testSigner(t))
@@ -18,11 +18,11 @@ func smallArchive(t testing.TB, d *memDisk) *Archive {
 	return a
 }
 
-// killed says that the process died and the machine did not: nothing that was written is gone, nor is it on disk.
+// killed says that the process died but not the machine: nothing written is gone, nor is it on disk.
 const killed = -1
 
-// TestNothingIsLostOrDoubledAfterACrashAnywhere cuts the power at every step that the archive takes, keeps any number of the
-// bytes that were not synced, and goes on with the same outbox. It also kills the process alone at every step.
+// TestNothingIsLostOrDoubledAfterACrashAnywhere cuts the power at every step of the archive, keeps any number of the unsynced bytes, and
+// continues with the same outbox. It also kills only the process at every step.
 func TestNothingIsLostOrDoubledAfterACrashAnywhere(t *testing.T) {
 	steps := 0
 	run := func(failAt, keep int) (unsynced int) {
@@ -60,7 +60,7 @@ func TestNothingIsLostOrDoubledAfterACrashAnywhere(t *testing.T) {
 		unsynced := run(failAt, 0)
 		for keep := 1; keep <= unsynced; keep++ {
 			if keep%5 > 0 && keep < unsynced-250 {
-				continue // every byte of the last line, and here and there before
+				continue // every byte of the last line, and some before it
 			}
 			if t.Failed() {
 				t.Fatalf("at step %d of %d, with %d bytes kept", failAt, steps, keep-1)
@@ -70,8 +70,8 @@ func TestNothingIsLostOrDoubledAfterACrashAnywhere(t *testing.T) {
 	}
 }
 
-// TestNothingIsLostOrDoubledAfterADiskError lets every step fail once and then goes on, and cuts the power at the end: a sync
-// that failed may not be believed later.
+// TestNothingIsLostOrDoubledAfterADiskError lets every step fail once, continues, and cuts the power at the end: a failed sync may not be
+// trusted later.
 func TestNothingIsLostOrDoubledAfterADiskError(t *testing.T) {
 	for failAt := 1; ; failAt++ {
 		d := newMemDisk()
@@ -104,7 +104,7 @@ func TestNothingIsLostOrDoubledAfterADiskError(t *testing.T) {
 	}
 }
 
-// TestADiskThatStaysBrokenTrimsNothing lets the undoing of a failed write fail as well.
+// TestADiskThatStaysBrokenTrimsNothing also lets the undoing of a failed write fail.
 func TestADiskThatStaysBrokenTrimsNothing(t *testing.T) {
 	d := newMemDisk()
 	outbox := newMemOutbox(t, 1)
@@ -149,7 +149,7 @@ func TestEntriesThatWereNotTrimmedAreNotArchivedTwice(t *testing.T) {
 	outbox.checkComplete(t, d)
 }
 
-// TestARestoredOutboxIsComparedWithTheOlderFiles gives back entries that were trimmed long ago, as a restored backup does.
+// TestARestoredOutboxIsComparedWithTheOlderFiles returns entries that were trimmed long ago, as a restored backup does.
 func TestARestoredOutboxIsComparedWithTheOlderFiles(t *testing.T) {
 	restored := func(t *testing.T, change func(*memOutbox)) (*memOutbox, *memDisk, error) {
 		d := newMemDisk()

@@ -27,7 +27,7 @@ func ordinary() []byte {
 	}.Marshal()
 }
 
-// TestIsLine alters every byte of an event, and wants the answer of encoding/json.
+// TestIsLine changes every byte of an event, and wants the answer of encoding/json.
 func TestIsLine(t *testing.T) {
 	lines := [][]byte{ordinary(), []byte(`{"a":"\\"}`), []byte(`{"a":"\"","b":["é",1.5e3,null,true]}`), []byte(`{"a":{}} `), nil, []byte("{\n}"), []byte(`""`)}
 	check := func(b []byte) {
@@ -50,7 +50,7 @@ func TestIsLine(t *testing.T) {
 	}
 }
 
-// TestReadLine reads lines that are longer than what is read at once.
+// TestReadLine reads lines longer than the buffer.
 func TestReadLine(t *testing.T) {
 	const most = 64
 	text := "short\n\n0123456789abcde\n0123456789abcdef\n" + strings.Repeat("long ", 12) + "\nthe tail"

@@ -57,7 +57,7 @@ func TestRunGoesOnAfterErrorsAndReportsThemSparingly(t *testing.T) {
 	})
 }
 
-// TestAForgedLineIsFound gives lines whose own sum is right: what was put there by somebody who can compute a sum.
+// TestAForgedLineIsFound uses lines whose own sum is right, from somebody who can compute a sum.
 func TestAForgedLineIsFound(t *testing.T) {
 	entry := Entry{Position: "5-0", Payload: []byte(`{}`), Sequence: 5}
 	start := func() (chain, []byte) { // a header and one event
@@ -141,7 +141,7 @@ func TestAForgedLineIsFound(t *testing.T) {
 	}
 }
 
-// TestAChainThatWasMadeAnewIsFoundByItsCheckpoints alters an event and computes all sums anew, as anybody can who can write the file.
+// TestAChainThatWasMadeAnewIsFoundByItsCheckpoints changes an event and recomputes all sums, as anybody can who can write the file.
 func TestAChainThatWasMadeAnewIsFoundByItsCheckpoints(t *testing.T) {
 	d, outbox := newMemDisk(), newMemOutbox(t, 1)
 	outbox.fill(4)

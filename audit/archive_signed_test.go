@@ -27,7 +27,7 @@ func strangerKey(t testing.TB) *audit.CheckpointKey {
 	return key
 }
 
-// signed are the files of checkpoints, in order.
+// signed are the checkpoint files, in order.
 func signed(t *testing.T, folder string) []string {
 	t.Helper()
 	names, err := filepath.Glob(filepath.Join(folder, "checkpoints-*.jsonl"))
@@ -107,7 +107,7 @@ func TestWhatWasDoneToCheckpointsIsFoundAndLocated(t *testing.T) {
 		for i, name := range signed(t, folder) {
 			write(t, name, read(t, signed(t, other)[i]))
 		}
-		// The same events at the same places: only the instants in the headers differ, and so the sums. They may be the same second.
+		// The same events at the same places: only the times in the headers, and so the sums, differ. The times may be the same second.
 		if bytes.Equal(read(t, files(t, folder)[0]), read(t, files(t, other)[0])) {
 			return
 		}
@@ -174,7 +174,7 @@ func TestDamageNamesTheEvent(t *testing.T) {
 	}
 }
 
-// TestOnlyANotedCheckpointShowsAnArchiveMadeAnew is what remains to whoever has files and key: and what shows even that.
+// TestOnlyANotedCheckpointShowsAnArchiveMadeAnew is what somebody with files and key can still do, and what reveals it.
 func TestOnlyANotedCheckpointShowsAnArchiveMadeAnew(t *testing.T) {
 	key := testKey(t)
 	noted := func(folder string, number int) audit.Checkpoint {
@@ -311,7 +311,7 @@ func TestFilesAreRemovedWholeAfterTheirRetention(t *testing.T) {
 		if err != nil || s.FirstSegment != 2 || s.Last != 8 || s.Events != 7 {
 			t.Errorf("got %+v and error %v, want the first of 8 events gone: the second file was begun less than 1,830 days before the newest event", s, err)
 		}
-		grown(t, folder, audit.MinRetention, 3) // and goes on
+		grown(t, folder, audit.MinRetention, 3) // and continues
 		if s, err = audit.Verify(folder, testKey(t).PublicKey); err != nil || s.FirstSegment != 5 || s.Last != 11 {
 			t.Errorf("got %+v and error %v, want 4 of 11 events gone", s, err)
 		}
@@ -334,7 +334,7 @@ func TestFilesAreRemovedWholeAfterTheirRetention(t *testing.T) {
 		_, err = audit.Verify(folder, testKey(t).PublicKey)
 		wantDamage(t, err, fmt.Sprintf("events-%06d.jsonl", len(lines)), 1)
 		write(t, name, intact)
-		if err := os.Remove(files(t, folder)[0]); err != nil { // one more than the record says
+		if err := os.Remove(files(t, folder)[0]); err != nil { // one more than the record names
 			t.Fatal(err)
 		}
 		_, err = audit.Verify(folder, testKey(t).PublicKey)
@@ -349,7 +349,7 @@ func TestFilesAreRemovedWholeAfterTheirRetention(t *testing.T) {
 		if filepath.Base(a) != filepath.Base(b) {
 			t.Fatalf("got first files %s and %s, want the same number", a, b)
 		}
-		for i, name := range files(t, folder) { // one archive in the other's place
+		for i, name := range files(t, folder) { // one archive in place of the other
 			for _, kind := range []string{"events", "checkpoints"} {
 				write(t, strings.Replace(name, "events", kind, 1), read(t, strings.Replace(files(t, other)[i], "events", kind, 1)))
 			}

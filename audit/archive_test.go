@@ -50,7 +50,7 @@ func (o *outbox) add(shard, position int) {
 	})
 }
 
-// one is an event of a shard at a position, small.
+// one is a small event of a shard at a position.
 func one(shard, position int) audit.Event {
 	e := access()
 	return audit.Event{
@@ -234,7 +234,7 @@ func TestWhatWasDoneToFilesIsFound(t *testing.T) {
 		lines := slices.Collect(bytes.Lines(read(t, name)))
 		write(t, name, bytes.Join(lines[:len(lines)-1], nil))
 		_, err := audit.Verify(folder, testKey(t).PublicKey)
-		wantDamage(t, err, name, len(lines)) // by the checkpoint that was made before the next file was begun
+		wantDamage(t, err, name, len(lines)) // detected by the checkpoint made before the next file was begun
 		write(t, name, bytes.Join(lines, nil)[:900])
 		_, err = audit.Verify(folder, testKey(t).PublicKey)
 		wantDamage(t, err, name, bytes.Count(bytes.Join(lines, nil)[:900], []byte("\n"))+1)
@@ -268,8 +268,8 @@ func TestWhatWasDoneToFilesIsFound(t *testing.T) {
 	})
 }
 
-// TestATornLastLineIsReadAgainFromTheOutbox cuts the newest file at every byte of the last line, and here and there before: an
-// incomplete line is cut off and reported, and what the outbox still has is archived anew, once.
+// TestATornLastLineIsReadAgainFromTheOutbox cuts the newest file at every byte of the last line, and at some before it: an incomplete line
+// is cut off and reported, and what the outbox still has is archived again, once.
 func TestATornLastLineIsReadAgainFromTheOutbox(t *testing.T) {
 	o := func() *outbox {
 		o := &outbox{id: "store-1", shards: make([][]audit.Entry, 1)}
@@ -283,7 +283,7 @@ func TestATornLastLineIsReadAgainFromTheOutbox(t *testing.T) {
 	if err := a.Drain(t.Context(), o()); err != nil {
 		t.Fatal(err)
 	}
-	// What a crash would leave now: the checkpoint of a clean stop is not there yet.
+	// What a crash would leave: the checkpoint of a clean stop does not exist yet.
 	name, signed := files(t, folder)[0], filepath.Join(folder, "checkpoints-000001.jsonl")
 	intact, checkpoints := read(t, name), read(t, signed)
 	if err := a.Close(); err != nil {
@@ -347,7 +347,7 @@ func TestADamagedArchiveIsNotOpened(t *testing.T) {
 func TestTheArchiveRemembersWhereItWas(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), "archive")
 	o := &outbox{id: "store-1", shards: make([][]audit.Entry, 3)}
-	o.add(2, 7) // a shard that is quiet from now on: later files know it by their headers only
+	o.add(2, 7) // a shard that is quiet from now on: later files know it only from their headers
 	for i := range 12 {
 		o.add(0, i+1)
 	}
@@ -428,8 +428,8 @@ func TestTheFolderIsLocked(t *testing.T) {
 	open(t, folder)
 }
 
-// TestNothingIsTrimmedWhereTheFilesWereTakenAway: what is written to a file that nobody finds any more is not archived, however well it
-// was synced.
+// TestNothingIsTrimmedWhereTheFilesWereTakenAway: what is written to a file that is no longer in the folder is not archived, however well
+// it was synced.
 func TestNothingIsTrimmedWhereTheFilesWereTakenAway(t *testing.T) {
 	for name, take := range map[string]func(folder string) error{
 		"the file was removed":  func(folder string) error { return os.Remove(filepath.Join(folder, "events-000001.jsonl")) },

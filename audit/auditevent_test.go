@@ -54,7 +54,7 @@ func renderAs(t *testing.T, e audit.Event, f audit.Form) (balpEvent, string) {
 	return got, string(b)
 }
 
-// keep keeps a rendered event for a validator that is not ours (make validate), where that is wanted.
+// keep writes a rendered event for an independent validator (make validate), if wanted.
 func keep(t *testing.T, b []byte) {
 	t.Helper()
 	folder := os.Getenv("ZORGSLUIS_SAMPLES")
@@ -76,7 +76,7 @@ func checkNoEmpty(t *testing.T, b []byte) {
 	}
 }
 
-// variants are events of every kind, with little and with much in them.
+// variants are events of every kind, with few and with many members.
 func variants() []audit.Event {
 	search := access()
 	readOne := access()
@@ -166,7 +166,7 @@ func (e balpEvent) detail(name string) []string {
 	return values
 }
 
-// TestANoticeSaysWhatItIsAbout: what a notice tells stands in the AuditEvent, since that is where the patient reads it.
+// TestANoticeSaysWhatItIsAbout: the AuditEvent has what a notice says, since that is where the patient reads it.
 func TestANoticeSaysWhatItIsAbout(t *testing.T) {
 	e := access()
 	e.Kind, e.Reason, e.Grounds = audit.KindConsent, "catalogue-changed", "party gp now covers organisation type B1"
@@ -254,7 +254,7 @@ func TestReadIsAPatientRead(t *testing.T) {
 	}
 }
 
-// TestEveryInteractionHasItsPattern: each interaction that the gate serves says what it was, in the words of the standard.
+// TestEveryInteractionHasItsPattern: each interaction that the gate serves says what it was, in the standard's words.
 func TestEveryInteractionHasItsPattern(t *testing.T) {
 	for code, want := range map[fhir.Code][]string{
 		fhir.CodeRead:       {"read", "R"},
@@ -458,7 +458,7 @@ func TestFHIRWantsARecordedEvent(t *testing.T) {
 	}
 }
 
-// TestAnOperatorIsNamed: who gave a verdict, or set something by hand, stands in the event by the name that was given.
+// TestAnOperatorIsNamed: whoever gave a verdict, or set something by hand, is in the event by the name given.
 func TestAnOperatorIsNamed(t *testing.T) {
 	e := access()
 	e.Kind, e.Reason, e.Actor = audit.KindReview, audit.ReasonReviewJustified, audit.Actor{Name: "P. de Jong", Kind: "other", Roles: []string{audit.RoleOperator}}

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// What the rules look at. It is not the model that writes the events, so that a mistake there does not hide itself.
+// What the rules look at. These types are not the model that writes the events, so that a mistake there is not hidden.
 type (
 	balpCoding struct{ System, Code string }
 
@@ -101,8 +101,8 @@ var restProfiles = map[string]rest{
 	"PatientUpdate": {subtypes: []string{"update", "patch"}, action: "U", client: "110153", server: "110152", users: []string{"AUT", "INF", "CST"}, patient: true},
 }
 
-// checkBALP gives every rule that an event breaks: those of FHIR R4 AuditEvent, and those of each profile that it claims. known
-// says whether there are rules for all of them.
+// checkBALP returns every rule that an event breaks: those of FHIR R4 AuditEvent, and those of each profile that it claims. known says
+// whether there are rules for all of them.
 func checkBALP(b []byte) (problems []string, known bool) {
 	var e balpEvent
 	if err := json.Unmarshal(b, &e); err != nil {
@@ -320,7 +320,7 @@ func (c *balpChecker) authz() {
 	c.need(len(e.Entity) == 1+len(consents)+len(tokens), "entity: slicing is closed")
 }
 
-// disclosure are the rules of PrivacyDisclosure.Source and .Recipient (BALP, input/fsh/Disclose.fsh). self is the role of who recorded it.
+// disclosure are the rules of PrivacyDisclosure.Source and .Recipient (BALP, input/fsh/Disclose.fsh). self is the recorder's role.
 func (c *balpChecker) disclosure(kind, action, self string) {
 	e := c.e
 	c.need(e.Type == balpCoding{dcm, kind}, "type = %s", kind)
@@ -349,7 +349,7 @@ func (c *balpChecker) disclosure(kind, action, self string) {
 	c.patient()
 }
 
-// one are the agents of a slice that there must be one of, with who it is.
+// one are the agents of a slice that must have exactly one, with its identity.
 func (c *balpChecker) one(slice, system, code string) []balpAgent {
 	found := c.agents(system, code)
 	c.need(len(found) == 1, "%s 1..1, got %d", slice, len(found))
@@ -359,7 +359,7 @@ func (c *balpChecker) one(slice, system, code string) []balpAgent {
 	return found
 }
 
-// bare are the rules for an agent that is no more than somebody.
+// bare are the rules for an agent that has an identity and nothing more.
 func (c *balpChecker) bare(slice string, a balpAgent) {
 	c.need(a.Requestor != nil && !*a.Requestor, "%s.requestor = false", slice)
 	c.need(a.Role == nil && a.AltID == "" && a.Name == "" && a.Location == nil && a.Policy == nil && a.Media == nil && a.Network == nil,
@@ -387,7 +387,7 @@ func TestRulesHoldForTheExamplesOfIHE(t *testing.T) {
 	}
 }
 
-// TestRulesBite takes one thing after the other away from examples, or adds what may not be there.
+// TestRulesBite removes parts of examples one by one, or adds what is not allowed.
 func TestRulesBite(t *testing.T) {
 	const query, decision, disclosure = "auditBasicQueryGetServer", "auditAuthZconsent", "auditPrivacyDisclosure-source"
 	examples := map[string]string{}

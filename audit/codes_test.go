@@ -9,8 +9,8 @@ import (
 	"zorgsluis/configs"
 )
 
-// TestOwnCodesAreDefined: every code of the gateway's own in an AuditEvent is in a CodeSystem that it serves, with the same display; a
-// reader elsewhere can find out what it says. The categories of providers are an operator's, and in the configuration.
+// TestOwnCodesAreDefined: every code of our own in an AuditEvent is in a CodeSystem that the gateway serves, with the same display, so that
+// readers elsewhere can look it up. The categories of providers are the operator's, in the configuration.
 func TestOwnCodesAreDefined(t *testing.T) {
 	files, err := configs.Definitions()
 	if err != nil {

@@ -19,8 +19,8 @@ var (
 	errPower = errors.New("power failed")
 )
 
-// memDisk is a disk whose steps can be counted and made to fail. It models what is lost: what was not synced, and what a failed
-// sync left behind, which a later sync does not write either.
+// memDisk is a disk whose steps can be counted and made to fail. It models what is lost: unsynced data, and what a failed sync left behind,
+// which a later sync does not write either.
 type memDisk struct {
 	files  map[string]*memFile
 	steps  int
@@ -33,7 +33,7 @@ type memFile struct {
 	disk   *memDisk
 	data   []byte
 	synced int  // bytes that survive a power failure
-	lost   bool // what lies behind synced is not written by a later sync
+	lost   bool // a later sync does not write what follows synced
 }
 
 // testSigner signs the checkpoints of all tests.
@@ -63,7 +63,7 @@ func (d *memDisk) step() error {
 	return errDisk
 }
 
-// restart is the disk after a power failure, of which keep bytes that were not synced happened to be written.
+// restart is the disk after a power failure, of whose unsynced bytes keep happened to be written.
 func (d *memDisk) restart(keep int) *memDisk {
 	after := newMemDisk()
 	for name, f := range d.files {
@@ -76,7 +76,7 @@ func (d *memDisk) restart(keep int) *memDisk {
 	return after
 }
 
-// resume is the disk after the process was killed: what was not synced is there to be read, and still not on disk.
+// resume is the disk after the process was killed: unsynced data can be read, but is still not on disk.
 func (d *memDisk) resume() *memDisk {
 	after := newMemDisk()
 	for name, f := range d.files {
@@ -134,7 +134,7 @@ func (f *memFile) Write(b []byte) (int, error) {
 		if errors.Is(err, errDisk) {
 			n /= 2
 		}
-		f.data = append(f.data, b[:n]...) // how much of it stays, restart decides
+		f.data = append(f.data, b[:n]...) // restart decides how much of it stays
 		return n, err
 	}
 	f.data = append(f.data, b...)

@@ -21,7 +21,7 @@ const (
 	eventTime = "2026-11-21T12:00:00.123456Z"
 )
 
-// access is an event with everything in it that an access event has.
+// access is an access event with every member set.
 func access() audit.Event {
 	at, err := time.Parse(time.RFC3339, eventTime)
 	if err != nil {
@@ -246,8 +246,8 @@ func TestActorOfAProfessionalIsNamed(t *testing.T) {
 	}
 }
 
-// FuzzParseEvent looks for input that is accepted and does not mean one thing: what is accepted must be written and read back as
-// the same event, and must be free of what an event may not hold.
+// FuzzParseEvent looks for accepted input that is ambiguous: what is accepted must be written and read back as the same event, and be free
+// of what an event may not contain.
 func FuzzParseEvent(f *testing.F) {
 	f.Add(access().Marshal())
 	f.Add([]byte(`{"id":"1-a","time":"2026-01-01T00:00:00Z","v":1,"kind":"access","request_id":"","outcome":"deny","reason":"no-consent","actor":{}}`))
@@ -303,7 +303,7 @@ func TestNoBSNStaysInTheReasonOfAnEmergency(t *testing.T) {
 	}
 }
 
-// TestAnEventWithoutTimeHasOnePlaceForIt is what the store relies on: it keeps the time beside the event and fills it in.
+// TestAnEventWithoutTimeHasOnePlaceForIt: the store relies on this when it fills in the time, which it keeps separately.
 func TestAnEventWithoutTimeHasOnePlaceForIt(t *testing.T) {
 	e := access()
 	e.Time, e.Emergency = time.Time{}, `"time":"0001-01-01T00:00:00Z"`

@@ -56,7 +56,7 @@ func TestWhichFormsAnEventHas(t *testing.T) {
 	}
 }
 
-// TestDecisionIsAnAuthZconsent: where consents decided, permit or refusal, the decision meets the pattern; else it claims nothing.
+// TestDecisionIsAnAuthZconsent: if consents decided, permit or refusal, the decision meets the pattern; else it claims nothing.
 func TestDecisionIsAnAuthZconsent(t *testing.T) {
 	const consented, byRole = "AuthZ-Consent", "AuthZ-Role"
 	tests := []struct {

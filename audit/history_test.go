@@ -16,15 +16,15 @@ import (
 
 const otherKey = "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff"
 
-// lives makes an archive of many small files with n events, every third of them about otherKey and one about nobody. It gives the
-// ids about personKey, the newest first. Always five events are of one instant.
+// lives makes an archive of many small files with n events, every third of them about otherKey and one about nobody. It returns the ids
+// about personKey, newest first. Groups of five events have the same instant.
 func lives(t *testing.T, folder string, from, n int) []audit.EventID {
 	t.Helper()
 	box := &outbox{id: "store", shards: make([][]audit.Entry, 1)}
 	var own []audit.EventID
 	for i := from; i < from+n; i++ {
 		e := one(0, i)
-		e.ID = audit.EventID(fmt.Sprintf("00-%06d", i*7919%100_003)) // in no order
+		e.ID = audit.EventID(fmt.Sprintf("00-%06d", i*7919%100_003)) // unordered
 		e.Time = e.Time.Add(time.Duration(i/5) * time.Second)
 		switch {
 		case i%3 == 0:

@@ -12,7 +12,7 @@ import (
 	"zorgsluis/policy"
 )
 
-// TestMandatesAndRepresentatives: what came with version 2 of the format is in the event and in its AuditEvent, and only there.
+// TestMandatesAndRepresentatives: the members of format version 2 are in the event and in its AuditEvent, and not in older events.
 func TestMandatesAndRepresentatives(t *testing.T) {
 	key := strings.Repeat("ab", 32)
 	for name, tt := range map[string]struct {
@@ -75,7 +75,8 @@ func TestMandatesAndRepresentatives(t *testing.T) {
 	}
 }
 
-// TestRecipientOfANotice: who is told of an erasure is in the event and in its AuditEvent, and not in an event that says it is older.
+// TestRecipientOfANotice: who is told of an erasure is in the event and in its AuditEvent, and not in an event that claims an older
+// version.
 func TestRecipientOfANotice(t *testing.T) {
 	e := access()
 	e.Recipient, e.Version = "ura:00000042", audit.EvidenceVersion
@@ -94,8 +95,8 @@ func TestRecipientOfANotice(t *testing.T) {
 	}
 }
 
-// TestHandover: who gave a copy by hand, who approved it, on which ground, to whom and which copy is in the event and in its AuditEvents, without
-// the numbers that somebody typed; and not in an event that says it is older.
+// TestHandover: who gave a copy by hand, who approved it, on which ground, to whom and which copy is in the event and in its AuditEvents,
+// without numbers of persons that somebody typed, and not in an event that claims an older version.
 func TestHandover(t *testing.T) {
 	const bsn, digest = "999991346", "ab54d286a4f2e4f0f8b0d5a7cfd2c5e0f0a1b2c3d4e5f60718293a4b5c6d7e8f"
 	e := access()

@@ -24,8 +24,8 @@ func encoded(t *testing.T, e audit.Event) string {
 	return strings.TrimSuffix(b.String(), "\n")
 }
 
-// TestMarshalWritesWhatEncodingJSONWould fills every member with texts of all kinds, alone and together with all others: a member
-// that is added to the event and not to Marshal is missed here.
+// TestMarshalWritesWhatEncodingJSONWould fills every member with texts of all kinds, alone and with all others, to find a member that was
+// added to the event but not to Marshal.
 func TestMarshalWritesWhatEncodingJSONWould(t *testing.T) {
 	texts := []string{"plain", `"quoted\path"`, "a <b> & 'c'", "é ü 日本 😀", "line\nbreak\ttab\x00\x1f\b\f", "separators \u2028\u2029", strings.Repeat("x", 40)}
 	for _, text := range texts {
@@ -46,7 +46,7 @@ func TestMarshalWritesWhatEncodingJSONWould(t *testing.T) {
 	}
 }
 
-// fill sets every member of an event and its actor, and says how many there are.
+// fill sets every member of an event and its actor, and returns how many there are.
 func fill(v reflect.Value, text string, items int) int {
 	n := 0
 	for fillOne(v, text, items, n) {
@@ -55,7 +55,7 @@ func fill(v reflect.Value, text string, items int) int {
 	return n
 }
 
-// fillOne sets member i, counted through the actor; false where there is none.
+// fillOne sets member i, counted through the actor; false if there is none.
 func fillOne(v reflect.Value, text string, items, i int) bool {
 	var members []reflect.Value
 	for _, field := range v.Fields() {

@@ -13,7 +13,7 @@ import (
 	"zorgsluis/audit"
 )
 
-// numbers reads on from a place, a few events at a time, and gives what it met and where it stands.
+// numbers reads on from a place, a few events at a time, and returns their numbers and the place it reached.
 func numbers(t *testing.T, a *audit.Archive, from audit.Place, limit int) ([]uint64, audit.Place) {
 	t.Helper()
 	var met []uint64
@@ -68,7 +68,7 @@ func TestReadGoesThroughAllFilesInOrder(t *testing.T) {
 	}
 }
 
-// TestReadRefusesAPlaceThatIsNotThere: whoever read up to somewhere else would miss events, or take others for them.
+// TestReadRefusesAPlaceThatIsNotThere: a reader that continued elsewhere would miss events, or mistake others for them.
 func TestReadRefusesAPlaceThatIsNotThere(t *testing.T) {
 	folder := archived(t, 20)
 	a := open(t, folder)
@@ -105,7 +105,7 @@ func TestReadRefusesAPlaceThatIsNotThere(t *testing.T) {
 	}
 }
 
-// TestReadGivesNothingThatWasAltered: a line that is not what was written is not handed on.
+// TestReadGivesNothingThatWasAltered: a line that is not what was written is not returned.
 func TestReadGivesNothingThatWasAltered(t *testing.T) {
 	folder := archived(t, 20)
 	a := open(t, folder)
@@ -130,7 +130,7 @@ func TestReadGivesNothingThatWasAltered(t *testing.T) {
 	}
 }
 
-// TestOnlyWhatIsOnDiskIsRead: what stands behind the end that the archive vouches for may be undone, and is not read.
+// TestOnlyWhatIsOnDiskIsRead: what follows the end that the archive vouches for may be undone, and is not read.
 func TestOnlyWhatIsOnDiskIsRead(t *testing.T) {
 	folder := archived(t, 20)
 	a := open(t, folder)
@@ -150,7 +150,7 @@ func TestOnlyWhatIsOnDiskIsRead(t *testing.T) {
 	}
 }
 
-// TestWhatIsNotFollowedIsNotRemoved: a file that a follower still has to read outlives its retention, and somebody is told.
+// TestWhatIsNotFollowedIsNotRemoved: a file that a follower still has to read outlives its retention, and this is reported.
 func TestWhatIsNotFollowedIsNotRemoved(t *testing.T) {
 	const year = 365 * 24 * time.Hour
 	for needed, first := range map[int]string{0: "events-000003.jsonl", 2: "events-000002.jsonl", 1: "events-000001.jsonl", 9: "events-000003.jsonl"} {

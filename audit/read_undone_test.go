@@ -2,8 +2,8 @@ package audit
 
 import "testing"
 
-// TestNoWriteThatIsUndoneIsEverRead lets every step of the archive's disk fail in turn, and reads between all rounds: what was read stays in
-// the archive, in the same place.
+// TestNoWriteThatIsUndoneIsEverRead lets every step of the archive's disk fail in turn, and reads between all rounds: what was read stays
+// in the archive, at the same place.
 func TestNoWriteThatIsUndoneIsEverRead(t *testing.T) {
 	for fail := 1; fail < 60; fail++ {
 		d := newMemDisk()
@@ -15,7 +15,7 @@ func TestNoWriteThatIsUndoneIsEverRead(t *testing.T) {
 		read := 0
 		for range 8 {
 			_, _, _ = a.round(t.Context(), o) // one of them fails
-			// memDisk's files cannot seek, so that places are compared with the end.
+			// memDisk's files cannot seek, so places are compared with the end.
 			if end := a.End(); end.N < at.N || end.Segment == at.Segment && end.Offset < at.Offset {
 				t.Fatalf("step %d: the end went back from %+v to %+v", fail, at, end)
 			}

@@ -16,7 +16,7 @@ const cloudEventType = "zorgsluis.event."
 // contentType is that of a CloudEvent in structured mode.
 const contentType = "application/cloudevents+json"
 
-// cloudEvent is a CloudEvent 1.0 in structured mode. The attributes are few and fixed, so that the SDK would add nothing but its transports.
+// cloudEvent is a CloudEvent 1.0 in structured mode. Its few attributes are fixed, so the SDK would add nothing but its transports.
 type cloudEvent struct {
 	SpecVersion     string            `json:"specversion"`
 	ID              audit.EventID     `json:"id"`
@@ -28,8 +28,8 @@ type cloudEvent struct {
 	Data            summary           `json:"data"`
 }
 
-// summary is what leaves of an event: what happened in codes, references and categories. No name, no number of a professional, no token, no
-// query, no address and no free text: who needs those reads the AuditEvent.
+// summary is the part of an event that is sent: what happened, in codes, references and categories. It has no name, number of a
+// professional, token, query, address or free text: those are in the AuditEvent.
 type summary struct {
 	Kind           audit.Kind                `json:"kind"`
 	Outcome        audit.Outcome             `json:"outcome"`

@@ -13,23 +13,23 @@ import (
 	"zorgsluis/audit"
 )
 
-// cursor is the durable place of a follower: a file of its own, replaced as a whole. Between a delivery and its write a crash makes the events
-// of one batch arrive twice, never none.
+// cursor is a follower's durable place: a file of its own, replaced atomically. A crash between a delivery and writing the file makes the
+// events of one batch arrive twice, but loses none.
 type cursor struct {
 	folder, name string
 
-	place audit.Place // only the follower itself
+	place audit.Place // used by the follower only
 	saved bool        // the file holds place
 
 	mu    sync.Mutex
 	known bool
-	seen  audit.Place // place, for others
+	seen  audit.Place // place, for other goroutines
 }
 
-// errCursor means that the cursor's file is not one that was written here. It is not guessed at.
+// errCursor means that the cursor's file was not written by this code. The place is not guessed.
 var errCursor = errors.New("the cursor is damaged: remove its file to begin anew, from what the archive holds")
 
-// ready reads the cursor's file the first time, and writes what could not be written before.
+// ready reads the cursor's file the first time, and writes a place that could not be written before.
 func (c *cursor) ready(fromNow bool, source Source) error {
 	_, known := c.at()
 	switch {
@@ -45,7 +45,7 @@ func (c *cursor) ready(fromNow bool, source Source) error {
 	if c.place != (audit.Place{}) {
 		return nil
 	}
-	// As soon as there is a first file it is written down, so that retention keeps it.
+	// Record the first file as soon as there is one, so that retention keeps it.
 	start, err := source.Start()
 	if err != nil || start == c.place {
 		return err
@@ -53,7 +53,7 @@ func (c *cursor) ready(fromNow bool, source Source) error {
 	return c.move(start)
 }
 
-// load reads the cursor's file, and makes it where there is none.
+// load reads the cursor's file, or creates it.
 func (c *cursor) load(fromNow bool, source Source) error {
 	content, err := os.ReadFile(c.path())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -89,7 +89,7 @@ func parseCursor(content []byte) (audit.Place, error) {
 	return place, nil
 }
 
-// move goes to a place. It is there also when the place could not be written: the file is then written before anything else is delivered.
+// move advances to a place, even if the file could not be written: then it is written before anything else is delivered.
 func (c *cursor) move(to audit.Place) error {
 	c.saved = false
 	c.goTo(to)
@@ -102,7 +102,7 @@ func (c *cursor) goTo(place audit.Place) {
 	c.place, c.seen, c.known = place, place, true
 }
 
-// at is where the cursor stands, for whoever asks.
+// at is where the cursor stands, for other goroutines.
 func (c *cursor) at() (audit.Place, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -111,7 +111,7 @@ func (c *cursor) at() (audit.Place, bool) {
 
 func (c *cursor) path() string { return filepath.Join(c.folder, c.name+".cursor") }
 
-// save replaces the file: a crash leaves the old one or the new one, whole.
+// save replaces the file: a crash leaves either the old or the new one, complete.
 func (c *cursor) save() error {
 	content, err := json.Marshal(c.place)
 	if err == nil {
@@ -124,7 +124,8 @@ func (c *cursor) save() error {
 	return nil
 }
 
-// needs is the file that the cursor stands in. Before the follower runs, it is asked of the cursor's file; where that says nothing, all is needed.
+// needs is the archive file in which the cursor stands. Before the follower runs, the cursor's file says so; if it cannot, everything is
+// needed.
 func (c *cursor) needs(fromNow bool) int {
 	place, known := c.at()
 	if !known {
@@ -139,13 +140,13 @@ func (c *cursor) needs(fromNow bool) int {
 	return max(1, place.Segment)
 }
 
-// refused is a line of name.refused.jsonl: an event that the destination would not have. The event itself is in the archive.
+// refused is a line of name.refused.jsonl: an event that the destination rejected. The event itself is in the archive.
 type refused struct {
 	N  uint64        `json:"n"`
 	ID audit.EventID `json:"id"`
 }
 
-// setAside writes down which events were passed over, durably.
+// setAside records, durably, which events were skipped.
 func (c *cursor) setAside(batch []audit.Archived, events []audit.Event) error {
 	var lines []byte
 	for i, archived := range batch {
@@ -166,7 +167,7 @@ func (c *cursor) setAside(batch []audit.Archived, events []audit.Event) error {
 	return syncFolder(c.folder)
 }
 
-// replace writes a file under another name, has it on disk, and gives it its name.
+// replace writes a file under a temporary name, syncs it, and renames it.
 func replace(name string, content []byte) error {
 	f, err := os.OpenFile(name+".new", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"zorgsluis/audit"
 )
 
-// The DICOM audit message (PS3.15 A.5), which IHE ITI-20 carries over syslog. FHIR made AuditEvent of it, so that it is rendered from the
-// AuditEvent, element by element: the two say the same.
+// The DICOM audit message (PS3.15 A.5), which IHE ITI-20 sends over syslog. FHIR derived AuditEvent from it, so it is rendered from the
+// AuditEvent, element by element: both say the same.
 type dicomMessage struct {
 	XMLName xml.Name           `xml:"AuditMessage"`
 	Event   dicomEvent         `xml:"EventIdentification"`
@@ -66,7 +66,7 @@ type dicomDetail struct {
 	Value string `xml:"value,attr"` // base64
 }
 
-// fhirEvent is what is read of an AuditEvent.
+// fhirEvent are the parts of an AuditEvent that are read.
 type fhirEvent struct {
 	Type           fhirCoding
 	Subtype        []fhirCoding
@@ -144,7 +144,7 @@ func renderDICOM(e audit.Event, form audit.FHIROptions) ([]byte, error) {
 		ID: string(e.ID), Type: typeSystem, Role: roleSecurityResource, Name: "Access event",
 		IDType: dicomCode{Code: "event-id", System: "urn:zorgsluis:audit-entity", Text: "Access event"},
 	}
-	for _, purpose := range concepts(f.PurposeOfEvent...) { // the schema has no place of its own for them
+	for _, purpose := range concepts(f.PurposeOfEvent...) { // the schema has no element for purposes
 		event.detail("purpose-of-use", purpose.Code)
 	}
 	m.Objects = append(m.Objects, event)
@@ -170,7 +170,7 @@ func (o *dicomObject) detail(name, value string) {
 	o.Details = append(o.Details, dicomDetail{Type: name, Value: base64.StdEncoding.EncodeToString([]byte(value))})
 }
 
-// dicom renders an entity. DICOM wants a name or a query, of which FHIR allows one (sev-1) and needs none.
+// dicom renders an entity. DICOM requires a name or a query; FHIR allows at most one (sev-1).
 func (e fhirEntity) dicom() dicomObject {
 	o := dicomObject{
 		ID: e.What.id(), Type: typeSystem, Role: e.Role.Code, Name: e.Name, Query: e.Query,
@@ -182,7 +182,7 @@ func (e fhirEntity) dicom() dicomObject {
 	case strings.HasSuffix(e.Type.System, "/audit-entity-type") && e.Type.Code == typePerson:
 		o.Type, o.IDType = typePerson, dicomCode{Code: "2", System: "RFC-3881", Text: "Patient Number"}
 	case !strings.HasSuffix(e.Type.System, "/audit-entity-type"):
-		o.IDType = e.Type.dicom() // which of our own it is
+		o.IDType = e.Type.dicom() // which kind of ours
 	}
 	if o.Name == "" && o.Query == "" {
 		o.Name = o.IDType.Text
@@ -193,7 +193,7 @@ func (e fhirEntity) dicom() dicomObject {
 	return o
 }
 
-// id names who or what is referred to; DICOM wants something always.
+// id names what is referred to; DICOM always requires one.
 func (r fhirReference) id() string {
 	for _, id := range []string{r.Identifier.Value, r.Reference, r.Display} {
 		if id != "" {
@@ -203,7 +203,7 @@ func (r fhirReference) id() string {
 	return "-"
 }
 
-// dicom renders a code. DICOM's own are named by its name.
+// dicom renders a code. The code system of DICOM's own codes is written by name.
 func (c fhirCoding) dicom() dicomCode {
 	d := dicomCode{Code: c.Code, System: c.System, Text: c.Display}
 	if c.System == "http://dicom.nema.org/resources/ontology/DCM" {

@@ -17,8 +17,8 @@ import (
 	"zorgsluis/fhir"
 )
 
-// The audit message schema of DICOM PS3.15 A.5.1.1 (RELAX NG, compact), as a table: for each element its attributes, and its children in order.
-// What no part of ours can have (media, descriptions of DICOM objects) is left out, and so not allowed.
+// The audit message schema of DICOM PS3.15 A.5.1.1 (RELAX NG, compact), as a table: for each element its attributes, and its children in
+// order. What our messages never contain (media, descriptions of DICOM objects) is left out, and so not allowed.
 type (
 	schemaElement struct {
 		attributes map[string]schemaAttribute
@@ -95,7 +95,7 @@ type xmlNode struct {
 	Children []xmlNode  `xml:",any"`
 }
 
-// checkDICOM gives every rule of the schema that a message breaks.
+// checkDICOM returns every rule of the schema that a message breaks.
 func checkDICOM(message string) []string {
 	var root xmlNode
 	d := xml.NewDecoder(strings.NewReader(message))
@@ -150,7 +150,7 @@ func checkNode(n xmlNode, e schemaElement, path string) (problems []string) {
 	return problems
 }
 
-// TestDICOMMessagesMeetTheSchema for events of every kind and outcome, with little and with much in them.
+// TestDICOMMessagesMeetTheSchema, for events of every kind and outcome, with few and with many members.
 func TestDICOMMessagesMeetTheSchema(t *testing.T) {
 	var events []audit.Event
 	for _, kind := range []audit.Kind{audit.KindAccess, audit.KindLog, audit.KindConsent, audit.KindPerson, audit.KindBreakGlass, audit.KindReview, audit.KindUnauthenticated} {
@@ -179,7 +179,7 @@ func TestDICOMMessagesMeetTheSchema(t *testing.T) {
 	}
 }
 
-// TestTheSchemaOfDICOMBites takes away, changes and adds.
+// TestTheSchemaOfDICOMBites removes, changes and adds parts.
 func TestTheSchemaOfDICOMBites(t *testing.T) {
 	const good = `<?xml version="1.0"?><AuditMessage>
 <EventIdentification EventActionCode="E" EventDateTime="2026-11-20T10:00:01.5Z" EventOutcomeIndicator="0"><EventID csd-code="110112" codeSystemName="DCM" originalText="Query"/></EventIdentification>

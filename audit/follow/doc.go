@@ -1,4 +1,4 @@
-// Package follow hands access events on to other systems: to an AuditEvent repository, a syslog collector, a webhook, NATS JetStream or Kafka.
-// Its followers read the archive, each from its own durable cursor: never Redis, and never on the way of a request. What a follower's
-// destination does, or does not do, changes nothing for callers, for the archive and for other followers.
+// Package follow sends access events to other systems: an AuditEvent repository, a syslog collector, a webhook, NATS JetStream or Kafka.
+// Each follower reads the archive from its own durable cursor. It never reads Redis, and no request waits for it: whatever its destination
+// does or fails to do, callers, the archive and other followers are not affected.
 package follow

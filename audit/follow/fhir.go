@@ -16,34 +16,34 @@ import (
 	"zorgsluis/audit"
 )
 
-// tagSystem is the system of the tag that holds the id of an AuditEvent, in what is created: the server chooses an id of its own.
+// tagSystem is the system of the tag with the id of an AuditEvent in a create, for which the server chooses an id of its own.
 const tagSystem = "urn:zorgsluis:event-id"
 
-// FHIROptions say where an AuditEvent repository is.
+// FHIROptions configure an AuditEvent repository.
 type FHIROptions struct {
-	Base    string // FHIR base URL, without a slash at the end
-	Create  bool   // POST with If-None-Exist, to the letter of ITI-20; else PUT under the id of the event
+	Base    string // FHIR base URL, without trailing slash
+	Create  bool   // POST with If-None-Exist, as ITI-20 literally requires; else PUT under the event's id
 	Header  Header
 	TLS     *tls.Config
 	Timeout time.Duration // for one request
 	Form    audit.FHIROptions
-	Also    []audit.Form // what is sent of an event besides its first form, where it has them
+	Also    []audit.Form // forms sent in addition to FormEvent, for events that have them
 
 	Identify Identify
 }
 
-// fhirServer delivers events as AuditEvents (IHE ITI-20, RESTful ATNA): one as a request of its own, several as a batch.
+// fhirServer delivers events as AuditEvents (IHE ITI-20, RESTful ATNA): one as a single request, several as a batch.
 type fhirServer struct {
 	o FHIROptions
 	sender
 }
 
-// FHIR makes a destination that is an AuditEvent repository.
+// FHIR makes a destination of an AuditEvent repository.
 func FHIR(o FHIROptions) Destination {
 	return &fhirServer{o: o, sender: newSender(o.TLS, o.Timeout, o.Header, o.Identify)}
 }
 
-// bundle is the batch that is sent, and the answer to it.
+// bundle is a batch, or the answer to one.
 type bundle struct {
 	ResourceType string  `json:"resourceType"`
 	Type         string  `json:"type"`
@@ -66,14 +66,14 @@ type entryResponse struct {
 	Status string `json:"status"`
 }
 
-// Deliver implements Destination. A repository that has an event already keeps it as it is: its id is in the URL, or in the condition. An
-// event has arrived when all its AuditEvents have.
+// Deliver implements Destination. A repository leaves an event that it already has unchanged, because its id is in the URL or in the
+// condition. An event has arrived when all its AuditEvents have.
 func (f *fhirServer) Deliver(ctx context.Context, events []audit.Event) (int, error) {
 	if len(events) == 1 {
 		return f.one(ctx, events[0])
 	}
 	batch := bundle{ResourceType: "Bundle", Type: "batch"}
-	var owner []int // of each entry, which event it is of
+	var owner []int // by entry: the index of its event
 	for n, e := range events {
 		entries, err := f.entries(e)
 		if err != nil {
@@ -91,7 +91,7 @@ func (f *fhirServer) Deliver(ctx context.Context, events []audit.Event) (int, er
 		return 0, err
 	}
 	if err := verdict(status); errors.Is(err, ErrRefused) {
-		return f.one(ctx, events[0]) // it is the batch that was refused: too large, or no batches are taken
+		return f.one(ctx, events[0]) // the batch itself was refused: it is too large, or batches are not supported
 	} else if err != nil {
 		return 0, err
 	}
@@ -123,16 +123,16 @@ func (f *fhirServer) one(ctx context.Context, e audit.Event) (int, error) {
 	return 1, nil
 }
 
-// header is what every request says.
+// header are the headers of every request.
 func header() http.Header {
 	h := http.Header{}
 	h.Set("Content-Type", "application/fhir+json")
 	h.Set("Accept", "application/fhir+json")
-	h.Set("Prefer", "return=minimal") // what was sent need not come back
+	h.Set("Prefer", "return=minimal") // the server need not return the resource
 	return h
 }
 
-// entries are the AuditEvents of an event, and how they are sent.
+// entries are the AuditEvents of an event as batch entries.
 func (f *fhirServer) entries(e audit.Event) ([]entry, error) {
 	var entries []entry
 	for _, form := range e.Forms(f.o.Form) {
@@ -156,7 +156,7 @@ func (f *fhirServer) entries(e audit.Event) ([]entry, error) {
 	return entries, nil
 }
 
-// tagged adds the id as a tag, by which a server can find what it has.
+// tagged adds the id as a tag, so that the server can find what it has.
 func tagged(resource []byte, id string) ([]byte, error) {
 	var members, meta map[string]json.RawMessage
 	err := json.Unmarshal(resource, &members)
@@ -177,7 +177,7 @@ func tagged(resource []byte, id string) ([]byte, error) {
 	return json.Marshal(members)
 }
 
-// verdict is what a status says about one event. 412 to a conditional create means that the server has it more than once.
+// verdict is what a status says about one event. 412 to a conditional create means that the server already has it more than once.
 func (f *fhirServer) verdict(status int) error {
 	if f.o.Create && status == http.StatusPreconditionFailed {
 		return nil
@@ -185,7 +185,7 @@ func (f *fhirServer) verdict(status int) error {
 	return verdict(status)
 }
 
-// count gives how many of the first entries of a batch have arrived.
+// count returns how many entries at the beginning of a batch have arrived.
 func (f *fhirServer) count(answer []byte, sent int) (int, error) {
 	var b bundle
 	if err := json.Unmarshal(answer, &b); err != nil || b.ResourceType != "Bundle" || len(b.Entry) != sent {

@@ -13,40 +13,41 @@ import (
 
 // Source is the archive as followers see it.
 type Source interface {
-	// Read gives at most limit events behind a place, in order (audit.Archive.Read).
+	// Read returns at most limit events after a place, in order (audit.Archive.Read).
 	Read(from audit.Place, limit int) ([]audit.Archived, error)
-	// Start is the place before the oldest event that is kept; zero where there is none.
+	// Start is the place before the oldest event kept; zero if there is none.
 	Start() (audit.Place, error)
-	// End is the place behind the last event.
+	// End is the place after the last event.
 	End() audit.Place
 }
 
-// Destination is where a follower brings events.
+// Destination is where a follower sends events.
 type Destination interface {
-	// Deliver brings events there, in order, and gives how many of the first ones have arrived for sure; the error says why not all. An
-	// event may be delivered again, with the same id. The error wraps ErrRefused where the destination looked at the first event that did
-	// not arrive and will not have it. Deliver ends in bounded time, whatever the destination does. The error never holds anything of an event, of an answer, or of a secret.
+	// Deliver sends events in order and returns how many at the beginning have certainly arrived; the error says why not all. An event may
+	// be delivered again, with the same id. The error wraps ErrRefused if the destination examined the first event that did not arrive and
+	// rejects it. Deliver ends in bounded time, whatever the destination does. The error never contains anything of an event, an answer or
+	// a secret.
 	Deliver(ctx context.Context, events []audit.Event) (int, error)
-	// Close gives up connections. Deliver may be called again afterwards.
+	// Close closes connections. Deliver may be called again afterwards.
 	Close()
 }
 
-// ErrRefused means that a destination will not take an event, however often it is sent.
+// ErrRefused means that a destination will not accept an event, however often it is sent.
 var ErrRefused = errors.New("the destination refuses the event")
 
-// errUnreadable means that an event is of a later version of the gateway: this one cannot say what it means.
+// errUnreadable means that an event is of a later version, which this gateway cannot interpret.
 var errUnreadable = errors.New("the event is of a version that this gateway cannot read: run the one that wrote it")
 
-// Options say how one follower works.
+// Options configure one follower.
 type Options struct {
 	Name        string // names the cursor and the metrics: lower-case letters, digits and dashes
 	Folder      string // where the cursor is kept
-	FromNow     bool   // without a cursor, begin behind what the archive holds already
-	Batch       int    // events delivered at a time
+	FromNow     bool   // without a cursor, begin after what the archive already holds
+	Batch       int    // events per delivery
 	Destination Destination
-	Report      func(Status) // called when deliveries begin to fail, from time to time while they do, and when they go on; may be nil
+	Report      func(Status) // called when deliveries begin to fail, occasionally while they do, and when they succeed again; may be nil
 
-	Idle                time.Duration // between two looks at an archive that has nothing new; 0: defaultIdle
+	Idle                time.Duration // between two reads of an archive that has nothing new; 0: defaultIdle
 	LeastWait, MostWait time.Duration // after a failure; 0: the defaults
 }
 
@@ -58,29 +59,29 @@ const (
 	reportEvery      = time.Minute
 )
 
-// Follower brings the events of an archive to one destination, in order, each at least once.
+// Follower sends the events of an archive to one destination, in order, each at least once.
 type Follower struct {
 	o      Options
 	cursor cursor
 
 	mu       sync.Mutex
 	status   Status
-	pending  time.Time // of the oldest event that was read and has not arrived; zero: none is known
+	pending  time.Time // time of the oldest event that was read and has not arrived; zero: none known
 	reported time.Time
 }
 
-// Status says how a follower stands.
+// Status is the state of a follower.
 type Status struct {
 	Name      string
 	Behind    uint64        // events in the archive that have not arrived
-	Late      time.Duration // how old the oldest of them is; 0 while that is not known
+	Late      time.Duration // age of the oldest of them; 0 if unknown
 	Delivered uint64        // events that arrived since the start
 	Failures  uint64        // deliveries that failed since the start
-	SetAside  uint64        // events that were refused and passed over since the start (Options.Folder, name.refused.jsonl)
-	Err       error         // why the last delivery failed; nil if it did not
+	SetAside  uint64        // events refused and skipped since the start (Options.Folder, name.refused.jsonl)
+	Err       error         // why the last delivery failed, or nil
 }
 
-// New makes a follower. Nothing is read and nobody is connected to before Run.
+// New makes a follower. Nothing is read or connected before Run.
 func New(o Options) *Follower {
 	if o.Idle == 0 {
 		o.Idle = defaultIdle
@@ -94,12 +95,12 @@ func New(o Options) *Follower {
 	return &Follower{o: o, cursor: cursor{folder: o.Folder, name: o.Name}, status: Status{Name: o.Name}}
 }
 
-// Begin takes the follower's place, as Run does. Whoever calls it before the archive goes on, and Run afterwards, misses nothing that is
+// Begin sets the follower's place, as Run does. Calling it before the archive continues, and Run afterwards, misses nothing that is
 // archived in between.
 func (f *Follower) Begin(source Source) error { return f.cursor.ready(f.o.FromNow, source) }
 
-// Run follows until ctx ends. What fails is tried again, for ever: an archive is kept as long as its followers need it, so that waiting loses
-// nothing, and giving up would.
+// Run follows until ctx ends. Failures are retried for ever: an archive is kept as long as its followers need it, so waiting loses nothing,
+// while giving up would.
 func (f *Follower) Run(ctx context.Context, source Source) {
 	defer f.o.Destination.Close()
 	wait := f.o.LeastWait
@@ -125,7 +126,7 @@ func (f *Follower) Run(ctx context.Context, source Source) {
 	}
 }
 
-// round delivers one batch, and gives how many events the cursor went past.
+// round delivers one batch, and returns by how many events the cursor advanced.
 func (f *Follower) round(ctx context.Context, source Source) (int, error) {
 	if err := f.cursor.ready(f.o.FromNow, source); err != nil {
 		return 0, err
@@ -166,7 +167,7 @@ func (f *Follower) round(ctx context.Context, source Source) (int, error) {
 	return passed, errors.Join(err, unreadable)
 }
 
-// deliver is one delivery. The count is checked: going past an event that did not arrive would lose it.
+// deliver is one delivery. The count is checked: skipping an event that did not arrive would lose it.
 func (f *Follower) deliver(ctx context.Context, events []audit.Event) (int, error) {
 	n, err := f.o.Destination.Deliver(ctx, events)
 	if n < 0 || n > len(events) || n < len(events) && err == nil {
@@ -175,8 +176,8 @@ func (f *Follower) deliver(ctx context.Context, events []audit.Event) (int, erro
 	return n, err
 }
 
-// pass decides about an event that was refused: whether it is the event that is wrong, or the destination. It goes past refused events only
-// when one behind them arrives; they are then written down, since nobody will send them again. Where everything is refused, nothing is passed.
+// pass decides whether a refused event is at fault, or the destination. It skips refused events only once a later one arrives, and records
+// them, since nobody will send them again. If everything is refused, it skips nothing.
 func (f *Follower) pass(ctx context.Context, batch []audit.Archived, events []audit.Event, first int, refused error) (int, error) {
 	for i := first + 1; i < len(events); i++ {
 		n, err := f.deliver(ctx, events[i:i+1])
@@ -197,10 +198,10 @@ func (f *Follower) pass(ctx context.Context, batch []audit.Archived, events []au
 	return first, refused
 }
 
-// Needs is the number of the oldest file of the archive that this follower has still to read: retention must keep it and what follows. 0: none.
+// Needs is the number of the oldest archive file that this follower still has to read: retention must keep it and all later ones. 0: none.
 func (f *Follower) Needs() int { return f.cursor.needs(f.o.FromNow) }
 
-// Status says how the follower stands.
+// Status returns the state of the follower.
 func (f *Follower) Status(source Source) Status {
 	place, known := f.cursor.at()
 	f.mu.Lock()
@@ -227,7 +228,7 @@ func (f *Follower) arrived(n int) {
 	f.status.Delivered += uint64(n)
 }
 
-// note keeps how a round ended, and reports when that changes.
+// note keeps the result of a round, and reports changes.
 func (f *Follower) note(source Source, err error) {
 	f.mu.Lock()
 	before := f.status.Err
@@ -245,7 +246,7 @@ func (f *Follower) note(source Source, err error) {
 	}
 }
 
-// jitter is a time between half of d and d: followers of many gateways do not all come back in the same instant.
+// jitter is a time between half of d and d, so that the followers of many gateways do not all retry at the same instant.
 func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -58,7 +58,7 @@ func refuse(ids ...string) func(string) error {
 	}
 }
 
-// TestARefusedEventIsSetAside: one that a destination will not have does not stop those behind it, and is written down.
+// TestARefusedEventIsSetAside: an event that the destination rejects does not hold up later ones, and is recorded.
 func TestARefusedEventIsSetAside(t *testing.T) {
 	for _, batch := range []int{3, 50} {
 		a, d := newArchive(t), &desk{}
@@ -78,7 +78,7 @@ func TestARefusedEventIsSetAside(t *testing.T) {
 	}
 }
 
-// TestWhereEverythingIsRefusedNothingIsPassed: then it is the destination that is wrong, not the events.
+// TestWhereEverythingIsRefusedNothingIsPassed: then the destination is at fault, not the events.
 func TestWhereEverythingIsRefusedNothingIsPassed(t *testing.T) {
 	a, d := newArchive(t), &desk{}
 	d.answers(func(string) error { return follow.ErrRefused })
@@ -94,7 +94,7 @@ func TestWhereEverythingIsRefusedNothingIsPassed(t *testing.T) {
 	d.wantAll(t, a.ids)
 }
 
-// TestAnEventThatWasDeliveredMayComeAgain: the cursor of before the crash, and the events that arrived after it was written.
+// TestAnEventThatWasDeliveredMayComeAgain: with the cursor from before the crash, events delivered since are sent again.
 func TestAnEventThatWasDeliveredMayComeAgain(t *testing.T) {
 	a, d := newArchive(t), &desk{}
 	a.add(10)
@@ -157,14 +157,14 @@ func TestACursorThatCannotBeTrustedIsNotGuessedAt(t *testing.T) {
 	}
 }
 
-// TestAFullDiskStopsAFollowerNotItsPlace: what arrived is not sent again while the cursor cannot be written, nor is more sent.
+// TestAFullDiskStopsAFollowerNotItsPlace: while the cursor cannot be written, nothing that arrived is sent again, and nothing more is sent.
 func TestAFullDiskStopsAFollowerNotItsPlace(t *testing.T) {
 	a, d := newArchive(t), &desk{}
 	a.add(5)
 	f := a.start(follow.Options{Destination: d})
 	f.arrives()
 	f.stop()                                                           // the cursor is on disk
-	blocked := filepath.Join(a.folder, "followers", "test.cursor.new") // what the cursor is written to first
+	blocked := filepath.Join(a.folder, "followers", "test.cursor.new") // the file that a cursor is first written to
 	if err := os.Mkdir(blocked, 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +205,7 @@ func TestAFollowerThatBeginsNowLeavesOutWhatWas(t *testing.T) {
 	d.wantAll(t, a.ids[10:])
 }
 
-// TestAnEventOfALaterVersionWaits: those before it arrive, and those behind it wait for a gateway that can read it.
+// TestAnEventOfALaterVersionWaits: earlier events arrive; it and later ones wait for a gateway that can read it.
 func TestAnEventOfALaterVersionWaits(t *testing.T) {
 	a, d := newArchive(t), &desk{}
 	a.add(3)
@@ -222,7 +222,7 @@ func TestAnEventOfALaterVersionWaits(t *testing.T) {
 	d.wantAll(t, a.ids[:3])
 }
 
-// TestStatusIsReported once when it begins, and once when it ends.
+// TestStatusIsReported: once when a failure begins, and once when it ends.
 func TestStatusIsReported(t *testing.T) {
 	a, d := newArchive(t), &desk{}
 	d.answers(func(string) error { return errors.New("away") })
@@ -243,7 +243,7 @@ func TestStatusIsReported(t *testing.T) {
 	}
 }
 
-// TestStatusesOfWebServers: which answers are about the event, and which about the server. None is followed elsewhere.
+// TestStatusesOfWebServers: which answers are about the event, and which about the server. No redirect is followed.
 func TestStatusesOfWebServers(t *testing.T) {
 	h := &hook{t: t, secret: []byte("canary-secret-of-the-webhook-32b")}
 	way, clientTLS := listen(t, h)

@@ -18,7 +18,7 @@ import (
 	"zorgsluis/consent"
 )
 
-// answering is an AuditEvent repository that says what it is told to say.
+// answering is an AuditEvent repository with scripted answers.
 type answering struct {
 	batch, single func(w http.ResponseWriter)
 	singles       int
@@ -77,7 +77,7 @@ func TestAnswersToABatch(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			a.batch, a.singles = tt.answer, 0
 			n, err := d.Deliver(t.Context(), []audit.Event{sample(1), sample(2), sample(3)})
-			// One of a batch that was too large has arrived: the next delivery goes on behind it.
+			// One event of a batch that was too large has arrived: the next delivery continues after it.
 			if tt.singles > 0 {
 				if n != 1 || a.singles != 1 {
 					t.Errorf("got %d and %d single events, error %v", n, a.singles, err)
@@ -91,10 +91,10 @@ func TestAnswersToABatch(t *testing.T) {
 	}
 }
 
-// TestOtherFormsArrive: of each event the forms that it has and that are wanted are sent, under ids of their own, and it has arrived with the last.
+// TestOtherFormsArrive: the configured forms that an event has are all sent, under their own ids, and it has arrived with the last.
 func TestOtherFormsArrive(t *testing.T) {
 	r := &repository{t: t}
-	refuse := "none" // the AuditEvent that the server fails on
+	refuse := "none" // the AuditEvent on which the server fails
 	way, clientTLS := listen(t, http.HandlerFunc(func(w http.ResponseWriter, request *http.Request) {
 		if strings.HasSuffix(request.URL.Path, "/"+refuse) {
 			w.WriteHeader(http.StatusInternalServerError)
@@ -141,7 +141,7 @@ func TestOtherFormsArrive(t *testing.T) {
 	}
 }
 
-// TestABatchOfFormsArrivesByEvent: the first form that did not arrive says which event did not.
+// TestABatchOfFormsArrivesByEvent: the first form that did not arrive tells which event did not.
 func TestABatchOfFormsArrivesByEvent(t *testing.T) {
 	statuses := []string{"200", "200", "200", "200", "500", "200"} // three forms of two events
 	a := &answering{batch: func(w http.ResponseWriter) {
@@ -166,7 +166,7 @@ func TestABatchOfFormsArrivesByEvent(t *testing.T) {
 	}
 }
 
-// TestACollectorThatEndsWithoutANotice: nobody knows what it read, unless the operator says so.
+// TestACollectorThatEndsWithoutANotice: what it read is unknown, unless the operator says otherwise.
 func TestACollectorThatEndsWithoutANotice(t *testing.T) {
 	serverTLS, clientTLS := newAuthority(t).both(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -199,7 +199,7 @@ func TestACollectorThatEndsWithoutANotice(t *testing.T) {
 	}
 }
 
-// TestSyslogMessages: what stands in one, and that a long one leaves out what can be long, and stays whole.
+// TestSyslogMessages: the contents of messages, and that a long one drops what can be long and stays valid.
 func TestSyslogMessages(t *testing.T) {
 	long := sample(2)
 	for i := range 1000 {
@@ -222,7 +222,7 @@ func TestSyslogMessages(t *testing.T) {
 		if n, err := d.Deliver(t.Context(), events); n != 3 || err != nil {
 			t.Fatalf("got %d and error %v", n, err)
 		}
-		c.wantAll(t, numbered(3)) // a message over 8,192 octets is one that the parser does not take
+		c.wantAll(t, numbered(3)) // the parser refuses messages over 8,192 octets
 		if json && (strings.Contains(c.all(), secretName) || strings.Contains(c.all(), secretQuery)) {
 			t.Error("a CloudEvent holds more than references and categories")
 		}
@@ -232,7 +232,7 @@ func TestSyslogMessages(t *testing.T) {
 	}
 }
 
-// TestDICOMSaysWhatTheAuditEventSays for the event that has everything.
+// TestDICOMSaysWhatTheAuditEventSays, for an event with every member.
 func TestDICOMSaysWhatTheAuditEventSays(t *testing.T) {
 	c, clientTLS := newCollector(t, dicomID)
 	d := follow.Syslog(follow.SyslogOptions{Address: c.listener.Addr().String(), Host: "gateway.example", TLS: clientTLS, Timeout: within, Form: form})

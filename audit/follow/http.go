@@ -17,10 +17,10 @@ import (
 // maxAnswer bounds what is read of an answer.
 const maxAnswer = 4 << 20
 
-// Header is sent with every request: a credential, mostly. The zero Header is none.
+// Header is sent with every request, usually as a credential. The zero Header is none.
 type Header struct{ Name, Value string }
 
-// Identify makes of what carries requests what also shows the destination who we are: by a token that is renewed. nil: nothing does.
+// Identify wraps a transport so that it also authenticates the gateway to the destination, by a token that is renewed. nil: no token.
 type Identify func(http.RoundTripper) http.RoundTripper
 
 // sender posts to one web server.
@@ -30,7 +30,8 @@ type sender struct {
 	header Header
 }
 
-// newSender makes a sender. It follows no redirect and no proxy of the environment: what leaves goes where the configuration says.
+// newSender makes a sender. It follows no redirects and ignores the environment's proxy settings: data goes only where the configuration
+// says.
 func newSender(config *tls.Config, timeout time.Duration, header Header, identify Identify) sender {
 	dialer := net.Dialer{Timeout: timeout, KeepAlive: 30 * time.Second}
 	direct := &http.Transport{
@@ -54,7 +55,7 @@ func newSender(config *tls.Config, timeout time.Duration, header Header, identif
 	return s
 }
 
-// send makes one request and gives its answer, which is whole: one that was cut off is an error.
+// send makes one request and returns its complete answer; one that is cut off is an error.
 func (s sender) send(ctx context.Context, method, target string, header http.Header, body []byte) (status int, answer []byte, err error) {
 	request, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
 	if err != nil {
@@ -79,7 +80,7 @@ func (s sender) send(ctx context.Context, method, target string, header http.Hea
 	return response.StatusCode, answer, nil
 }
 
-// verdict is what a status says about what was sent. Only a status that is about the content refuses it: any other one can be another tomorrow.
+// verdict is what a status says about what was sent. Only a status about the content refuses it: any other may be different tomorrow.
 func verdict(status int) error {
 	switch {
 	case status >= 200 && status < 300:

@@ -14,12 +14,12 @@ import (
 	"zorgsluis/audit"
 )
 
-// KafkaOptions say where Kafka is.
+// KafkaOptions configure Kafka.
 type KafkaOptions struct {
 	Addresses      []string // host:port of some brokers
 	Topic          string
 	User, Password string      // SASL SCRAM-SHA-512; no user: none
-	TLS            *tls.Config // nil: plain
+	TLS            *tls.Config // nil: no TLS
 	Timeout        time.Duration
 	Gateway        string // public URL of the gateway: the CloudEvents' source
 }
@@ -29,8 +29,8 @@ type kafkaTopic struct {
 	client *kgo.Client
 }
 
-// Kafka makes a destination that is a topic of Kafka. The person key is the record's key, so that all events of a person are in one partition,
-// in order. Every event is on all in-sync replicas before it counts (acks=all), and the producer is idempotent.
+// Kafka makes a destination of a Kafka topic. The person key is the record's key, so all events of a person are in one partition, in order.
+// An event counts once it is on all in-sync replicas (acks=all), and the producer is idempotent.
 func Kafka(o KafkaOptions) Destination { return &kafkaTopic{o: o} }
 
 // Deliver implements Destination.
@@ -64,14 +64,14 @@ func (k *kafkaTopic) Deliver(ctx context.Context, events []audit.Event) (int, er
 		case errors.Is(err, kerr.MessageTooLarge):
 			return i, fmt.Errorf("%w: larger than the topic's max.message.bytes", ErrRefused)
 		case err != nil || !ended:
-			k.Close() // what is left of this delivery must not come after the next one
+			k.Close() // nothing left of this delivery may arrive after the next one
 			return i, fmt.Errorf("produce: %w", err)
 		}
 	}
 	return len(events), nil
 }
 
-// connect makes a client where there is none; it connects when it is used, and finds new leaders itself.
+// connect makes a client if there is none; it connects when used, and finds new leaders itself.
 func (k *kafkaTopic) connect() error {
 	if k.client != nil {
 		return nil
@@ -82,8 +82,8 @@ func (k *kafkaTopic) connect() error {
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.DialTimeout(k.o.Timeout),
 		kgo.ProduceRequestTimeout(k.o.Timeout),
-		kgo.MetadataMinAge(time.Second),          // leaders are looked for again soon
-		kgo.AllowIdempotentProduceCancellation(), // a broker that says nothing ends the delivery, not the follower
+		kgo.MetadataMinAge(time.Second),          // so that new leaders are found soon
+		kgo.AllowIdempotentProduceCancellation(), // a silent broker ends the delivery, not the follower
 	}
 	if k.o.TLS != nil {
 		o = append(o, kgo.DialTLSConfig(k.o.TLS))

@@ -14,13 +14,13 @@ import (
 	"zorgsluis/audit"
 )
 
-// NATSOptions say where NATS JetStream is.
+// NATSOptions configure NATS JetStream.
 type NATSOptions struct {
 	Addresses       []string // host:port
-	Subject         string   // events go to <Subject>.<kind>; a stream must take them
+	Subject         string   // events go to <Subject>.<kind>; a stream must accept them
 	User, Password  string
 	CredentialsFile string      // of an account with a JWT
-	TLS             *tls.Config // nil: plain
+	TLS             *tls.Config // nil: no TLS
 	Timeout         time.Duration
 	Gateway         string // public URL of the gateway: the CloudEvents' source
 }
@@ -31,8 +31,8 @@ type natsStream struct {
 	stream jetstream.JetStream
 }
 
-// NATS makes a destination that is a stream of NATS JetStream. Every event is acknowledged by the stream before the next one is sent, and
-// carries its id as Nats-Msg-Id, so that the stream drops what comes twice within its window.
+// NATS makes a destination of a NATS JetStream stream. The stream acknowledges every event before the next one is sent. The event's id is
+// its Nats-Msg-Id, so the stream drops duplicates within its window.
 func NATS(o NATSOptions) Destination { return &natsStream{o: o} }
 
 // Deliver implements Destination.
@@ -51,7 +51,8 @@ func (n *natsStream) Deliver(ctx context.Context, events []audit.Event) (int, er
 	return len(events), nil
 }
 
-// connect connects where there is no connection. The library's own reconnecting is off: what it keeps meanwhile is not in the archive's order.
+// connect connects if there is no connection. The library's reconnection is off, because what it buffers meanwhile is not in the archive's
+// order.
 func (n *natsStream) connect() error {
 	if n.conn != nil && n.conn.IsConnected() {
 		return nil
@@ -81,7 +82,7 @@ func (n *natsStream) connect() error {
 	return nil
 }
 
-// publish brings one event to the stream and waits for its acknowledgement.
+// publish sends one event to the stream and waits for its acknowledgement.
 func (n *natsStream) publish(ctx context.Context, e audit.Event) error {
 	body, err := renderCloudEvent(e, n.o.Gateway)
 	if err != nil {

@@ -27,13 +27,13 @@ import (
 	"zorgsluis/audit/follow"
 )
 
-// patience is how long a delivery may take in these tests. It is short, since much of it is waited for in vain.
+// patience is how long a delivery may take in these tests. It is short, because they often wait for a timeout.
 const patience = 300 * time.Millisecond
 
 // form is how events are rendered.
 var form = audit.FHIROptions{Gateway: gatewayURL, Name: "test"}
 
-// listen serves handler over TLS with client certificates, and gives a way to it.
+// listen serves handler over TLS with client certificates, and returns a path to it.
 func listen(t *testing.T, handler http.Handler) (*path, *tls.Config) {
 	t.Helper()
 	serverTLS, clientTLS := newAuthority(t).both(t)
@@ -45,13 +45,13 @@ func listen(t *testing.T, handler http.Handler) (*path, *tls.Config) {
 	return newPath(t, s.Listener.Addr().String()), clientTLS
 }
 
-// repository is an AuditEvent repository: what it is sent it keeps once.
+// repository is an AuditEvent repository that keeps each event once.
 type repository struct {
 	arrivals
 	t *testing.T
 }
 
-// keep takes one AuditEvent, as a request of its own or an entry of a batch.
+// keep accepts one AuditEvent, as a single request or an entry of a batch.
 func (r *repository) keep(method, target, condition string, resource []byte) int {
 	var e struct {
 		ResourceType, ID string
@@ -137,7 +137,7 @@ func TestWebhookRide(t *testing.T) {
 	}
 }
 
-// collector reads syslog over TLS to its end, and checks every message with a parser that is not ours.
+// collector reads syslog over TLS to its end, and checks every message with an independent parser.
 type collector struct {
 	arrivals
 	t        *testing.T
@@ -274,14 +274,14 @@ func TestNATSRide(t *testing.T) {
 	})
 }
 
-// advertised is a listener that tells its clients another address than its own: that of the way to it.
+// advertised is a listener that gives clients the address of the path to it instead of its own.
 type advertised struct {
 	net.Listener
 	way *path
 }
 
 func (a advertised) Addr() net.Addr {
-	address, _ := net.ResolveTCPAddr("tcp", a.way.address) // of this machine, in numbers
+	address, _ := net.ResolveTCPAddr("tcp", a.way.address) // local and numeric
 	return address
 }
 

@@ -25,7 +25,7 @@ import (
 	"zorgsluis/policy"
 )
 
-// within is how long a test waits for what comes much sooner on a machine that does nothing else.
+// within is how long a test waits for what takes far less time on an idle machine.
 const within = 20 * time.Second
 
 // gatewayURL is the public URL of the gateway whose events these are.
@@ -81,7 +81,7 @@ func newArchive(t *testing.T) *archive {
 	return a
 }
 
-// add archives events, and changes them first where change is given.
+// add archives events, first changed by change if given.
 func (a *archive) add(n int, change ...func(*audit.Event)) {
 	a.t.Helper()
 	for range n {
@@ -98,7 +98,7 @@ func (a *archive) add(n int, change ...func(*audit.Event)) {
 	}
 }
 
-// What must not reach a destination that is told references and categories only.
+// Values that must not reach a destination that gets references and categories only.
 const (
 	secretName    = "Canary-Name"
 	secretQuery   = "canary-query"
@@ -109,7 +109,7 @@ const (
 
 const person = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-// sample is an event with everything in it.
+// sample is an event with every member set.
 func sample(number int) audit.Event {
 	return audit.Event{
 		ID: audit.EventID(fmt.Sprintf("00-%06d", number)), Version: audit.SchemaVersion, Kind: audit.KindAccess,
@@ -127,7 +127,7 @@ func sample(number int) audit.Event {
 	}
 }
 
-// started is a follower that runs.
+// started is a running follower.
 type started struct {
 	*follow.Follower
 	archive *archive
@@ -159,14 +159,14 @@ func (a *archive) start(o follow.Options) started {
 	return s
 }
 
-// fails waits until a delivery failed once more.
+// fails waits for the next failed delivery.
 func (s started) fails() {
 	s.archive.t.Helper()
 	before := s.Status(s.archive).Failures
 	until(s.archive.t, "a delivery to fail", func() bool { return s.Status(s.archive).Failures > before+1 })
 }
 
-// arrives waits until nothing is behind.
+// arrives waits until everything has arrived.
 func (s started) arrives() {
 	s.archive.t.Helper()
 	var status follow.Status
@@ -201,7 +201,7 @@ func (a *arrivals) all() string {
 	return strings.Join(a.raw, "\n")
 }
 
-// wantAll is what a follower promises: every event of the archive at least once, first in the order of the archive.
+// wantAll checks what a follower guarantees: every event of the archive at least once, first in the order of the archive.
 func (a *arrivals) wantAll(t *testing.T, archived []string) {
 	t.Helper()
 	a.mu.Lock()
@@ -220,21 +220,21 @@ func (a *arrivals) wantAll(t *testing.T, archived []string) {
 	t.Logf("%d events, %d arrivals", len(archived), len(a.ids))
 }
 
-// fault is how a way to a destination is bad.
+// fault is how a path to a destination is broken.
 type fault int
 
 const (
 	well       fault = iota
-	cutRequest       // a connection ends in the middle of what is sent
+	cutRequest       // the connection ends in the middle of what is sent
 	cutAnswer        // what was sent arrives, and the connection ends in the middle of the answer
 	silence          // what was sent arrives, and no answer comes
-	noArrival        // what was sent goes nowhere
+	noArrival        // nothing that is sent arrives
 )
 
-// passes is how many bytes of requests pass before a connection goes bad: a handshake, and some of what is delivered.
+// passes is how many bytes of requests pass before a connection breaks: a handshake, and part of a delivery.
 const passes = 3000
 
-// path is the way to a destination. Its address stays the same, whether it is up or down.
+// path is the network path to a destination. Its address stays the same, up or down.
 type path struct {
 	t        *testing.T
 	upstream string
@@ -247,7 +247,7 @@ type path struct {
 	work     sync.WaitGroup
 }
 
-// newPath makes a way to an address, which is down at first.
+// newPath makes a path to an address, down at first.
 func newPath(t *testing.T, upstream string) *path {
 	t.Helper()
 	p := &path{t: t, upstream: upstream, address: "127.0.0.1:0", open: map[net.Conn]bool{}}
@@ -277,7 +277,7 @@ func (p *path) up() {
 	})
 }
 
-// down ends every connection, and refuses new ones.
+// down ends every connection and refuses new ones.
 func (p *path) down() {
 	p.mu.Lock()
 	p.listener.Close()
@@ -288,7 +288,7 @@ func (p *path) down() {
 	p.work.Wait()
 }
 
-// is makes the way bad, or well: for new connections, and there are no old ones.
+// is breaks or repairs the path for new connections, and ends the old ones.
 func (p *path) is(f fault) {
 	p.t.Helper()
 	p.down()
@@ -347,7 +347,7 @@ func (p *path) serve(client net.Conn) {
 	done.Wait()
 }
 
-// pump copies what comes; fate says how much of a piece passes, and whether there is more to come.
+// pump copies data; fate says how much of a piece passes, and whether there is more to come.
 func pump(to io.Writer, from io.Reader, fate func(n int) (int, bool)) {
 	piece := make([]byte, 16<<10)
 	for {
@@ -362,8 +362,8 @@ func pump(to io.Writer, from io.Reader, fate func(n int) (int, bool)) {
 	}
 }
 
-// ride runs a follower to a destination that is dead at the start, comes up, fails in every way there is, and is well in the end; then the
-// follower is started anew. What arrives, 100 events, is in got, or is read by the test afterwards. connect makes the destination for an address.
+// ride runs a follower to a destination that is down at first, comes up, fails in every possible way, and recovers; then the follower is
+// restarted. The 100 events that arrive are in got, or the test reads them afterwards. connect makes the destination for an address.
 func ride(t *testing.T, way *path, got *arrivals, connect func(address string) follow.Destination) {
 	t.Helper()
 	a := newArchive(t)
@@ -442,7 +442,7 @@ func (a *authority) issue(t *testing.T) tls.Certificate {
 	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
 }
 
-// both gives the configurations of a server that asks for a certificate, and of a client that has one.
+// both returns the configurations of a server that requires a certificate, and of a client that has one.
 func (a *authority) both(t *testing.T) (server, client *tls.Config) {
 	t.Helper()
 	server = &tls.Config{Certificates: []tls.Certificate{a.issue(t)}, ClientCAs: a.pool, ClientAuth: tls.RequireAndVerifyClientCert}

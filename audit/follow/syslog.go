@@ -15,12 +15,12 @@ import (
 	"zorgsluis/audit"
 )
 
-// SyslogOptions say where a syslog collector is.
+// SyslogOptions configure a syslog collector.
 type SyslogOptions struct {
 	Address string // host:port
-	JSON    bool   // the message is a CloudEvent; else a DICOM audit message (IHE ITI-20)
-	Host    string // of the gateway, in every message
-	// Unannounced also takes a connection for read to its end that the collector closed without the close_notify that RFC 5425 asks for.
+	JSON    bool   // send CloudEvents; else DICOM audit messages (IHE ITI-20)
+	Host    string // the gateway's host name, for every message
+	// Unannounced also counts a connection as read to its end if the collector closed it without the close_notify that RFC 5425 requires.
 	Unannounced bool
 	TLS         *tls.Config
 	Timeout     time.Duration // for one delivery
@@ -29,18 +29,19 @@ type SyslogOptions struct {
 
 type syslog struct{ o SyslogOptions }
 
-// Syslog makes a destination that is a syslog collector, by RFC 5424 over TLS (RFC 5425).
+// Syslog makes a destination of a syslog collector, by RFC 5424 over TLS (RFC 5425).
 //
-// Syslog acknowledges nothing: what was written may never have been read. So each delivery has a connection of its own, which is ended by
-// close_notify, and counts when the collector answers that with its own: it does so behind the last byte (RFC 5425 §4.4). Session tickets
-// make the handshakes short.
+// Syslog acknowledges nothing: what was written may never have been read. So each delivery has its own connection, which ends with
+// close_notify, and counts once the collector answers with its own, which it does after the last byte (RFC 5425 §4.4). Session tickets keep
+// the handshakes short.
 func Syslog(o SyslogOptions) Destination {
 	o.TLS = o.TLS.Clone()
 	o.TLS.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 	return &syslog{o: o}
 }
 
-// What every message says of itself (RFC 5424 §6.2): facility 10, security, as IHE ITI-20 wants; a refusal or an error is a warning.
+// The fixed header values of every message (RFC 5424 §6.2): facility 10, security, as IHE ITI-20 requires; a refusal or an error is a
+// warning.
 const (
 	priorityNotice  = 10*8 + 5
 	priorityWarning = 10*8 + 4
@@ -49,7 +50,7 @@ const (
 	byteOrderMark   = "\xef\xbb\xbf"
 )
 
-// maxMessage is what a collector should be able to take (RFC 5425 §4.3.1). A longer message leaves out what can be long.
+// maxMessage is what a collector should accept (RFC 5425 §4.3.1). A longer message drops what can be long.
 const maxMessage = 8192
 
 // Deliver implements Destination.
@@ -71,7 +72,7 @@ func (s *syslog) Deliver(ctx context.Context, events []audit.Event) (int, error)
 	return len(events), nil
 }
 
-// write brings frames to the collector, and returns when it has read all of them.
+// write sends frames to the collector, and returns when it has read them all.
 func (s *syslog) write(ctx context.Context, frames []byte) error {
 	dialer := net.Dialer{}
 	raw, err := dialer.DialContext(ctx, "tcp", s.o.Address)
@@ -106,7 +107,7 @@ func (s *syslog) write(ctx context.Context, frames []byte) error {
 	return nil
 }
 
-// endSeen tells whether the other side ended the connection below TLS: crypto/tls gives io.EOF for that as it does for close_notify.
+// endSeen tells whether the other side ended the connection below TLS: crypto/tls returns io.EOF for that as well as for close_notify.
 type endSeen struct {
 	net.Conn
 	end atomic.Bool
@@ -120,7 +121,7 @@ func (c *endSeen) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// message renders an event, as short as it has to be.
+// message renders an event, as short as necessary.
 func (s *syslog) message(e audit.Event) ([]byte, error) {
 	for detail := full; ; detail++ {
 		message, err := s.render(detail.of(e))
@@ -130,13 +131,13 @@ func (s *syslog) message(e audit.Event) ([]byte, error) {
 	}
 }
 
-// detail is how much of an event is told.
+// detail is how much of an event a message contains.
 type detail int
 
 const (
 	full    detail = iota
-	countOf        // how many references, not which
-	least          // nor the query, nor which consents
+	countOf        // the number of references instead of the list
+	least          // nor the query, nor the list of consents
 )
 
 func (d detail) of(e audit.Event) audit.Event {
@@ -150,7 +151,7 @@ func (d detail) of(e audit.Event) audit.Event {
 	return e
 }
 
-// render renders one message. Its header has no text from outside: RFC 5424 allows little in it.
+// render renders one message. Its header has no external text, because RFC 5424 allows little in it.
 func (s *syslog) render(e audit.Event) ([]byte, error) {
 	priority, id := priorityWarning, messageDICOM
 	if e.Outcome == audit.OutcomePermit {

@@ -13,7 +13,7 @@ import (
 	"zorgsluis/audit"
 )
 
-// WebhookOptions say where a webhook is.
+// WebhookOptions configure a webhook.
 type WebhookOptions struct {
 	URL     string
 	Secret  []byte // signs what is sent
@@ -23,7 +23,7 @@ type WebhookOptions struct {
 	Gateway string        // public URL of the gateway: the CloudEvents' source
 
 	Identify Identify
-	// Render makes the body for an event; nil: its CloudEvent. It says nothing of the event in its errors.
+	// Render makes the body for an event; nil: its CloudEvent. Its errors contain nothing of the event.
 	Render func(context.Context, audit.Event) ([]byte, error)
 }
 
@@ -32,7 +32,7 @@ type webhook struct {
 	sender
 }
 
-// Webhook makes a destination that takes CloudEvents 1.0 by HTTP POST, one each, in structured mode, signed as Standard Webhooks says
+// Webhook makes a destination that takes CloudEvents 1.0 by HTTP POST, one per request, in structured mode, signed as Standard Webhooks
 // (https://www.standardwebhooks.com): webhook-id is the event's, webhook-signature is HMAC-SHA-256 over id, time and body.
 func Webhook(o WebhookOptions) Destination {
 	return &webhook{o: o, sender: newSender(o.TLS, o.Timeout, o.Header, o.Identify)}

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// hook takes CloudEvents and checks their signature as Standard Webhooks says. status, where it is set, gives the answer.
+// hook accepts CloudEvents and checks their signature as Standard Webhooks says. status, if set, gives the answer.
 type hook struct {
 	arrivals
 	t      *testing.T
