@@ -16,6 +16,7 @@ import (
 
 	"zorgsluis/audit"
 	"zorgsluis/consent"
+	"zorgsluis/consent/consentfhir"
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
 	"zorgsluis/internal/cli"
@@ -201,7 +202,7 @@ func (i *importing) tell(w io.Writer) {
 type imported struct {
 	fileLine
 	person  fhir.Identifier
-	records []consent.Record
+	consent consentfhir.Consent
 	applied bool // the change was tried
 	known   bool // it was on file already
 	err     error
@@ -211,7 +212,7 @@ type imported struct {
 func (i *importing) put(ctx context.Context, lines []*imported) error {
 	var good []*imported
 	for _, l := range lines {
-		if l.err == nil && len(l.records) > 0 {
+		if l.err == nil && len(l.consent.Records) > 0 {
 			good = append(good, l)
 		}
 	}
@@ -238,7 +239,7 @@ func (i *importing) put(ctx context.Context, lines []*imported) error {
 			fmt.Fprintf(i.env.Stderr, "line %d: refused: %v\n", l.line, l.err)
 		case l.known:
 			i.at.Known++
-		case len(l.records) > 0:
+		case len(l.consent.Records) > 0:
 			i.at.Imported++
 		}
 	}
@@ -290,22 +291,23 @@ func (i *importing) change(l *imported) audit.Change {
 		Request: request, Person: l.person, Event: event, KeepStamps: true,
 		Apply: func(st *consent.Standing) error {
 			l.applied = true
-			for _, r := range l.records {
+			records := l.consent.RecordsAt(st.Newest)
+			for _, r := range records {
 				if err := i.settings.Catalogue.CheckWrite(r, st.Newest); err != nil {
 					return err
 				}
 			}
-			return addImported(st, event, l.records)
+			return addImported(st, event, l.consent, records)
 		},
 	}
 }
 
 // addImported puts records on file that are not there yet. What is there and was withdrawn since, where it came from, is withdrawn here too;
 // what was withdrawn here stays so.
-func addImported(st *consent.Standing, event *audit.Event, records []consent.Record) error {
+func addImported(st *consent.Standing, event *audit.Event, c consentfhir.Consent, records []consent.Record) error {
 	there, withdrawn := 0, consent.RecordID("")
 	for _, r := range records {
-		at := indexOfSame(st.Records, r)
+		at := indexOfSame(st.Records, r, c)
 		if at < 0 {
 			continue
 		}

@@ -130,6 +130,39 @@ func TestImportKnowsWhatIsOnFile(t *testing.T) {
 	}
 }
 
+// TestImportOfDatesWithoutATime: whether a refusal of a day came before or after a permit of that day is not known: it counts as the later one.
+func TestImportOfDatesWithoutATime(t *testing.T) {
+	o, _ := operatorOn(t)
+	bsn := fhir.Identifier{System: consent.SystemBSN, Value: testBSN}
+	permit := recorded(t, "gp")
+	refusal := permit
+	refusal.Decision, refusal.Method, refusal.Information = consent.DecisionDeny, "", consent.Information{}
+	ended := recorded(t, "lab")
+	ended.Status, ended.WithdrawnAt, ended.WithdrawnBy = consent.StatusWithdrawn, moment, []string{"patient"}
+	today := refusal
+	today.Party.Category = "pharmacy"
+	day, now := moment.Format(time.DateOnly), time.Now().In(consent.Zone()).Format(time.DateOnly)
+	dated := func(date string, r consent.Record) string {
+		return strings.ReplaceAll(resource(t, bsn, r), moment.UTC().Format(time.RFC3339), date)
+	}
+	file := configtest.Write(t, filepath.Join(t.TempDir(), "consents.ndjson"), dated(day, refusal)+resource(t, bsn, permit)+dated(day, ended)+dated(now, today))
+	o.must("", "consent", "import", file)
+	records := o.list().Records
+	evening := time.Date(2024, 2, 29, 22, 59, 59, 999_999_000, time.UTC)
+	if len(records) != 4 || !records[0].RecordedAt.Equal(evening) || !records[1].RecordedAt.Equal(moment.Time) ||
+		records[2].RecordedAt.After(moment.Time) || !records[2].WithdrawnAt.Equal(evening) || records[3].RecordedAt.After(time.Now()) {
+		t.Fatalf("got %+v", records)
+	}
+	query := consent.Query{At: time.Now(), Born: "1980-01-01", Party: consent.Side{Category: "gp"}, Category: "Condition", Groups: []string{"GGC002"}, Purpose: "TREAT"}
+	if state, _ := consent.Evaluate(query, records); state != consent.Refused {
+		t.Errorf("got state %v of a permit and a refusal of one day, want the refusal", state)
+	}
+	again := configtest.Write(t, filepath.Join(t.TempDir(), "again.ndjson"), dated(day, refusal)+" "+dated(now, today)+" "+dated(day, ended))
+	if got := o.must("", "consent", "import", again); !strings.Contains(got, "0 imported, 3 on file already") {
+		t.Errorf("again: got %q", got)
+	}
+}
+
 func TestImportGoesOnWhereItEnded(t *testing.T) {
 	o, _ := operatorOn(t)
 	var text strings.Builder

@@ -34,7 +34,7 @@ func (i *importing) read(r fileLine) *imported {
 	if err == nil {
 		l.person, err = consent.NormalizePerson(c.Patient)
 	}
-	l.records, l.err = c.Records, err
+	l.consent, l.err = c, err
 	return l
 }
 
@@ -61,8 +61,8 @@ func sibling(id consent.RecordID, taken []consent.Record) consent.RecordID {
 }
 
 // indexOfSame finds the record that says the same, made at the same moment, whether it was withdrawn since or not.
-func indexOfSame(records []consent.Record, r consent.Record) int {
-	return slices.IndexFunc(records, func(on consent.Record) bool { return sameRecord(on, r) })
+func indexOfSame(records []consent.Record, r consent.Record, c consentfhir.Consent) int {
+	return slices.IndexFunc(records, func(on consent.Record) bool { return c.RecordedOn(on.RecordedAt.Time) && sameRecord(on, r) })
 }
 
 func sameRecord(a, b consent.Record) bool {
@@ -70,7 +70,7 @@ func sameRecord(a, b consent.Record) bool {
 	return (a.Status == consent.StatusEnteredInError) == (b.Status == consent.StatusEnteredInError) &&
 		a.Decision == b.Decision && a.EmergencyException == b.EmergencyException && a.Holder == b.Holder && a.Party == b.Party && a.PartyName == b.PartyName &&
 		slices.Equal(a.Data, b.Data) && a.Channel == b.Channel && slices.Equal(a.Purposes, b.Purposes) &&
-		same(a.ValidFrom.Time, b.ValidFrom.Time) && same(a.ValidTo.Time, b.ValidTo.Time) && same(a.RecordedAt.Time, b.RecordedAt.Time) &&
+		same(a.ValidFrom.Time, b.ValidFrom.Time) && same(a.ValidTo.Time, b.ValidTo.Time) &&
 		slices.Equal(a.GivenBy, b.GivenBy) && a.Posthumous == b.Posthumous && a.RecordedBy == b.RecordedBy && a.Method == b.Method &&
 		a.Information == b.Information
 }

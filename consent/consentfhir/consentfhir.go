@@ -24,6 +24,9 @@ type Consent struct {
 	PatientReference string
 	// Records are at least one. Those of a resource that was read have no ids.
 	Records []consent.Record
+
+	// The first instants after those that dateTime, and the moment of the withdrawal, may mean; zero unless it is a date without a time of day.
+	recordedBefore, withdrawnBefore time.Time
 }
 
 // Profile is how this gateway reads and writes Consent: what is the same everywhere, and what is configured. Its zero value knows no

@@ -2,6 +2,7 @@ package consentfhir
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -101,13 +102,59 @@ func (w *walk) period(from, to *time.Time) visit {
 }
 
 // instant reads a dateTime into its first instant.
-func (w *walk) instant(into *time.Time) visit {
+func (w *walk) instant(into *time.Time) visit { return w.dated(into, new(time.Time)) }
+
+// dated reads a dateTime into its first instant and, if it is a date without a time of day, the first one after it.
+func (w *walk) dated(into, before *time.Time) visit {
 	return func(path string, n node) {
-		first, _, ok := Span(n.text)
+		first, after, ok := Span(n.text)
 		if n.kind != text || !ok {
 			w.refuse(path, "is not a date or an instant")
 			return
 		}
 		*into = first
+		if !strings.Contains(n.text, "T") {
+			*before = after
+		}
 	}
+}
+
+// RecordsAt returns the records as they are to be compared with what was said on the same day. Read takes a date without a time of day as its
+// first instant. That suits a permit: any objection of that day comes after it. A refusal and a withdrawal are taken as late as they can have
+// been said, but not after now. A Consent that both permits and refuses, and so has one date for both, stays at the first instant.
+func (c Consent) RecordsAt(now time.Time) []consent.Record {
+	records := slices.Clone(c.Records)
+	refuses := !slices.ContainsFunc(records, func(r consent.Record) bool { return r.Decision != consent.DecisionDeny })
+	for i := range records {
+		r := &records[i]
+		r.WithdrawnAt.Time = latest(r.WithdrawnAt.Time, c.withdrawnBefore, now)
+		if refuses {
+			r.RecordedAt.Time = latest(r.RecordedAt.Time, c.recordedBefore, now, r.WithdrawnAt.Time)
+		}
+	}
+	return records
+}
+
+// RecordedOn reports whether dateTime may mean an instant.
+func (c Consent) RecordedOn(at time.Time) bool {
+	first := c.Records[0].RecordedAt.Time
+	return at.Equal(first) || at.After(first) && at.Before(c.recordedBefore)
+}
+
+// latest returns the last instant before an end that is not after any of some bounds; at, if there is no end or a bound is before at. A zero
+// time is no end and no bound.
+func latest(at, before time.Time, bounds ...time.Time) time.Time {
+	if before.IsZero() {
+		return at
+	}
+	last := before.Add(-time.Microsecond) // the clock of the store counts those
+	for _, bound := range bounds {
+		if !bound.IsZero() && bound.Before(last) {
+			last = bound
+		}
+	}
+	if last.Before(at) {
+		return at
+	}
+	return last
 }

@@ -36,6 +36,8 @@ type resource struct {
 	common      consent.Record // what all records of the resource have in common
 	root        *provision
 	scopes      []scope // one for each record
+
+	recordedBefore, withdrawnBefore time.Time // as in Consent
 }
 
 // performer is who consented, and where that is said.
@@ -69,7 +71,7 @@ func (r *resource) read(n node) {
 		"scope":           r.scope,
 		"category":        r.each(r.category),
 		"patient":         func(path string, n node) { r.patient = r.reference(path, n) },
-		"dateTime":        r.instant(&r.common.RecordedAt.Time),
+		"dateTime":        r.dated(&r.common.RecordedAt.Time, &r.recordedBefore),
 		"performer":       r.each(func(path string, n node) { r.performers = append(r.performers, performer{path, r.reference(path, n)}) }),
 		"organization":    r.each(func(path string, n node) { r.reference(path, n) }), // who keeps the consent: here that is the gateway
 		"sourceReference": func(path string, n node) { r.reference(path, n) },         // where the signed document is: not kept
@@ -132,7 +134,7 @@ func (r *resource) information(path string, n node) {
 
 func (r *resource) withdrawn(path string, n node) {
 	r.nested(path, n, map[string]visit{
-		"at": r.once(r.valued("valueDateTime", r.instant(&r.common.WithdrawnAt.Time))),
+		"at": r.once(r.valued("valueDateTime", r.dated(&r.common.WithdrawnAt.Time, &r.withdrawnBefore))),
 		"by": r.valued("valueCode", func(path string, n node) {
 			if n.text != consent.ByPatient && n.text != consent.ByRepresentative {
 				r.refuse(path, "is not patient or representative")
@@ -224,7 +226,8 @@ func (r *resource) agree() {
 func (r *resource) consent() Consent {
 	c := Consent{
 		ID: consent.RecordID(r.id), Version: r.version, PatientReference: r.patient.literal,
-		Patient: fhir.Identifier{System: r.patient.system, Value: r.patient.value},
+		Patient:        fhir.Identifier{System: r.patient.system, Value: r.patient.value},
+		recordedBefore: r.recordedBefore, withdrawnBefore: r.withdrawnBefore,
 	}
 	for _, s := range r.scopes {
 		record := r.common
