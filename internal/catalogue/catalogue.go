@@ -1,6 +1,6 @@
-// Package catalogue keeps what the names in consents stand for: provider categories, data categories and their groups, channels. Consents on
-// file name them, and configurations change. Where a name would cover more than when consents were given, an operator must say what becomes of
-// those consents, and their patients are told.
+// Package catalogue keeps what the names in consents stand for: provider categories, data categories and their groups, channels. Consents
+// on file name them, and configurations change. If a name would cover more than when consents were given, an operator must say what becomes
+// of those consents, and their patients are told.
 package catalogue
 
 import (
@@ -23,7 +23,7 @@ import (
 	"zorgsluis/policy"
 )
 
-// reasonCatalogue is the reason of the notice to a patient with an active consent when the catalogue changed.
+// reasonCatalogue is the reason of the notice to a patient whose consents are interpreted by other categories than before.
 const reasonCatalogue policy.Reason = "catalogue-changed"
 
 // Version is what the store keeps of the catalogue: the meaning of the names, and whether all patients have been told of it.
@@ -38,9 +38,9 @@ type Version struct {
 // ErrWidens says that consents on file would permit more than when they were given, and that the configuration does not say what becomes of them.
 var ErrWidens = errors.New("consents on file would open more than they did")
 
-// Prepare makes the meaning of the names in a configuration the active one in the store, and has the policy of s read consents by it. The error
-// is ErrWidens where a name would cover more than before, and the configuration says neither that consents with that name carry over nor that
-// they end. pending is what Tell has to tell the patients; nil where there is nothing to tell.
+// Prepare makes the meaning of the names in a configuration the active one in the store, and has the policy of s read consents by it. The
+// error is ErrWidens if a name would cover more than before, and the configuration says neither that consents with that name carry over nor
+// that they end. pending is what Tell has to tell the patients; nil if nothing.
 func Prepare(ctx context.Context, s *config.Settings, store *redisstore.Store) (pending *Version, err error) {
 	next := Version{Meaning: meaningOf(s)}
 	text, err := stored(ctx, s, store)
@@ -59,7 +59,7 @@ func Prepare(ctx context.Context, s *config.Settings, store *redisstore.Store) (
 			}
 			return &now, nil
 		}
-		_, at, err := store.Standing(ctx, store.Key(fhir.Identifier{System: "urn:zorgsluis", Value: "catalogue"})) // of nobody: for the store's clock
+		_, at, err := store.Standing(ctx, store.Key(fhir.Identifier{System: "urn:zorgsluis", Value: "catalogue"})) // nobody's, for the store's clock
 		if err != nil {
 			return nil, err
 		}
@@ -126,7 +126,7 @@ func transition(s *config.Settings, next *Version, now Version, at time.Time) er
 	return nil
 }
 
-// fate is what becomes of permits with a name that covers more than before, in the words of the notice.
+// fate is what becomes of permits that use a name which stands for more than before, as worded in the notice.
 type fate string
 
 const (
@@ -136,7 +136,7 @@ const (
 	undecidedFate fate = ": nobody said what becomes of consents"
 )
 
-// fateOf is what the operator decided: permits carry over, or end. Only names of parties and data can end.
+// fateOf returns what the operator decided: to carry over, or, for a name of parties or data, to end.
 func fateOf(s *config.Settings, c shift) fate {
 	kind, _, _ := strings.Cut(c.name, " ")
 	switch {
@@ -197,7 +197,7 @@ func Tell(ctx context.Context, s *config.Settings, store *redisstore.Store, a *V
 	return int(count.Load()), err
 }
 
-// hasActive reports whether a person has a permit that is in force now or will be.
+// hasActive reports whether a person has a permit that is valid now or later.
 func hasActive(st consent.Standing, now time.Time) bool {
 	return slices.ContainsFunc(st.Records, func(r consent.Record) bool {
 		return r.Status == consent.StatusActive && r.Decision == consent.DecisionPermit && (r.ValidTo.IsZero() || r.ValidTo.After(now))

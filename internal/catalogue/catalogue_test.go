@@ -16,7 +16,7 @@ import (
 	"zorgsluis/internal/storage"
 )
 
-// person is one of many, without a number of a real person.
+// person returns one of many persons, without a number of a real person.
 func person(n int) fhir.Identifier {
 	return fhir.Identifier{System: "http://example.org/number", Value: fmt.Sprint(n)}
 }
@@ -45,7 +45,7 @@ func TestNoticesGoOnWhereTheyEnded(t *testing.T) {
 	if err := b.Store.SetCatalogue(t.Context(), catalogue); err != nil {
 		t.Fatal(err)
 	}
-	// Somebody was told before it was interrupted.
+	// Somebody was told before an interruption.
 	key := b.Store.Key(person(7))
 	id, err := b.Store.NoticeID(key, "catalogue "+stored.Meaning.hash())
 	if err != nil {
@@ -80,7 +80,7 @@ func TestNoticesGoOnWhereTheyEnded(t *testing.T) {
 	}
 }
 
-// opened opens the store of a configuration, which it makes.
+// opened makes and opens the store of a configuration.
 func opened(t *testing.T, s *config.Settings) *storage.Backend {
 	t.Helper()
 	r, err := storage.Connect(t.Context(), s)

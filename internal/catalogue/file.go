@@ -15,10 +15,10 @@ import (
 )
 
 // fileName is the copy of the active catalogue beside the archive. A Redis that was emptied and replayed gets it back from there, so that
-// permits that had ended stay ended. It holds nothing about persons.
+// permits that had ended stay ended. It contains nothing about persons.
 const fileName = "catalogue.json"
 
-// stored gives the active catalogue; nil where there never was one.
+// stored returns the active catalogue; nil if there never was one.
 func stored(ctx context.Context, s *config.Settings, store *redisstore.Store) ([]byte, error) {
 	text, err := store.Catalogue(ctx)
 	if err != nil || text != nil {
@@ -42,7 +42,7 @@ func save(ctx context.Context, s *config.Settings, store *redisstore.Store, text
 	return keep(s, text)
 }
 
-// keep keeps the active catalogue beside the archive, whole or not at all.
+// keep writes the active catalogue beside the archive, atomically.
 func keep(s *config.Settings, text []byte) error {
 	name := filepath.Join(s.ArchiveFolder, fileName)
 	if kept, err := os.ReadFile(name); err == nil && bytes.Equal(kept, text) {

@@ -14,8 +14,8 @@ import (
 	"zorgsluis/internal/config"
 )
 
-// meaning is what the names that a consent may use stand for: which codes make a provider category, which resources a data category,
-// which data categories a group. It is kept in the store, so that a change is noticed.
+// meaning is what the names that a consent may use stand for: which codes make a provider category, which resources a data category, which
+// data categories a group. It is kept in the store, so that a change is noticed.
 type meaning struct {
 	Parties  map[string]string   `json:"parties"`  // code → category; "" gives none
 	Data     map[string][]string `json:"data"`     // rule → data categories
@@ -24,7 +24,7 @@ type meaning struct {
 	Names    []string            `json:"names"`    // of provider categories
 }
 
-// meaningOf is what the names mean in a configuration.
+// meaningOf returns what the names mean in a configuration.
 func meaningOf(s *config.Settings) meaning {
 	m := meaning{Parties: map[string]string{}, Data: map[string][]string{}, Groups: map[string][]string{}, Channels: map[string]string{}}
 	for code, category := range s.Tables.Providers.Codes() {
@@ -64,7 +64,7 @@ func meaningOf(s *config.Settings) meaning {
 	return m
 }
 
-// hash names a meaning: the version of the catalogue.
+// hash identifies a meaning: the version of the catalogue.
 func (m meaning) hash() string {
 	text, err := json.Marshal(m) // the members of maps are sorted
 	if err != nil {
@@ -74,7 +74,7 @@ func (m meaning) hash() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// party is the category that a code gives: an AGB code that is not listed goes by its first two digits.
+// party returns the category of a code: an unlisted AGB code goes by its first two digits.
 func (m meaning) party(code string) string {
 	if category, known := m.Parties[code]; known {
 		return category
@@ -85,7 +85,7 @@ func (m meaning) party(code string) string {
 	return ""
 }
 
-// data are the categories that a rule gives: what no rule of its own names goes by its type, and what no rule names is unclassified.
+// data returns the categories of a rule: without a rule of its own a resource goes by its type, and without any rule it is unclassified.
 func (m meaning) data(rule string) []string {
 	if categories, known := m.Data[rule]; known {
 		return categories
@@ -100,7 +100,7 @@ func (m meaning) data(rule string) []string {
 	return []string{string(fhir.Unclassified)}
 }
 
-// shift says that a name which consents use stands for something more than before, or for something less.
+// shift says that a name which consents use stands for more than before, or for less.
 type shift struct {
 	name string // "party gp", "data GGC002", "channel lsp", "sensitive": as catalogue.carry has it
 	what string
@@ -114,8 +114,8 @@ func (c shift) String() string {
 	return c.name + " no longer covers " + c.what
 }
 
-// shifts compares two meanings: what consents that are on file would open, and what they would not open any more. A name that is new is
-// in no consent yet.
+// shifts compares two meanings: what consents on file would newly open, and what they would no longer open. A new name is in no consent
+// yet.
 func (m meaning) shifts(next meaning) []shift {
 	var all []shift
 	add := func(name, what string, more bool) { all = append(all, shift{name, what, more}) }
@@ -175,8 +175,8 @@ func (m meaning) shifts(next meaning) []shift {
 	return all
 }
 
-// moves are the names that took over from others: what a new category covers, and what a group held that it holds no more. Objections to the
-// old name are about the new one as well.
+// moves returns the names that took over from others: what a new category covers, and what a group no longer contains. Objections to the
+// old name apply to the new one as well.
 func (m meaning) moves(next meaning) (all []consent.Carried) {
 	add := func(kind, from, to string) {
 		move := consent.Carried{Kind: kind, From: from, To: to}
@@ -213,7 +213,7 @@ func (m meaning) moves(next meaning) (all []consent.Carried) {
 	return all
 }
 
-// knows reports whether a data category was there, so that a consent may name it.
+// knows reports whether a data category existed, so that a consent may name it.
 func (m meaning) knows(category string) bool {
 	for _, categories := range m.Data {
 		if slices.Contains(categories, category) {
@@ -223,19 +223,19 @@ func (m meaning) knows(category string) bool {
 	return category == string(fhir.Unclassified)
 }
 
-// union are the keys of both maps, sorted.
+// union returns the keys of both maps, sorted.
 func union[V any](a, b map[string]V) []string {
 	keys := slices.AppendSeq(slices.Collect(maps.Keys(a)), maps.Keys(b))
 	slices.Sort(keys)
 	return slices.Compact(keys)
 }
 
-// outside are the elements of a list that another has not.
+// outside returns the elements of list that are not in other.
 func outside(list, other []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(other, s) })
 }
 
-// insert adds a value to a sorted list that has each once.
+// insert adds a value to a sorted list without duplicates.
 func insert(list []string, value string) []string {
 	if at, found := slices.BinarySearch(list, value); !found {
 		list = slices.Insert(list, at, value)

@@ -44,14 +44,14 @@ func Compare(out io.Writer, s, old *config.Settings) error {
 	return w.Flush()
 }
 
-// namedProbe is a probe and what it stands for.
+// namedProbe is a probe and its description.
 type namedProbe struct {
 	with string
 	probe
 }
 
-// probes are the questions that tell who gets what: without a choice, with consent to everything, to each group and to each category by
-// its name, and in an emergency.
+// probes are the questions that show who gets what: with no consent on file, with consent to everything, to each group and to each category
+// by name, and in an emergency.
 func probes(category policy.ProviderCategory, channel policy.Channel, groups []string) []namedProbe {
 	treat := probe{category: category, channel: channel, purpose: policy.PurposeTreatment}
 	with := func(data ...string) probe {
@@ -78,7 +78,7 @@ func texts[T ~string](list []T) []string {
 	return all
 }
 
-// compareHolders prints which sources came, went, or are held by somebody else: consents name holders too.
+// compareHolders prints which sources came, went, or have another holder: consents name holders too.
 func compareHolders(w io.Writer, old, s *config.Settings) {
 	holders := func(s *config.Settings) map[string]string {
 		all := map[string]string{}
@@ -101,14 +101,14 @@ func compareHolders(w io.Writer, old, s *config.Settings) {
 	}
 }
 
-// either gives the keys of both maps, sorted.
+// either returns the keys of both maps, sorted.
 func either[V any](a, b map[string]V) []string {
 	keys := slices.AppendSeq(slices.Collect(maps.Keys(a)), maps.Keys(b))
 	slices.Sort(keys)
 	return slices.Compact(keys)
 }
 
-// missing gives what is in list and not in other.
+// missing returns what is in list but not in other.
 func missing(list, other []string) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(s string) bool { return slices.Contains(other, s) })
 }

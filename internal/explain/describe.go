@@ -1,5 +1,5 @@
-// Package explain says in words what a configuration amounts to: to operators who check it or compare it with an older one, and to patients.
-// What it says of decisions it asks the policy; it does not read the configuration for that.
+// Package explain says in words what a configuration amounts to: to operators who check it or compare it with an older one, and to
+// patients. About decisions it asks the policy; it does not infer them from the configuration.
 package explain
 
 import (
@@ -53,7 +53,7 @@ func describeWorld(w io.Writer, s *config.Settings) {
 	fmt.Fprintf(w, "assurance\tat least %s\n", s.File.Policy.MinimumAssurance)
 }
 
-// probe is a question to the policy that differs from the others in what matters here.
+// probe is a question to the policy, with what varies here.
 type probe struct {
 	category  policy.ProviderCategory
 	channel   policy.Channel
@@ -62,7 +62,7 @@ type probe struct {
 	records   func(fhir.DataCategory) []consent.Record
 }
 
-// permitted gives the data categories that the policy permits to an adult's care provider who does everything right.
+// permitted returns the data categories that the policy permits to a care provider of an adult who meets every other condition.
 func permitted(s *config.Settings, p probe) []fhir.DataCategory {
 	var permitted []fhir.DataCategory
 	for _, data := range s.Tables.DataCategories {
@@ -118,7 +118,8 @@ func describeProviders(w io.Writer, s *config.Settings) {
 	}
 }
 
-// describeNecessary prints the provider categories with a cap, and all that the policy gives them with consent to each data category by name.
+// describeNecessary prints the provider categories with a cap, and everything that the policy permits them with consent to each data
+// category by name.
 func describeNecessary(w io.Writer, s *config.Settings) {
 	if len(s.File.Policy.Necessary) == 0 {
 		return
@@ -131,7 +132,7 @@ func describeNecessary(w io.Writer, s *config.Settings) {
 	}
 }
 
-// permits is a consent of an adult for one category of providers, to everything or to what is named.
+// permits returns a consent of an adult for one category of providers, to everything or to the named data.
 func permits(category policy.ProviderCategory, data ...string) []consent.Record {
 	return []consent.Record{{
 		ID: "example", Status: consent.StatusActive, Decision: consent.DecisionPermit, Data: data,
@@ -140,7 +141,7 @@ func permits(category policy.ProviderCategory, data ...string) []consent.Record 
 	}}
 }
 
-// amount says in few words which of all data categories these are.
+// amount summarises which of all data categories these are.
 func amount(s *config.Settings, permitted []fhir.DataCategory) string {
 	var missing []string
 	for _, data := range s.Tables.DataCategories {
@@ -170,7 +171,7 @@ func describeOwn(w io.Writer, s *config.Settings) {
 	}
 }
 
-// ownFrom is the age in years from which the policy lets patients see their own record over a channel, if it ever does.
+// ownFrom returns the age in years from which the policy lets patients see their own record over a channel, if ever.
 func ownFrom(s *config.Settings, channel policy.Channel) (age int, ever bool) {
 	now := time.Now()
 	for age := range 121 {
@@ -189,7 +190,7 @@ func ownFrom(s *config.Settings, channel policy.Channel) (age int, ever bool) {
 	return 0, false
 }
 
-// describeBlocked prints whom the law shuts out, after asking the policy whether it does.
+// describeBlocked prints whom the law blocks, after asking the policy whether it does.
 func describeBlocked(w io.Writer, s *config.Settings) {
 	fmt.Fprintf(w, "\nshut out by law, whatever a patient or an emergency says\n")
 	for _, category := range policy.BlockedCategories() {

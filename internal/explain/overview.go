@@ -19,17 +19,18 @@ import (
 	"zorgsluis/proxy"
 )
 
-// overviewTexts are what the overview says around what is configured: a template for each language.
+// overviewTexts are the templates of the overview, one for each language.
 //
 //go:embed overview/*.txt
 var overviewTexts embed.FS
 
-// shared is what a deployment exchanges, in the words of one language (requirement A2). Nothing in it says where anything of the operator's is.
+// shared is what a deployment exchanges, in the words of one language (requirement A2). Nothing in it says where anything of the operator's
+// is.
 type shared struct {
 	Holders    []sharedBy
 	Channels   []sharedOver
 	Categories []sharedWith
-	Named      bool // whom a patient chose must be named here, by some issuer's configuration
+	Named      bool // some issuer's configuration requires patients to name the representatives they chose
 	Emergency  []string
 	Groups     []sharedData
 	Restricted string
@@ -41,7 +42,7 @@ type sharedBy struct{ Name, Kind string }
 type sharedOver struct {
 	Name    string
 	Implied bool
-	Own     int // age from which patients see their own record; 0: not at any
+	Own     int // age from which patients see their own record; 0: never
 }
 
 type sharedWith struct {
@@ -54,7 +55,7 @@ type sharedData struct {
 	Includes, Data []string
 }
 
-// Overview says what this deployment exchanges, in each language, from the configuration that is in force.
+// Overview returns what this deployment exchanges, in each language, from the current configuration.
 func Overview(s *config.Settings) (texts []proxy.Text, err error) {
 	for _, in := range []struct {
 		language string
@@ -80,7 +81,7 @@ func Overview(s *config.Settings) (texts []proxy.Text, err error) {
 	return texts, nil
 }
 
-// shares gathers what is exchanged, in words.
+// shares collects what is exchanged, in words.
 func shares(s *config.Settings, word func(configs.Label) string) shared {
 	t, p := s.Tables, s.File.Policy
 	data := func(name string) string { return word(t.Labels[name]) }
@@ -103,7 +104,7 @@ func shares(s *config.Settings, word func(configs.Label) string) shared {
 	}
 	for _, source := range s.File.Sources {
 		holder := sharedBy{cmp.Or(source.Holder.Name, source.Holder.Organization), kinds[source.Holder.Category]}
-		if !slices.Contains(page.Holders, holder) { // of whom several sources may be
+		if !slices.Contains(page.Holders, holder) { // one holder may have several sources
 			page.Holders = append(page.Holders, holder)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 	"zorgsluis/internal/config/configtest"
 )
 
-// overviewOf is the overview of a configuration, by language.
+// overviewOf returns the overview of a configuration, by language.
 func overviewOf(t *testing.T, file string) map[string]string {
 	t.Helper()
 	s, err := config.Load(file)
@@ -32,8 +32,9 @@ func overviewOf(t *testing.T, file string) map[string]string {
 	return found
 }
 
-// TestOverviewSaysWhatIsConfigured: the overview of a deployment names holders, channels and how consent is asked on them, provider categories,
-// groups of data and who is shut out, in Dutch and in English; it follows the configuration, and names nothing that is the operator's own.
+// TestOverviewSaysWhatIsConfigured: the overview of a deployment names holders, channels and how consent is asked on them, provider
+// categories, groups of data and who is blocked by law, in Dutch and in English; it follows the configuration, and reveals none of the
+// operator's addresses.
 func TestOverviewSaysWhatIsConfigured(t *testing.T) {
 	got := overviewOf(t, configtest.Place(t, configtest.Good))
 	for language, words := range map[string][]string{

@@ -7,7 +7,7 @@ import (
 	"zorgsluis/internal/config"
 )
 
-// OpenArchive opens the configured archive for writing. The error is audit.ErrLocked where another process has it open.
+// OpenArchive opens the configured archive for writing.
 func OpenArchive(s *config.Settings) (*audit.Archive, error) {
 	a, err := audit.OpenArchive(s.ArchiveFolder, s.ArchiveKeys[0], s.ArchivePublicKeys()[1:]...)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 // recentEvents gives a person's newest events; the store does.
 type recentEvents interface {
 	Events(ctx context.Context, person consent.PersonKey, limit int) ([]audit.Event, error)
-	EventsKept() int // how many the store keeps of one person
+	EventsKept() int // how many the store keeps per person
 }
 
 // archivedEvents gives a person's events in the archive, newest first.
@@ -34,7 +34,7 @@ type PersonEvents struct {
 	wait     time.Duration // at most, for the archive to catch up with what the store no longer holds
 }
 
-// NewPersonEvents finds events in a store and an archive. wait is the longest time that a question waits for the archive to catch up.
+// NewPersonEvents returns the events of a store and an archive. wait is the longest time that a call waits for the archive to catch up.
 func NewPersonEvents(store *redisstore.Store, archive *audit.History, wait time.Duration) PersonEvents {
 	return PersonEvents{recent: store, archived: archive, wait: wait}
 }
@@ -100,8 +100,8 @@ func sortNewest(events []audit.Event) {
 	slices.SortStableFunc(events, func(a, b audit.Event) int { return audit.Newest(a.Mark(), b.Mark()) })
 }
 
-// reaches reports whether the archive has the oldest event that the store still keeps, so that no event is missing between the two. It waits a
-// little for that event.
+// reaches reports whether the archive has the oldest event that the store still keeps, so that nothing is missing between them. It waits a
+// while for it.
 func (p PersonEvents) reaches(ctx context.Context, person consent.PersonKey, oldest audit.Event) (bool, error) {
 	behind := audit.Mark{Time: oldest.Time.Add(time.Microsecond)}
 	patience := time.NewTimer(p.wait)

@@ -12,7 +12,7 @@ import (
 	"zorgsluis/consent"
 )
 
-// row is a person's events in one place, the newest first.
+// row is a person's events in one place, newest first.
 type row struct {
 	events []audit.Event
 	kept   int
@@ -39,7 +39,7 @@ func (r archivedRow) Event(_ context.Context, _ consent.PersonKey, id audit.Even
 	return audit.Event{}, r.err
 }
 
-// years makes n events of one person, the newest first, always three of one instant.
+// years makes n events of one person, newest first, always three at one instant.
 func years(n int) []audit.Event {
 	var events []audit.Event
 	for i := range n {

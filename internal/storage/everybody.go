@@ -24,7 +24,7 @@ func Everybody(ctx context.Context, store *redisstore.Store, do func(context.Con
 			}
 		})
 	}
-	done := map[[16]byte]bool{} // a scan may give a person twice
+	done := map[[16]byte]bool{} // a scan may return a person twice
 	err := store.Persons(ctx, func(key consent.PersonKey) error {
 		half := personOf(key)
 		if done[half] {
@@ -46,7 +46,7 @@ func Everybody(ctx context.Context, store *redisstore.Store, do func(context.Con
 	return err
 }
 
-// atOnce is how many persons are handled at the same time.
+// atOnce is how many persons are processed at once: reading waits for no disk.
 const atOnce = 16
 
 // personOf is the first half of a person key, which saves memory: all keys are held at once.

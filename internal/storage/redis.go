@@ -19,13 +19,13 @@ import (
 // commands of an operator find the one of a running gateway by this file.
 const socketFile = "socket"
 
-// Redis is the configured Redis, which is started where it is embedded, and the clients that reach it.
+// Redis is the configured Redis, which is started if it is embedded, and the clients that reach it.
 type Redis struct {
 	address  redisstore.ClientOptions
-	Embedded *redisstore.Embedded // nil where this process did not start it
+	Embedded *redisstore.Embedded // nil if this process did not start it
 	announce string               // the socket file that this process wrote
 	Client   redis.UniversalClient
-	changes  redis.UniversalClient // of their own, so that consent changes do not wait behind reads
+	changes  redis.UniversalClient // separate, so that consent changes do not wait behind reads
 }
 
 // Connect makes clients for the external Redis, or for the embedded one, which it starts unless it is running. It does not send a command to an
@@ -94,7 +94,7 @@ func (r *Redis) Close() error {
 	return errors.Join(errs...)
 }
 
-// StoreOptions are the options to open the store in this Redis with. They hold what the archive has seen, so that a Redis that was restored from
+// StoreOptions returns the options to open the store in this Redis. They include what the archive has seen, so that a Redis restored from
 // an older backup is refused. archive may be nil: then its files are read.
 func (r *Redis) StoreOptions(s *config.Settings, archive *audit.Archive) (redisstore.Options, error) {
 	o := redisstore.Options{

@@ -1,4 +1,4 @@
-// Package storage opens what a configuration says is kept: Redis and the store in it, and the archive. It decides nothing about what they hold.
+// Package storage opens what a configuration says is kept: Redis, the store in it, and the archive. It decides nothing about their content.
 package storage
 
 import (
