@@ -10,22 +10,22 @@ import (
 	"zorgsluis/audit"
 )
 
-// opened takes the archive over, which may be nil: another instance has it.
+// opened takes over the archive; nil: another instance has it.
 func (g *running) opened(a *audit.Archive) {
 	g.set(func() { g.archive = a })
 	if a == nil || a.Torn() == "" {
 		return
 	}
-	// Not silently: what a crash leaves is an unfinished line, and so is what somebody leaves who cuts the end off.
+	// Not silently: a crash leaves an unfinished line, and so does somebody who cuts off the end.
 	g.metrics.torn.Inc()
 	g.log.Warn("archive: an unfinished line is cut off; the outbox still has its event", "where", a.Torn())
 }
 
-// archiveRepeat is how often it is told that the archive still cannot go on.
+// archiveRepeat is how often it is logged that the archive still cannot continue.
 const archiveRepeat = time.Minute
 
-// reportArchive gives what logs that the archive cannot go on: at once, and every minute while that is so. Where the store is away the
-// archive fails for each shard in the same way: of several errors the first is told, and how many there are.
+// reportArchive returns a function that logs that the archive cannot continue: at once, and every minute while that is so. If the store is
+// unavailable the archive fails for each shard in the same way: of several errors it logs the first, and how many there are.
 func reportArchive(log *slog.Logger) func(error) {
 	var last string
 	var told time.Time
@@ -40,7 +40,7 @@ func reportArchive(log *slog.Logger) func(error) {
 	}
 }
 
-// archiveMetrics shows how the archive is doing, besides its lag.
+// archiveMetrics registers the state of the archive, besides its lag.
 func (g *running) archiveMetrics() {
 	g.metrics.registry.MustRegister(g.metrics.torn, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "zorgsluis_archive_unsigned_events", Help: "Archived events that no checkpoint covers yet; zero where another instance archives.",

@@ -14,7 +14,8 @@ import (
 	"zorgsluis/proxy"
 )
 
-// stepUp is what RFC 9470 tells a caller who is not known well enough: the claim values of its issuer that would do, the least first.
+// stepUp returns the acr_values for a caller whose assurance is insufficient (RFC 9470): the claim values of its issuer that would do,
+// lowest first.
 func stepUp(s *config.Settings, issuer string, least policy.AssuranceLevel) string {
 	minimum, _ := policy.ParseAssurance(s.File.Policy.MinimumAssurance)
 	levels := s.Tables.Assurance
@@ -33,7 +34,7 @@ func stepUp(s *config.Settings, issuer string, least policy.AssuranceLevel) stri
 	return strings.Join(values, " ")
 }
 
-// authorization is what callers may know about who may vouch for them.
+// authorization returns what callers may know about who issues their tokens.
 func authorization(s *config.Settings) proxy.Authorization {
 	certificates := s.File.TLS.ClientCertificates.CAFile + s.File.TrustedProxies.CertificateHeader
 	a := proxy.Authorization{ProofAlgorithms: authn.ProofAlgorithms(), CertificateBound: certificates != ""}
@@ -46,7 +47,7 @@ func authorization(s *config.Settings) proxy.Authorization {
 	return a
 }
 
-// smartIssuer is the authorization server that SMART apps of a source are told of: the one that is configured for it, or the only one.
+// smartIssuer returns the authorization server that SMART apps of a source are referred to: the one configured for it, or the only one.
 func smartIssuer(s *config.Settings, source string) string {
 	for _, src := range s.File.Sources {
 		if src.ID == source && src.SMARTIssuer != "" {
@@ -59,8 +60,8 @@ func smartIssuer(s *config.Settings, source string) string {
 	return ""
 }
 
-// smart gives the SMART configuration of a source: what its authorization server says of itself, and of what SMART names only that which is
-// true here. Scopes are not enforced, so none of the permission capabilities is claimed (SMART App Launch 2, conformance).
+// smart returns the SMART configuration of a source: the metadata of its authorization server, and of what SMART defines only what is true
+// here. Scopes are not enforced, so none of the permission capabilities is claimed (SMART App Launch 2, conformance).
 func smart(s *config.Settings, a *authn.Authenticator) proxy.SMART {
 	return func(ctx context.Context, source string) ([]byte, bool, error) {
 		issuer := smartIssuer(s, source)
@@ -99,7 +100,7 @@ func smart(s *config.Settings, a *authn.Authenticator) proxy.SMART {
 	}
 }
 
-// orNone is a list that is written as one also where it is empty.
+// orNone makes an empty list for nil, so that JSON has [] and not null.
 func orNone(list []string) []string {
 	if list == nil {
 		return []string{}

@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// archiveBehind is how long the outbox may be without having been found empty before readiness says so.
+// archiveBehind is how long ago the outbox may last have been found empty before readiness reports it.
 const archiveBehind = time.Minute
 
 var errStarting = errors.New("starting")
 
-// components are what readiness looks at. Before a part is there, it says that it is starting.
+// components returns what readiness checks. A part that is not there yet reports that it is starting.
 func (g *running) components() []component {
 	followers := g.followerStates()
 	g.mu.Lock()
@@ -28,7 +28,7 @@ func (g *running) components() []component {
 		{name: "redis", check: func(ctx context.Context) error { return redis.Client.Ping(ctx).Err() }},
 		{name: "store", check: func(ctx context.Context) error {
 			if g.settings.inMemory {
-				return nil // cannot be checked, and is not kept anyway
+				return nil // cannot be checked, and keeps nothing anyway
 			}
 			return store.Check(ctx)
 		}},
@@ -56,7 +56,7 @@ func (g *running) components() []component {
 	return list
 }
 
-// archiveLag is how long ago the outbox was last found empty; zero where another instance archives.
+// archiveLag returns how long ago the outbox was last found empty; zero if another instance archives.
 func (g *running) archiveLag() time.Duration {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -10,7 +10,7 @@ import (
 	"zorgsluis/internal/config"
 )
 
-// renewTokens keeps the tokens of all sources until ctx ends.
+// renewTokens renews the tokens of all sources until ctx ends.
 func (g *running) renewTokens(ctx context.Context) {
 	for id, tokens := range g.settings.TokensFor() {
 		g.work.Go(func() {
@@ -21,7 +21,7 @@ func (g *running) renewTokens(ctx context.Context) {
 	}
 }
 
-// tokenComponents tell in readiness where no token can be had. The other sources are served all the same.
+// tokenComponents report in readiness which sources have no token. The other sources are served all the same.
 func tokenComponents(s *config.Settings) []component {
 	var list []component
 	tokens := s.TokensFor()
@@ -31,7 +31,7 @@ func tokenComponents(s *config.Settings) []component {
 	return list
 }
 
-// tokenMetrics shows the same as numbers.
+// tokenMetrics shows the same as metrics.
 type tokenMetrics struct{ settings *config.Settings }
 
 var (

@@ -2,5 +2,5 @@
 
 package main
 
-// demoCommands are left out of release builds: an issuer that signs whatever it is asked to does not belong there.
+// demoCommands are left out of release builds, where an issuer that signs anything does not belong.
 type demoCommands struct{}

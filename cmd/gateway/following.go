@@ -11,7 +11,7 @@ import (
 	"zorgsluis/audit/follow"
 )
 
-// follow starts the followers of the archive, once this instance has it. What they do, or fail to do, stops nothing else.
+// follow starts the followers of the archive, once this instance has it. Their failures stop nothing else.
 func (g *running) follow(ctx context.Context) {
 	g.archive.Needed = g.reading.need
 	for _, o := range g.settings.Following {
@@ -22,14 +22,14 @@ func (g *running) follow(ctx context.Context) {
 	}
 }
 
-// run starts a follower. It takes its place before the archive goes on, and holds back retention from then on.
+// run starts a follower. It takes its position before the archive continues, and holds back retention from then on.
 func (g *running) run(ctx context.Context, f *follow.Follower) {
 	g.reading.add(f)
-	_ = f.Begin(g.archive) // Run tries again, and tells
+	_ = f.Begin(g.archive) // Run tries again, and reports it
 	g.work.Go(func() { f.Run(ctx, g.archive) })
 }
 
-// readers are all followers of the archive, with a lock of their own: the archive asks while it is locked itself.
+// readers are all followers of the archive, with their own lock: the archive calls need while it is locked itself.
 type readers struct {
 	mu  sync.Mutex
 	all []*follow.Follower
@@ -41,7 +41,7 @@ func (r *readers) add(f *follow.Follower) {
 	r.all = append(r.all, f)
 }
 
-// need is the oldest file of the archive that somebody still has to read; 0: none.
+// need returns the oldest file of the archive that somebody still has to read; 0: none.
 func (r *readers) need() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -54,7 +54,7 @@ func (r *readers) need() int {
 	return oldest
 }
 
-// reportFollower logs that a follower began to fail, still does, or goes on.
+// reportFollower logs that a follower began to fail, still fails, or recovered.
 func (g *running) reportFollower(s follow.Status) {
 	if s.Err == nil {
 		g.log.Info("follower goes on", "follower", s.Name, "behind", s.Behind)
@@ -63,7 +63,7 @@ func (g *running) reportFollower(s follow.Status) {
 	g.log.Error("follower", "follower", s.Name, "behind", s.Behind, "late_seconds", int(s.Late.Seconds()), "error", s.Err.Error())
 }
 
-// followerStates say how the followers stand; none where another instance has the archive.
+// followerStates returns the states of the followers; none if another instance has the archive.
 func (g *running) followerStates() []follow.Status {
 	g.mu.Lock()
 	followers, archive := g.followers, g.archive
@@ -75,7 +75,7 @@ func (g *running) followerStates() []follow.Status {
 	return states
 }
 
-// followerComponents tell readiness how the followers stand. They never make a gateway unready: callers lose nothing by them.
+// followerComponents report the followers in readiness. They never make a gateway unready: callers do not depend on them.
 func followerComponents(states []follow.Status) []component {
 	var list []component
 	for _, s := range states {
@@ -89,7 +89,7 @@ func followerComponents(states []follow.Status) []component {
 	return list
 }
 
-// followerMetrics are what /metrics shows of the followers. The label is a name of the configuration.
+// followerMetrics are the metrics of the followers. The label is a name from the configuration.
 type followerMetrics struct{ states func() []follow.Status }
 
 // The metrics of one follower.

@@ -9,22 +9,21 @@ import (
 	"time"
 )
 
-// How long one look at all components may take, and how long its result is given to others who ask: whoever polls readiness must
-// not be able to load Redis.
+// Time limit of one check of all components, and how long its result is reused: polling readiness must not load Redis.
 const (
 	healthTimeout = 2 * time.Second
 	healthFresh   = time.Second
 )
 
-// component is one part that a ready gateway needs, or, where it informs only, a part whose state is worth telling.
+// component is a part that a ready gateway needs, or, if it informs only, a part whose state is worth reporting.
 type component struct {
 	name    string
 	check   func(context.Context) error
 	informs bool
 }
 
-// health answers whether the process lives and whether it can serve. Not ready is the first sign of a stop, so that nobody sends
-// new requests while the last ones are answered.
+// health answers whether the process lives and whether it can serve. A stop begins with not ready, so that nobody sends new requests while
+// the last ones are answered.
 type health struct {
 	draining   atomic.Bool
 	components func() []component
@@ -38,7 +37,7 @@ type health struct {
 // register adds the two endpoints.
 func (h *health) register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) {
-		// Nothing is asked here: restarting the gateway heals neither Redis nor an identity provider.
+		// No component is checked here: restarting the gateway repairs neither Redis nor an identity provider.
 		_, _ = w.Write([]byte("ok\n"))
 	})
 	mux.HandleFunc("GET /readyz", h.readyz)
@@ -63,7 +62,7 @@ func (h *health) readyz(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
-// look asks every component at the same time, once per healthFresh whoever asks.
+// look checks every component concurrently, at most once per healthFresh.
 func (h *health) look(ctx context.Context) (state map[string]string, ready bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

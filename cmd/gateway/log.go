@@ -10,21 +10,21 @@ import (
 	"zorgsluis/proxy"
 )
 
-// How long, and up to how many bytes, the lines of exchanges are held together. A write is a call of the system for each exchange else,
-// and whoever reads the log is woken each time. A crash loses what is held: what must not be lost is on record as an event.
+// How long, and up to how many bytes, the log lines of exchanges are buffered. Otherwise each exchange costs a system call, and wakes
+// whoever reads the log. A crash loses the buffer: what must not be lost is on record as an event.
 const (
 	lineHold = 100 * time.Millisecond
 	lineSize = 16 << 10
 )
 
-// newLog makes the structured log, one JSON object a line. Every line is written at once, after those that are held, but for those that
-// tell of an exchange; flush writes these.
+// newLog returns the structured log, one JSON object per line. Lines about exchanges, except warnings, are buffered: flush writes them, and so does
+// any other line, which is written at once.
 func newLog(w io.Writer) (log *slog.Logger, flush func()) {
 	held := &heldLines{to: w}
 	return slog.New(lineHandler{slog.NewJSONHandler(held, nil), held}), held.flush
 }
 
-// lineHandler writes lines, or has them held.
+// lineHandler writes lines, or has them buffered.
 type lineHandler struct {
 	slog.Handler
 	held *heldLines
@@ -56,7 +56,7 @@ type heldLines struct {
 	lines []byte
 }
 
-// Write holds a line. The first one that is held has all of them written in time.
+// Write buffers a line. The first one starts the timer that writes them all.
 func (l *heldLines) Write(line []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -70,7 +70,7 @@ func (l *heldLines) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// flush writes what is held.
+// flush writes the buffered lines.
 func (l *heldLines) flush() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -79,7 +79,7 @@ func (l *heldLines) flush() {
 
 func (l *heldLines) write() {
 	if len(l.lines) > 0 {
-		_, _ = l.to.Write(l.lines) // there is nowhere to say that the log cannot be written
+		_, _ = l.to.Write(l.lines) // nowhere to report that the log cannot be written
 		l.lines = l.lines[:0]
 	}
 }

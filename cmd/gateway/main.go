@@ -1,5 +1,5 @@
-// Command gateway is Zorgsluis: the configuration, the wiring of all parts, and the commands of operators. It decides nothing
-// about patients; it only puts together what does.
+// Command gateway is Zorgsluis: the configuration, the wiring of all parts, and the operator commands. It decides nothing about patients
+// itself.
 package main
 
 import (
@@ -11,7 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// main only signals and exits, so that everything else can be run by a test.
+// main only handles signals and the exit code, so that tests can run everything else.
 func main() {
 	os.Exit(mainCode())
 }
@@ -19,16 +19,16 @@ func main() {
 func mainCode() int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	// The first signal asks for a graceful stop; from then on the next one has its usual effect, for those who cannot wait.
+	// The first signal asks for a graceful stop; after it the next one has its usual effect, for those who cannot wait.
 	defer context.AfterFunc(ctx, stop)()
-	// A terminal that closes must not end a gateway with requests in flight. serve reads files again on it.
+	// A closing terminal must not end a gateway with requests in flight. serve reloads files on SIGHUP.
 	signal.Ignore(syscall.SIGHUP)
-	// go-redis writes lines of its own to the standard error, which is a JSON log here. What goes wrong is returned as an error too.
+	// go-redis logs to standard error, which is a JSON log here. It returns its failures as errors as well.
 	redis.SetLogger(quiet{})
 	return run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 }
 
-// quiet is a logger of go-redis that says nothing.
+// quiet is a go-redis logger that discards everything.
 type quiet struct{}
 
 // Printf implements the logger of go-redis.

@@ -16,14 +16,14 @@ import (
 	"zorgsluis/proxy"
 )
 
-// interactions are the only values that the label of that name takes. Labels come from closed lists: a label that follows a
-// request's text could hold an identifier, and would let callers fill the memory.
+// interactions are the only values of the label of that name. Labels come from closed lists: one taken from a request could contain an
+// identifier, and would let callers fill the memory.
 var interactions = []string{
 	"read", "vread", "history-instance", "search-type", "everything", "lastn", "attachment", "batch", "capabilities", "options", "break-glass", "break-glass-end", "access-events", "access-event",
 	"consent-read", "consent-vread", "consent-history", "consent-search", "consent-create", "consent-update", "consent-withdraw", "consent-object",
 }
 
-// The steps that are measured one by one (README, "How a request passes").
+// Steps that are measured separately (README, "How a request passes").
 const (
 	stepAuthenticate = "authenticate"
 	stepStanding     = "standing"
@@ -32,7 +32,7 @@ const (
 	stepCommit       = "commit"
 )
 
-// metrics are what /metrics shows. They are their own registry: nothing is registered by being imported.
+// metrics are what /metrics shows. They have their own registry: nothing is registered by an import.
 type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
@@ -86,7 +86,7 @@ func newMetrics(version string) *metrics {
 	return m
 }
 
-// archiveLag shows how far the archive is behind the outbox.
+// archiveLag registers how far the archive is behind the outbox.
 func (m *metrics) archiveLag(lag func() time.Duration) {
 	m.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: "zorgsluis_archive_lag_seconds", Help: "Time since the outbox was last found empty: how old an access event outside of the archive can be.",
@@ -129,7 +129,7 @@ func (s step) done(since time.Time, failed bool) {
 	}
 }
 
-// counted keeps the number of requests in flight.
+// counted counts the requests in flight.
 func (m *metrics) counted(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		m.inFlight.Inc()
@@ -177,7 +177,7 @@ func (t timedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, err
 }
 
-// Interface checks: the decorators stand where the parts stood.
+// Interface checks of the decorators.
 var (
 	_ proxy.Standings   = timedStandings{}
 	_ proxy.Recorder    = timedRecorder{}

@@ -18,17 +18,17 @@ import (
 	"zorgsluis/policy"
 )
 
-// storeTimeout bounds what is asked of the store in the background.
+// storeTimeout limits background requests to the store.
 const storeTimeout = 30 * time.Second
 
-// How messages are delivered: at least once, with a stable id, and as long as it takes.
+// Messages are delivered at least once, with a stable id, however long it takes.
 const (
-	messageBatch = 100 // events looked at at a time
+	messageBatch = 100 // events processed at a time
 	messageWait  = 15 * time.Second
 )
 
-// message is one kind of obligation: somebody is to be told of some events, of emergencies or of an erasure. It is derived from the archive
-// with a durable cursor, and the event of a declaration is recorded in the same atomic step as the declaration: what is in force is told.
+// message is one kind of obligation: to tell somebody of certain events, of emergencies or of an erasure. It is derived from the archive
+// with a durable cursor, and the event of a declaration is recorded in the same atomic step as the declaration: every one in force is told.
 type message struct {
 	name    string
 	to      *config.Watched[config.Receiver] // nil: nobody
@@ -36,7 +36,7 @@ type message struct {
 	render  func(*running) func(context.Context, audit.Event) ([]byte, error) // nil: the CloudEvent of the event
 }
 
-// messages are the kinds there are: to the privacy officer at once, to whoever tells the patient, and to whoever tells those that received data.
+// messages returns all kinds: to the privacy officer at once, to whoever tells the patient, and to whoever tells those that received data.
 func messages(s *config.Settings) []message {
 	return []message{
 		{config.MessageAlert, s.Alert, []policy.Reason{audit.ReasonDeclared, audit.ReasonDeclarationLimit, audit.ReasonReviewOverdue}, nil},
@@ -45,8 +45,8 @@ func messages(s *config.Settings) []message {
 	}
 }
 
-// fulfil delivers messages until ctx ends, where the archive is ours. It is called before the archive goes on: a message begins with the first
-// event that is archived after it was configured.
+// fulfil delivers messages until ctx ends, if this instance has the archive. It is called before the archive continues: a message begins
+// with the first event archived after it was configured.
 func (g *running) fulfil(ctx context.Context) {
 	for _, m := range messages(g.settings.Settings) {
 		if m.to == nil {
@@ -74,28 +74,28 @@ func (g *running) reportMessage(s follow.Status) {
 	g.log.Info("messages are delivered again", "message", s.Name)
 }
 
-// delivery brings the events of some reasons to a destination, and passes over the others.
+// delivery delivers the events with certain reasons, and skips the others.
 type delivery struct {
 	follow.Destination
 	reasons []policy.Reason
 	sent    atomic.Uint64
 }
 
-// Deliver implements follow.Destination. No refusal is final: an obligation is not set aside because the receiver is misconfigured.
+// Deliver implements follow.Destination. No refusal is final: an obligation is not dropped because the receiver is misconfigured.
 func (d *delivery) Deliver(ctx context.Context, events []audit.Event) (int, error) {
 	for i, e := range events {
 		if !slices.Contains(d.reasons, e.Reason) {
 			continue
 		}
 		if _, err := d.Destination.Deliver(ctx, events[i:i+1]); err != nil {
-			return i, errors.New(err.Error()) // not follow.ErrRefused any more
+			return i, errors.New(err.Error()) // no longer follow.ErrRefused
 		}
 		d.sent.Add(1)
 	}
 	return len(events), nil
 }
 
-// notice is a CloudEvent that says who it is about, as that is known to the store and stands in no event.
+// notice is a CloudEvent that names its person, whom the store knows and no event contains.
 type notice struct {
 	SpecVersion     string        `json:"specversion"`
 	ID              audit.EventID `json:"id"`
@@ -106,8 +106,8 @@ type notice struct {
 	Data            any           `json:"data"` // noticeData, erasureData
 }
 
-// noticeData is what whoever tells the patient is told: who it is about and what happened, without the words of the professional or the
-// reviewer: the patient reads those in the own view.
+// noticeData is for whoever tells the patient: who it is about and what happened, without the words of the professional or the reviewer,
+// which patients read in their own view.
 type noticeData struct {
 	Person       fhir.Identifier       `json:"person"`
 	Reason       policy.Reason         `json:"reason"` // declared, review-not-justified
@@ -121,7 +121,7 @@ type noticeData struct {
 
 var errNoPerson = errors.New("the store does not have the declaration that somebody is to be told of")
 
-// notice gives how notices to patients are rendered.
+// notice returns the renderer of notices to patients.
 func (g *running) notice() func(context.Context, audit.Event) ([]byte, error) {
 	return g.about("zorgsluis.notice.break-glass.v1", func(e audit.Event, standing consent.Standing) (any, error) {
 		d := standing.DeclarationWithID(e.Declaration)
@@ -136,7 +136,7 @@ func (g *running) notice() func(context.Context, audit.Event) ([]byte, error) {
 	})
 }
 
-// about gives how notices of a type are rendered. It asks the store who an event is about, and data what to say.
+// about returns a renderer of notices of a type. It asks the store who an event is about, and data what to say.
 func (g *running) about(typ string, data func(audit.Event, consent.Standing) (any, error)) func(context.Context, audit.Event) ([]byte, error) {
 	return func(ctx context.Context, e audit.Event) ([]byte, error) {
 		ctx, cancel := context.WithTimeout(ctx, storeTimeout)
@@ -155,7 +155,7 @@ func (g *running) about(typ string, data func(audit.Event, consent.Standing) (an
 	}
 }
 
-// message shows how the delivery of one kind of messages stands.
+// message registers the state of the delivery of one kind of messages.
 func (m *metrics) message(name string, sent func() uint64, late func() time.Duration) {
 	labels := prometheus.Labels{"message": name}
 	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{

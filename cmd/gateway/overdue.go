@@ -15,13 +15,13 @@ import (
 	"zorgsluis/proxy"
 )
 
-// reviewsEvery is the most time between two looks at the open reviews.
+// reviewsEvery is the maximum time between two checks of the open reviews.
 const reviewsEvery = time.Minute
 
-// errNotOverdue is what telling of an overdue review answers where there is nothing to tell, or not again.
+// errNotOverdue says that there is no overdue review to report, or that it was reported already.
 var errNotOverdue = errors.New("the review is not overdue, or it was told")
 
-// watchReviews looks at the open reviews until ctx ends. Every instance does: what is to be told is told once by all of them together.
+// watchReviews checks the open reviews until ctx ends. Every instance does; together they report each overdue review once.
 func (g *running) watchReviews(ctx context.Context) {
 	tick := time.NewTicker(min(reviewsEvery, g.settings.File.BreakGlass.ReviewWithin/4))
 	defer tick.Stop()
@@ -37,7 +37,7 @@ func (g *running) watchReviews(ctx context.Context) {
 	}
 }
 
-// lookAtReviews counts the open reviews, and tells of those that became overdue.
+// lookAtReviews counts the open reviews, and reports those that became overdue.
 func (g *running) lookAtReviews(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, storeTimeout)
 	defer cancel()
@@ -58,8 +58,8 @@ func (g *running) lookAtReviews(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// tellOverdue makes an event of it that a review became overdue: one for each declaration, since that it was told is on file with it,
-// in the same atomic step. The store's clock decides.
+// tellOverdue records the event that a review became overdue: once for each declaration, since the declaration on file says so from the
+// same atomic step. The store's clock decides.
 func (g *running) tellOverdue(ctx context.Context, item redisstore.ReviewItem) error {
 	standing, _, err := g.store.Standing(ctx, item.Person)
 	if err != nil {
@@ -93,7 +93,7 @@ func (g *running) tellOverdue(ctx context.Context, item redisstore.ReviewItem) e
 	return nil
 }
 
-// breakGlassMetrics are what /metrics shows of emergencies.
+// breakGlassMetrics are the metrics of emergencies.
 type breakGlassMetrics struct {
 	exchanges     *prometheus.CounterVec
 	open, overdue prometheus.Gauge
@@ -114,13 +114,13 @@ func newBreakGlassMetrics(r prometheus.Registerer) breakGlassMetrics {
 	return b
 }
 
-// reviews shows how many reviews are open, and how many of them late.
+// reviews sets how many reviews are open, and how many of them overdue.
 func (m *metrics) reviews(open, overdue int) {
 	m.breakGlass.open.Set(float64(open))
 	m.breakGlass.overdue.Set(float64(overdue))
 }
 
-// observe counts an exchange that has to do with an emergency.
+// observe counts an exchange about an emergency.
 func (b breakGlassMetrics) observe(s proxy.Summary) {
 	declares := s.Interaction == "break-glass" || s.Interaction == "break-glass-end"
 	switch {

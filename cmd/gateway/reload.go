@@ -12,10 +12,10 @@ import (
 	"zorgsluis/internal/config"
 )
 
-// lookEvery is the time between two looks at the files of certificates and credentials that nobody asked for.
+// lookEvery is the time between two routine checks of the files of certificates and credentials.
 const lookEvery = time.Minute
 
-// watchFiles follows the files until ctx ends: each minute, and at once on SIGHUP.
+// watchFiles checks the files until ctx ends: each minute, and at once on SIGHUP.
 func (g *running) watchFiles(ctx context.Context, hangUp <-chan os.Signal) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -32,14 +32,14 @@ func (g *running) watchFiles(ctx context.Context, hangUp <-chan os.Signal) {
 	}
 }
 
-// hangUps gives the SIGHUPs of this process until stop is called. main ignores them otherwise.
+// hangUps returns the SIGHUPs of this process until stop is called. main ignores them otherwise.
 func hangUps() (signals <-chan os.Signal, stop func()) {
 	received := make(chan os.Signal, 1)
 	signal.Notify(received, syscall.SIGHUP)
 	return received, func() { signal.Stop(received); signal.Ignore(syscall.SIGHUP) }
 }
 
-// reload looks at all files once. What is wrong is told each time, for as long as it is.
+// reload checks all files once. A problem is logged each time, for as long as it lasts.
 func (g *running) reload(forced bool) {
 	for _, r := range g.settings.Reloads {
 		changed, err := r.Look(forced)
@@ -55,7 +55,7 @@ func (g *running) reload(forced bool) {
 	}
 }
 
-// reloadComponents tell in readiness what is wrong with files. None of it makes a gateway unready: what was good stays in use.
+// reloadComponents report problems with files in readiness. None makes a gateway unready: the last good content stays in use.
 func reloadComponents(reloads []config.Reloadable) []component {
 	var list []component
 	for _, r := range reloads {
@@ -64,7 +64,7 @@ func reloadComponents(reloads []config.Reloadable) []component {
 	return list
 }
 
-// reloadMetrics shows the same as numbers.
+// reloadMetrics shows the same as metrics.
 type reloadMetrics struct{ reloads []config.Reloadable }
 
 var (

@@ -21,7 +21,7 @@ import (
 	"zorgsluis/internal/storage"
 )
 
-// Waits between tries: to reach Redis at the start, and to take over the archive from another instance.
+// Waits between attempts: to reach Redis at the start, and to take over the archive from another instance.
 const (
 	storeRetry   = time.Second
 	archiveRetry = 5 * time.Second
@@ -43,12 +43,12 @@ func (c *serveCommand) Run(env *cli.Environment) error {
 	return serve(env.Context, deployment{Settings: s}, log, nil)
 }
 
-// garbagePercent is how much the heap may grow between two collections, unless GOGC says otherwise. The live heap is small, bodies
-// are pooled and bounded; collecting it less often is worth some memory.
+// garbagePercent is how much the heap may grow between two collections, unless GOGC says otherwise. The live heap is small, and bodies are
+// pooled and limited; fewer collections are worth some memory.
 const garbagePercent = 400
 
-// deployment is a configuration that is served, and what only the demo adds to it, because no key can: a Redis in memory, a store that
-// is made when it is missing, and a listener that was opened before the configuration was written, because its port is part of that.
+// deployment is a configuration to serve, plus what only the demo sets, because no key can: a Redis in memory, a store that is made if
+// missing, and a listener opened before the configuration was written, because its port is part of that.
 type deployment struct {
 	*config.Settings
 	inMemory   bool
@@ -56,31 +56,30 @@ type deployment struct {
 	listener   net.Listener
 }
 
-// running is a gateway that was started. Its parts are stopped in the order in which they depend on each other: callers first, the
-// store last.
+// running is a started gateway. Its parts are stopped in order of their dependencies: callers first, the store last.
 type running struct {
 	settings deployment
 	log      *slog.Logger
 	metrics  *metrics
 	health   *health
 
-	mu            sync.Mutex // of the parts that readiness looks at while they are being started
+	mu            sync.Mutex // guards the parts that readiness checks while they are being started
 	redis         *storage.Redis
 	store         *redisstore.Store
 	archive       *audit.Archive
-	followers     []*follow.Follower // that were configured
+	followers     []*follow.Follower // as configured
 	authenticator *authn.Authenticator
 
 	reading readers    // of the archive
-	failed  chan error // what ended although nobody asked it to
+	failed  chan error // parts that ended unexpectedly
 	work    sync.WaitGroup
 }
 
-// addresses are where a gateway listens in the end: a test, and the demo, ask for port 0.
+// addresses are the actual listen addresses: tests and the demo ask for port 0.
 type addresses struct{ public, admin string }
 
-// serve runs a gateway until ctx ends or a part of it fails, and stops it so that no request in flight is lost. started, which may
-// be nil, is called once it answers callers.
+// serve runs a gateway until ctx ends or a part of it fails, and stops it without losing a request in flight. started, which may be nil, is
+// called once it answers callers.
 func serve(ctx context.Context, s deployment, log *slog.Logger, started func(*running, addresses)) error {
 	g := &running{settings: s, log: log, metrics: newMetrics(softwareVersion()), failed: make(chan error, 8)}
 	g.health = &health{components: g.components}
@@ -98,7 +97,7 @@ func serve(ctx context.Context, s deployment, log *slog.Logger, started func(*ru
 	if err != nil {
 		return err
 	}
-	defer admin.Close() // last of all: until then it tells how far the stop is
+	defer admin.Close() // last of all: until then it shows how far the stop is
 	public, err := g.start(ctx, background)
 	if err != nil {
 		stopBackground()
@@ -129,7 +128,7 @@ func serve(ctx context.Context, s deployment, log *slog.Logger, started func(*ru
 	return errors.Join(err, g.stop(public, stopBackground))
 }
 
-// listen starts a server, on a listener that is open already where there is one. TLS is on where the server has a certificate.
+// listen starts a server, on listener if it is not nil. TLS is on if the server has a certificate.
 func (g *running) listen(server *http.Server, address string, listener net.Listener) (string, error) {
 	if listener == nil {
 		var err error
@@ -149,8 +148,8 @@ func (g *running) listen(server *http.Server, address string, listener net.Liste
 	return listener.Addr().String(), nil
 }
 
-// start brings up the gate and what it stands on: archive, store, keys of the issuers. A Redis that is away is waited for, a store
-// that an operator must look at is not; an identity provider that is away is not waited for.
+// start starts the gate and what it depends on: archive, store, keys of the issuers. It waits for a Redis that is unavailable, but not for
+// a store that an operator must repair, nor for an identity provider.
 func (g *running) start(ctx, background context.Context) (*http.Server, error) {
 	archive, err := storage.OpenArchive(g.settings.Settings)
 	if err != nil && !errors.Is(err, audit.ErrLocked) {
@@ -212,7 +211,7 @@ func (g *running) set(change func()) {
 	change()
 }
 
-// openStore opens the store and checks its server. Outside of the demo a server that could lose what it acknowledged is refused.
+// openStore opens the store and checks its server. Except in the demo, a server that could lose acknowledged data is refused.
 func (g *running) openStore(ctx context.Context) (*redisstore.Store, error) {
 	for {
 		o, err := g.redis.StoreOptions(g.settings.Settings, g.archive)
@@ -245,7 +244,7 @@ func (g *running) openStore(ctx context.Context) (*redisstore.Store, error) {
 	}
 }
 
-// runArchive archives until ctx ends. Where another instance has the archive, it waits to take over.
+// runArchive archives until ctx ends. If another instance has the archive, it waits to take over.
 func (g *running) runArchive(ctx context.Context) {
 	for g.archive == nil {
 		select {
@@ -269,13 +268,13 @@ func (g *running) runArchive(ctx context.Context) {
 	}
 }
 
-// stop ends a gateway: it is not ready any more, then callers are answered and no new ones are taken, then what they left in the
-// outbox is archived, then the store is closed.
+// stop stops a gateway: it becomes unready, finishes the requests in flight without taking new ones, archives what is left in the outbox,
+// and closes the store.
 func (g *running) stop(public *http.Server, stopBackground context.CancelFunc) error {
 	t := g.settings.File.Limits.Timeouts
 	g.health.draining.Store(true)
 	g.log.Info("stopping", "announce", t.Announce.String(), "deadline", t.Stop.String())
-	time.Sleep(t.Announce) // whoever sends requests looks at readiness from time to time only
+	time.Sleep(t.Announce) // load balancers poll readiness only from time to time
 	ctx, cancel := context.WithTimeout(context.Background(), t.Stop)
 	defer cancel()
 	err := public.Shutdown(ctx)
@@ -292,7 +291,7 @@ func (g *running) stop(public *http.Server, stopBackground context.CancelFunc) e
 	return err
 }
 
-// closeStore closes what start opened, as far as it came.
+// closeStore closes what start has opened.
 func (g *running) closeStore() error {
 	var errs []error
 	if g.store != nil {

@@ -8,13 +8,13 @@ import (
 	"zorgsluis/internal/config"
 )
 
-// maxHeaderBytes bounds a request's line and headers: a token may have 16 KiB, and the rest of a FHIR request is short.
+// maxHeaderBytes limits a request's line and headers: a token may have 16 KiB, and the rest of a FHIR request is short.
 const maxHeaderBytes = 32 << 10
 
-// maxStreams bounds the requests in flight on one HTTP/2 connection, so that one caller cannot take all that there are.
+// maxStreams limits the requests in flight on one HTTP/2 connection, so that one caller cannot take them all.
 const maxStreams = 100
 
-// publicServer makes the server that callers reach. Each timeout prevents one way of being held up.
+// publicServer returns the server for callers. Each timeout prevents one way of blocking it.
 func publicServer(handler http.Handler, s *config.Settings, log *slog.Logger) *http.Server {
 	l, secure := s.File.Limits, s.Certificate != nil
 	if secure {
@@ -28,13 +28,13 @@ func publicServer(handler http.Handler, s *config.Settings, log *slog.Logger) *h
 		ReadHeaderTimeout: l.Timeouts.Header,      // slowloris: headers that never end
 		ReadTimeout:       l.Timeouts.Request,     // a body that never ends
 		WriteTimeout:      2 * l.Timeouts.Request, // a caller that does not read its answer; the exchange itself has at most half of it
-		IdleTimeout:       l.Timeouts.Idle,        // connections that are kept and not used
+		IdleTimeout:       l.Timeouts.Idle,        // connections kept open but unused
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // net/http's words; addresses of scanners, mostly
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug), // messages of net/http, mostly about scanners
 		Protocols:         &protocols,
 		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxStreams},
 
-		// "OPTIONS *" is the gate's to refuse, as everything else.
+		// The gate refuses "OPTIONS *", like everything else.
 		DisableGeneralOptionsHandler: true,
 	}
 	if secure {
@@ -43,8 +43,8 @@ func publicServer(handler http.Handler, s *config.Settings, log *slog.Logger) *h
 	return server
 }
 
-// adminServer makes the server for health and metrics. It is a mux of its own, on a listener of its own: nothing on it can reach
-// a source, and nothing of it is open to callers.
+// adminServer returns the server for health and metrics. It has its own mux and listener: nothing on it can reach a source, and none of it
+// is open to callers.
 func adminServer(h *health, m *metrics, log *slog.Logger) *http.Server {
 	mux := http.NewServeMux()
 	h.register(mux)
@@ -70,10 +70,10 @@ func announced(h *health, next http.Handler) http.Handler {
 	})
 }
 
-// oneYear is how long a browser or app that came over TLS is told to come over TLS (RFC 6797; internet.nl wants a year at least).
+// oneYear is how long a browser or app must use TLS after a response over TLS (RFC 6797; internet.nl requires at least a year).
 const oneYear = "max-age=31536000"
 
-// strictTransport says on each answer that there is TLS only. It stands where TLS is ours: in front of another, that one says it.
+// strictTransport says on each answer to use TLS only. It is used if TLS ends here; a proxy in front that ends TLS says it itself.
 func strictTransport(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Strict-Transport-Security", oneYear)

@@ -18,7 +18,7 @@ func (versionCommand) Run(env *cli.Environment) error {
 	return err
 }
 
-// softwareVersion is what the gateway calls itself: the release, or the commit it was built from.
+// softwareVersion returns the version of the gateway: the release, or the commit it was built from.
 func softwareVersion() string {
 	if version != "" {
 		return version

@@ -10,11 +10,11 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// watchEvery is the time between two looks at the store that nobody asked for.
+// watchEvery is the time between two routine checks of the store.
 const watchEvery = 10 * time.Second
 
-// watch looks at the store and the issuers from time to time, whether anybody polls readiness or not: a server that was reconfigured
-// or demoted, or that fills up, and an issuer that does not answer, are told in the log before callers notice.
+// watch checks the store and the issuers regularly, whether or not anybody polls readiness: a server that was reconfigured or demoted, or
+// that fills up, and an issuer that does not answer, are logged before callers notice.
 func (g *running) watch(ctx context.Context) {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
@@ -46,8 +46,8 @@ func (g *running) lookAtStore(ctx context.Context) {
 	}
 }
 
-// logIssuers tells, once each time, that the tokens of an issuer cannot be verified, and that they can be again. down holds the issuers
-// of which it was told.
+// logIssuers logs, once each time, that the tokens of an issuer cannot be verified, and that they can be again. down holds the issuers
+// logged as down.
 func logIssuers(log *slog.Logger, ready map[string]error, down map[string]bool) {
 	for _, url := range slices.Sorted(maps.Keys(ready)) {
 		switch err := ready[url]; {
@@ -60,13 +60,13 @@ func logIssuers(log *slog.Logger, ready map[string]error, down map[string]bool) 
 	}
 }
 
-// memory shows how full the fullest Redis server is.
+// memory sets how full the fullest Redis server is.
 func (m *metrics) memory(used, limit uint64) {
 	m.redisUsed.Set(float64(used))
 	m.redisMax.Set(float64(limit))
 }
 
-// storeCounters shows what the store counts itself.
+// storeCounters registers the counters of the store.
 func (g *running) storeCounters() {
 	for _, c := range []struct {
 		name, help string

@@ -20,7 +20,7 @@ import (
 	"zorgsluis/proxy/relations"
 )
 
-// authenticator stands between the gate and authn: it says what the request is, and gives the gate its own words.
+// authenticator adapts authn to the gate.
 type authenticator struct {
 	authn        *authn.Authenticator
 	proxies      config.Proxies
@@ -49,7 +49,7 @@ func (a authenticator) Authenticate(ctx context.Context, r *http.Request) (polic
 	return subject, refused
 }
 
-// newGate puts the enforcement point together. NewGate refuses it when a part is missing.
+// newGate assembles the enforcement point. NewGate refuses it if a part is missing.
 func newGate(s *config.Settings, store *redisstore.Store, archived *audit.History, a *authn.Authenticator, m *metrics, log *slog.Logger) (*proxy.Gate, error) {
 	sources, err := s.ProxySources()
 	if err != nil {
@@ -99,7 +99,7 @@ func newGate(s *config.Settings, store *redisstore.Store, archived *audit.Histor
 	})
 }
 
-// shown are the texts as the gate serves them.
+// shown returns the texts as the gate serves them.
 func shown(s *config.Settings) []proxy.Text {
 	texts := make([]proxy.Text, len(s.Texts))
 	for i, t := range s.Texts {
@@ -108,7 +108,7 @@ func shown(s *config.Settings) []proxy.Text {
 	return texts
 }
 
-// parts are the bounds as the gate takes them.
+// parts returns the limits as the gate takes them.
 func parts(b config.BreakGlass) proxy.BreakGlass {
 	p := proxy.BreakGlass{Lasts: b.Lasts, PerHour: b.PerHour}
 	for _, r := range b.Reasons {
