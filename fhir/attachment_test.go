@@ -8,7 +8,7 @@ import (
 	"zorgsluis/fhir"
 )
 
-// sealed is the link that stands in for a Binary in these tests; "none" gets none.
+// sealed is the link that replaces one to a Binary in these tests; "none" gets none.
 func sealed(id fhir.ID) string {
 	if id == "none" {
 		return ""
@@ -76,7 +76,7 @@ func TestAttachmentLinks(t *testing.T) {
 	}
 }
 
-// BI-12: every element that has the type Attachment in R4 or STU3 is known by its name, where nothing else tells it.
+// BI-12: every element of type Attachment in R4 or STU3 is recognized by its name alone.
 func TestEveryAttachmentElementIsKnown(t *testing.T) {
 	for _, name := range []string{
 		"attachment", "presentedForm", "content", "photo", "contentAttachment", "sourceAttachment", "valueAttachment", "form", "image", "document",
@@ -89,7 +89,7 @@ func TestEveryAttachmentElementIsKnown(t *testing.T) {
 	}
 }
 
-// BI-1: what is in nobody's record has no attachments that a permission could open, and gets no links.
+// BI-1: resources that are in nobody's record have no attachments that a permission could open, and get no links.
 func TestAttachmentsOfNobody(t *testing.T) {
 	body := searchset(
 		match(`{"resourceType":"Practitioner","id":"p","photo":[{"url":"Binary/b1","title":"t"}]}`),

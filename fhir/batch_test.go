@@ -16,7 +16,7 @@ func batchOf(entries ...string) string {
 	return `{"resourceType":"Bundle","type":"batch","entry":[` + strings.Join(entries, ",") + `]}`
 }
 
-// asks is an entry that reads or searches.
+// asks is an entry with a read or a search.
 func asks(url string) string {
 	quoted, _ := json.Marshal(url)
 	return fmt.Sprintf(`{"request":{"method":"GET","url":%s}}`, quoted)
@@ -147,7 +147,7 @@ func TestBatchURLsAreReadLikePaths(t *testing.T) {
 	}
 }
 
-// FuzzParseBatch holds that a batch is what a plain decoder says, where that reads it strictly, and that nothing but a GET comes of it.
+// FuzzParseBatch checks that a batch matches what a plain decoder reads, and that it yields nothing but GETs.
 func FuzzParseBatch(f *testing.F) {
 	for _, body := range []string{
 		batchOf(), batchOf(asks("Patient/A"), asks("Observation?patient=A")), batchOf(`{"request":{"method":"PUT","url":"Patient/A"}}`),

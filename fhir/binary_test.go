@@ -106,7 +106,7 @@ func TestBinary(t *testing.T) {
 	}
 }
 
-// BI-14: what was read does not change with the body, which is in pooled memory.
+// BI-14: Data does not change with the body, which is in pooled memory.
 func TestBinaryIsACopy(t *testing.T) {
 	data := strings.Repeat("canary ", 1000)
 	body := []byte(`{"resourceType":"Binary","id":"b","contentType":"text/plain","data":"` + base64.StdEncoding.EncodeToString([]byte(data)) + `","securityContext":{"reference":"Patient/A"}}`)

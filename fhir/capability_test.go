@@ -74,7 +74,7 @@ func TestCapabilityStatementIsTheGrammar(t *testing.T) {
 				value := samples[p.Type]
 				switch {
 				case p.Type == "reference" || p.Name == "_id":
-					continue // the samples say nothing of targets; other tests do
+					continue // the samples do not cover targets; other tests do
 				case value == "":
 					t.Errorf("%s?%s is of kind %q", r.Type, p.Name, p.Type)
 				}

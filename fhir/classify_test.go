@@ -164,7 +164,7 @@ func TestBundleLabelHoldsForAll(t *testing.T) {
 	}
 }
 
-// TestBundleThatIsNeverDisclosed: a code of the Bundle's meta hides all that is in it, from a searchset and a history.
+// TestBundleThatIsNeverDisclosed: a code in the Bundle's meta hides every entry, in a searchset and a history.
 func TestBundleThatIsNeverDisclosed(t *testing.T) {
 	const resource = `{"resourceType":"Condition","id":"c","subject":{"reference":"Patient/A"}}`
 	for _, typ := range []string{"searchset", "history"} {

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// versions are the versions that are tested, with the system of their confidentiality codes.
+// versions are the tested versions, with their confidentiality code systems.
 var versions = map[Version]string{
 	R4: "http://terminology.hl7.org/CodeSystem/v3-Confidentiality", STU3: "http://hl7.org/fhir/v3/Confidentiality",
 }
@@ -62,7 +62,7 @@ func testOracle(v Version) *oracle {
 	return o
 }
 
-// compareWithOracle reads and renders a body both ways, as a searchset and as a resource, and says where they differ.
+// compareWithOracle reads and renders a body with reader and oracle, as a searchset and as a resource, and reports differences.
 func compareWithOracle(o *oracle, r *Reader, c *Contents, body []byte) error {
 	original := bytes.Clone(body)
 	want, next, self, refused := o.bundle(body, "searchset")
@@ -150,7 +150,7 @@ func (o *oracle) compareRendering(c *Contents, want []oracleResource, keep []boo
 	return nil
 }
 
-// sameTree compares values, with the order of members.
+// sameTree compares values, including the order of members.
 func sameTree(a, b any) bool {
 	switch a := a.(type) {
 	case *node:
@@ -171,7 +171,7 @@ func sameTree(a, b any) bool {
 	return a == b
 }
 
-// normal orders what has no order.
+// normal sorts what has no defined order.
 func normal(r Resource) Resource {
 	r.Identifiers, r.References, r.Categories = slices.Clone(r.Identifiers), slices.Clone(r.References), slices.Clone(r.Categories)
 	slices.SortFunc(r.Identifiers, func(a, b Identifier) int { return strings.Compare(a.System+" "+a.Value, b.System+" "+b.Value) })
@@ -210,7 +210,7 @@ func realResources(tb testing.TB) (all []string) {
 	return all
 }
 
-// asSearchset wraps resources as a source does.
+// asSearchset wraps resources in a searchset as a source does.
 func asSearchset(resources ...string) string {
 	var b strings.Builder
 	b.WriteString(`{"resourceType":"Bundle","id":"b","type":"searchset","total":7,"link":[{"relation":"self","url":"http://hapi:8080/fhir/Observation"}],"entry":[`)
@@ -224,7 +224,7 @@ func asSearchset(resources ...string) string {
 	return b.String()
 }
 
-// Every real resource alone, all of them as searchsets, and some of both with other white space, are read and rendered as the oracle does.
+// Reader and oracle agree on every real resource alone, on all of them in searchsets, and on some of both with other white space.
 func TestReaderAgreesWithOracleOnRealRecords(t *testing.T) {
 	o := testOracle(R4)
 	r := testReader(t, o)
@@ -258,7 +258,7 @@ func TestReaderAgreesWithOracleOnRealRecords(t *testing.T) {
 	}
 }
 
-// snippets are what mutations put in: every one has a meaning to the reader, or nearly.
+// snippets are values that mutations insert; each has a meaning to the reader, or nearly.
 var snippets = []string{
 	`{"reference":"Patient/B"}`, `{"reference":"Patient/A/_history/3","display":"x"}`, `{"reference":"http://hapi:8080/fhir/Patient/A"}`,
 	`{"reference":"http:\/\/hapi:8080\/fhir\/Patient\/A"}`, `{"reference":"http://other.example/fhir/Patient/A"}`,
@@ -284,7 +284,7 @@ var snippets = []string{
 	`"Patient/A"`, `"Patient/B"`, `"Observation"`, `"Patient"`, `"N"`, `"\ud83d\ude00 \"quoted\""`, `"\ud83d"`, `"\u0000"`, `null`, `true`, `-0.10e+7`, `01`, `[]`, `{}`, `[[{}]]`, `[null]`, `["x"]`,
 }
 
-// memberNames are the names that mutations put in.
+// memberNames are member names that mutations insert.
 var memberNames = []string{
 	"subject", "subj\\u0065ct", "patient", "reference", "type", "identifier", "display", "system", "code", "category", "meta", "contained",
 	"extension", "resourceType", "id", "url", "_url", "link", "text", "valueUri", "valueAttachment", "title", "valueReference", "security", "securityLabel",
@@ -333,7 +333,7 @@ func valueLength(b []byte) int {
 	return int(d.InputOffset())
 }
 
-// Whatever a source answers, reader and oracle find the same in it and write the same of it.
+// Reader and oracle agree on whatever a source may answer, in content and in rendering.
 func TestReaderAgreesWithOracleOnMutations(t *testing.T) {
 	oracles := [...]*oracle{testOracle(R4), testOracle(STU3)}
 	readers := [...]*Reader{testReader(t, oracles[0]), testReader(t, oracles[1])}
@@ -358,7 +358,7 @@ func TestReaderAgreesWithOracleOnMutations(t *testing.T) {
 	}
 }
 
-// Every member name with every snippet, at the top, in an element and in a contained resource.
+// Reader and oracle agree on every member name with every snippet: at the top, in an element and in a contained resource.
 func TestReaderAgreesWithOracleOnEveryPair(t *testing.T) {
 	for v := range versions {
 		o := testOracle(v)
@@ -380,7 +380,7 @@ func TestReaderAgreesWithOracleOnEveryPair(t *testing.T) {
 	}
 }
 
-// pair puts a member where it can mean something.
+// pair puts a member in places where it can have a meaning.
 func pair(typ, member string) []string {
 	return []string{
 		`{"resourceType":"` + typ + `","id":"A","subject":{"reference":"Patient/A"},` + member + `}`,

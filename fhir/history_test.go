@@ -28,7 +28,7 @@ func TestHistory(t *testing.T) {
 	lab := obs("A", "laboratory")
 	tests := []struct {
 		name, body string
-		want       string // the versions: whose, and what they fall in; "" is refused
+		want       string // the versions with their patients and categories; "" is refused
 	}{
 		{"RD-9 every version on its own content", history(version(obs("A", "vital-signs")), version(lab), version(obs("B", "laboratory"))),
 			"A [ObservationVitalSigns], A [ObservationLaboratory], B [ObservationLaboratory]"},
@@ -75,7 +75,7 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// categoriesOf writes the categories of a resource.
+// categoriesOf renders the categories of a resource.
 func categoriesOf(r fhir.Resource) string {
 	var names []string
 	for _, c := range r.Categories {
@@ -84,7 +84,7 @@ func categoriesOf(r fhir.Resource) string {
 	return "[" + strings.Join(names, " ") + "]"
 }
 
-// RD-9, PG-8, HD-2: a history has a wrapper of our own: no total, no version, no status or time of the source.
+// RD-9, PG-8, HD-2: a history has the gateway's own wrapper: no total, version, status or time of the source.
 func TestAppendHistory(t *testing.T) {
 	obs := func(v string) string {
 		return `{"resourceType":"Observation","id":"o","subject":{"reference":"Patient/A"},"v":` + v + `}`
@@ -121,7 +121,7 @@ func TestAppendHistory(t *testing.T) {
 	}
 }
 
-// RD-8: one version is a resource of exactly the type and id that was asked, like any read.
+// RD-8: a version must be a resource of exactly the requested type and id, like any read.
 func TestVersionRead(t *testing.T) {
 	var c fhir.Contents
 	want := fhir.LocalReference{Type: "Observation", ID: "o"}

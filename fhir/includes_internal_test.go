@@ -9,11 +9,11 @@ import (
 	"testing"
 )
 
-// choices are the elements with a choice of types whose expressions in the standard do not say which is meant.
+// choices are the choice elements whose expressions in the standard do not say which type is meant.
 var choices = []string{"Consent.source"}
 
-// TestEveryReferenceParameterHasItsElements walks the reference parameters of the tables and compares the elements at which they look with
-// the FHIRPath expressions of the standard.
+// TestEveryReferenceParameterHasItsElements compares the elements of the reference parameters in the tables with the FHIRPath
+// expressions of the standard.
 func TestEveryReferenceParameterHasItsElements(t *testing.T) {
 	t.Parallel()
 	for v, folder := range map[Version]string{R4: "testdata/r4/", STU3: "testdata/stu3/"} {
@@ -42,7 +42,7 @@ func TestEveryReferenceParameterHasItsElements(t *testing.T) {
 	}
 }
 
-// ofNictiz are the parameters of includes that are not of the standard, with the FHIRPath expressions of their definitions in the packages
+// ofNictiz are the non-standard include parameters, with the FHIRPath expressions of their definitions in the packages
 // Nictiz-STU3-Zib2017 and Nictiz-R4-MedicationProcess.
 var ofNictiz = map[string]string{
 	"CarePlan:activity-goal":             "activity.detail.goal",
@@ -85,7 +85,7 @@ func checkElements(t *testing.T, table *table, name string, param paramRule, wan
 	}
 }
 
-// elementsOf are the paths of an expression that are of a type, as JSON names them.
+// elementsOf returns the paths of an expression for a type, as JSON names them.
 func elementsOf(typ, expression string) (paths []string) {
 	for one := range strings.SplitSeq(expression, " | ") {
 		one, _, _ = strings.Cut(strings.TrimPrefix(one, "("), ".where(resolve()")
@@ -104,7 +104,7 @@ func elementsOf(typ, expression string) (paths []string) {
 	return paths
 }
 
-// An element that is written down for no parameter, or for two kinds of resources, would never be looked at.
+// An element that is listed for no parameter, or for two kinds of resources, would never be used.
 func TestElementsAreOfTypesThatAreServed(t *testing.T) {
 	t.Parallel()
 	for v, sources := range map[Version][]map[string]paramElements{R4: {r4Elements, r4NictizElements}, STU3: {stu3Elements, stu3NictizElements}} {

@@ -9,7 +9,7 @@ import (
 	"zorgsluis/fhir"
 )
 
-// What an include can have brought along is told by the types on its two ends, and by its elements.
+// An include is described by the types on both ends and by its elements.
 func TestIncludesTellWhatCanComeAlong(t *testing.T) {
 	for query, want := range map[string][]string{
 		"patient=A": nil,
@@ -47,7 +47,7 @@ func TestIncludesTellWhatCanComeAlong(t *testing.T) {
 	}
 }
 
-// TestMedicationsComeAlongWithWhatRefersToThem is CA-6: a search brings the Medications by which its answer is decided.
+// TestMedicationsComeAlongWithWhatRefersToThem is CA-6: a search includes the Medications that decide about its results.
 func TestMedicationsComeAlongWithWhatRefersToThem(t *testing.T) {
 	for query, want := range map[string]string{
 		"MedicationRequest?patient=A":                                           "MedicationRequest?patient=Patient/A&_include=MedicationRequest:medication",
@@ -71,7 +71,7 @@ func TestMedicationsComeAlongWithWhatRefersToThem(t *testing.T) {
 	}
 }
 
-// includes are those of a request.
+// includes returns the includes of a request.
 func includes(t *testing.T, v fhir.Version, target string) []fhir.Include {
 	t.Helper()
 	path, query, _ := strings.Cut(target, "?")
@@ -143,7 +143,7 @@ func TestAnIncludeFollowsItsElementsOnly(t *testing.T) {
 	}
 }
 
-// An include of STU3 that looks at two elements follows both, and stops where it is told to.
+// An include of STU3 with two elements follows both, and stops when told to.
 func TestAnIncludeFollowsAllItsElements(t *testing.T) {
 	classifier, err := fhir.NewClassifier(fhir.STU3, nil, nil)
 	if err != nil {

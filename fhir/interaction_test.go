@@ -10,7 +10,7 @@ import (
 	"zorgsluis/fhir"
 )
 
-// get is a GET as a caller writes it: path and query below the FHIR base.
+// get is a GET as a caller sends it: path and query below the FHIR base.
 func get(target string) fhir.Request {
 	path, query, _ := strings.Cut(target, "?")
 	return fhir.Request{Method: "GET", Path: path, RawQuery: query}
@@ -37,14 +37,14 @@ func typed(contentType string) fhir.Request {
 	return r
 }
 
-// allow is a GET of what is off unless it is allowed.
+// allow is a GET of an interaction that is off by default.
 func allow(a fhir.Allow, target string) fhir.Request {
 	r := get(target)
 	r.Allow = a
 	return r
 }
 
-// everything and lastN are the operations that the gateway knows.
+// everything and lastN build Interactions of the operations.
 func everything(params ...fhir.Param) fhir.Interaction {
 	return fhir.Interaction{Code: fhir.CodeEverything, Type: "Patient", Patient: patientA, Params: params}
 }
@@ -53,7 +53,7 @@ func lastN(patient fhir.PatientName, params ...fhir.Param) fhir.Interaction {
 	return fhir.Interaction{Code: fhir.CodeLastN, Type: "Observation", Patient: patient, Params: params}
 }
 
-// read and search are the interactions that the gateway knows.
+// read and search build Interactions.
 func read(typ string, id fhir.ID) fhir.Interaction {
 	return fhir.Interaction{Code: fhir.CodeRead, Type: typ, ID: id}
 }
@@ -198,7 +198,7 @@ func TestManyRepeatsStayInOrder(t *testing.T) {
 	}
 }
 
-// refusal is a request and how it is refused. Nothing of any of them may reach the source.
+// refusal is a request that is refused, and how. Nothing of it may reach the source.
 type refusal struct {
 	name    string
 	r       fhir.Request

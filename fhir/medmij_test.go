@@ -12,7 +12,7 @@ import (
 	"zorgsluis/fhir"
 )
 
-// medmijQuery is a query of a MedMij data service, as its documentation writes it.
+// medmijQuery is a query of a MedMij data service, as documented there.
 type medmijQuery struct {
 	version fhir.Version
 	service string
@@ -25,7 +25,7 @@ var (
 	medmijText    = regexp.MustCompile(`"([A-Z][A-Za-z]+(?:[/?][^"]*)?)"`)
 )
 
-// medmijQueries reads testdata/medmij-services.yaml by its lines: fhir has no YAML.
+// medmijQueries reads testdata/medmij-services.yaml line by line: fhir has no YAML parser.
 func medmijQueries(t *testing.T) []medmijQuery {
 	t.Helper()
 	b, err := os.ReadFile("testdata/medmij-services.yaml")
@@ -48,13 +48,13 @@ func medmijQueries(t *testing.T) []medmijQuery {
 	return all
 }
 
-// medmijRefused are the queries that the design refuses, with the reason.
+// medmijRefused are the queries that the gateway refuses by design, with the reason.
 var medmijRefused = map[string]string{
 	"Task?code=http://loinc.org|74468-0&status=requested": "RM-17 a Task is about anything, for anybody",
 	"Questionnaire/{id}": "RM-19 a definition that can be specific to one patient without naming him",
 }
 
-// TestMedMijQueriesAreUnderstood asks every query of every MedMij data service, for the version that it is marked with.
+// TestMedMijQueriesAreUnderstood parses every query of every MedMij data service, for the version that it is marked with.
 func TestMedMijQueriesAreUnderstood(t *testing.T) {
 	t.Parallel()
 	queries := medmijQueries(t)
@@ -83,7 +83,7 @@ func TestMedMijQueriesAreUnderstood(t *testing.T) {
 	}
 }
 
-// TestNictizParametersBelongToTheirTypes asks what is not of the standard where it belongs, and where it does not.
+// TestNictizParametersBelongToTheirTypes uses non-standard parameters on their own types and on others.
 func TestNictizParametersBelongToTheirTypes(t *testing.T) {
 	t.Parallel()
 	const stu3, r4 = fhir.STU3, fhir.R4
@@ -130,7 +130,7 @@ func TestNictizParametersBelongToTheirTypes(t *testing.T) {
 	}
 }
 
-// TestSTU3IsBoundToThePatient asks in the words of STU3.
+// TestSTU3IsBoundToThePatient uses the parameter names of STU3.
 func TestSTU3IsBoundToThePatient(t *testing.T) {
 	t.Parallel()
 	for target, want := range map[string]string{

@@ -8,7 +8,7 @@ import (
 	"zorgsluis/fhir"
 )
 
-// TestEverythingIsBoundSearches is OP-1: the gateway asks its own searches, never the source's operation.
+// TestEverythingIsBoundSearches is OP-1: the gateway sends its own searches, never the source's operation.
 func TestEverythingIsBoundSearches(t *testing.T) {
 	t.Parallel()
 	all := everything().Everything(fhir.R4)
@@ -52,7 +52,7 @@ func TestEverythingIsBoundSearches(t *testing.T) {
 	}
 }
 
-// TestLastNIsASearch is OP-3: hidden rows must not take the place of others, so the gateway counts for itself.
+// TestLastNIsASearch is OP-3: the gateway counts by itself, so that hidden rows cannot displace others.
 func TestLastNIsASearch(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// linkTo is the link that stands in for a Binary in the tests; one of them gets none.
+// linkTo is the link that replaces one to a Binary in the tests; one Binary gets none.
 func linkTo(id ID) string {
 	if id == "gone" {
 		return ""
@@ -16,10 +16,10 @@ func linkTo(id ID) string {
 	return "https://gw.example/sealed/\"" + string(id)
 }
 
-// binaryLink is a link to a Binary of the source, when its base is left out.
+// binaryLink matches a link to a Binary of the source, without the base.
 var binaryLink = regexp.MustCompile(`^Binary/[A-Za-z0-9.-]{1,64}$`)
 
-// binaryOf is the id of the Binary that an attachment points at, "" for none.
+// binaryOf returns the id of the Binary that an attachment links to, "" for none.
 func (o *oracle) binaryOf(attachment *node) ID {
 	link, _ := attachment.get("url").(string)
 	link = strings.TrimPrefix(link, o.Base+"/")
@@ -29,7 +29,7 @@ func (o *oracle) binaryOf(attachment *node) ID {
 	return ""
 }
 
-// link is what stands in for the link of an attachment.
+// link returns the replacement of an attachment's link.
 func (o *oracle) link(attachment *node, r oracleResource, e Edits) string {
 	id := o.binaryOf(attachment)
 	if id == "" || e.Attachment == nil || r.Shared {
@@ -38,7 +38,7 @@ func (o *oracle) link(attachment *node, r oracleResource, e Edits) string {
 	return e.Attachment(id)
 }
 
-// attachments is what Attachments says, sorted.
+// attachments is the oracle's Attachments, sorted.
 func (o *oracle) attachments(r oracleResource) []ID {
 	if !r.Attributed {
 		return nil
@@ -56,14 +56,14 @@ func (o *oracle) attachments(r oracleResource) []ID {
 	return slices.Compact(ids)
 }
 
-// asHistory makes a history of a searchset; of anything else it makes nothing sensible.
+// asHistory turns a searchset into a history; other input gives nonsense.
 func asHistory(body []byte) []byte {
 	body = bytes.Replace(body, []byte(`"searchset"`), []byte(`"history"`), 1)
 	body = bytes.Replace(body, []byte(`{"mode":"match","score":1}`), []byte(`{},"request":{"method":"DELETE"}`), 1)
 	return bytes.Replace(body, []byte(`"search":{"mode"`), []byte(`"request":{"method"`), 1)
 }
 
-// compareHistory reads and renders a history both ways.
+// compareHistory reads and renders a history with reader and oracle.
 func (o *oracle) compareHistory(r *Reader, c *Contents, body []byte) error {
 	want, _, _, refused := o.bundle(body, "history")
 	name := LocalReference{"Observation", "none"}

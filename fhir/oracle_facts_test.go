@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// What the oracle finds in a resource.
+// This file is the oracle's reading of a resource.
 
-// referenceTarget reads a literal reference: its type ("" where nobody can tell), and whether it is local.
+// referenceTarget reads a literal reference: its type ("" if unclear), and whether it is local.
 func (o *oracle) referenceTarget(ref string) (typ string, local LocalReference, isLocal bool) {
 	if relative, ok := strings.CutPrefix(ref, o.Base+"/"); ok {
 		ref = relative
@@ -33,8 +33,7 @@ func (o *oracle) referenceTarget(ref string) (typ string, local LocalReference, 
 // foreignReference is the grammar of R4 §2.3.0.1 for a base of any shape.
 var foreignReference = regexp.MustCompile(`(?s)^https?://(?:.*/)?([A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?$`)
 
-// patients are the distinct local patients that a resource names. It is false if there is a reference that may name one but does
-// not say which.
+// patients returns the distinct local patients that a resource names; false if a reference may name one but does not say which.
 func (o *oracle) patients(typ string, body, readable *node, contained []*node) (distinct []string, ok bool) {
 	ok = true
 	types := map[string]string{} // of contained resources, by id
@@ -84,7 +83,7 @@ func (o *oracle) patients(typ string, body, readable *node, contained []*node) (
 	for _, c := range contained {
 		visit(nil, c, func(path []string, n *node) { look(path, n, false) })
 	}
-	// What stands where membership is decided has to be an object, and links that name a patient count as references.
+	// A value at a path that decides membership must be an object, and links that name a patient count as references.
 	check := func(outer bool) func(path []string, v any) {
 		return func(path []string, v any) {
 			if len(path) == 0 {
@@ -117,8 +116,8 @@ func (o *oracle) patients(typ string, body, readable *node, contained []*node) (
 	return sortedSet(distinct), ok
 }
 
-// patientsStandRight reports whether every reference that names a patient stands in a list where its element is one, and in none where it
-// is none; elements of which the table says nothing may be either.
+// patientsStandRight reports whether the path of every reference that names a patient has lists exactly where the table has them;
+// paths that are not in the table may have any shape.
 func (o *oracle) patientsStandRight(typ string, n *node) bool {
 	rule, known := ruleFor(o.Version, typ)
 	right := true
@@ -139,7 +138,7 @@ func (o *oracle) patientsStandRight(typ string, n *node) bool {
 			for _, name := range v.names {
 				value := v.values[name]
 				if slices.Contains(keywords[kwAttachment], name) {
-					name = "content" // one of them is an element that can refer; the reader does not tell them apart
+					name = "content" // one of these names can hold a reference; to the reader they are one keyword
 				}
 				look(append(slices.Clip(path), name), value)
 			}
@@ -151,7 +150,7 @@ func (o *oracle) patientsStandRight(typ string, n *node) bool {
 	return right
 }
 
-// visitMembers calls f with the value of every member, and not with the elements of arrays.
+// visitMembers calls f with the value of every member, but not with the elements of arrays.
 func visitMembers(path []string, v any, f func(path []string, v any)) {
 	visit(path, v, func(path []string, n *node) {
 		for _, name := range n.names {
@@ -160,7 +159,7 @@ func visitMembers(path []string, v any, f func(path []string, v any)) {
 	})
 }
 
-// membership reports whether a local patient stands where the table says that it decides.
+// membership reports whether a local patient is referred to at a path that decides membership.
 func (o *oracle) membership(rule *typeRule, body *node) bool {
 	found := false
 	visit(nil, body, func(path []string, n *node) {
@@ -171,7 +170,7 @@ func (o *oracle) membership(rule *typeRule, body *node) bool {
 	return found
 }
 
-// localReference is what an object refers to at the source, patients excepted.
+// localReference returns what an object refers to at the source, except patients.
 func (o *oracle) localReference(n *node) []LocalReference {
 	ref, _ := n.get("reference").(string)
 	if _, local, ok := o.referenceTarget(ref); ok && local.Type != "Patient" {
@@ -187,7 +186,7 @@ func (o *oracle) isPerson(v any) bool {
 	return isText && o.personSystem(system) != ""
 }
 
-// personSystem is by which name persons are known whose system is written like this, "" where it names none.
+// personSystem returns the canonical name of a person system in any spelling, "" for other systems.
 func (o *oracle) personSystem(system string) string {
 	for _, s := range personSystems(o.PersonSystems) {
 		if plainSystem(s) == plainSystem(system) {
@@ -209,7 +208,7 @@ func (o *oracle) identifiers(readable *node, contained []*node) (all []Identifie
 	return all
 }
 
-// categories are the data categories of a resource with all that it contains.
+// categories returns the data categories of a resource and all that it contains.
 func (o *oracle) categories(tree, body *node, contained []*node) []DataCategory {
 	var all []DataCategory
 	for _, part := range append([]*node{body}, contained...) {
@@ -224,7 +223,7 @@ func (o *oracle) categories(tree, body *node, contained []*node) []DataCategory 
 	return sortedSet(append(all, o.sensitives(tree)...))
 }
 
-// sensitives are the categories of sensitive codes anywhere below n.
+// sensitives returns the categories of sensitive codes anywhere below n.
 func (o *oracle) sensitives(n any) (all []DataCategory) {
 	visit(nil, n, func(_ []string, n *node) {
 		system, isSystem := n.get("system").(string)
@@ -255,10 +254,10 @@ func (o *oracle) sensitives(n any) (all []DataCategory) {
 	return all
 }
 
-// joints are what stands between the codes of an expression.
+// joints separate the codes of an expression.
 var joints = regexp.MustCompile(`[^\pL\p{Nd}.\-]+`)
 
-// neverDisclosed reports whether a code that hides the whole resource from everybody stands anywhere below n.
+// neverDisclosed reports whether a code anywhere below n hides the whole resource from everybody.
 func (o *oracle) neverDisclosed(n any) bool {
 	return slices.Contains(o.sensitives(n), NeverDisclosed)
 }
@@ -349,7 +348,7 @@ func sortedSet[T interface{ ~string }](s []T) []T {
 // namesHost reports whether text has a URL of the source.
 func (o *oracle) namesHost(text string) bool { return o.mention.MatchString(text) }
 
-// mentionOf matches the host of a base after "//", with no further letter of a name behind it.
+// mentionOf matches the host of a base after "//", not followed by another letter of a host name.
 func mentionOf(base string) *regexp.Regexp {
 	u, err := url.Parse(base)
 	if err != nil {

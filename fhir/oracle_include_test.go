@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// compareFollowing compares where every reference parameter of a resource's type leads.
+// compareFollowing compares the targets of every reference parameter of a resource's type.
 func (o *oracle) compareFollowing(c *Contents, i int, want oracleResource) error {
 	rule, ok := ruleFor(o.Version, want.Type)
 	if !ok {
@@ -26,7 +26,7 @@ func (o *oracle) compareFollowing(c *Contents, i int, want oracleResource) error
 	return nil
 }
 
-// follow is what a resource refers to by elements.
+// follow returns what a resource refers to by elements.
 func (o *oracle) follow(r oracleResource, all []element, targets []string) (refs []LocalReference) {
 	if !r.Attributed && !r.Shared {
 		return nil

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// What the oracle renders: the tree of a released resource with every edit that is due.
+// This file is the oracle's rendering: the tree of a released resource with every edit applied.
 
 func (o *oracle) rendered(r oracleResource, e Edits) *node {
 	contained := []any{}
@@ -28,7 +28,7 @@ func (o *oracle) rendered(r oracleResource, e Edits) *node {
 	return top
 }
 
-// editPart edits the resource itself or a contained one, which never becomes empty, but for one member.
+// editPart edits the resource itself or a contained one, which is never removed, leaving out the member except.
 func (o *oracle) editPart(part *node, except string, r oracleResource, e Edits) {
 	if e.StripIdentifiers && len(r.Identifiers) > 0 {
 		part.remove("text")
@@ -45,7 +45,7 @@ func (o *oracle) editPart(part *node, except string, r oracleResource, e Edits) 
 	}
 }
 
-// editValue edits a value below a part; gone says that nothing of it is left.
+// editValue edits a value below a part; gone means that nothing of it remains.
 func (o *oracle) editValue(path []string, v any, r oracleResource, e Edits) (edited any, gone bool) {
 	switch v := v.(type) {
 	case string:
@@ -101,7 +101,7 @@ func isAttachment(name string, v *node) bool {
 	return slices.Contains(keywords[kwAttachment], name) || slices.ContainsFunc(keywords[kwAttachmentPart], v.has)
 }
 
-// hidesDisplay reports whether an object is a reference whose display does not stay.
+// hidesDisplay reports whether an object is a reference whose display is removed.
 func (o *oracle) hidesDisplay(v *node, r oracleResource, e Edits) bool {
 	declared, _ := v.get("type").(string)
 	declared = strings.TrimPrefix(declared, "http://hl7.org/fhir/StructureDefinition/")
@@ -128,7 +128,7 @@ func (o *oracle) hidesDisplay(v *node, r oracleResource, e Edits) bool {
 	return e.KeepDisplay == nil || !e.KeepDisplay(declared)
 }
 
-// rewrite turns URLs of the source into ours.
+// rewrite replaces URLs of the source by ours.
 func (o *oracle) rewrite(text, base string) string {
 	authority := strings.SplitN(strings.SplitN(base, "//", 2)[1], "/", 2)[0]
 	scheme := strings.Index(o.Base, "//") + 2

@@ -13,8 +13,8 @@ import (
 	"unicode/utf8"
 )
 
-// The oracle says the same of a response as Reader does, slowly and plainly: it decodes everything into a tree and asks the tree.
-// It shares with the reader the tables and the constants, and no code.
+// The oracle gives the same results as Reader, slowly and plainly: it decodes a response into a tree and queries the tree. It
+// shares the tables and the constants with the reader, but no code.
 
 // node is a JSON object in the order of its members; []any, string, json.Number, bool and nil are the other values.
 type node struct {
@@ -49,7 +49,7 @@ func (n *node) remove(name string) {
 
 var errOracle = errors.New("refused")
 
-// decodeStrictly decodes one JSON value with nothing about it that two readers could read in two ways.
+// decodeStrictly decodes one JSON value, and refuses whatever two parsers could read differently.
 func decodeStrictly(body []byte, maxDepth int) (any, error) {
 	if !utf8.Valid(body) || !json.Valid(body) || hasBadEscape(body) {
 		return nil, errOracle
@@ -116,7 +116,7 @@ var (
 	surrogates = regexp.MustCompile(`(?i)\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}`)
 )
 
-// hasBadEscape looks for lone surrogates and NUL in JSON that is valid otherwise.
+// hasBadEscape looks for lone surrogates and NUL in otherwise valid JSON.
 func hasBadEscape(body []byte) bool {
 	// Escaped backslashes first, so that what follows them is not taken for an escape.
 	body = bytes.ReplaceAll(body, []byte(`\\`), []byte("__"))
@@ -147,7 +147,7 @@ type oracleResource struct {
 	tree *node
 }
 
-// bundle is what Searchset says, or History before it compares the names.
+// bundle is the oracle's Searchset, and History before it compares the names.
 func (o *oracle) bundle(body []byte, kind string) (resources []oracleResource, next, self string, err error) {
 	top, err := decodeStrictly(body, o.MaxDepth)
 	if err != nil {
@@ -271,12 +271,12 @@ func (o *oracle) entry(e any, kind string) (r oracleResource, keep bool, err err
 	return r, true, nil
 }
 
-// forget leaves the name of a resource that is not released.
+// forget keeps only the name and mode of a resource that is not released.
 func (r *oracleResource) forget() {
 	r.Resource = Resource{Type: r.Type, ID: r.ID, Mode: r.Mode}
 }
 
-// dropTwins drops resources with one name: all but the first, and the first too where any differs from it.
+// dropTwins drops resources with the same name: all but the first, and the first too if any differs from it.
 func dropTwins(resources []oracleResource) {
 	byName := map[LocalReference][]int{}
 	for i, r := range resources {
@@ -293,7 +293,7 @@ func dropTwins(resources []oracleResource) {
 	}
 }
 
-// read is what Resource says before it compares the name.
+// read is the oracle's Resource before it compares the name.
 func (o *oracle) read(body []byte) (oracleResource, error) {
 	top, err := decodeStrictly(body, o.MaxDepth)
 	if err != nil {
@@ -308,7 +308,7 @@ func (o *oracle) read(body []byte) (oracleResource, error) {
 	return r, err
 }
 
-// visit calls f with every object below v: its path of names (arrays add none), and itself.
+// visit calls f with every object below v and its path of names (arrays add none).
 func visit(path []string, v any, f func(path []string, n *node)) {
 	switch v := v.(type) {
 	case []any:
@@ -338,7 +338,7 @@ func visitValues(path []string, v any, f func(path []string, v any)) {
 	}
 }
 
-// resource says what one resource discloses.
+// resource determines what one resource discloses.
 func (o *oracle) resource(tree *node) (oracleResource, error) {
 	typ, _ := tree.get("resourceType").(string)
 	rule, known := ruleFor(o.Version, typ)
@@ -387,7 +387,7 @@ func (o *oracle) resource(tree *node) (oracleResource, error) {
 	return r, nil
 }
 
-// split takes a resource apart into itself and the contained ones.
+// split separates a resource from its contained ones.
 func split(tree *node) (body *node, contained []*node) {
 	list, _ := tree.get("contained").([]any)
 	for _, c := range list {
@@ -397,7 +397,7 @@ func split(tree *node) (body *node, contained []*node) {
 	return without(tree, "contained"), contained
 }
 
-// without is a copy of an object that lacks members.
+// without copies an object without some members.
 func without(n *node, names ...string) *node {
 	c := &node{names: slices.Clone(n.names), values: maps.Clone(n.values)}
 	for _, name := range names {
@@ -455,20 +455,20 @@ func (o *oracle) malformed(tree *node) bool {
 	return bad
 }
 
-// holdsResource reports whether a resource stands anywhere below v.
+// holdsResource reports whether a resource occurs anywhere below v.
 func holdsResource(v any) bool {
 	found := false
 	visit(nil, v, func(_ []string, n *node) { found = found || n.has("resourceType") })
 	return found
 }
 
-// allObjects reports whether v is an array, not empty, of objects.
+// allObjects reports whether v is a non-empty array of objects.
 func allObjects(v any) bool {
 	list, ok := v.([]any)
 	return ok && len(list) > 0 && !slices.ContainsFunc(list, func(e any) bool { _, object := e.(*node); return !object })
 }
 
-// badClassification reports whether an element that rules read has a shape that they cannot read.
+// badClassification reports whether an element that the rules read has the wrong shape.
 func (o *oracle) badClassification(n *node) bool {
 	typ, _ := n.get("resourceType").(string)
 	if ClassOf(o.Version, typ) != ClassPatient {
@@ -503,7 +503,7 @@ func (o *oracle) badClassification(n *node) bool {
 	return false
 }
 
-// concepts are the objects that v is or holds.
+// concepts returns the objects that v is or holds.
 func concepts(v any) []*node {
 	switch v := v.(type) {
 	case *node:

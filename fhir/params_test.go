@@ -8,7 +8,7 @@ import (
 	"zorgsluis/fhir"
 )
 
-// bound is a search of Observations that names patient A and one parameter more.
+// bound is a search of Observations that names patient A and has one more parameter.
 func bound(query string) fhir.Request { return get("Observation?patient=A&" + query) }
 
 func TestPatientsAreNamedOnce(t *testing.T) {
@@ -292,7 +292,7 @@ func TestValuesOfEachKind(t *testing.T) {
 	}
 }
 
-// TestDutchQueriesAreUnderstood asks what MedMij services and professional systems ask, as far as R4 and this release have it.
+// TestDutchQueriesAreUnderstood parses the queries of MedMij services and professional systems, as far as R4 and this release support them.
 func TestDutchQueriesAreUnderstood(t *testing.T) {
 	t.Parallel()
 	const snomed = "http://snomed.info/sct"

@@ -9,7 +9,7 @@ import (
 	"zorgsluis/fhir"
 )
 
-// benchReader is a reader with rules and codes as a deployment has them.
+// benchReader is a reader with the rules and codes of a typical deployment.
 func benchReader(tb testing.TB) *fhir.Reader {
 	tb.Helper()
 	const observation = "http://terminology.hl7.org/CodeSystem/observation-category"

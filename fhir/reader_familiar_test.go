@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// What was read before in a response changes nothing: the same value at every place of one response, each place twice, is judged at each
-// as the oracle judges it, which remembers nothing. All places share one memory, so that only what is compared tells them apart.
+// Familiar values change nothing: the same value at every place of one response, each place twice, is judged as by the oracle,
+// which has no memory. All places share one memory slot, so that only the comparison tells them apart.
 func TestReaderAgreesWithOracleOnValuesThatReturn(t *testing.T) {
 	o := testOracle(R4)
 	r := testReader(t, o)
@@ -26,7 +26,7 @@ func TestReaderAgreesWithOracleOnValuesThatReturn(t *testing.T) {
 			member := `"` + name + `":` + snippet
 			for _, resource := range []string{pair("Observation", member)[0], pair("Patient", member)[2], within(member)} {
 				if r.Searchset([]byte(asSearchset(resource)), &c) != nil {
-					continue // and would have all others refused
+					continue // it would make the whole response refused
 				}
 				for range 2 {
 					resources = append(resources, strings.Replace(resource, `"id":"A"`, fmt.Sprintf(`"id":"r%d"`, len(resources)), 1))
@@ -41,12 +41,12 @@ func TestReaderAgreesWithOracleOnValuesThatReturn(t *testing.T) {
 	}
 }
 
-// within puts a member in an element without a meaning, and at the top.
+// within puts a member in a meaningless element, and at the top.
 func within(member string) string {
 	return `{"resourceType":"Observation","id":"A","subject":{"reference":"Patient/A"},"x":{` + member + `},` + member + `}`
 }
 
-// What is noted of a value that returns is noted of the part and the place in which it stands then.
+// What is recorded about a recurring value belongs to the part and the place where it recurs.
 func TestReaderNotesValuesThatReturnWhereTheyStand(t *testing.T) {
 	const (
 		patient  = `{"reference":"Patient/A","x":"        "}`
@@ -88,7 +88,7 @@ func TestReaderNotesValuesThatReturnWhereTheyStand(t *testing.T) {
 	}
 }
 
-// What returns is bounded as what is new, and ends where it ends.
+// Recurring values are bounded like new ones, and end in the same place.
 func TestReaderRefusesInValuesThatReturn(t *testing.T) {
 	const value = `{"coding":[{"system":"http://loinc.org","code":"1"}]}`
 	nested := strings.Repeat(`{"a":`, 20) + "1" + strings.Repeat("}", 20)
@@ -126,7 +126,7 @@ func TestReaderRefusesInValuesThatReturn(t *testing.T) {
 	}
 }
 
-// Names are told apart and duplicates found however many names there were before, and however they are written.
+// Names are distinguished and duplicates found however many names came before, and however they are written.
 func TestReaderTellsNames(t *testing.T) {
 	many := func(from, n int) string {
 		var members []string
@@ -180,7 +180,7 @@ func TestReaderTellsNames(t *testing.T) {
 	}
 }
 
-// The source's host is found wherever in a string it stands, and nowhere else.
+// The source's host is found anywhere in a string, and nowhere else.
 func TestReaderFindsTheHostAnywhere(t *testing.T) {
 	o := testOracle(R4)
 	r := testReader(t, o)

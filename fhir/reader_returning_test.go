@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// What was read before in a response changes nothing wherever it returns: few values stand again and again at random places, up to ten
-// names deep, in resources of several types and in contained ones, through lists, in what stands about the resources, and in the Bundle. All
-// places share a small memory, and the oracle, which remembers nothing, finds the same.
+// Familiar values change nothing wherever they recur: a few values at random places, up to ten names deep, in resources of several
+// types and in contained ones, through lists, in entries beside the resources, and in the Bundle. All places share a small memory;
+// the oracle, which has none, finds the same.
 func TestReaderAgreesWithOracleOnValuesThatReturnElsewhere(t *testing.T) {
 	oracles := [...]*oracle{testOracle(R4), testOracle(STU3)}
 	readers := [...]*Reader{testReader(t, oracles[0]), testReader(t, oracles[1])}
@@ -35,14 +35,14 @@ func TestReaderAgreesWithOracleOnValuesThatReturnElsewhere(t *testing.T) {
 	}
 }
 
-// returning makes responses of few values.
+// returning makes responses from a few values.
 type returning struct {
 	*rand.Rand
 	version Version
 	values  []string
 }
 
-// innocent are values of which nothing is noted where they stand alone; in another place, or with others about them, something is.
+// innocent are values about which nothing is recorded when they are alone, but something is elsewhere or next to others.
 var innocent = []string{
 	`{"coding":[{"system":"http://loinc.org","code":"1"}]}`, `{"reference":{"x":"                    "}}`, `{"x":{"coding":[{"code":"SUBSETTED"}]}}`,
 	`[{"system":"http://loinc.org","code":"1234567"}]`, `[{"code":"SUBSETTED","x":"          "}]`, `{"security":[{"code":"R","x":"        "}]}`,
@@ -53,7 +53,7 @@ var innocent = []string{
 
 func (g *returning) pick(from []string) string { return from[g.IntN(len(from))] }
 
-// searchset has thirty resources, and members that mean nothing about them.
+// searchset has thirty resources, among meaningless members.
 func (g *returning) searchset() string {
 	for range 4 {
 		g.values = append(g.values, g.pick(slices.Concat(innocent, innocent, snippets[:40])))
@@ -93,10 +93,10 @@ func (g *returning) resource(i int) string {
 	return "{" + strings.Join(members, ",") + "}"
 }
 
-// value is one of the few.
+// value picks one of the few values.
 func (g *returning) value() string { return g.pick(g.values) }
 
-// member has a value so many names deep. Its first name has not been used.
+// member nests a value depth names deep. Its first name is unused so far.
 func (g *returning) member(used map[string]bool, depth int) string {
 	name := g.name()
 	for used[name] {
@@ -113,7 +113,7 @@ func (g *returning) member(used map[string]bool, depth int) string {
 	return `"` + name + `":` + value
 }
 
-// name is one that means something, or nothing.
+// name picks a name, with a meaning or without.
 func (g *returning) name() string {
 	if g.IntN(2) == 0 {
 		return "x"

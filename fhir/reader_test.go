@@ -18,7 +18,7 @@ const (
 	atc                   = "http://www.whocc.no/atc"
 )
 
-// never is a coding that hides what holds it from everybody.
+// never is a coding that hides the resource that holds it from everybody.
 const never = `{"system":"urn:note","code":"own"}`
 
 // newClassifier has rules and codes of every kind.
@@ -202,7 +202,7 @@ func TestAttribution(t *testing.T) {
 	with := func(member string) string { return obs(subject + `,` + member) }
 	id64, id65 := strings.Repeat("a", 64), strings.Repeat("a", 65)
 	tests := []struct {
-		name, resource, patient string // patient "" is not attributed
+		name, resource, patient string // patient "" means not attributed
 	}{
 		{"a subject", obs(subject), "A"},
 		{"JS-3 escaped names and values", obs(`"sub\u006aect":{"referenc\u0065":"Patient\/\u0041"}`), "A"},
@@ -454,8 +454,8 @@ func TestOneNumberUnderTwoNames(t *testing.T) {
 	}
 }
 
-// TestANumberIsStrippedHoweverItsSystemIsWritten: a BSN is one under a system that is written otherwise too, where it is looked for to be kept
-// back. Whose record it is is told by the exact name only.
+// TestANumberIsStrippedHoweverItsSystemIsWritten: for stripping, a BSN is recognized in any spelling of its system. Only the exact
+// name says whose record it is.
 func TestANumberIsStrippedHoweverItsSystemIsWritten(t *testing.T) {
 	for _, system := range []string{
 		"https://fhir.nl/fhir/NamingSystem/bsn", systemBSN + "/", "http://fhir.nl/fhir/namingsystem/BSN", " " + systemBSN, systemBSN + "|1",
@@ -486,7 +486,7 @@ func TestSearchsetEntries(t *testing.T) {
 	tests := []struct {
 		name  string
 		entry []string
-		want  string // type/id of what is attributed, in order; a "-" before what is not
+		want  string // type/id of attributed resources, in order; "-" before those that are not
 	}{
 		{"a match and an include", []string{match(obs("1")), `{"search":{"mode":"include"},"resource":` + obs("2") + `}`}, "Observation/1 Observation/2"},
 		{"IN-9 an outcome", []string{`{"resource":{"resourceType":"OperationOutcome","id":"x","issue":[]},"search":{"mode":"outcome"}}`}, ""},
@@ -572,7 +572,7 @@ func TestResource(t *testing.T) {
 	}
 }
 
-// What is kept of a response stays what it was when the body's memory is used again: a patient's id ends up in a cache.
+// Strings of Contents do not change when the body's memory is reused: a patient's id ends up in a cache.
 func TestStringsOutliveTheBody(t *testing.T) {
 	body := []byte(searchset(match(`{"resourceType":"Observation","id":"o1","subject":{"reference":"Patient/A1","identifier":{"system":"` + systemBSN + `","value":"12"}},"encounter":{"reference":"Encounter/e1"}}`)))
 	var c fhir.Contents
@@ -589,7 +589,7 @@ func TestStringsOutliveTheBody(t *testing.T) {
 	}
 }
 
-// Contents that were read from one source say nothing of it when another source's answer is read into them.
+// Contents keep nothing of one source when a response of another source is read into them.
 func TestContentsGoFromReaderToReader(t *testing.T) {
 	classifier, err := fhir.NewClassifier(fhir.R4, []fhir.CategoryRule{{Category: "Other", Type: "Observation"}}, nil)
 	if err != nil {

@@ -108,8 +108,8 @@ func TestPatientSearchKeepsTheIdentifierOutOfTheURL(t *testing.T) {
 	}
 }
 
-// FuzzParseInteraction holds the promise that what is forwarded is what was decided: what is understood renders to a request that is
-// understood the same, what is not understood leaves nothing behind, and what goes out is bound to one patient.
+// FuzzParseInteraction checks the promise that what is forwarded is what was decided: an accepted request renders to one that
+// parses to the same Interaction, a refused one leaves nothing behind, and what is sent to the source is bound to one patient.
 func FuzzParseInteraction(f *testing.F) {
 	for _, seed := range []struct{ method, path, query, body string }{
 		{"GET", "Patient/A", "_format=json", ""},
@@ -169,7 +169,7 @@ func FuzzParseInteraction(f *testing.F) {
 	})
 }
 
-// checkTarget renders an interaction and reads it back.
+// checkTarget renders an interaction and parses it again.
 func checkTarget(t *testing.T, v fhir.Version, i fhir.Interaction) {
 	t.Helper()
 	again, err := fhir.ParseInteraction(v, i.Target())
@@ -178,7 +178,7 @@ func checkTarget(t *testing.T, v fhir.Version, i fhir.Interaction) {
 	}
 }
 
-// checkOutbound reads what goes out the way the source does.
+// checkOutbound parses the outbound request as the source does.
 func checkOutbound(t *testing.T, v fhir.Version, i fhir.Interaction) {
 	t.Helper()
 	patient := i.Patient.ID
@@ -188,7 +188,7 @@ func checkOutbound(t *testing.T, v fhir.Version, i fhir.Interaction) {
 	outbound := i.Outbound(v, patient)
 	back, err := fhir.ParseInteraction(v, get(outbound))
 	if err != nil && strings.Contains(err.Error(), "too long") || err != nil && strings.Contains(err.Error(), "too many parameters") {
-		return // the binding adds to a query at the limit
+		return // binding makes a query at the limit too long
 	}
 	if err != nil || back.Patient != (fhir.PatientName{ID: patient}) || !reflect.DeepEqual(back.Params, i.Params) {
 		t.Fatalf("%+v goes out as %q, which reads as %+v, %v", i, outbound, back, err)

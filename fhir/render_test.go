@@ -10,7 +10,7 @@ import (
 // keepAll keeps the display of every reference.
 func keepAll(string) bool { return true }
 
-// render reads a resource alone and renders it.
+// render reads a single resource and renders it.
 func render(tb testing.TB, resource string, e fhir.Edits) string {
 	tb.Helper()
 	var c fhir.Contents
@@ -151,7 +151,7 @@ func TestAppendSearchset(t *testing.T) {
 	}
 }
 
-// UR-2: whatever stands in a response, the source's host is in no URL of what is written, in any form.
+// UR-2: whatever a response holds, no rendered URL names the source's host, in any form.
 func TestSourceHostNeverLeaves(t *testing.T) {
 	forms := []string{
 		"http://hapi:8080/fhir", "http://hapi:8080/fhir/Patient/A", "HTTP://HAPI:8080/FHIR", "http://hapi", "https://hapi/x", "//hapi:8080", "http:\\/\\/hapi:8080\\/fhir",

@@ -8,7 +8,7 @@ import (
 	"zorgsluis/fhir"
 )
 
-// PG-7, PG-8: one page made of several answers of the source has one wrapper, and what belongs to nobody is never added.
+// PG-7, PG-8: a page made of several source responses has one wrapper, and resources that belong to nobody are never added.
 func TestSearchsetOfSeveralAnswers(t *testing.T) {
 	obs := func(id string) string {
 		return `{"resourceType":"Observation","id":"` + id + `","subject":{"reference":"Patient/A"}}`
@@ -41,7 +41,7 @@ func TestSearchsetOfSeveralAnswers(t *testing.T) {
 	}
 }
 
-// A Binary comes along under its id in the form of the version, with its content and nothing else.
+// A Binary is included under its id, in the form of the version, with its content and nothing else.
 func TestSearchsetWithBinaries(t *testing.T) {
 	for v, content := range map[fhir.Version]string{fhir.R4: "data", fhir.STU3: "content"} {
 		set := fhir.NewSearchset(nil, fhir.Edits{Base: "https://gw.example/h"})

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestShapesAreOfTheStandard compares the table of shapes with the standard's: every element that may refer to a patient, and those that
-// classify, of every served type.
+// TestShapesAreOfTheStandard compares the table of shapes with the standard: the elements of every served type that may refer to a
+// patient or that classify.
 func TestShapesAreOfTheStandard(t *testing.T) {
 	t.Parallel()
 	for v, folder := range map[Version]string{R4: "testdata/r4/", STU3: "testdata/stu3/"} {
@@ -35,8 +35,9 @@ func TestShapesAreOfTheStandard(t *testing.T) {
 	}
 }
 
-// TestOtherShapesAreNotUnderstood puts a patient in every element that may refer to one, in its shape and in every other: a list where one is
-// due, one where a list is. What two readers could read in two ways is not released, in the resource itself and in a contained one.
+// TestOtherShapesAreNotUnderstood puts a patient in every element that may refer to one, in the standard shape and in every other:
+// a list for a single value, or the reverse. Two parsers could read a wrong shape differently, so it is not released, neither in
+// the resource itself nor in a contained one.
 func TestOtherShapesAreNotUnderstood(t *testing.T) {
 	t.Parallel()
 	for v := range versions {
@@ -79,7 +80,7 @@ func TestOtherShapesAreNotUnderstood(t *testing.T) {
 	}
 }
 
-// otherShapes are all shapes that a path can have, its own among them.
+// otherShapes returns all shapes that a path can have, including its own.
 func otherShapes(path string) []string {
 	shapes := []string{""}
 	for name := range strings.SplitSeq(path, ".") {
@@ -92,7 +93,7 @@ func otherShapes(path string) []string {
 	return shapes
 }
 
-// inShape are resources about Patient/A with an element in a shape; of a reference, contained ones as well.
+// inShape returns resources about Patient/A with an element in a shape; for a reference, also in a contained resource.
 func inShape(typ string, rule *typeRule, shape string) []string {
 	path := strings.ReplaceAll(shape, "[]", "")
 	if path == "category" {
@@ -107,7 +108,7 @@ func inShape(typ string, rule *typeRule, shape string) []string {
 	return []string{fmt.Sprintf(`{"resourceType":"%s","id":"A",%s,%s}`, typ, memberIn(rule.shapes[rule.member[0]], `{"reference":"Patient/A"}`), element), contained}
 }
 
-// memberIn is a member of a resource in a shape: "a[].b" is a list of objects with b.
+// memberIn renders a member in a shape: "a[].b" is a list of objects with b.
 func memberIn(shape, value string) string {
 	name, rest, more := strings.Cut(shape, ".")
 	if more {
@@ -119,7 +120,7 @@ func memberIn(shape, value string) string {
 	return `"` + name + `":` + value
 }
 
-// typeIn is the type that a resource begins with.
+// typeIn returns the type at the start of a resource.
 func typeIn(body string) string {
 	typ, _, _ := strings.Cut(strings.TrimPrefix(body, `{"resourceType":"`), `"`)
 	return typ

@@ -10,13 +10,13 @@ import (
 	"zorgsluis/fhir"
 )
 
-// The systems of STU3, which R4 gave other names.
+// The code systems of STU3, which R4 renamed.
 const (
 	systemObservationSTU3     = "http://hl7.org/fhir/observation-category"
 	systemConfidentialitySTU3 = "http://hl7.org/fhir/v3/Confidentiality"
 )
 
-// newSTU3Reader has the rules of a Dutch STU3 source.
+// newSTU3Reader makes a reader with the rules of a Dutch STU3 source.
 func newSTU3Reader(tb testing.TB) *fhir.Reader {
 	tb.Helper()
 	c, err := fhir.NewClassifier(fhir.STU3, []fhir.CategoryRule{
@@ -40,7 +40,7 @@ func newSTU3Reader(tb testing.TB) *fhir.Reader {
 	return r
 }
 
-// An STU3 source is read by STU3's types, systems and element shapes.
+// An STU3 source is read with STU3's types, systems and element shapes.
 func TestSTU3Resources(t *testing.T) {
 	obs := func(member string) string {
 		return `{"resourceType":"Observation","id":"o","subject":{"reference":"Patient/A"},` + member + `}`
@@ -54,7 +54,7 @@ func TestSTU3Resources(t *testing.T) {
 	}
 	tests := []struct {
 		name, resource string
-		patient        fhir.ID // "" is not attributed
+		patient        fhir.ID // "" means not attributed
 		categories     string
 	}{
 		{"a lab result by HL7's category", obs(lab), "A", "ObservationLaboratory"},

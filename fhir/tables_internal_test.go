@@ -9,8 +9,9 @@ import (
 	"testing"
 )
 
-// TestMembershipIsOfTheCompartment checks what decides whose a resource is: an element that CompartmentDefinition/patient
-// nominates (RM-13, IN-4), or where there is none the element "patient" (RM-17); and a parameter of the type that names the patient.
+// TestMembershipIsOfTheCompartment checks what decides which patient a resource belongs to: an element that
+// CompartmentDefinition/patient nominates (RM-13, IN-4), or else the element "patient" (RM-17); and a parameter of the type that
+// names the patient.
 func TestMembershipIsOfTheCompartment(t *testing.T) {
 	t.Parallel()
 	for v, folder := range map[Version]string{R4: "testdata/r4/", STU3: "testdata/stu3/"} {
@@ -45,12 +46,12 @@ type compartmentType struct {
 	Paths                []struct {
 		Path        string
 		Compartment bool
-		Shape       string // the path with [] behind each name of a list
+		Shape       string // the path with [] after each name of a list
 	}
 	Classifying []string // category and code, as shapes
 }
 
-// compartmentTypes reads those of a version.
+// compartmentTypes reads the types of a version.
 func compartmentTypes(t *testing.T, folder string) []compartmentType {
 	t.Helper()
 	b, err := os.ReadFile(folder + "types.json")
@@ -64,7 +65,7 @@ func compartmentTypes(t *testing.T, folder string) []compartmentType {
 	return types
 }
 
-// decides reports whether an element may decide whose the resource is.
+// decides reports whether an element may decide which patient the resource belongs to.
 func (c compartmentType) decides(member string) bool {
 	for _, p := range c.Paths {
 		if p.Path == member && (p.Compartment || !c.InPatientCompartment && member == "patient") {
@@ -74,7 +75,7 @@ func (c compartmentType) decides(member string) bool {
 	return false
 }
 
-// TestTablesSayEverythingOnce finds a name that is written down twice: one of the two would be lost.
+// TestTablesSayEverythingOnce finds a name that is listed twice: one of the two would be lost.
 func TestTablesSayEverythingOnce(t *testing.T) {
 	t.Parallel()
 	checkOnce(t, "R4", r4, r4Shared, r4Refused, r4Operations, r4Nictiz, r4BoundAToE, r4BoundFToZ)
@@ -116,7 +117,7 @@ func checkOnce(t *testing.T, where string, table *table, shared string, refused,
 	}
 }
 
-// allParams are all names that a type is written down with.
+// allParams returns all parameter names listed for a type.
 func (b boundType) allParams() []string {
 	params := strings.Fields(strings.Join([]string{b.names, b.tokens, b.dates, b.strings, b.quantities, b.numbers, b.uris, b.composites}, " "))
 	params = slices.AppendSeq(params, maps.Keys(b.refs))

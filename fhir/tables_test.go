@@ -11,7 +11,7 @@ import (
 	"zorgsluis/fhir"
 )
 
-// standardVersion is a version with the size of its standard lists (testdata/*/NOTICE).
+// standardVersion is a version with the sizes of its standard lists (testdata/*/NOTICE).
 type standardVersion struct {
 	version                   fhir.Version
 	folder                    string
@@ -75,7 +75,7 @@ type standardOperation struct {
 	Instance bool
 }
 
-// samples are values of the kinds of parameters that are well formed.
+// samples are well-formed values of each kind of parameter.
 var samples = map[string]string{
 	"token": "a|b", "date": "2020-01-01", "string": "a", "quantity": "5.4||mg", "number": "1", "uri": "http://example.org", "composite": "a$b",
 	"special": "a",
@@ -121,7 +121,7 @@ func TestEveryTypeHasAClass(t *testing.T) {
 	}
 }
 
-// TestEverySearchParameterHasAClass asks for each of them. One that is unknown to the grammar was not classified.
+// TestEverySearchParameterHasAClass uses each of them. One that the grammar does not know was not classified.
 func TestEverySearchParameterHasAClass(t *testing.T) {
 	t.Parallel()
 	eachVersion(t, func(t *testing.T, s standardVersion) {
@@ -147,7 +147,7 @@ func checkParamClass(t *testing.T, v fhir.Version, base string, p standardParam)
 	if p.Code == "_id" {
 		value, known = "a", true
 	} else if p.Type == "reference" {
-		value, known = "Patient/A", true // taken where it names the patient, refused for what it is elsewhere
+		value, known = "Patient/A", true // accepted where it names the patient, otherwise refused
 	}
 	if !known {
 		t.Errorf("%s: kind %s has no sample", p.ID, p.Type)
@@ -169,7 +169,7 @@ func checkParamClass(t *testing.T, v fhir.Version, base string, p standardParam)
 			t.Errorf("%s?%s is %s and served", base, p.Code, p.Type)
 		}
 	case p.Type == "reference" && !slices.Contains([]string{"patient", "subject", "beneficiary"}, p.Code):
-		// Canonical references are URIs: one that looks like a relative reference is no harm.
+		// Canonical references are URIs: one that looks like a relative reference does no harm.
 		if refused == nil && p.Code != "instantiates-canonical" && p.Code != "questionnaire" {
 			t.Errorf("%s?%s takes a second person", base, p.Code)
 		}
@@ -178,7 +178,7 @@ func checkParamClass(t *testing.T, v fhir.Version, base string, p standardParam)
 	}
 }
 
-// TestEveryReferenceParameterTakesItsTargets asks each with each of its targets, patients excepted.
+// TestEveryReferenceParameterTakesItsTargets uses each with each of its targets, except patients.
 func TestEveryReferenceParameterTakesItsTargets(t *testing.T) {
 	t.Parallel()
 	naming := []string{"patient", "subject", "beneficiary"}
@@ -206,7 +206,7 @@ func TestEveryReferenceParameterTakesItsTargets(t *testing.T) {
 	})
 }
 
-// TestEveryOperationIsRefused asks for those of the standard at every level that they name, and some of vendors (OP-1 to OP-18). Two
+// TestEveryOperationIsRefused calls the standard operations at every level that they name, and some vendors' (OP-1 to OP-18). Two
 // are served, each in one form only.
 func TestEveryOperationIsRefused(t *testing.T) {
 	t.Parallel()
@@ -250,7 +250,7 @@ func checkOperation(t *testing.T, v fhir.Version, path, element string) {
 	}
 }
 
-// TestThePatientIsNamedTheSameInEveryVersion renders searches of all types, and reads them in every version that serves the type.
+// TestThePatientIsNamedTheSameInEveryVersion renders searches of all types and parses them in every version that serves the type.
 func TestThePatientIsNamedTheSameInEveryVersion(t *testing.T) {
 	t.Parallel()
 	for _, s := range standardVersions {
