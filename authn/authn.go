@@ -1,14 +1,14 @@
-// Package authn turns an OAuth 2 access token into a policy.Subject: who asks, in which capacity, how surely known, why, over which
-// channel. It decides nothing about access, and takes nothing from a request but the token and the proofs that belong to it.
+// Package authn turns an OAuth 2 access token into a policy.Subject: who asks, in which capacity, at which assurance level, why, over which
+// channel. It decides nothing about access, and uses nothing of a request but the token and its proofs.
 //
-// A token is a signed JWT (RFC 9068) of a configured issuer, encrypted to us or not, or an opaque one that the issuer is asked about
-// (RFC 7662). Its form is checked completely before any library sees it, its signature by coreos/go-oidc under a key set of our own,
-// its claims against the configuration. A token that is bound to a key (DPoP, RFC 9449) or to a certificate (RFC 8705) is good for
-// nobody who does not prove to have it, on every request. What is not understood is refused: a claim that changes the meaning of a
-// token and is not processed, an algorithm, type, client or person that is not known.
+// A token is a signed JWT (RFC 9068) of a configured issuer, possibly encrypted to us, or an opaque one that the issuer is asked about (RFC
+// 7662). Its form is checked completely before any library sees it, its signature by coreos/go-oidc with our own key set, and its claims
+// against the configuration. A token bound to a key (DPoP, RFC 9449) or to a certificate (RFC 8705) is valid only with proof of possession
+// on every request. What is not understood is refused: a claim that changes the meaning of a token and is not processed, an unknown
+// algorithm, type, client or person.
 //
-// A provider that does not answer does not stop the gateway from starting, and known keys keep counting for a bounded time; then
-// Authenticate gives [ErrKeysUnavailable], never a subject.
+// A provider that does not answer does not prevent the gateway from starting, and known keys stay valid for a bounded time; after that
+// Authenticate returns [ErrKeysUnavailable], never a subject.
 package authn
 
 import (
@@ -27,7 +27,7 @@ type Authenticator struct {
 	assurance policy.AssuranceMap
 	cache     *tokenCache
 	cacheAge  time.Duration
-	inactive  *tokenCache // opaque tokens that their issuer did not vouch for, for a short time
+	inactive  *tokenCache // opaque tokens that their issuer refused, kept briefly
 	crowd     *crowd
 	replays   Replays
 	nonces    nonces
@@ -35,8 +35,7 @@ type Authenticator struct {
 	now       func() time.Time
 }
 
-// New checks the configuration and makes an Authenticator. The error joins all faults, each a [*ConfigError]. No provider is
-// asked for anything yet.
+// New checks the configuration and makes an Authenticator. The error joins all faults, each a [*ConfigError]. No provider is contacted yet.
 func New(c Config) (*Authenticator, error) {
 	c = c.withDefaults()
 	if err := c.check(); err != nil {
@@ -57,7 +56,7 @@ func New(c Config) (*Authenticator, error) {
 		now:       c.Now,
 	}
 	for _, configured := range c.Issuers {
-		paths, _ := compileClaims(configured) // faults were found by check
+		paths, _ := compileClaims(configured) // check reported the faults
 		i := &issuer{
 			Issuer: configured,
 			paths:  paths,
@@ -79,7 +78,7 @@ func New(c Config) (*Authenticator, error) {
 			i.userinfo = newIntrospector(i, *configured.Userinfo.introspection(), c.MinRefresh)
 			i.userinfo.userinfo = configured.Userinfo
 			if i.introspection == nil {
-				i.introspection = i.userinfo // what an opaque token stands for
+				i.introspection = i.userinfo // its answers replace an opaque token
 			}
 		}
 		a.issuers[configured.URL] = i
@@ -87,8 +86,8 @@ func New(c Config) (*Authenticator, error) {
 	return a, nil
 }
 
-// Start fetches the keys of every issuer in the background, now and at every interval, until ctx ends. It does not wait: an issuer
-// whose provider is away is not ready, and the others are not held up by it.
+// Start fetches the keys of every issuer in the background, now and at every interval, until ctx ends. It does not wait: an issuer whose
+// provider is away is not ready, but does not hold up the others.
 func (a *Authenticator) Start(ctx context.Context) {
 	for _, issuer := range a.issuers {
 		if len(issuer.Algorithms) > 0 {
@@ -103,7 +102,7 @@ func (a *Authenticator) Start(ctx context.Context) {
 	}
 }
 
-// Ready says for each issuer, by its URL, whether its tokens can be verified now: nil, or an error that names the issuer and why.
+// Ready returns for each issuer, by URL, whether its tokens can be verified now: nil, or an error that names the issuer and the reason.
 func (a *Authenticator) Ready() map[string]error {
 	ready := make(map[string]error, len(a.issuers))
 	for url, issuer := range a.issuers {
@@ -112,7 +111,7 @@ func (a *Authenticator) Ready() map[string]error {
 	return ready
 }
 
-// verify reads a token that is not kept.
+// verify verifies a token that is not cached.
 func (a *Authenticator) verify(ctx context.Context, raw string) (*verified, error) {
 	signed, recipients, e := a.decrypt(raw)
 	if e != nil {
@@ -151,7 +150,7 @@ func (a *Authenticator) verify(ctx context.Context, raw string) (*verified, erro
 	return v, nil
 }
 
-// accept makes of the verified claims of a token what is kept of it: whose it is, and what it is bound to.
+// accept turns the verified claims of a token into what is kept of it: the subject, and what it is bound to.
 func (a *Authenticator) accept(i *issuer, claims map[string]any, validity times) (*verified, *Error) {
 	bound, e := i.readBinding(claims)
 	if e != nil {

@@ -13,7 +13,7 @@ import (
 	"zorgsluis/policy"
 )
 
-// badToken is a token that must be refused for its own reason. name starts with the row of leaks.md that it shows.
+// badToken is a token that must be refused for its own reason. name starts with its row in leaks.md.
 type badToken struct {
 	name  string
 	token string
@@ -30,23 +30,23 @@ func (b *tokens) add(name, token string, want policy.Reason) {
 	b.list = append(b.list, badToken{name, token, want})
 }
 
-// claim adds a token with one claim set otherwise.
+// claim adds a token with one claim changed.
 func (b *tokens) claim(name, claim string, value any, want policy.Reason) {
 	b.add(name, sign(goodHeader(), with(b.claims, claim, value)), want)
 }
 
-// header adds a token with one header parameter set otherwise.
+// header adds a token with one header parameter changed.
 func (b *tokens) header(name, parameter string, value any, want policy.Reason) {
 	b.add(name, sign(with(goodHeader(), parameter, value), b.claims), want)
 }
 
-// payload adds a token with a payload that is written out, spliced into the good one after its brace.
+// splice adds a token with text inserted into the good payload after its brace.
 func (b *tokens) splice(name, text string, want policy.Reason) {
 	payload := append([]byte("{"+text+","), toJSON(b.claims)[1:]...)
 	b.add(name, seal("RS256", rsaKey(), toJSON(goodHeader()), payload), want)
 }
 
-// extension adds a token with one member of extensions.ihe_iua set otherwise.
+// extension adds a token with one member of extensions.ihe_iua changed.
 func (b *tokens) extension(name, member string, value any, want policy.Reason) {
 	iua := with(b.claims["extensions"].(members)["ihe_iua"].(members), member, value)
 	b.claim(name, "extensions", members{"ihe_iua": iua}, want)
@@ -267,7 +267,7 @@ func (b *tokens) form() {
 	b.add("TK-10 a megabyte of dots", strings.Repeat(".", 1<<20), bad)
 }
 
-// garbageBits sets the bits of the last character that carry nothing: 256 bytes are 341 characters and 2 bits.
+// garbageBits sets the unused bits of the last character: 256 bytes are 341 characters and 2 bits.
 func garbageBits(token string) string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	last := strings.IndexByte(alphabet, token[len(token)-1])
@@ -330,7 +330,7 @@ func (b *tokens) meaning() {
 	b.claim("jti is a number", "jti", 1, authn.ReasonSubject)
 }
 
-// bound are tokens that are bound to something, all sent as a bearer token without any proof.
+// bound are tokens bound to something, all sent as a bearer token without any proof.
 func (b *tokens) bound() {
 	const malformed = authn.ReasonBinding
 	digest := encode(make([]byte, 32))
@@ -423,7 +423,7 @@ type rawNumber string
 // MarshalJSON implements json.Marshaler.
 func (n rawNumber) MarshalJSON() ([]byte, error) { return []byte(n), nil }
 
-// confusingKeys are keys in the set that must not be used for what they are asked for.
+// confusingKeys are keys in the set that must not be used for what is asked.
 func confusingKeys() []any {
 	private := publicJWK("private", otherRSAKey().Public())
 	private["d"] = encode(otherRSAKey().D.Bytes())
@@ -463,7 +463,7 @@ func TestBadTokensAreRefusedEachForItsReason(t *testing.T) {
 			checkRefused(t, cold, test)
 			checkRefused(t, cold, test)
 
-			// The good token is kept under its own bytes only: it opens the way for no other.
+			// The good token is cached under its own bytes only, and does not help any other.
 			if _, err := authn.ByToken(t.Context(), warm, good); err != nil {
 				t.Fatalf("good token: %v", err)
 			}
@@ -486,7 +486,7 @@ func checkRefused(t *testing.T, a *authn.Authenticator, test badToken) {
 	if s.ID != "" || s.Issuer != "" || s.Kind != policy.KindOther || s.Categories != nil || s.Purposes != nil {
 		t.Error("a subject came with the refusal")
 	}
-	// TK-20: whatever the check, the caller is told the same.
+	// TK-20: whatever the check, the caller gets the same answer.
 	if got, want := authn.Challenge(err), `Bearer error="invalid_token", error_description="The access token is not valid here"`; got != want {
 		t.Errorf("challenge is %s, want %s", got, want)
 	}

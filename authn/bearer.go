@@ -7,24 +7,24 @@ import (
 	"strings"
 )
 
-// maxToken bounds a token in bytes. What is longer is refused before a byte of it is looked at (CVE-2025-30204, CVE-2025-27144).
+// maxToken bounds a token in bytes. Longer tokens are refused before a byte is examined (CVE-2025-30204, CVE-2025-27144).
 const maxToken = 16 << 10
 
-// The schemes under which a token may come.
+// The schemes for presenting a token.
 const (
 	schemeBearer = "Bearer" // RFC 6750
 	schemeDPoP   = "DPoP"   // RFC 9449 §7.1
 )
 
-// credentials are what a request brings along to say who asks.
+// credentials are what a request presents to authenticate its caller.
 type credentials struct {
 	scheme string
 	token  string
 	proofs []string // DPoP headers
 }
 
-// readCredentials takes the token out of a request: from exactly one Authorization header and from nowhere else (RFC 6750 §2.1). The
-// error is [ErrNoToken] or an [*Error] with code invalid_request.
+// readCredentials takes the token from exactly one Authorization header and from nowhere else (RFC 6750 §2.1). The error is [ErrNoToken] or
+// an [*Error] with code invalid_request.
 func readCredentials(h http.Header, rawQuery string) (credentials, error) {
 	if tokenInQuery(rawQuery) {
 		return credentials{}, badRequest(ReasonRequestQuery)
@@ -45,7 +45,8 @@ func readCredentials(h http.Header, rawQuery string) (credentials, error) {
 	return c, nil
 }
 
-// headerValues are all values of a header. Not h.Values: a second spelling of the name must not hide a second header.
+// headerValues are all values of a header, in any spelling of its name: unlike with h.Values, a second spelling cannot hide a second
+// header.
 func headerValues(h http.Header, name string) (values []string) {
 	for given, v := range h {
 		if strings.EqualFold(given, name) {
@@ -55,8 +56,8 @@ func headerValues(h http.Header, name string) (values []string) {
 	return values
 }
 
-// parseCredentials reads `Bearer SP b64token` or the same with DPoP. RFC 9110 §11.4 allows more than one space; we do not, so that
-// nothing in front of us can read the header in another way.
+// parseCredentials reads `Bearer SP b64token`, or the same with DPoP. RFC 9110 §11.4 allows more than one space; we do not, so that nothing
+// in front of us can read the header differently.
 func parseCredentials(value string) (credentials, error) {
 	scheme, token, found := strings.Cut(value, " ")
 	c := credentials{token: token}
@@ -77,13 +78,13 @@ func parseCredentials(value string) (credentials, error) {
 	return c, nil
 }
 
-// answer gives an error the scheme of the request, in which it will be told (RFC 9449 §7.1).
+// answer sets an error to the scheme of the request, in which the challenge is sent (RFC 9449 §7.1).
 func (c credentials) answer(err error) error {
 	var e *Error
 	if c.scheme != schemeDPoP || !errors.As(err, &e) {
 		return err
 	}
-	told := *e // e may be kept with a token
+	told := *e // e may be shared with the cache
 	told.dpop = true
 	return &told
 }
@@ -102,7 +103,7 @@ func isToken68(s string) bool {
 	return true
 }
 
-// token68 has the bytes of a token, but for the padding at its end.
+// token68 are the bytes allowed in a token, except the padding at its end.
 var token68 = func() (set [256]bool) {
 	for _, c := range []byte("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/") {
 		set[c] = true
@@ -110,7 +111,7 @@ var token68 = func() (set [256]bool) {
 	return set
 }()
 
-// tokenInQuery finds access_token in any spelling that some server would accept. The value has then been in logs already.
+// tokenInQuery detects access_token in any spelling that some server would accept. By then the value is in logs already.
 func tokenInQuery(rawQuery string) bool {
 	for pair := range strings.FieldsFuncSeq(rawQuery, func(r rune) bool { return r == '&' || r == ';' }) {
 		name, _, _ := strings.Cut(pair, "=")

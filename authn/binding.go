@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// bindingClaim says to which key or certificate a token is bound (RFC 7800 §3.1). It is processed for every token that has it.
+// bindingClaim says which key or certificate a token is bound to (RFC 7800 §3.1). It is processed in every token that has it.
 const bindingClaim = "cnf"
 
-// binding is what a token is bound to, as base64url of SHA-256; "" where it is not. A token may be bound to both.
+// binding is what a token is bound to, as base64url of SHA-256; "" if it is not. A token may be bound to both.
 type binding struct {
-	certificate string // x5t#S256: of the certificate (RFC 8705 §3.1)
+	certificate string // x5t#S256: certificate (RFC 8705 §3.1)
 	key         string // jkt: thumbprint of the DPoP key (RFC 9449 §6.1)
 }
 
 func (b binding) none() bool { return b == binding{} }
 
-// readBinding reads cnf. A method of confirmation that is not processed refuses the token (RFC 7800 §3.1 lets us ignore it): to
-// ignore it would make a bearer token of it.
+// readBinding reads cnf. An unknown confirmation method refuses the token, although RFC 7800 §3.1 allows ignoring it: ignoring it would
+// turn the token into a bearer token.
 func (i *issuer) readBinding(claims map[string]any) (binding, *Error) {
 	var b binding
 	for name := range claims {
@@ -57,7 +57,7 @@ func (i *issuer) readBinding(claims map[string]any) (binding, *Error) {
 	return b, nil
 }
 
-// isDigest reports whether s is a SHA-256 digest in base64url, written in the one way there is.
+// isDigest reports whether s is a SHA-256 digest in canonical base64url.
 func isDigest(s string) bool {
 	b, ok := decodeSegment(s)
 	return ok && len(b) == sha256.Size
@@ -69,10 +69,10 @@ func digestText(b []byte) string {
 	return encodeSegment(sum[:])
 }
 
-// checkBinding wants proof of everything that the token is bound to. It is asked on every use of a token, kept or not.
+// checkBinding requires proof of everything that the token is bound to. It runs on every use of a token, cached or not.
 func (a *Authenticator) checkBinding(ctx context.Context, v *verified, c credentials, r Request) error {
 	b := v.binding
-	// RFC 9449 §7.1, §7.2: a token that is bound to a key comes under the scheme DPoP, and no other does.
+	// RFC 9449 §7.1, §7.2: tokens bound to a key use the scheme DPoP, and no others do.
 	if (b.key != "") != (c.scheme == schemeDPoP) {
 		return badToken(ReasonProofScheme, bindingClaim)
 	}

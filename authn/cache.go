@@ -8,7 +8,7 @@ import (
 	"zorgsluis/policy"
 )
 
-// verified is a token whose signature and claims were checked, with all that must be checked again on every use.
+// verified is a token whose signature and claims were checked, with everything that must be checked again on every use.
 type verified struct {
 	subject  policy.Subject
 	validity times
@@ -17,13 +17,13 @@ type verified struct {
 	key      keyIdentity
 	at       time.Time // when it was verified
 
-	// Of a token about which its issuer was asked only: until when the answer counts, and, if the token is opaque, why it is refused, if it is.
+	// Set only if the issuer was asked: until when its answer counts, and why it refused an opaque token, if it did.
 	until   time.Time
 	refusal *Error
 }
 
-// holds reports whether what was verified still counts: the key is in the set that may be used now, and the check, or the answer of
-// the issuer, is not too old. A clock that went back makes it not hold.
+// holds reports whether the verification still counts: the key is in the current set, and the check, or the issuer's answer, is not too
+// old. If the clock went back, it does not.
 func (v *verified) holds(now time.Time, age time.Duration) bool {
 	if !v.until.IsZero() && (now.Before(v.at) || !now.Before(v.until)) {
 		return false
@@ -43,14 +43,14 @@ func (v *verified) holds(now time.Time, age time.Duration) bool {
 type tokenDigest [sha256.Size]byte
 
 func digestOf(raw string) tokenDigest {
-	var buffer [2 << 10]byte // most tokens fit, and cost no allocation
+	var buffer [2 << 10]byte // most tokens fit, without an allocation
 	return sha256.Sum256(append(buffer[:0], raw...))
 }
 
 const cacheShards = 16
 
-// tokenCache keeps verified tokens, bounded. It is asked with the digest of the whole token, so that nothing but the very same token
-// finds an entry; whoever asks must check verified.holds and the times.
+// tokenCache caches verified tokens, bounded. Its keys are digests of whole tokens, so an entry is found only for exactly the same token;
+// callers must check verified.holds and the times.
 type tokenCache struct {
 	perShard int
 	shards   [cacheShards]cacheShard
@@ -85,7 +85,7 @@ func (c *tokenCache) drop(d tokenDigest) {
 	delete(shard.entries, d)
 }
 
-// put keeps a token. In a full shard some other goes: Go's map order picks which, and a caller cannot aim it.
+// put adds a token. In a full shard it replaces another: Go's map order picks which, and a caller cannot influence it.
 func (c *tokenCache) put(d tokenDigest, v *verified) {
 	if c.perShard == 0 {
 		return

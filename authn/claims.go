@@ -10,13 +10,12 @@ import (
 // maxClaim bounds the value of a mapped claim in bytes.
 const maxClaim = 1024
 
-// errClaim says that a mapped claim is there in a form that its path does not describe. To ignore it would drop a signal that
-// might have blocked the caller.
+// errClaim says that a mapped claim has a form that its path does not describe. Ignoring it could drop a signal that blocks the caller.
 var errClaim = errors.New("claim has an unexpected form")
 
-// claimPath is where a claim is, from the top of the payload: `acr`, `extensions.ihe_iua.subject_role[].code`. A step that ends in
-// [] goes through all elements of an array. A name that holds dots stands in double quotes: `"https://idp.example/bsn"`. The nil
-// path is a claim that is not mapped.
+// claimPath is the place of a claim, from the top of the payload: `acr`, `extensions.ihe_iua.subject_role[].code`. A step that ends in []
+// selects all elements of an array. A name with dots is put in double quotes: `"https://idp.example/bsn"`. The nil path is a claim that is
+// not mapped.
 type claimPath []claimStep
 
 type claimStep struct {
@@ -52,8 +51,8 @@ func parseClaimPath(text string) (claimPath, error) {
 	return path, nil
 }
 
-// nodes returns all values at the path. A member that is missing at any step ends that branch; a value that is no object or array
-// where the path goes on is an error, and so is a missing member below an array: an element without a code cannot be judged.
+// nodes returns all values at the path. A missing member ends its branch. It is an error if a value should be an object or array and is
+// not, or if a member is missing below an array: an element without a code cannot be judged.
 func (p claimPath) nodes(claims map[string]any) ([]any, error) {
 	found := []any{any(claims)}
 	inArray := false
@@ -86,7 +85,7 @@ func (p claimPath) nodes(claims map[string]any) ([]any, error) {
 	return found, nil
 }
 
-// all returns the text values at the path, none where the claim is not mapped or not there.
+// all returns the text values at the path; none if the claim is not mapped or missing.
 func (p claimPath) all(claims map[string]any) ([]string, error) {
 	if p == nil {
 		return nil, nil
@@ -106,8 +105,7 @@ func (p claimPath) all(claims map[string]any) ([]string, error) {
 	return values, nil
 }
 
-// one returns the single text value at the path, "" where there is none. Two values are an error: which of them counts is not ours
-// to say.
+// one returns the single text value at the path, "" if there is none. Two values are an error: we cannot say which counts.
 func (p claimPath) one(claims map[string]any) (string, error) {
 	values, err := p.all(claims)
 	switch {
@@ -119,8 +117,8 @@ func (p claimPath) one(claims map[string]any) (string, error) {
 	return values[0], nil
 }
 
-// claimText reads a value that may be kept in events and compared with configuration: text that is not empty, bounded, free of control and
-// format characters, and without white space around it: "9803 " would not be the code that blocks.
+// claimText reads a value that may be kept in events and compared with configuration: non-empty, bounded text without control and format
+// characters and without surrounding white space: "9803 " would not match the code that blocks.
 func claimText(node any) (string, bool) {
 	value, ok := node.(string)
 	if !ok || value == "" || len(value) > maxClaim || strings.TrimSpace(value) != value {

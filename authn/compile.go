@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// claimPaths is a ClaimMap that was parsed.
+// claimPaths is a parsed ClaimMap.
 type claimPaths struct {
 	assurance        claimPath
 	person           identifierPath
@@ -38,7 +38,7 @@ type prefixedPath struct {
 type identifierPath struct {
 	path   claimPath
 	system string
-	typ    claimPath // leads to what says the system
+	typ    claimPath // path of the claim that names the system
 }
 
 type requiredClaim struct {
@@ -111,13 +111,13 @@ func (p *claimPaths) reads(name string) bool {
 	return slices.ContainsFunc(paths, func(path claimPath) bool { return path != nil && path[0].name == name })
 }
 
-// otherTokenClaims mark tokens that are no access tokens: ID tokens (OpenID Connect Core 1.0 §2, §3.3.2.11) and logout or
-// security event tokens (RFC 8417 §2.2).
+// otherTokenClaims mark tokens that are not access tokens: ID tokens (OpenID Connect Core 1.0 §2, §3.3.2.11) and logout or security event
+// tokens (RFC 8417 §2.2).
 var otherTokenClaims = []string{"nonce", "at_hash", "c_hash", "s_hash", "events"}
 
-// unprocessedClaims change what a token means or limit it, and are not processed: acting for someone (RFC 8693 §4.1,
-// §4.4), representation (OIDC-NLGOV, MedMij, other Dutch brokers), limits on use (RFC 9396), claims held elsewhere (OpenID Connect
-// Core 1.0 §5.6.2), tokens in the token. To ignore one would give its bearer more than was granted.
+// unprocessedClaims change or limit what a token means, and are not processed: acting for someone (RFC 8693 §4.1, §4.4), representation
+// (OIDC-NLGOV, MedMij, other Dutch brokers), limits on use (RFC 9396), claims held elsewhere (OpenID Connect Core 1.0 §5.6.2), tokens in
+// the token. Ignoring one would give the bearer more than was granted.
 var unprocessedClaims = []string{
 	"act", "may_act",
 	"represents", "represented", "representee", "representation", "on_behalf_of", "onbehalfof", "onbehalfofchild", "delegation",
@@ -125,14 +125,14 @@ var unprocessedClaims = []string{
 	"authorization_details", "_claim_names", "_claim_sources", "vp", "vc",
 }
 
-// representationClaims are those of them that can say who is represented (Represents), mandateClaims those that can say under whose
-// responsibility a professional works (ClaimMap.Responsible): an issuer that is configured to use one has it processed.
+// representationClaims are the unprocessed claims that can say who is represented (Represents), mandateClaims those that can say under
+// whose responsibility a professional works (ClaimMap.Responsible). For an issuer configured to use one, it is processed.
 var (
 	representationClaims = []string{"represents", "represented", "representee", "representation"}
 	mandateClaims        = []string{"on_behalf_of", "onbehalfof", "delegation", "mandate", "mandates", "obo"}
 )
 
-// processes reports whether the claim of this name, which is refused otherwise, is one whose meaning is configured.
+// processes reports whether the claim of this name, otherwise refused, has a configured meaning.
 func (i Issuer) processes(name string) bool {
 	if name == i.Claims.Represents.Claim {
 		return true
@@ -141,7 +141,7 @@ func (i Issuer) processes(name string) bool {
 	return err == nil && path != nil && path[0].name == name && slices.Contains(mandateClaims, name)
 }
 
-// onlyProcessed reports whether the one member of this name, in whatever case, is spelled as configured, and processed.
+// onlyProcessed reports whether the only member of this name, in any case, is spelled as configured and processed.
 func (i *issuer) onlyProcessed(claims map[string]any, name string) bool {
 	if !i.processes(name) {
 		return false
@@ -157,7 +157,7 @@ func (i *issuer) onlyProcessed(claims map[string]any, name string) bool {
 // unlessMappedClaims are SMART launch context: they bind the token to one patient or encounter. The claim map may read them.
 var unlessMappedClaims = []string{"patient", "encounter", "launch"}
 
-// isRefusedClaim reports whether the claim map may not read this top-level claim: a token that has it is refused, or bound by it.
+// isRefusedClaim reports whether the claim map may not read this top-level claim, because a token that has it is refused, or bound by it.
 func isRefusedClaim(name string) bool {
 	isName := func(refused string) bool { return strings.EqualFold(refused, name) }
 	return isName(bindingClaim) || slices.ContainsFunc(otherTokenClaims, isName) || slices.ContainsFunc(unprocessedClaims, isName)

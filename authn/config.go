@@ -14,77 +14,77 @@ import (
 	"zorgsluis/policy"
 )
 
-// Config is everything that authentication depends on. Nothing about a caller is taken from anywhere else (leaks.md TK-14).
+// Config is everything that authentication depends on. Nothing about a caller comes from anywhere else (leaks.md TK-14).
 type Config struct {
 	Issuers   []Issuer
-	Tables    *policy.Tables      // provider categories from the signals in a token
-	Assurance policy.AssuranceMap // level claim values; an unknown value is none
-	Clients   map[string]Client   // by client id; no other client may ask
+	Tables    *policy.Tables      // maps the signals in a token to provider categories
+	Assurance policy.AssuranceMap // maps claim values to levels; an unknown value is none
+	Clients   map[string]Client   // by client id; other clients are refused
 
 	Skew            time.Duration // tolerated in iat, nbf and auth_time, at most 60 s; never in exp
 	RefreshInterval time.Duration // of the keys, default 5 min, at most 9 min: a removed key stops within ten
-	MinRefresh      time.Duration // between two fetches, default 30 s; less, and growing, after one that failed
-	MaxStale        time.Duration // known keys count so long while the provider is away, default and at most 12 h
+	MinRefresh      time.Duration // between two fetches, default 30 s; after a failure less, and growing
+	MaxStale        time.Duration // how long known keys count while the provider is away; default and at most 12 h
 	CacheEntries    int           // verified tokens kept, default 10,000
 	CacheAge        time.Duration // age at which a token is verified again, default and at most 60 s
 
-	// Waiting is how many requests may wait at once for what an issuer says: about a token, or its keys. Those from one place (Request.From) are half of
-	// them at most. Default 256.
+	// Waiting is how many requests may wait at once for an issuer's answer about a token, or for its keys. Those from one place
+	// (Request.From) are at most half of them. Default 256.
 	Waiting int
 
-	Replays Replays // of DPoP proofs; nil: nothing can be said about a token that is bound to a key
-	// NonceSecrets are shared by all instances, 32 bytes each: the first makes the nonces of proofs, all know them.
+	Replays Replays // of DPoP proofs; nil: tokens bound to a key get ErrReplaysUnavailable
+	// NonceSecrets are shared by all instances, 32 bytes each: the first makes the nonces of proofs, all verify them.
 	NonceSecrets [][]byte
 
 	Now func() time.Time // default time.Now
 }
 
-// Issuer is one identity provider, and what its tokens are good for here.
+// Issuer is one identity provider, and what its tokens are valid for here.
 type Issuer struct {
-	URL        string // iss, compared to the letter
-	JWKSURL    string // default: what discovery says
+	URL        string // iss, compared exactly
+	JWKSURL    string // default: by discovery
 	Audience   string // must be in aud
-	TokenType  string // header typ, default at+jwt; the prefix application/ makes no difference (RFC 9068 §2.1)
+	TokenType  string // header typ, default at+jwt; the prefix application/ is ignored (RFC 9068 §2.1)
 	Algorithms []string
 	Kind       KindRule
-	Channel    policy.Channel // unless the client's registration says otherwise
+	Channel    policy.Channel // unless the client's registration has one
 	Claims     ClaimMap
-	// RequiredClaims are claims (by path) that must be there with exactly this one value. An issuer whose TokenType is not at+jwt
-	// needs one, or a RequiredScope: nothing else would tell its access tokens from its ID tokens (leaks.md TK-7).
+	// RequiredClaims are claims (by path) that must have exactly this single value. An issuer whose TokenType is not at+jwt needs one, or a
+	// RequiredScope: nothing else distinguishes its access tokens from its ID tokens (leaks.md TK-7).
 	RequiredClaims map[string]string
-	RequiredScope  string        // one word that scope must hold; "" asks for none
+	RequiredScope  string        // a word that scope must contain; "": none
 	RequireTokenID bool          // jti must be there
 	MaxLifetime    time.Duration // exp - iat, default 1 h, at most 24 h
 
-	// Assurance gives the level of each value that this issuer uses; nil: Config.Assurance does. A value that is not in it is no level.
+	// Assurance is the level of each value that this issuer uses; nil: Config.Assurance. Any other value is no level.
 	Assurance policy.AssuranceMap
-	// IdentifierTypes gives the identifier system for each value of the claim that an IdentifierClaim names as its Type.
+	// IdentifierTypes is the identifier system for each value of the claim that an IdentifierClaim names as its Type.
 	IdentifierTypes map[string]string
-	// Persons are foreign identities, of eIDAS say, and under which identifier those persons are known here.
+	// Persons maps foreign identities, such as those of eIDAS, to the identifiers by which these persons are known here.
 	Persons map[fhir.Identifier]fhir.Identifier
 
-	Introspection     *Introspection // of opaque tokens; nil: they are refused. Without Algorithms there are no others
-	Userinfo          *Userinfo      // asked with each token for what the token does not say; nil: no token is sent there
+	Introspection     *Introspection // of opaque tokens; nil: they are refused. Without Algorithms there are no other tokens
+	Userinfo          *Userinfo      // asked with each token for what it does not say; nil: not asked
 	Encryption        *Encryption    // nil: encrypted tokens are refused
-	Registry          string         // of treatment relations: asked where neither token nor client says one; "" asks none
-	SenderConstrained bool           // every token must be bound to a key or certificate; one that is, is checked in any case
-	NamedOnly         bool           // whom a patient authorised in writing must have been named at the gateway as well
-	ProofNonce        bool           // a DPoP proof must hold a nonce of ours (RFC 9449 §9)
+	Registry          string         // of treatment relations: asked if neither token nor client says one; "" asks none
+	SenderConstrained bool           // every token must be bound to a key or certificate; a bound one is checked in any case
+	NamedOnly         bool           // persons authorised in writing must also have been named by the patient at the gateway
+	ProofNonce        bool           // a DPoP proof must contain a nonce of ours (RFC 9449 §9)
 
-	// Transport reaches the provider, for discovery and keys; nil: only one that speaks plain HTTP, on this machine.
+	// Transport reaches the provider, for discovery and keys; nil: one that only speaks plain HTTP, on this machine.
 	Transport http.RoundTripper
 }
 
-// KindRule says in which capacity the callers of an issuer ask: Fixed, or by the value of a claim. A value that is not in Values is
-// a caller without a care role.
+// KindRule says in which capacity an issuer's callers ask: Fixed, or by the value of a claim. A value that is not in Values is a caller
+// without a care role.
 type KindRule struct {
 	Fixed  policy.SubjectKind
 	Claim  string
 	Values map[string]policy.SubjectKind
 }
 
-// ClaimMap says where in a payload the facts about a caller are, as paths such as `extensions.ihe_iua.subject_role[].code` (see
-// the grammar at claimPath). An empty path is a fact that this issuer does not assert.
+// ClaimMap says where the payload has the facts about a caller, as paths such as `extensions.ihe_iua.subject_role[].code` (grammar:
+// claimPath). An empty path is a fact that this issuer does not assert.
 type ClaimMap struct {
 	Assurance        string // acr, loa_authn, …
 	Person           IdentifierClaim
@@ -92,7 +92,7 @@ type ClaimMap struct {
 	OrganizationType string
 	AGB              string
 	Roles            string            // UZI role codes
-	Identifiers      []IdentifierClaim // of the organization; without a System the path leads to {system, value}
+	Identifiers      []IdentifierClaim // of the organization; without a System the path selects objects {system, value}
 	Practitioner     PrefixedClaim
 	Relationship     string
 	Purpose          string
@@ -100,42 +100,42 @@ type ClaimMap struct {
 	Client           string // default client_id
 	Representative   IdentifierClaim
 	Authority        string
-	Pseudonym        string // of a representative whom the patient chose; default: Representative where that is no number of persons, else sub
+	Pseudonym        string // of a representative chosen by the patient; default: Representative unless that is a number of a person, else sub
 	Represents       Represents
 	Responsible      PrefixedClaim // the professional under whose responsibility the caller works (mandate)
 	AuthTime         string        // default auth_time
 }
 
-// Represents says how an issuer tells that its user asks for somebody else (OIDC-NLGOV): one top-level claim that holds the person who
-// is represented, while ClaimMap.Person is the user, who is the representative then. A token with such a claim of an issuer without
-// this is refused, and so is one where who is represented represents others.
+// Represents says how an issuer tells that its user asks for somebody else (OIDC-NLGOV): one top-level claim contains the person
+// represented, while ClaimMap.Person is the user, who then is the representative. Without it, tokens with such a claim are refused; so is a
+// token in which the person represented represents somebody else.
 type Represents struct {
 	Claim     string          // represents
 	Person    IdentifierClaim // represents.sub
-	Otherwise string          // authority where ClaimMap.Authority leads to none: of an issuer that knows but one kind
-	// Authorities gives the authority (decision.md) for each value of ClaimMap.Authority; nil: the values are those words.
+	Otherwise string          // authority if ClaimMap.Authority finds none: for an issuer that knows only one kind
+	// Authorities is the authority (decision.md) for each value of ClaimMap.Authority; nil: the values are those words.
 	Authorities map[string]string
 }
 
-// PrefixedClaim is a claim whose value is prefixed with a text of ours, such as "ura:".
+// PrefixedClaim is a claim whose value gets a prefix of ours, such as "ura:".
 type PrefixedClaim struct {
 	Path   string
 	Prefix string
 }
 
-// IdentifierClaim is a claim that holds values of one identifier system, or, with Type, of the one that another claim names.
+// IdentifierClaim is a claim with values of one identifier system, or, with Type, of the system that another claim names.
 type IdentifierClaim struct {
 	Path   string
 	System string
 	Type   string // path of a claim whose values are in Issuer.IdentifierTypes
 }
 
-// Client is the registration of a client. Relationship and Purpose hold where the token does not claim them.
+// Client is the registration of a client. Relationship and Purpose apply if the token does not claim them.
 type Client struct {
-	Issuer       string // the only issuer whose tokens may name the client; may be empty where there is just one issuer
+	Issuer       string // the only issuer whose tokens may name the client; may be empty if there is only one issuer
 	Relationship policy.Relationship
 	Purpose      policy.PurposeOfUse
-	Secrecy      policy.SecrecyBasis // of callers whose tokens name no role
+	Secrecy      policy.SecrecyBasis // for callers whose tokens name no role
 	Channel      policy.Channel      // instead of the issuer's
 }
 
@@ -316,7 +316,7 @@ func (i Issuer) checkKind(key string, f *faults) {
 // authorities are the words that a decision knows (decision.md, rule 4).
 var authorities = []string{"parental", "guardian", "curator", "mentor", "written"}
 
-// checkPersons checks what says who is who.
+// checkPersons checks the configuration of persons and representatives.
 func (i Issuer) checkPersons(key string, f *faults) {
 	for name, claim := range map[string]IdentifierClaim{
 		"person": i.Claims.Person, "representative": i.Claims.Representative, "represents.person": i.Claims.Represents.Person,

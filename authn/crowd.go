@@ -5,13 +5,13 @@ import (
 	"sync"
 )
 
-// errCrowd is why nobody was asked.
+// errCrowd says that the issuer was not asked because too many are waiting.
 var errCrowd = errors.New("too many wait to become known")
 
-// crowd bounds who waits for an issuer to say who they are: each of them has a place of the requests in flight, and those who are known need
-// none of this. The zero crowd has no room.
+// crowd bounds how many requests wait for an issuer to say who their caller is. Each occupies one of the requests in flight; known callers
+// need no place in the crowd. The zero crowd has no room.
 type crowd struct {
-	most, each int // of all together, and of those from one place
+	most, each int // in total, and from one place
 
 	mu   sync.Mutex
 	all  int
@@ -22,7 +22,7 @@ func newCrowd(most int) *crowd {
 	return &crowd{most: most, each: max(most/2, 1), from: map[string]int{}}
 }
 
-// enter takes a place for somebody from somewhere, until leave is called; false: there is none.
+// enter takes a place for a caller from somewhere, until leave is called; false if there is none.
 func (c *crowd) enter(from string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -11,8 +11,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Encryption says that the tokens of an issuer may come encrypted to us: a signed token in a JWE (RFC 7519 §5.2), its content under
-// A256GCM.
+// Encryption says that an issuer's tokens may be encrypted to us: a signed token in a JWE (RFC 7519 §5.2), its content under A256GCM.
 type Encryption struct {
 	Keys       []DecryptionKey
 	Algorithms []string // RSA-OAEP-256, ECDH-ES
@@ -21,12 +20,12 @@ type Encryption struct {
 
 // DecryptionKey is a private key of ours, RSA or on P-256, P-384 or P-521.
 type DecryptionKey struct {
-	ID      string // kid; it must stand in the token
+	ID      string // kid; the token must contain it
 	Private crypto.PrivateKey
 }
 
-// encryptionAlgorithms are those that may be configured, with what a key must be to fit. The content of a token is always under
-// A256GCM: no passwords (PBES2), no RSA1_5, no key that both sides know, no compression (CVE-2024-28180).
+// encryptionAlgorithms are the algorithms that may be configured, each with the keys that fit. The content of a token is always under
+// A256GCM: no passwords (PBES2), no RSA1_5, no symmetric keys, no compression (CVE-2024-28180).
 var encryptionAlgorithms = map[string]func(key crypto.PrivateKey) bool{
 	"RSA-OAEP-256": func(key crypto.PrivateKey) bool {
 		private, ok := key.(*rsa.PrivateKey)
@@ -55,14 +54,14 @@ func ParseDecryptionKey(text []byte) (DecryptionKey, error) {
 	return DecryptionKey{}, errNoDecryptionKey
 }
 
-// recipients are the issuers whose tokens may be encrypted to one key; open stands for a token that is not encrypted.
+// recipients are the issuers whose tokens may be encrypted to one key; open means that the token is not encrypted.
 type recipients struct {
 	open    bool
 	issuers []*issuer
 }
 
-// include reports whether the token may be of this issuer: a token that was encrypted to the key of one is no token of another, and
-// one that is not encrypted is none of an issuer that must encrypt.
+// include reports whether the token may be of this issuer: one encrypted to an issuer's key is no token of another issuer, and one that is
+// not encrypted is none of an issuer that must encrypt.
 func (r recipients) include(i *issuer) bool {
 	if r.open {
 		return i.Encryption == nil || !i.Encryption.Required
@@ -70,11 +69,11 @@ func (r recipients) include(i *issuer) bool {
 	return slices.Contains(r.issuers, i)
 }
 
-// encryptedHeaders are the header parameters that a JWE may have. The list is closed: every other one would change how it is read.
+// encryptedHeaders are the header parameters that a JWE may have. The list is closed: any other would change how it is read.
 var encryptedHeaders = []string{"alg", "enc", "kid", "typ", "cty", "epk", "apu", "apv"}
 
-// decrypt gives the signed token in an encrypted one, and a token that is not encrypted as it is. Nothing else is decided here: what
-// comes out must be exactly one signed token.
+// decrypt returns the signed token in an encrypted one, and an unencrypted token unchanged. It decides nothing else: the result must be
+// exactly one signed token.
 func (a *Authenticator) decrypt(raw string) (string, recipients, *Error) {
 	if strings.Count(raw, ".") != 4 {
 		return raw, recipients{open: true}, nil
@@ -104,7 +103,7 @@ func (a *Authenticator) decrypt(raw string) (string, recipients, *Error) {
 	return string(signed), to, nil
 }
 
-// key is the key of this id that fits the algorithm, nil where there is none.
+// key is the key with this id that fits the algorithm, or nil.
 func (e *Encryption) key(algorithm, id string) crypto.PrivateKey {
 	if e == nil || !slices.Contains(e.Algorithms, algorithm) {
 		return nil
@@ -117,8 +116,8 @@ func (e *Encryption) key(algorithm, id string) crypto.PrivateKey {
 	return nil
 }
 
-// readEncryptedHeader reads the header of a JWE in its compact form (RFC 7516 §7.1) and checks the form of the rest: where one part
-// ends and the next begins must not be a matter of reading.
+// readEncryptedHeader reads the header of a JWE in compact form (RFC 7516 §7.1) and checks the form of the rest, so that there is only one
+// way to split it.
 func readEncryptedHeader(raw string) (algorithm, keyID string, e *Error) {
 	const protected, encryptedKey, vector, tag = 0, 1, 2, 4
 	var parts [5][]byte
@@ -149,7 +148,7 @@ func readEncryptedHeader(raw string) (algorithm, keyID string, e *Error) {
 		return "", "", badToken(ReasonEncryption, "alg")
 	}
 	if agreed := algorithm == string(jose.ECDH_ES); agreed != (len(parts[encryptedKey]) == 0) {
-		return "", "", badToken(ReasonEncryption, "") // ECDH-ES agrees on the key itself (RFC 7518 §4.6)
+		return "", "", badToken(ReasonEncryption, "") // ECDH-ES derives the key directly (RFC 7518 §4.6)
 	}
 	if len(parts[vector]) != 12 || len(parts[tag]) != 16 {
 		return "", "", badToken(ReasonMalformed, "")

@@ -77,7 +77,7 @@ func TestEncryptedTokens(t *testing.T) {
 	checkRefused(t, authenticator(t, p, c), badToken{"", encrypted(t, jose.ECDH_ES, jose.A256GCM, ours, "ours", good), authn.ReasonEncryption})
 }
 
-// TestEncryptedForAnotherIssuer: what comes in an envelope of one issuer is no token of another, even if it would be taken without.
+// TestEncryptedForAnotherIssuer: a token encrypted to one issuer's key is no token of another, even if it would be accepted unencrypted.
 func TestEncryptedForAnotherIssuer(t *testing.T) {
 	c := newClock()
 	p, q := newProvider(t), newProvider(t)

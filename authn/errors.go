@@ -9,14 +9,14 @@ import (
 // ErrNoToken says that the request carries no credentials at all: 401 with a challenge that names no error (RFC 6750 §3).
 var ErrNoToken = errors.New("access token: none")
 
-// ErrKeysUnavailable says that the keys of the token's issuer are not known, or too old, so that nothing can be said about the
-// token: 503, never 401. The error that wraps it names the issuer.
+// ErrKeysUnavailable says that the keys of the token's issuer are unknown or too old, so that the token cannot be judged: 503, never 401.
+// The error that wraps it names the issuer.
 var ErrKeysUnavailable = errors.New("keys of the issuer are unavailable")
 
 // ErrIntrospectionUnavailable says that the issuer of an opaque token gave no usable answer about it: 503, never 401.
 var ErrIntrospectionUnavailable = errors.New("introspection is unavailable")
 
-// ErrReplaysUnavailable says that it cannot be told whether a DPoP proof was used before: 503.
+// ErrReplaysUnavailable says that it is unknown whether a DPoP proof was used before: 503.
 var ErrReplaysUnavailable = errors.New("replay protection is unavailable")
 
 // The error codes that a caller may see (RFC 6750 §3.1, RFC 9449 §7.1, §9).
@@ -27,43 +27,43 @@ const (
 	CodeUseNonce       = "use_dpop_nonce"     // 401
 )
 
-// The stable reasons of an [Error]. They go into the access event and never to the caller.
+// The stable reasons of an [Error]. They are for the access event, never for the caller.
 const (
 	ReasonMalformed       policy.Reason = "token-malformed"         // size, segments, base64url, JSON
-	ReasonEncryption      policy.Reason = "token-encryption"        // encrypted in a way, or to a key, that is not configured, or not encrypted where it must be
-	ReasonInactive        policy.Reason = "token-inactive"          // opaque, and its issuer does not vouch for it
+	ReasonEncryption      policy.Reason = "token-encryption"        // encrypted in a way, or to a key, that is not configured, or not encrypted although it must be
+	ReasonInactive        policy.Reason = "token-inactive"          // opaque, and its issuer says it is not active
 	ReasonHeader          policy.Reason = "token-header"            // a header parameter that names keys, or that is not processed
 	ReasonAlgorithm       policy.Reason = "token-algorithm"         // alg is not in the issuer's list
-	ReasonType            policy.Reason = "token-type"              // typ is not the issuer's, or the marks of an ID, refresh or logout token
+	ReasonType            policy.Reason = "token-type"              // typ is not the issuer's, or it looks like an ID, refresh or logout token
 	ReasonKey             policy.Reason = "token-key"               // no key of the issuer has this kid and fits the algorithm
 	ReasonSignature       policy.Reason = "token-signature"         // the signature is wrong
 	ReasonIssuer          policy.Reason = "token-issuer"            // iss is not a configured issuer
-	ReasonAudience        policy.Reason = "token-audience"          // aud does not hold ours
+	ReasonAudience        policy.Reason = "token-audience"          // aud does not contain ours
 	ReasonExpired         policy.Reason = "token-expired"           // exp is past
-	ReasonTime            policy.Reason = "token-time"              // nbf, iat, auth_time or exp is missing, no plain number, or in the future
-	ReasonLifetime        policy.Reason = "token-lifetime"          // exp - iat is over the issuer's maximum
+	ReasonTime            policy.Reason = "token-time"              // nbf, iat, auth_time or exp is missing, not a plain number, or in the future
+	ReasonLifetime        policy.Reason = "token-lifetime"          // exp - iat exceeds the issuer's maximum
 	ReasonSubject         policy.Reason = "token-subject"           // sub or jti is missing or has a wrong form
 	ReasonScope           policy.Reason = "token-scope"             // scope is malformed, lacks the required word, or is narrower than what we enforce
-	ReasonClient          policy.Reason = "token-client"            // the client is missing, unknown, or another issuer's
+	ReasonClient          policy.Reason = "token-client"            // the client is missing, unknown, or of another issuer
 	ReasonClaim           policy.Reason = "token-claim"             // a mapped claim has a wrong form, or a required value is missing
 	ReasonUnprocessed     policy.Reason = "token-claim-unprocessed" // a claim that changes the meaning and is not processed
-	ReasonBinding         policy.Reason = "token-binding"           // cnf is malformed, or not there where the issuer must bind its tokens
-	ReasonCertificate     policy.Reason = "token-certificate"       // bound to a certificate that the caller does not show
+	ReasonBinding         policy.Reason = "token-binding"           // cnf is malformed, or missing although the issuer must bind its tokens
+	ReasonCertificate     policy.Reason = "token-certificate"       // bound to a certificate that the caller did not present
 	ReasonProofScheme     policy.Reason = "token-proof-scheme"      // bound to a DPoP key and sent as Bearer, or the other way round
 	ReasonPerson          policy.Reason = "token-person"            // a patient's token without a valid person, a representative's without an id
-	ReasonRefused         policy.Reason = "token-refused"           // the OpenID library refuses what all checks above let pass
+	ReasonRefused         policy.Reason = "token-refused"           // the OpenID library refuses what passed all checks above
 	ReasonProofMissing    policy.Reason = "proof-missing"           // no DPoP header
 	ReasonProofRepeated   policy.Reason = "proof-repeated"          // more than one
 	ReasonProofMalformed  policy.Reason = "proof-malformed"         // size, segments, base64url, JSON
 	ReasonProofHeader     policy.Reason = "proof-header"            // a header parameter that names keys, or that is not processed
 	ReasonProofType       policy.Reason = "proof-type"              // typ is not dpop+jwt
 	ReasonProofAlgorithm  policy.Reason = "proof-algorithm"         // alg is not one of ours
-	ReasonProofKey        policy.Reason = "proof-key"               // jwk is missing, private, too small or of another algorithm
+	ReasonProofKey        policy.Reason = "proof-key"               // jwk is missing, private, too small or for another algorithm
 	ReasonProofBinding    policy.Reason = "proof-binding"           // the token is bound to another key
 	ReasonProofSignature  policy.Reason = "proof-signature"         // the signature is wrong
 	ReasonProofMethod     policy.Reason = "proof-method"            // htm is not the method of the request
 	ReasonProofTarget     policy.Reason = "proof-target"            // htu is not its target
-	ReasonProofTime       policy.Reason = "proof-time"              // iat, nbf or exp is missing, no plain number, or does not fit now
+	ReasonProofTime       policy.Reason = "proof-time"              // iat, nbf or exp is missing, not a plain number, or does not fit now
 	ReasonProofToken      policy.Reason = "proof-token"             // ath is not the digest of the token
 	ReasonProofID         policy.Reason = "proof-id"                // jti is missing or has a wrong form
 	ReasonProofNonce      policy.Reason = "proof-nonce"             // no nonce of ours, or one that is too old
@@ -74,18 +74,18 @@ const (
 	ReasonRequestQuery    policy.Reason = "authorization-in-query"  // access_token in the query
 )
 
-// Error is why a caller was not authenticated. Code and Text are for the caller and tell nothing about which check failed
-// (leaks.md TK-20); Reason and Element are for the access event and the operator.
+// Error is why a caller was not authenticated. Code and Text are for the caller and do not reveal which check failed (leaks.md TK-20);
+// Reason and Element are for the access event and the operator.
 type Error struct {
 	Code    string        // OAuth error code
 	Reason  policy.Reason // which check failed
 	Text    string        // one fixed sentence per Code
-	Element string        // the claim or header parameter, named by our own tables or configuration; never a value
-	Nonce   string        // with CodeUseNonce: what the next proof must hold, for the header DPoP-Nonce (RFC 9449 §8.1)
-	dpop    bool          // the token came under the DPoP scheme
+	Element string        // the claim or header parameter, as our own tables or configuration name it; never a value
+	Nonce   string        // with CodeUseNonce: what the next proof must contain, for the header DPoP-Nonce (RFC 9449 §8.1)
+	dpop    bool          // the token was sent under the DPoP scheme
 }
 
-// Error implements error. It holds no value of the token.
+// Error implements error. It contains no value of the token.
 func (e *Error) Error() string {
 	if e.Element == "" {
 		return "authenticate: " + string(e.Reason)
@@ -116,8 +116,8 @@ func badRequest(reason policy.Reason) *Error {
 	return &Error{Code: CodeInvalidRequest, Reason: reason, Text: textInvalidRequest}
 }
 
-// Challenge renders the WWW-Authenticate value for an error of Authenticate (RFC 6750 §3, RFC 9449 §7.1). It depends on nothing but
-// the scheme of the request and the code of the error, and is empty for an error that better credentials would not cure.
+// Challenge renders the WWW-Authenticate value for an error of Authenticate (RFC 6750 §3, RFC 9449 §7.1). It depends only on the scheme of
+// the request and the code of the error, and is empty for an error that better credentials would not cure.
 func Challenge(err error) string {
 	var e *Error
 	switch {

@@ -8,7 +8,7 @@ import (
 	"zorgsluis/policy"
 )
 
-// ByToken is Authenticate for a bearer token by itself, also one that no header could carry.
+// ByToken is Authenticate for just a bearer token, even one that no header could carry.
 func ByToken(ctx context.Context, a *Authenticator, token string) (policy.Subject, error) {
 	return a.authenticate(ctx, credentials{scheme: schemeBearer, token: token}, Request{})
 }

@@ -20,11 +20,11 @@ const (
 // fetcher gets small JSON documents from one provider.
 type fetcher struct{ client *http.Client }
 
-// newClient bounds whatever transport is configured: no redirects, and a timeout.
+// newClient restricts the configured transport: no redirects, and a timeout.
 func newClient(transport http.RoundTripper, timeout time.Duration) *http.Client {
 	if transport == nil {
 		transport = &http.Transport{
-			// How TLS is spoken, and whom to trust, is not for this package to choose.
+			// This package does not choose how TLS is spoken, or whom to trust.
 			DialTLSContext:         func(context.Context, string, string) (net.Conn, error) { return nil, errNoTLS },
 			DialContext:            (&net.Dialer{Timeout: timeout}).DialContext,
 			MaxResponseHeaderBytes: 64 << 10,
@@ -39,7 +39,8 @@ func newClient(transport http.RoundTripper, timeout time.Duration) *http.Client 
 
 var errNoTLS = errors.New("no transport with TLS is configured")
 
-// get returns the body of a 200 answer. Errors name the address, which is configuration or was checked against it, and the fault.
+// get returns the body of a 200 answer. Errors name the fault and the address, which is configured or was checked against the
+// configuration.
 func (f fetcher) get(ctx context.Context, address string) ([]byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -64,9 +65,9 @@ func (f fetcher) get(ctx context.Context, address string) ([]byte, error) {
 	return body, nil
 }
 
-// discover asks the provider where something of it is: its keys at jwks_uri (OpenID Connect Discovery 1.0 §4), its
-// introspection_endpoint (RFC 8414 §2). The document must be the configured issuer's own, to the letter, and may only point to the issuer's own origin: where keys live elsewhere, the operator says so by
-// configuring the address (leaks.md TK-4, CVE-2026-34359).
+// discover asks the provider for the address of something: its keys at jwks_uri (OpenID Connect Discovery 1.0 §4), its
+// introspection_endpoint (RFC 8414 §2). The document must name exactly the configured issuer, and may point only to the issuer's own
+// origin: if keys are elsewhere, the operator configures the address (leaks.md TK-4, CVE-2026-34359).
 func (f fetcher) discover(ctx context.Context, issuer, what string) (string, error) {
 	body, err := f.get(ctx, strings.TrimSuffix(issuer, "/")+"/.well-known/openid-configuration")
 	if err != nil {
@@ -91,8 +92,8 @@ func (f fetcher) discover(ctx context.Context, issuer, what string) (string, err
 	return address, nil
 }
 
-// parseEndpoint reads an absolute address of a provider: https, or http on a loopback address for development; no user, no query,
-// no fragment (OpenID Connect Discovery 1.0 §3).
+// parseEndpoint reads an absolute address of a provider: https, or http on a loopback address for development; no user, query or fragment
+// (OpenID Connect Discovery 1.0 §3).
 func parseEndpoint(address string) (*url.URL, error) {
 	u, err := url.Parse(address)
 	switch {

@@ -14,7 +14,7 @@ import (
 	"zorgsluis/policy"
 )
 
-// fuzzKey is the same in every process, and its signatures are the same every time: found inputs stay useful.
+// fuzzKey is the same in every process and its signatures are deterministic, so that found inputs stay useful.
 var fuzzKey = ed25519.NewKeyFromSeed([]byte("zorgsluis: a seed for tests only"))
 
 var fuzzHeader = members{"alg": "EdDSA", "typ": "at+jwt", "kid": "ed"}
@@ -24,7 +24,7 @@ func fuzzSeal(header, payload []byte) string {
 	return input + "." + encode(ed25519.Sign(fuzzKey, []byte(input)))
 }
 
-// fuzzed is an Authenticator without a network and with a clock that moves at every look, so that no token is found in the cache.
+// fuzzed is an Authenticator without a network, with a clock that advances at every reading, so that no token is found in the cache.
 func fuzzed(f *testing.F) (*provider, *authn.Authenticator, time.Time) {
 	start := newClock().now()
 	p := &provider{url: "https://idp.example"}
@@ -70,7 +70,7 @@ func FuzzToken(f *testing.F) {
 	})
 }
 
-// signedByFuzzKey is a second, plain reader of the signature.
+// signedByFuzzKey is a second, simple check of the signature.
 func signedByFuzzKey(token string) bool {
 	last := strings.LastIndexByte(token, '.')
 	if last < 0 {
@@ -80,7 +80,7 @@ func signedByFuzzKey(token string) bool {
 	return err == nil && ed25519.Verify(fuzzKey.Public().(ed25519.PublicKey), []byte(token[:last]), signature)
 }
 
-// FuzzClaims signs whatever payload: no panic, and what becomes a subject has all that a subject must have.
+// FuzzClaims signs any payload: no panic, and every subject has all that a subject must have.
 func FuzzClaims(f *testing.F) {
 	p, a, start := fuzzed(f)
 	f.Add(toJSON(p.claims(start)))

@@ -15,10 +15,10 @@ import (
 )
 
 const (
-	// inactiveFor is how long a token stays refused that its issuer did not vouch for. It spares the issuer a client that does not
-	// give up, and no longer: the issuer's own instances may not all know a new token yet.
+	// inactiveFor is how long a token that its issuer called inactive stays refused. It protects the issuer from a client that does not
+	// give up, but is short: not all of the issuer's instances may know a new token yet.
 	inactiveFor = 5 * time.Second
-	maxInactive = 10_000 // of those kept at once
+	maxInactive = 10_000 // kept at once
 )
 
 // introspector asks one issuer about opaque tokens (RFC 7662).
@@ -29,14 +29,14 @@ type introspector struct {
 	fetch   fetcher
 	atLeast time.Duration // between two discoveries
 
-	userinfo *Userinfo // set: the question is not whether the token is active, but who its user is
+	userinfo *Userinfo // set: the question is who the token's user is, not whether the token is active
 
-	slots   chan struct{}      // one for each question under way
-	flights singleflight.Group // by digest of issuer and token: nobody ever shares an answer about another token
+	slots   chan struct{}      // one for each request to the issuer under way
+	flights singleflight.Group // by digest of issuer and token, so that an answer is never shared with another token
 
 	mu         sync.Mutex
 	discovered string
-	doubted    bool // a question there failed: the provider may have moved it
+	doubted    bool // a request there failed: the provider may have moved it
 	attempted  time.Time
 	problem    error // why there is no endpoint
 }
@@ -48,8 +48,8 @@ func newIntrospector(i *issuer, rule Introspection, atLeast time.Duration) *intr
 	}
 }
 
-// introspects gives the issuer that is asked about a token: nil for a JWT, signed or encrypted, which says itself who issued it. An
-// opaque token does not; it is told to one issuer only, by what it begins with where several are configured.
+// introspects returns the issuer to ask about a token; nil for a JWT, signed or encrypted, which names its own issuer. An opaque token does
+// not, and is shown to one issuer only: if several are configured, to the one whose prefix it has.
 func (a *Authenticator) introspects(raw string) *issuer {
 	if dots := strings.Count(raw, "."); dots == 2 || dots == 4 {
 		return nil
@@ -62,8 +62,7 @@ func (a *Authenticator) introspects(raw string) *issuer {
 	return nil
 }
 
-// introspected verifies an opaque token by the answer of its issuer, or by one that is still kept. What changes with time is checked
-// on every use.
+// introspected verifies an opaque token by its issuer's answer, possibly a cached one. What changes with time is checked on every use.
 func (a *Authenticator) introspected(ctx context.Context, i *issuer, raw, from string) (*verified, error) {
 	if !isToken68(raw) {
 		return nil, badToken(ReasonMalformed, "")
@@ -79,7 +78,7 @@ func (a *Authenticator) introspected(ctx context.Context, i *issuer, raw, from s
 		return nil, i.introspection.unavailable(errCrowd)
 	}
 	flight := i.introspection.flights.DoChan(string(digest[:]), func() (any, error) {
-		// The question belongs to nobody: a caller that hangs up does not end it for the others.
+		// The request belongs to no caller: one that hangs up does not end it for the others.
 		return a.introspect(context.WithoutCancel(ctx), i, raw, digest)
 	})
 	select {
@@ -90,7 +89,7 @@ func (a *Authenticator) introspected(ctx context.Context, i *issuer, raw, from s
 		}
 		return a.inTime(answer.Val.(*verified), digest)
 	case <-ctx.Done():
-		go func() { // who hangs up leaves a question behind
+		go func() { // a caller that hangs up leaves its question running
 			<-flight
 			a.crowd.leave(from)
 		}()
@@ -98,10 +97,10 @@ func (a *Authenticator) introspected(ctx context.Context, i *issuer, raw, from s
 	}
 }
 
-// introspect asks once and keeps what came of it: a subject for the configured time and never beyond exp, a refusal briefly, a
-// failure not at all.
+// introspect asks once and caches the result: a subject for the configured time and never beyond exp, a refusal briefly, a failure not at
+// all.
 func (a *Authenticator) introspect(ctx context.Context, i *issuer, raw string, digest tokenDigest) (*verified, error) {
-	asked := a.now() // the answer may be as old as that
+	asked := a.now() // the answer may be that old
 	until := asked.Add(i.introspection.rule.CacheFor)
 	claims, err := i.introspection.ask(ctx, raw, asked)
 	if err == nil && i.userinfo != nil && i.userinfo != i.introspection {
@@ -139,7 +138,7 @@ func (a *Authenticator) acceptAnswer(i *issuer, claims map[string]any, asked, un
 		return nil, e
 	}
 	if _, given := claims["iat"]; !given {
-		// iat is optional there: the lifetime that is left is bounded then.
+		// iat is optional there: then the remaining lifetime is bounded.
 		if end, ok := numericDate(claims["exp"]); ok && !asked.Before(end) {
 			return nil, badToken(ReasonExpired, "exp")
 		}
@@ -160,7 +159,7 @@ func (a *Authenticator) acceptAnswer(i *issuer, claims map[string]any, asked, un
 	return v, nil
 }
 
-// checkAnswerType refuses what is active and no access token: providers answer about refresh and ID tokens too (leaks.md TK-7).
+// checkAnswerType refuses an active token that is not an access token: providers also answer about refresh and ID tokens (leaks.md TK-7).
 func checkAnswerType(claims map[string]any) *Error {
 	for name, wanted := range map[string][]string{
 		"token_type": {"Bearer", "DPoP"},
@@ -192,8 +191,8 @@ func containsFold(list []string, text string) bool {
 	return false
 }
 
-// endpoint is where to ask: as configured, or as the provider's own metadata say (RFC 8414 §2), looked up at most once per interval
-// until it is known, and again after a question there failed.
+// endpoint is the address to ask: as configured, or from the provider's metadata (RFC 8414 §2), looked up at most once per interval until
+// it is known, and again after a request there failed.
 func (s *introspector) endpoint(ctx context.Context) (string, error) {
 	if s.rule.Endpoint != "" {
 		return s.rule.Endpoint, nil
@@ -214,13 +213,13 @@ func (s *introspector) endpoint(ctx context.Context) (string, error) {
 	switch {
 	case err == nil:
 		s.discovered, s.doubted, s.problem = found, false, nil
-	case s.discovered == "": // otherwise what was known is still the best there is
+	case s.discovered == "": // otherwise the known one is still the best we have
 		s.problem = err
 	}
 	return s.discovered, s.problem
 }
 
-// doubt has the endpoint looked up again before the next question.
+// doubt makes the next question look the endpoint up again.
 func (s *introspector) doubt() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -244,7 +243,7 @@ func (s *introspector) run(ctx context.Context) {
 	}
 }
 
-// ready is nil when it is known where to ask. Whether the issuer answers is only seen when a token is there to ask about.
+// ready is nil if the endpoint is known. Whether the issuer answers is seen only when there is a token to ask about.
 func (s *introspector) ready() error {
 	if s.rule.Endpoint != "" {
 		return nil

@@ -24,8 +24,8 @@ const (
 	mediaSigned      = "application/token-introspection+jwt" // RFC 9701 §5
 )
 
-// ask asks about a token and returns the claims of an active one. The error is an [*Error] where the issuer says that it is not
-// active, and wraps [ErrIntrospectionUnavailable] where it says nothing that can be relied on (leaks.md TK-9).
+// ask asks about a token and returns the claims of an active one. The error is an [*Error] if the issuer says that it is not active, and
+// wraps [ErrIntrospectionUnavailable] if its answer is not reliable (leaks.md TK-9).
 func (s *introspector) ask(ctx context.Context, raw string, asked time.Time) (map[string]any, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.rule.Timeout)
 	defer cancel()
@@ -35,7 +35,7 @@ func (s *introspector) ask(ctx context.Context, raw string, asked time.Time) (ma
 	case <-ctx.Done():
 		return nil, s.unavailable(errors.New("too many questions at once"))
 	}
-	if end, _ := ctx.Deadline(); ctx.Err() != nil || !time.Now().Before(end) { // a place was free at the very end: too late to ask
+	if end, _ := ctx.Deadline(); ctx.Err() != nil || !time.Now().Before(end) { // a slot became free only at the very end: too late to ask
 		return nil, s.unavailable(ctx.Err())
 	}
 	address, err := s.endpoint(ctx)
@@ -76,7 +76,7 @@ func (s *introspector) askAt(ctx context.Context, address, raw string, asked tim
 	return claims, nil
 }
 
-// post sends the question (RFC 7662 §2.1). Errors name the address and never the token.
+// post sends the request (RFC 7662 §2.1). Errors name the address and never the token.
 func (s *introspector) post(ctx context.Context, address, raw string) ([]byte, error) {
 	form := url.Values{"token": {raw}, "token_type_hint": {"access_token"}}
 	if err := s.identify(form); err != nil {
@@ -117,8 +117,8 @@ func (s *introspector) post(ctx context.Context, address, raw string) ([]byte, e
 	return body, nil
 }
 
-// identify says in the form who asks, where that is not said by the Authorization header: by an assertion (RFC 7523 §2.2), or by name
-// beside the certificate of the connection (RFC 8705 §2).
+// identify puts the client's identity into the form unless the Authorization header has it: an assertion (RFC 7523 §2.2), or the client id
+// for the certificate of the connection (RFC 8705 §2).
 func (s *introspector) identify(form url.Values) error {
 	switch {
 	case s.rule.Certified:
@@ -134,12 +134,13 @@ func (s *introspector) identify(form url.Values) error {
 	return nil
 }
 
-// assertion says who asks (OpenID Connect Core 1.0 §9, private_key_jwt).
+// assertion identifies the client (OpenID Connect Core 1.0 §9, private_key_jwt).
 func (s *introspector) assertion() (string, error) {
 	return s.rule.Key().Assertion(s.rule.ClientID, s.issuer.URL, s.issuer.now())
 }
 
-// Assertion is a JWT that only the holder of the key can make: it says for a minute, to one audience, that this client asks (RFC 7523 §3).
+// Assertion is a JWT that only the holder of the key can make: for one minute and one audience, it says that this client asks (RFC 7523
+// §3).
 func (k *AssertionKey) Assertion(client, audience string, now time.Time) (string, error) {
 	options := (&jose.SignerOptions{}).WithType("JWT")
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(k.Algorithm), Key: k.key}, options)
@@ -159,7 +160,7 @@ func (k *AssertionKey) Assertion(client, audience string, now time.Time) (string
 	return signed.CompactSerialize()
 }
 
-// open takes a signed answer out of its JWT (RFC 9701 §5): of this issuer, for us, of now, under one of its keys.
+// open extracts a signed answer from its JWT (RFC 9701 §5): of this issuer, for us, current, under one of its keys.
 func (s *introspector) open(ctx context.Context, body []byte, asked time.Time) ([]byte, error) {
 	t, e := parseToken(string(body))
 	if e != nil {

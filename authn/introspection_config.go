@@ -17,25 +17,25 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Introspection says how an issuer is asked about its opaque tokens (RFC 7662). The gateway identifies itself in exactly one way: with
-// Secret, Key, or the certificate of the connection.
+// Introspection says how to ask an issuer about its opaque tokens (RFC 7662). The gateway authenticates in exactly one way: with Secret,
+// Key, or the certificate of the connection.
 type Introspection struct {
-	Endpoint    string // default: what discovery says
-	TokenPrefix string // what the opaque tokens of this issuer begin with; needed where several issuers are asked
+	Endpoint    string // default: by discovery
+	TokenPrefix string // what this issuer's opaque tokens begin with; required if several issuers are asked
 	ClientID    string
 	Secret      string               // client_secret_basic
-	Key         func() *AssertionKey // private_key_jwt; asked for each assertion, so that the key can be replaced
-	Certified   bool                 // tls_client_auth, self_signed_tls_client_auth: Transport shows a certificate
+	Key         func() *AssertionKey // private_key_jwt; called for each assertion, so that the key can be replaced
+	Certified   bool                 // tls_client_auth, self_signed_tls_client_auth: Transport presents a certificate
 	Signed      bool                 // answers are JWTs (RFC 9701), under a key and an algorithm of the issuer
 	CacheFor    time.Duration        // how long an answer counts, at most 60 s; 0: every request asks
-	Timeout     time.Duration        // of one question, default 2 s, at most 5 s
-	InFlight    int                  // questions at once, default 32
+	Timeout     time.Duration        // of one request, default 2 s, at most 5 s
+	InFlight    int                  // requests at once, default 32
 
-	// Transport reaches the endpoint; nil: only one that speaks plain HTTP, on this machine.
+	// Transport reaches the endpoint; nil: one that only speaks plain HTTP, on this machine.
 	Transport http.RoundTripper
 }
 
-// AssertionKey is a private key with which the gateway signs who it is.
+// AssertionKey is a private key with which the gateway authenticates.
 type AssertionKey struct {
 	Algorithm string
 	key       jose.JSONWebKey
@@ -49,7 +49,7 @@ const (
 	maxIntrospectionInFlight = 1024
 )
 
-// ParseAssertionKey reads a private JWK (RFC 7517) that says its alg.
+// ParseAssertionKey reads a private JWK (RFC 7517) that has an alg.
 func ParseAssertionKey(text []byte) (*AssertionKey, error) {
 	problem := errors.New("must hold one private key as a JWK, with an alg for signatures that fits it")
 	if _, err := parseObject(text); err != nil {
@@ -110,7 +110,7 @@ func (i Issuer) checkIntrospection(key string, f *faults) {
 	}
 }
 
-// checkQuestions checks where questions about tokens go, which, and how many.
+// checkQuestions checks where requests about tokens go, for which tokens, and how many.
 func (n *Introspection) checkQuestions(key string, f *faults) {
 	if n.Endpoint != "" {
 		if _, err := parseEndpoint(n.Endpoint); err != nil {
@@ -137,7 +137,7 @@ func countTrue(list []bool) int {
 	return n
 }
 
-// checkTokenForms checks what must hold between issuers: an opaque token, and a key that tokens are encrypted to, must lead to one.
+// checkTokenForms checks across issuers: an opaque token, and a key that tokens are encrypted to, must identify one issuer.
 func (c Config) checkTokenForms(f *faults) {
 	keys := make(map[string]crypto.PrivateKey)
 	for i, issuer := range c.Issuers {
@@ -153,7 +153,7 @@ func (c Config) checkTokenForms(f *faults) {
 	}
 }
 
-// opaque says under which key it is written how opaque tokens of the issuer are recognised, and what they begin with; no key where it has none.
+// opaque returns the configuration key of how the issuer's opaque tokens are recognised, and their prefix; no key if it has none.
 func (i Issuer) opaque() (key, prefix string) {
 	switch {
 	case i.Introspection != nil:

@@ -20,7 +20,7 @@ import (
 	"zorgsluis/policy"
 )
 
-// oracle is an introspection endpoint. It answers with the claims of active tokens, and may be told to answer otherwise.
+// oracle is an introspection endpoint. It answers with the claims of active tokens, or as it is told.
 type oracle struct {
 	url   string
 	asked atomic.Int64
@@ -69,7 +69,7 @@ func (o *oracle) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// asking makes the provider one that is asked about opaque tokens.
+// asking configures the provider for introspection of opaque tokens.
 func asking(o *oracle, change ...func(*authn.Introspection)) func(*authn.Config) {
 	return func(c *authn.Config) {
 		n := &authn.Introspection{Endpoint: o.url, ClientID: "gate way", Secret: "s:ecret", CacheFor: 30 * time.Second}
@@ -81,7 +81,7 @@ func asking(o *oracle, change ...func(*authn.Introspection)) func(*authn.Config)
 	}
 }
 
-// opaque are the claims that an issuer tells of a good opaque token.
+// opaque are an issuer's claims about a good opaque token.
 func (p *provider) opaque(now time.Time) members {
 	c := p.claims(now)
 	delete(c, "iat")
@@ -90,7 +90,7 @@ func (p *provider) opaque(now time.Time) members {
 	return c
 }
 
-// withoutTokenID is for tokens that have no jti.
+// withoutTokenID is for tokens without jti.
 func withoutTokenID(c *authn.Config) { c.Issuers[0].RequireTokenID = false }
 
 func TestOpaqueTokens(t *testing.T) {
@@ -159,7 +159,7 @@ func checkReason(t *testing.T, a *authn.Authenticator, r authn.Request, want pol
 	}
 }
 
-// TestBadAnswers: the claims that an issuer tells are checked like those of a JWT.
+// TestBadAnswers: the claims in an answer are checked like those of a JWT.
 func TestBadAnswers(t *testing.T) {
 	c := newClock()
 	p := newProvider(t)
@@ -193,7 +193,7 @@ func TestBadAnswers(t *testing.T) {
 	}
 }
 
-// TestUnusableAnswersSayNothing is TK-9: what is not an answer is neither yes nor no, and nobody is let in by it.
+// TestUnusableAnswersSayNothing is TK-9: an unusable answer is neither yes nor no, and lets nobody in.
 func TestUnusableAnswersSayNothing(t *testing.T) {
 	c := newClock()
 	p := newProvider(t)
@@ -279,7 +279,7 @@ func TestIntrospectionIsSlow(t *testing.T) {
 			ask(ctx, fmt.Sprint("token-", i))
 		})
 	}
-	hasty.Wait() // they are answered, although nobody can be asked
+	hasty.Wait() // they get an answer although nobody can be asked
 	if n := o.asked.Load(); n != 2 {
 		t.Errorf("%d questions reached the issuer at once, want 2", n)
 	}
@@ -294,7 +294,7 @@ func TestIntrospectionIsSlow(t *testing.T) {
 	ask(t.Context(), "token")
 }
 
-// TestOneQuestionForManyCallers: callers with one token share its answer, and nobody that of another.
+// TestOneQuestionForManyCallers: callers with one token share its answer, and never get another token's.
 func TestOneQuestionForManyCallers(t *testing.T) {
 	c := newClock()
 	p := newProvider(t)
@@ -331,7 +331,7 @@ func TestOneQuestionForManyCallers(t *testing.T) {
 	}
 }
 
-// TestSameTokenOfTwoIssuers is CVE-2026-33496: an answer is kept for the issuer that gave it.
+// TestSameTokenOfTwoIssuers is CVE-2026-33496: an answer is cached only for the issuer that gave it.
 func TestSameTokenOfTwoIssuers(t *testing.T) {
 	c := newClock()
 	p, q := newProvider(t), newProvider(t)
@@ -403,7 +403,7 @@ func TestIntrospectionEndpointIsDiscovered(t *testing.T) {
 	a := authenticator(t, p, c, asking(o, unset), withoutTokenID)
 	o.set("good", p.opaque(c.now()))
 	for range 2 {
-		// Another origin than the issuer's is not believed, and not asked for again at once.
+		// An origin other than the issuer's is not believed, and not asked for again at once.
 		if _, err := a.Authenticate(t.Context(), asked("Bearer", "good")); !errors.Is(err, authn.ErrIntrospectionUnavailable) {
 			t.Errorf("an endpoint elsewhere: got %v", err)
 		}
@@ -421,7 +421,7 @@ func TestIntrospectionEndpointIsDiscovered(t *testing.T) {
 	if _, err := a.Authenticate(t.Context(), asked("Bearer", "good")); !errors.Is(err, authn.ErrIntrospectionUnavailable) || !strings.Contains(err.Error(), "404") {
 		t.Errorf("the endpoint that was found, which is not there: got %v", err)
 	}
-	// Where a question failed the provider is asked again where to ask, as seldom as before; what it said before holds while it says nothing.
+	// After a failed request the endpoint is looked up again, as rarely as before; the known one stays while discovery fails.
 	p.setDiscovery(gone)
 	c.advance(31 * time.Second)
 	for range 2 {
@@ -514,8 +514,8 @@ func TestSignedAnswers(t *testing.T) {
 	}
 }
 
-// TestWhoWaitsKeepsNoPlaceOfOthers: whoever comes with opaque tokens that nobody knows has few of the places of requests in flight, also where the
-// issuer is slow, and where the caller hangs up and leaves the question behind. Whoever is known is served, and so is somebody from elsewhere.
+// TestWhoWaitsKeepsNoPlaceOfOthers: callers with unknown opaque tokens occupy only a few of the requests in flight, even if the issuer is
+// slow, or if they hang up and leave the question running. Known callers are served, and so are those from elsewhere.
 func TestWhoWaitsKeepsNoPlaceOfOthers(t *testing.T) {
 	c := newClock()
 	p := newProvider(t)
@@ -565,6 +565,6 @@ func TestWhoWaitsKeepsNoPlaceOfOthers(t *testing.T) {
 	waiting.Wait()
 	o.answer(nil)
 	for n := 0; errors.Is(ask(t.Context(), "here", fmt.Sprint("later-", n)), authn.ErrIntrospectionUnavailable); n++ {
-		runtime.Gosched() // the question that was left behind may take a moment to come back
+		runtime.Gosched() // the abandoned question may take a moment to return
 	}
 }

@@ -20,8 +20,8 @@ type issuer struct {
 	skew  time.Duration
 	now   func() time.Time
 
-	introspection *introspector // nil where opaque tokens are not taken
-	userinfo      *introspector // nil where nothing is asked about the users of tokens
+	introspection *introspector // nil: opaque tokens are not accepted
+	userinfo      *introspector // nil: the issuer is not asked about users
 	metadata      metadata
 }
 
@@ -40,7 +40,7 @@ func (i *issuer) ready() error {
 	return err
 }
 
-// sameTokenType compares media types as RFC 7515 §4.1.9 has them: application/ may be left out.
+// sameTokenType compares media types as RFC 7515 §4.1.9 says: application/ may be omitted.
 func sameTokenType(a, b string) bool {
 	return strings.TrimPrefix(a, "application/") == strings.TrimPrefix(b, "application/")
 }
@@ -56,9 +56,9 @@ func (i *issuer) checkHeader(t *token) *Error {
 	return nil
 }
 
-// verify checks the signature, and then every claim that says whether the token holds here and now. It returns the key that
-// signed. go-oidc checks the signature, iss, aud and exp; as its errors do not say which of them failed, the claims are checked here
-// as well, more strictly, and both must agree.
+// verify checks the signature and every claim that says whether the token is valid here and now. It returns the key that signed. go-oidc
+// checks the signature, iss, aud and exp, but does not say which of them failed; so the claims are checked here as well, more strictly, and
+// both must agree.
 func (i *issuer) verify(ctx context.Context, t *token) (keyIdentity, times, error) {
 	signature := &signature{issuer: i, token: t}
 	verifier := oidc.NewVerifier(i.URL, signature, &oidc.Config{
@@ -92,7 +92,7 @@ type signature struct {
 	err    error
 }
 
-// VerifySignature implements oidc.KeySet. Keys of one kid are tried in turn; a wrong signature never causes a fetch.
+// VerifySignature implements oidc.KeySet. Keys with the same kid are tried in turn; a wrong signature never causes a fetch.
 func (s *signature) VerifySignature(ctx context.Context, raw string) ([]byte, error) {
 	candidates, err := s.issuer.keys.candidates(ctx, s.token.keyID, s.token.algorithm)
 	if err != nil {
@@ -115,7 +115,7 @@ func (s *signature) VerifySignature(ctx context.Context, raw string) ([]byte, er
 	return nil, s.err
 }
 
-// checkClaims checks what does not depend on whom the token is about; iss is right already, it led here.
+// checkClaims checks what does not depend on the subject; iss is right already, since it selected this issuer.
 func (i *issuer) checkClaims(claims map[string]any) (times, *Error) {
 	for _, name := range otherTokenClaims {
 		if hasMember(claims, name) {
@@ -161,8 +161,8 @@ func (i *issuer) checkIdentifiers(claims map[string]any) *Error {
 	return nil
 }
 
-// holdsAudience reports whether aud, a string or a list of strings (RFC 7519 §4.1.3), holds ours to the letter. A list with anything
-// but strings in it is refused.
+// holdsAudience reports whether aud, a string or a list of strings (RFC 7519 §4.1.3), contains exactly ours. A list with anything but
+// strings is refused.
 func holdsAudience(aud any, ours string) bool {
 	switch a := aud.(type) {
 	case string:

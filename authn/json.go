@@ -13,9 +13,9 @@ const maxDepth = 16
 
 var errJSON = errors.New("not one strict JSON object")
 
-// parseObject reads exactly one JSON object, in the one way in which no two parsers can differ (leaks.md JS-1 to JS-8): no member
-// twice, compared after unescaping and without regard to case (go-oidc reads its claims with encoding/json, which takes the last of
-// `iss` and `ISS`), no broken UTF-8, no NUL, bounded depth. Numbers stay text (json.Number).
+// parseObject reads exactly one JSON object, and only if no two parsers can read it differently (leaks.md JS-1 to JS-8): no member twice,
+// compared after unescaping and without regard to case (go-oidc reads its claims with encoding/json, which takes the last of `iss` and
+// `ISS`), no broken UTF-8, no NUL, bounded depth. Numbers stay text (json.Number).
 func parseObject(b []byte) (map[string]any, error) {
 	// Valid before Token: the token reader alone is more lenient than the grammar.
 	if !json.Valid(b) {
@@ -93,14 +93,14 @@ func readElements(d *json.Decoder, depth int) ([]any, error) {
 	return array, err
 }
 
-// isCleanString refuses NUL and U+FFFD. The decoder puts U+FFFD in the place of broken UTF-8 and of an escaped lone surrogate, so
-// that two different names would become one; written out by the issuer it is the trace of a character that was lost before.
+// isCleanString refuses NUL and U+FFFD. The decoder replaces broken UTF-8 and an escaped lone surrogate by U+FFFD, which would make two
+// different names equal; written out by the issuer, it is the trace of a character that was lost earlier.
 func isCleanString(s string) bool {
 	return !strings.ContainsAny(s, "\x00\uFFFD")
 }
 
-// fold maps all spellings that strings.EqualFold holds equal to one: the smallest rune of each folding orbit, so that U+017F is
-// s and the Kelvin sign is k, as they are for encoding/json.
+// fold maps all spellings that strings.EqualFold considers equal to one: the smallest rune of each folding orbit, so that U+017F is s and
+// the Kelvin sign is k, as for encoding/json.
 func fold(s string) string {
 	return strings.Map(func(r rune) rune {
 		least := r

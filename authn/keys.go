@@ -14,7 +14,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// algorithms are those that may be configured, with what a key must be to fit: all asymmetric (leaks.md TK-1, TK-2).
+// algorithms are those that may be configured, each with the keys that fit: all asymmetric (leaks.md TK-1, TK-2).
 var algorithms = map[string]func(key any) bool{
 	"RS256": isRSA, "RS384": isRSA, "RS512": isRSA,
 	"PS256": isRSA, "PS384": isRSA, "PS512": isRSA,
@@ -39,14 +39,14 @@ func isEd25519(key any) bool {
 	return ok && len(public) == ed25519.PublicKeySize
 }
 
-// keyIdentity tells one key, with everything that says what it may be used for, from every other.
+// keyIdentity distinguishes a key, including everything that says what it may be used for, from every other.
 type keyIdentity [sha256.Size]byte
 
 // verificationKey is one public key of an issuer.
 type verificationKey struct {
 	identity  keyIdentity
 	id        string // kid
-	algorithm string // alg, "" when the set does not say
+	algorithm string // alg, "" if the set does not say
 	public    any
 }
 
@@ -56,15 +56,15 @@ func (k *verificationKey) fits(algorithm string) bool {
 	return known && isFit(k.public) && (k.algorithm == "" || k.algorithm == algorithm)
 }
 
-// keyring is what one fetch gave. It never changes.
+// keyring is the result of one fetch. It never changes.
 type keyring struct {
 	fetched time.Time
 	keys    []*verificationKey
 	byID    map[keyIdentity]bool
 }
 
-// candidates are the keys that may have signed: those of this kid, or, for a token without kid, the only key that fits at all.
-// known says whether the kid is in the set, whatever it fits.
+// candidates are the keys that may have signed: those with this kid, or, for a token without kid, the only key that fits at all. known says
+// whether the kid is in the set, fitting or not.
 func (r *keyring) candidates(keyID, algorithm string) (fit []*verificationKey, known bool) {
 	for _, key := range r.keys {
 		if keyID != "" && key.id != keyID {
@@ -76,7 +76,7 @@ func (r *keyring) candidates(keyID, algorithm string) (fit []*verificationKey, k
 		}
 	}
 	if keyID == "" {
-		known = true // nothing that another fetch would find
+		known = true // another fetch would not help
 		if len(fit) > 1 {
 			fit = nil
 		}
@@ -90,8 +90,8 @@ func (r *keyring) holds(identity keyIdentity) bool { return r.byID[identity] }
 // maxKeys bounds a key set. Providers publish two or three.
 const maxKeys = 100
 
-// parseKeySet reads a JWK Set (RFC 7517 §5). Keys that are not understood, are not for signatures, hold private parts, are too
-// small or symmetric are left out, as §5 wants; an answer that is no key set at all is an error.
+// parseKeySet reads a JWK Set (RFC 7517 §5). Keys that are not understood, not for signatures, private, symmetric or too small are left
+// out, as §5 requires; an answer that is not a key set is an error.
 func parseKeySet(body []byte, fetched time.Time) (*keyring, error) {
 	set, err := parseObject(body)
 	if err != nil {

@@ -10,25 +10,25 @@ import (
 	"time"
 )
 
-// keyWait bounds how long a request waits for a fetch. The fetch goes on; the caller may come back.
+// keyWait bounds how long a request waits for a fetch. The fetch continues; the caller may retry.
 const keyWait = time.Second
 
-// firstRetry is how soon a fetch that failed is repeated; each further failure doubles the wait, up to refreshRule.atLeast.
+// firstRetry is how soon a failed fetch is repeated; each further failure doubles the wait, up to refreshRule.atLeast.
 const firstRetry = time.Second
 
-// refreshRule says how often the keys of a provider are fetched, and how long they count while it does not answer.
+// refreshRule says how often a provider's keys are fetched, and how long they count while it does not answer.
 type refreshRule struct {
 	every    time.Duration // in the background
-	atLeast  time.Duration // between two fetches, whatever asks for them
+	atLeast  time.Duration // between two fetches, whatever the cause
 	maxStale time.Duration // after the last good fetch
 }
 
-// keySet holds the keys of one issuer. go-oidc's own set fetches once for every token with an unknown kid or a bad signature and
-// never forgets a key; this one fetches in the background, at most once per interval for an
-// unknown kid, never for a bad signature, and what the provider removed is gone with the next fetch.
+// keySet holds the keys of one issuer. go-oidc's own set fetches for every token with an unknown kid or a bad signature and never forgets a
+// key. This one fetches in the background, for an unknown kid at most once per interval, and never for a bad signature; keys that the
+// provider removed are gone with the next fetch.
 type keySet struct {
 	issuer     string
-	configured string // address of the keys; "" means discovery
+	configured string // address of the keys; "": discovery
 	fetch      fetcher
 	rule       refreshRule
 	now        func() time.Time
@@ -37,13 +37,13 @@ type keySet struct {
 	ring atomic.Pointer[keyring] // nil until the first good fetch
 
 	mu        sync.Mutex
-	attempted time.Time     // start of the last fetch, or the end of one that failed
-	failures  int           // fetches in a row that failed
-	flight    chan struct{} // closed when the fetch under way ends; nil when there is none
-	problem   error         // why the last fetch failed; nil when it did not
+	attempted time.Time     // start of the last fetch, or end of a failed one
+	failures  int           // failed fetches in a row
+	flight    chan struct{} // closed when the fetch under way ends; nil: none
+	problem   error         // why the last fetch failed, or nil
 }
 
-// current returns the keys that may be used now: nil when none were ever fetched, or too long ago.
+// current returns the keys that may be used now; nil if none were ever fetched, or too long ago.
 func (s *keySet) current() *keyring {
 	ring := s.ring.Load()
 	if ring == nil || s.now().Sub(ring.fetched) > s.rule.maxStale {
@@ -52,8 +52,8 @@ func (s *keySet) current() *keyring {
 	return ring
 }
 
-// candidates returns the keys that may have signed a token. For a kid that is not in the set, and when there is no set, it asks the
-// provider first, as far as the interval allows. The error wraps [ErrKeysUnavailable] or is an [*Error].
+// candidates returns the keys that may have signed a token. For an unknown kid, or without a set, it first asks the provider, as far as the
+// interval allows. The error wraps [ErrKeysUnavailable] or is an [*Error].
 func (s *keySet) candidates(ctx context.Context, keyID, algorithm string) ([]*verificationKey, error) {
 	ring := s.current()
 	if ring != nil {
@@ -75,7 +75,7 @@ func (s *keySet) candidates(ctx context.Context, keyID, algorithm string) ([]*ve
 	}
 	fit, known := ring.candidates(keyID, algorithm)
 	if !known && s.lastProblem() != nil {
-		// The provider does not answer: the key may be new. Nothing can be said.
+		// The provider does not answer and the key may be new: the token cannot be judged.
 		return nil, s.unavailable()
 	}
 	return orNoKey(fit)
@@ -88,8 +88,8 @@ func orNoKey(fit []*verificationKey) ([]*verificationKey, error) {
 	return fit, nil
 }
 
-// refresh starts a fetch, or joins the one under way, and waits for its end or the caller's. Within the interval it does nothing.
-// The fetch itself belongs to nobody: a caller that hangs up does not end it for the others.
+// refresh starts a fetch, or joins the one under way, and waits for its end or the caller's. Within the interval it does nothing. The fetch
+// belongs to no caller: one that hangs up does not end it for the others.
 func (s *keySet) refresh(ctx context.Context) error {
 	s.mu.Lock()
 	if s.flight == nil {
@@ -113,8 +113,8 @@ func (s *keySet) refresh(ctx context.Context) error {
 	}
 }
 
-// pause is how long the provider is left alone after a fetch. One that has just failed is asked again sooner: a gateway that starts
-// together with its provider must not refuse callers for the whole interval. The caller holds the lock.
+// pause is how long the provider is left alone after a fetch. After a failure it is asked again sooner: a gateway that starts together with
+// its provider must not refuse callers for the whole interval. The caller holds the lock.
 func (s *keySet) pause() time.Duration {
 	if s.failures == 0 {
 		return s.rule.atLeast
@@ -142,8 +142,8 @@ func (s *keySet) fly(ctx context.Context, done chan struct{}) {
 	s.ring.Store(ring)
 }
 
-// load asks for the keys where the provider says now that they are: what answers where they were may still be there, with keys that the
-// provider does not stand for any more and without those that it signs with.
+// load fetches the keys from where discovery now says they are: an old address may still answer with keys that the provider has abandoned,
+// and without those it signs with.
 func (s *keySet) load(ctx context.Context) (*keyring, error) {
 	address := s.configured
 	if address == "" {
@@ -152,7 +152,7 @@ func (s *keySet) load(ctx context.Context) (*keyring, error) {
 			return nil, err
 		}
 	}
-	// The age of the keys counts from before the request: the answer may be as old as that.
+	// The age of the keys counts from before the request: the answer may be that old.
 	asked := s.now()
 	body, err := s.fetch.get(ctx, address)
 	if err != nil {
@@ -161,7 +161,7 @@ func (s *keySet) load(ctx context.Context) (*keyring, error) {
 	return parseKeySet(body, asked)
 }
 
-// run fetches until ctx ends: at once, then at every interval, sooner after a failure.
+// run fetches until ctx ends: immediately, then at every interval, sooner after a failure.
 func (s *keySet) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -171,7 +171,7 @@ func (s *keySet) run(ctx context.Context) {
 			return
 		case <-timer.C:
 		}
-		// An end of ctx is seen at the top of the loop; every other outcome is kept in problem.
+		// The loop checks for the end of ctx; every other result is kept in problem.
 		_ = s.refresh(ctx)
 		timer.Reset(s.next())
 	}
@@ -193,7 +193,7 @@ func (s *keySet) lastProblem() error {
 	return s.problem
 }
 
-// unavailable says for the operator why there are no keys.
+// unavailable tells the operator why there are no keys.
 func (s *keySet) unavailable() error {
 	problem := s.lastProblem()
 	if problem == nil {
@@ -202,7 +202,7 @@ func (s *keySet) unavailable() error {
 	return fmt.Errorf("issuer %s: %w: %w", s.issuer, ErrKeysUnavailable, problem)
 }
 
-// ready is nil when tokens signed with one of these algorithms can be verified now.
+// ready is nil if tokens signed with one of these algorithms can be verified now.
 func (s *keySet) ready(algorithms []string) error {
 	ring := s.current()
 	if ring == nil {

@@ -17,7 +17,7 @@ import (
 	"zorgsluis/authn"
 )
 
-// inProcess answers requests by a handler in the caller's goroutine, so that time can be moved by synctest.
+// inProcess answers requests with a handler in the caller's goroutine, so that synctest can move the time.
 type inProcess struct{ handler http.Handler }
 
 func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -29,7 +29,7 @@ func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
-// bubbleProvider is a provider without a network, and a configuration for it that runs on the clock of the bubble.
+// bubbleProvider is a provider without a network, with a configuration that uses the clock of the bubble.
 func bubbleProvider() (*provider, authn.Config) {
 	p := &provider{url: "https://idp.example"}
 	p.setKeys(publicJWK("rsa", rsaKey().Public()), publicJWK("ec", p256Key().Public()))
@@ -97,7 +97,7 @@ func TestAKeyThatChangesUnderItsIDOrUseEndsKeptTokens(t *testing.T) {
 				token := sign(goodHeader(), p.claims(time.Now()))
 				authenticate(t, a, token)
 				p.setKeys(replacement)
-				time.Sleep(2 * time.Second) // the refresh; the kept token is two seconds old
+				time.Sleep(2 * time.Second) // the refresh; the cached token is two seconds old
 				if _, err := authn.ByToken(t.Context(), a, token); err == nil {
 					t.Error("a kept token passes although its key is gone")
 				}
@@ -387,7 +387,7 @@ func TestAnswersThatAreNoKeySet(t *testing.T) {
 			p.setAnswer(nil)
 			c.advance(31 * time.Second)
 			authenticate(t, a, token)
-			// A bad answer later does not take away what is known.
+			// A later bad answer does not remove known keys.
 			p.setAnswer(test.answer)
 			c.advance(31 * time.Second)
 			wantUnavailable(t, a, sign(with(goodHeader(), "kid", "unknown"), p.claims(c.now())))
@@ -473,8 +473,8 @@ func TestNobodyIsAskedOverTLSThatNobodyConfigured(t *testing.T) {
 	}
 }
 
-// TestKeysAreWhereDiscoverySaysNow: a provider that moves its keys is followed at the next fetch, though the old address goes on to answer with
-// what was there: a key that is there alone does not count any more.
+// TestKeysAreWhereDiscoverySaysNow: if a provider moves its keys, the next fetch follows, although the old address still answers; a key
+// that is only there no longer counts.
 func TestKeysAreWhereDiscoverySaysNow(t *testing.T) {
 	c := newClock()
 	p := newProvider(t)
@@ -524,8 +524,7 @@ func TestAClockThatGoesBackDoesNotStopFetches(t *testing.T) {
 	authenticate(t, a, sign(with(goodHeader(), "kid", "next"), p.claims(c.now())))
 }
 
-// TestKeysOfOneKid: a provider that gives several keys one kid has each of them tried that fits the algorithm, and no other; without a kid
-// nobody guesses.
+// TestKeysOfOneKid: if several keys have one kid, each that fits the algorithm is tried, and no other; without a kid nothing is guessed.
 func TestKeysOfOneKid(t *testing.T) {
 	c := newClock()
 	p := newProvider(t)

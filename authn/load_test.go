@@ -21,7 +21,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestSubjectsNeverCross(t *testing.T) {
 	c := newClock()
 	p := newProvider(t)
-	a := authenticator(t, p, c, func(c *authn.Config) { c.CacheEntries = 64 }) // small, so that tokens come and go
+	a := authenticator(t, p, c, func(c *authn.Config) { c.CacheEntries = 64 }) // small, so that tokens are evicted
 	a.Start(t.Context())
 	const callers = 200
 	tokens := make([]string, callers)
@@ -97,8 +97,8 @@ func TestTwoIssuersWithTheSameKeyIDDoNotMix(t *testing.T) {
 }
 
 // TestCredentialsNeverCross is TestSubjectsNeverCross for all kinds of tokens together, from the header on: signed, encrypted, opaque,
-// bound to a key. Each caller asks now and then with the credentials of another that fit badly, and is refused in the same moment in
-// which the right ones are taken. Once with a cache that is far too small, once with one that holds all.
+// bound to a key. Callers sometimes use another caller's credentials that do not fit, and are refused while the right ones are accepted. It
+// runs with a cache that is far too small, and with one that holds everything.
 func TestCredentialsNeverCross(t *testing.T) {
 	for name, entries := range map[string]int{"cold": 8, "warm": 10_000} {
 		t.Run(name, func(t *testing.T) {
@@ -148,7 +148,7 @@ func cross(t *testing.T, a *authn.Authenticator, tokens []string, now time.Time)
 					t.Errorf("caller %d is taken for %q, %v", i, s.ID, err)
 					return
 				}
-				// The proof was used, another has no proof, and no token is another's plus something.
+				// The proof was used, another token has no proof, and one with a suffix is no token.
 				r.Header.Set("Authorization", "DPoP "+tokens[(i+1)%len(tokens)])
 				if s, err := a.Authenticate(t.Context(), r); err == nil {
 					t.Errorf("caller %d passes as %q", i, s.ID)
@@ -164,8 +164,8 @@ func cross(t *testing.T, a *authn.Authenticator, tokens []string, now time.Time)
 	wg.Wait()
 }
 
-// BenchmarkVerified is what a request costs whose ES256 token was seen before, from the Authorization header to the subject, on one
-// core. Issue 5 asks for 20,000 a second.
+// BenchmarkVerified is the cost of a request whose ES256 token was seen before, from the Authorization header to the subject, on one core.
+// Issue 5 asks for 20,000 a second.
 func BenchmarkVerified(b *testing.B) {
 	c := newClock()
 	p := newProvider(b)
@@ -181,7 +181,7 @@ func BenchmarkVerified(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
 }
 
-// BenchmarkVerifiedProof is the same for a token that is bound to a key: the proof is verified every time.
+// BenchmarkVerifiedProof is the same for a token bound to a key: the proof is verified every time.
 func BenchmarkVerifiedProof(b *testing.B) {
 	c := newClock()
 	p := newProvider(b)
@@ -197,7 +197,7 @@ func BenchmarkVerifiedProof(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "requests/s")
 }
 
-// always takes every proof for a new one.
+// always accepts every proof as new.
 type always struct{}
 
 func (always) FirstUse(context.Context, string, time.Duration) (bool, error) { return true, nil }

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// Metadata is what a provider says of itself that callers need (OpenID Connect Discovery 1.0 §3, RFC 8414 §2, SMART App Launch). What
-// is not there, or has not the form that it must have, is empty.
+// Metadata is what callers need of what a provider publishes about itself (OpenID Connect Discovery 1.0 §3, RFC 8414 §2, SMART App Launch).
+// A member that is missing or malformed is empty.
 type Metadata struct {
 	Issuer                string
 	TokenEndpoint         string
@@ -25,17 +25,17 @@ type Metadata struct {
 	CodeChallengeMethods  []string
 }
 
-// metadata keeps what one provider says of itself, so that callers who ask us do not become questions to it.
+// metadata caches what one provider publishes, so that callers' requests do not become requests to the provider.
 type metadata struct {
-	mu        sync.Mutex // held during a fetch: whoever asks meanwhile wants the same
+	mu        sync.Mutex // held during a fetch: concurrent callers want the same
 	known     Metadata
 	fetched   time.Time // zero: never
 	attempted time.Time
 	problem   error
 }
 
-// Metadata gives what the provider of an issuer says of itself: as it was at the last refresh, or, while it is away, for as long as its
-// keys count. The error wraps [ErrKeysUnavailable].
+// Metadata returns what an issuer's provider publishes: as of the last refresh, or, while it is away, for as long as its keys count. The
+// error wraps [ErrKeysUnavailable].
 func (a *Authenticator) Metadata(ctx context.Context, url string) (Metadata, error) {
 	i, known := a.issuers[url]
 	if !known {
@@ -107,5 +107,5 @@ func (f fetcher) metadata(ctx context.Context, issuer string) (Metadata, error) 
 	}, nil
 }
 
-// ProofAlgorithms are those that a DPoP proof may be signed with.
+// ProofAlgorithms are the algorithms for signing DPoP proofs.
 func ProofAlgorithms() []string { return slices.Clone(proofAlgorithms) }

@@ -10,7 +10,7 @@ import (
 	"zorgsluis/authn"
 )
 
-// nonced is an issuer whose proofs must hold a nonce, and instances that know secrets.
+// nonced is an issuer whose proofs need a nonce, for instances with these secrets.
 func nonced(secrets ...byte) func(*authn.Config) {
 	return func(c *authn.Config) {
 		c.Replays = &usedProofs{}
@@ -97,7 +97,7 @@ func TestNoncesAreTheLastQuestion(t *testing.T) {
 	used := &usedProofs{}
 	a := authenticator(t, p, c, nonced('a'), func(c *authn.Config) { c.Replays = used })
 	token := bound(p, c.now())
-	// Who does not have the key, or asks for something else, is told of no nonce.
+	// Without the key, or for another request, no nonce is revealed.
 	for name, claims := range map[string]members{"another target": {"htu": target + "/x"}, "another method": {"htm": "POST"}, "another token": {"ath": digestOf("x")}} {
 		made := proofClaims(token, c.now())
 		for k, v := range claims {
@@ -108,7 +108,7 @@ func TestNoncesAreTheLastQuestion(t *testing.T) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	// A proof that had no nonce was not used, and an issuer that wants none takes what others want.
+	// A proof without a nonce was not used up; an issuer that requires none accepts a nonce.
 	made := proofClaims(token, c.now())
 	if _, err := a.Authenticate(t.Context(), asked("DPoP", token, sealProof(proofHeader(), made))); err == nil {
 		t.Fatal("a proof without a nonce is taken")

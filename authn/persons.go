@@ -9,8 +9,8 @@ import (
 	"zorgsluis/policy"
 )
 
-// persons fills in whose record a patient's or representative's token is for. A token that names a representative is never a
-// patient's own, and one that is for a representative must name him.
+// persons sets whose record a patient's or representative's token is for. A token that names a representative is never a patient's own, and
+// a representative's token must name the representative.
 func (r *claimReader) persons(i *issuer, s *policy.Subject) {
 	p := &i.paths
 	representative, whose := p.representative, p.person
@@ -19,7 +19,7 @@ func (r *claimReader) persons(i *issuer, s *policy.Subject) {
 	if represents {
 		r.checkRepresents(nested)
 		s.Authority = i.Claims.Represents.authority(s.Authority)
-		representative, whose = p.person, p.represents // the user of the token is the one who represents
+		representative, whose = p.person, p.represents // the token's user is the representative
 	}
 	by, given := r.person(i, "representative", representative)
 	represents = represents || given || s.Authority != ""
@@ -45,13 +45,14 @@ func (r *claimReader) persons(i *issuer, s *policy.Subject) {
 	}
 	person, given := r.person(i, "person", whose)
 	if !given || person.System == "" || person == by {
-		r.refuse(ReasonPerson, "person") // nobody, or somebody who represents himself
+		r.refuse(ReasonPerson, "person") // nobody, or a person representing himself
 	}
 	s.Person = person
 }
 
-// pseudonym is what the issuer calls a representative who is no legal one, of whom the token may bring a number of a system for persons. One
-// that is the number again, or could be a BSN, refuses the token: such a number may not stand for who was chosen by a patient.
+// pseudonym is what the issuer calls a representative other than a legal one. number is a number of a person system that the token may
+// contain for that person. One that contains the number, or could be a BSN, refuses the token: such a number may not identify a person
+// chosen by a patient.
 func (r *claimReader) pseudonym(i *issuer, by fhir.Identifier, number string) string {
 	isNumber := slices.Contains(i.personSystems(), by.System)
 	name, _ := r.claims["sub"].(string)
@@ -77,8 +78,8 @@ func (i *issuer) personSystems() []string {
 	return slices.DeleteFunc(systems, func(system string) bool { return system == "" })
 }
 
-// checkRepresents looks at what is in the claim beside the person: where that person acts for another in turn, it is the last one whose
-// record is asked for, and the authority of the first over the last is not known.
+// checkRepresents looks at what accompanies the person in the claim: if that person acts for another in turn, the request is about the last
+// one's record, and the first one's authority over the last is unknown.
 func (r *claimReader) checkRepresents(nested any) {
 	if _, ok := nested.(map[string]any); !ok {
 		r.refuse(ReasonClaim, "represents")
@@ -86,7 +87,7 @@ func (r *claimReader) checkRepresents(nested any) {
 	r.checkChain(nested, "represents")
 }
 
-// checkChain refuses what lies in a claim of representation, or in the elements of one, and changes its meaning in turn.
+// checkChain refuses anything in a representation claim, or in its elements, that changes its meaning in turn.
 func (r *claimReader) checkChain(nested any, element string) {
 	if list, ok := nested.([]any); ok {
 		for _, one := range list {
@@ -101,8 +102,8 @@ func (r *claimReader) checkChain(nested any, element string) {
 	}
 }
 
-// mandate checks the claim that says under whose responsibility a professional works. A token that has it and names nobody there, or that is
-// no professional's, means something else than what was configured.
+// mandate checks the claim that says under whose responsibility a professional works. If it names nobody, or the token is not a
+// professional's, it means something other than configured.
 func (r *claimReader) mandate(i *issuer, s *policy.Subject) {
 	path := i.paths.responsible.path
 	if path == nil || !slices.Contains(mandateClaims, path[0].name) {
@@ -118,7 +119,7 @@ func (r *claimReader) mandate(i *issuer, s *policy.Subject) {
 	r.checkChain(nested, "responsible")
 }
 
-// authority gives the word of decision.md for what a token says. A value that has none gives no authority.
+// authority is the word of decision.md for a value in a token; "" for an unknown value.
 func (c Represents) authority(value string) string {
 	switch {
 	case value == "":
@@ -129,8 +130,8 @@ func (c Represents) authority(value string) string {
 	return value
 }
 
-// person reads an identifier of a person: of the configured system, or of the one that a claim beside it names, and as the one person
-// that it is known to be here. An identifier that is no good refuses the token; given is false where there is none.
+// person reads an identifier of a person: of the configured system, or of the one that a neighbouring claim names, mapped to the person it
+// is known to be here. An invalid identifier refuses the token; given is false if there is none.
 func (r *claimReader) person(i *issuer, name string, p identifierPath) (id fhir.Identifier, given bool) {
 	id = fhir.Identifier{System: p.system, Value: r.one(name, p.path)}
 	if id.Value == "" {
@@ -145,12 +146,12 @@ func (r *claimReader) person(i *issuer, name string, p identifierPath) (id fhir.
 		id.System = system
 	}
 	if id.System == "" {
-		return id, true // a representative's own number, of no system
+		return id, true // a representative's own number, without a system
 	}
-	// The same person under two spellings would pass a block on representatives.
+	// The same person under two spellings would evade a block on representatives.
 	normal, err := consent.NormalizePerson(id)
 	if err != nil {
-		r.refuse(ReasonPerson, name) // err is dropped: it is about an identifier of a person
+		r.refuse(ReasonPerson, name) // err is dropped: it contains an identifier of a person
 		return fhir.Identifier{}, true
 	}
 	if known, mapped := i.Persons[normal]; mapped {

@@ -11,35 +11,35 @@ import (
 )
 
 const (
-	maxProof = 8 << 10 // bytes; checked before one of them is looked at
-	// proofAge is how old a proof may be. It is made for one request.
+	maxProof = 8 << 10 // bytes; checked before any is examined
+	// proofAge is the maximum age of a proof. It is made for one request.
 	proofAge = time.Minute
-	// proofKept is how long it is remembered that a proof was used: longer than any instance takes it, as far as clocks may differ.
+	// proofKept is how long a used proof is remembered: longer than any instance accepts it, as far as clocks may differ.
 	proofKept = proofAge + 3*maxSkew
-	// maxProofID bounds jti: what makes proofs differ is short.
+	// maxProofID bounds jti: what distinguishes proofs is short.
 	maxProofID = 256
 )
 
-// proofAlgorithms are those that a proof may be signed with: all asymmetric, and the same for every issuer.
+// proofAlgorithms are the algorithms for signing a proof: all asymmetric, and the same for every issuer.
 var proofAlgorithms = []string{"ES256", "ES384", "PS256", "EdDSA"}
 
-// proofAlgorithmList tells them to callers (RFC 9449 §7.1).
+// proofAlgorithmList lists them for callers (RFC 9449 §7.1).
 const proofAlgorithmList = "ES256 ES384 PS256 EdDSA"
 
-// Replays remembers which DPoP proofs were used, for all instances of the gateway together.
+// Replays remembers which DPoP proofs were used, across all instances of the gateway.
 type Replays interface {
-	// FirstUse reports whether nobody has used the proof with this digest, and remembers for so long that somebody has now.
+	// FirstUse reports whether the proof with this digest is used for the first time, and remembers its use for the time kept.
 	FirstUse(ctx context.Context, digest string, kept time.Duration) (bool, error)
 }
 
-// proof is a DPoP proof whose form was checked completely and whose content is not trusted yet.
+// proof is a DPoP proof whose form was checked completely but whose content is not trusted yet.
 type proof struct {
 	*token
 	key *verificationKey // its own
 }
 
-// checkProof checks the DPoP proof of a request for a token that is bound to a key (RFC 9449 §4.3). The key is compared before anything is
-// computed with it: only a key that the issuer of the token has seen is worth that.
+// checkProof checks the DPoP proof of a request with a token bound to a key (RFC 9449 §4.3). The key is compared before anything is
+// computed with it: only a key that the token's issuer has seen is worth the work.
 func (a *Authenticator) checkProof(ctx context.Context, v *verified, c credentials, r Request) error {
 	thumbprint := v.binding.key
 	switch {
@@ -66,15 +66,15 @@ func (a *Authenticator) checkProof(ctx context.Context, v *verified, c credentia
 			return wantsNonce(a.nonces.fresh(a.now()))
 		}
 	}
-	return a.firstUse(ctx, thumbprint, p.claims["jti"].(string)) // check saw that it is a text
+	return a.firstUse(ctx, thumbprint, p.claims["jti"].(string)) // check made sure that it is text
 }
 
-// firstUse refuses a proof that was used before. It comes last: what is refused for another reason leaves nothing behind.
+// firstUse refuses a proof that was used before. It runs last, so that a proof refused for another reason leaves no trace.
 func (a *Authenticator) firstUse(ctx context.Context, thumbprint, id string) error {
 	if a.replays == nil {
 		return fmt.Errorf("dpop proof: %w", ErrReplaysUnavailable)
 	}
-	// The thumbprint has a fixed length: the pair reads in one way only. Another's proof with the same jti is another proof.
+	// The thumbprint has a fixed length, so the pair is unambiguous. Another key's proof with the same jti is another proof.
 	first, err := a.replays.FirstUse(ctx, digestText([]byte(thumbprint+id)), proofKept)
 	if err != nil {
 		return fmt.Errorf("dpop proof: %w: %w", ErrReplaysUnavailable, err)
@@ -85,7 +85,7 @@ func (a *Authenticator) firstUse(ctx context.Context, thumbprint, id string) err
 	return nil
 }
 
-// parseProof checks everything that can be said of a proof before its key is trusted.
+// parseProof checks everything that can be checked before a proof's key is trusted.
 func parseProof(raw string) (proof, *Error) {
 	if len(raw) > maxProof {
 		return proof{}, badProof(ReasonProofMalformed, "")
@@ -106,7 +106,7 @@ func parseProof(raw string) (proof, *Error) {
 	if !slices.Contains(proofAlgorithms, t.algorithm) {
 		return proof{}, badProof(ReasonProofAlgorithm, "alg")
 	}
-	// parseKey leaves out what is private, symmetric, too small or no key at all.
+	// parseKey refuses what is private, symmetric, too small or no key at all.
 	key, ok := parseKey(header["jwk"])
 	if !ok || !key.fits(t.algorithm) {
 		return proof{}, badProof(ReasonProofKey, "jwk")
@@ -114,7 +114,7 @@ func parseProof(raw string) (proof, *Error) {
 	return proof{t, key}, nil
 }
 
-// thumbprint is that of RFC 7638, in base64url.
+// thumbprint is the RFC 7638 thumbprint, in base64url.
 func (p proof) thumbprint() string {
 	sum, err := (&jose.JSONWebKey{Key: p.key.public}).Thumbprint(crypto.SHA256)
 	if err != nil {
@@ -136,8 +136,8 @@ func (p proof) verify() *Error {
 	return nil
 }
 
-// check compares the claims with the request, to the letter: whoever makes a proof knows the address it is for. Where no nonce is asked
-// for, one that came from elsewhere says nothing.
+// check compares the claims exactly with the request: whoever makes a proof knows the address it is for. If no nonce is required, one from
+// elsewhere is ignored.
 func (p proof) check(c credentials, r Request, now time.Time, skew time.Duration) *Error {
 	id, ok := claimText(p.claims["jti"])
 	switch {

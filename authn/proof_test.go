@@ -72,7 +72,7 @@ var proofHeader = func() members { return members{"typ": "dpop+jwt", "alg": "ES2
 
 var proofCount int
 
-// proofClaims are those of a good proof for a token; each has a jti of its own.
+// proofClaims are the claims of a good proof for a token; each has its own jti.
 func proofClaims(token string, now time.Time) members {
 	proofCount++
 	return members{"jti": fmt.Sprintf("proof-%d", proofCount), "htm": "GET", "htu": target, "iat": now.Unix(), "ath": digestOf(token)}
@@ -87,7 +87,7 @@ func asked(scheme, token string, proofs ...string) authn.Request {
 	return authn.Request{Method: "GET", Target: target, Header: http.Header{"Authorization": {scheme + " " + token}, "Dpop": proofs}}
 }
 
-// bound is a good token that is bound to the key of the proofs.
+// bound is a good token bound to the key of the proofs.
 func bound(p *provider, now time.Time) string {
 	return sign(goodHeader(), with(p.claims(now), "cnf", members{"jkt": thumbprint(p256Key().Public())}))
 }
@@ -117,7 +117,7 @@ type badRequest struct {
 	want    policy.Reason
 }
 
-// badProofs are requests with a token that is bound, each with another fault.
+// badProofs are requests with a bound token, each with another fault.
 func badProofs(t *testing.T, p *provider, now time.Time) (list []badRequest) {
 	t.Helper()
 	private, err := p256Key().Bytes()
@@ -212,7 +212,7 @@ func badProofs(t *testing.T, p *provider, now time.Time) (list []badRequest) {
 	return append(list, badCertificates(p, now)...)
 }
 
-// badCertificates are requests with a token that is bound to a certificate, or to both.
+// badCertificates are requests with a token bound to a certificate, or to both.
 func badCertificates(p *provider, now time.Time) (list []badRequest) {
 	mine, other := certificates()[0], certificates()[1]
 	x5t := digestOf(string(mine.Raw))
@@ -223,7 +223,7 @@ func badCertificates(p *provider, now time.Time) (list []badRequest) {
 		return func(token string) authn.Request {
 			r := asked("Bearer", token)
 			r.Certificate = certificate
-			r.Header.Set("Client-Cert", ":"+encode(mine.Raw)+":") // what a caller writes here himself says nothing
+			r.Header.Set("Client-Cert", ":"+encode(mine.Raw)+":") // a header that the caller sets proves nothing
 			return r
 		}
 	}
@@ -258,7 +258,7 @@ func TestBadProofsAreRefusedEachForItsReason(t *testing.T) {
 	}
 	for _, test := range bad {
 		t.Run(test.name, func(t *testing.T) {
-			for range 2 { // the second time the token is kept: the proof never is
+			for range 2 { // the second time the token is cached, but never the proof
 				s, err := a.Authenticate(t.Context(), test.request)
 				var refusal *authn.Error
 				if !errors.As(err, &refusal) {
@@ -355,7 +355,7 @@ func TestProofIsGoodForOneRequest(t *testing.T) {
 	if counts["taken"] != 1 || counts[string(authn.ReasonProofReplayed)] != 31 {
 		t.Errorf("got %v, want one that is taken and 31 replays", counts)
 	}
-	// Of another key, the same jti is another proof.
+	// With another key, the same jti is another proof.
 	other := otherP256()
 	otherToken := sign(goodHeader(), with(p.claims(c.now()), "cnf", members{"jkt": thumbprint(other.Public())}))
 	claims := with(proofClaims(otherToken, c.now()), "jti", fmt.Sprintf("proof-%d", proofCount-1))
@@ -452,7 +452,7 @@ func FuzzProof(f *testing.F) {
 	f.Add(sealProof(proofHeader(), proofClaims(token, now)))
 	f.Add("..")
 	f.Fuzz(func(t *testing.T, proof string) {
-		// Nobody has signed with the key of this token: no proof is one.
+		// Nobody has signed with the key of this token, so no proof is valid.
 		if _, err := a.Authenticate(context.Background(), asked("DPoP", token, proof)); err == nil {
 			t.Errorf("%q is taken", proof)
 		}

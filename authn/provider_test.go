@@ -26,7 +26,7 @@ import (
 	"zorgsluis/policy"
 )
 
-// testBSN is a published test number. No error may ever hold it.
+// testBSN is a published test number. No error may ever contain it.
 const testBSN = "999991346"
 
 const audience = "https://gateway.example/fhir"
@@ -57,7 +57,7 @@ func newEC(curve elliptic.Curve) *ecdsa.PrivateKey {
 	return key
 }
 
-// clock is a time that only moves when told to.
+// clock is a time that moves only when told to.
 type clock struct {
 	mu sync.Mutex
 	t  time.Time
@@ -160,7 +160,7 @@ func publicJWK(kid string, key crypto.PublicKey) map[string]any {
 	return members
 }
 
-// jwkWith is a JWK with some members set otherwise.
+// jwkWith is a JWK with some members changed.
 func jwkWith(jwk, members map[string]any) map[string]any {
 	jwk = maps.Clone(jwk)
 	maps.Copy(jwk, members)
@@ -222,7 +222,7 @@ func toJSON(v any) []byte {
 	return b
 }
 
-// seal signs header and payload, as they are, in the way alg says, whatever the header says.
+// seal signs header and payload unchanged, in the way alg says, whatever the header says.
 func seal(alg string, key any, header, payload []byte) string {
 	input := encode(header) + "." + encode(payload)
 	digest := sha256.Sum256([]byte(input))
@@ -255,7 +255,7 @@ func seal(alg string, key any, header, payload []byte) string {
 	return input + "." + encode(signature)
 }
 
-// sign makes a token with a right signature of the provider's RSA key.
+// sign makes a token with a valid signature of the provider's RSA key.
 func sign(header, payload members) string {
 	return seal("RS256", rsaKey(), toJSON(header), toJSON(payload))
 }

@@ -9,10 +9,10 @@ import (
 	"zorgsluis/policy"
 )
 
-// TestWhoIsKnownByAPseudonym: the number of a legal representative is who represents; anybody else is known by what the issuer calls that
-// person, and by a number never.
+// TestWhoIsKnownByAPseudonym: a legal representative is known by number; anybody else by what the issuer calls that person, never by a
+// number.
 func TestWhoIsKnownByAPseudonym(t *testing.T) {
-	const bsn = "000009830" // of who represents
+	const bsn = "000009830" // of the representative
 	alias := func(c *authn.Config) { c.Issuers[0].Claims.Pseudonym = "alias" }
 	foreign := func(system string) func(*authn.Config) {
 		return func(c *authn.Config) { c.Issuers[0].Claims.Representative.System = system }
@@ -25,9 +25,9 @@ func TestWhoIsKnownByAPseudonym(t *testing.T) {
 		name     string
 		change   func(*authn.Config)
 		claims   members
-		want     string // the pseudonym; "" of a legal representative
+		want     string // the pseudonym; "" for a legal representative
 		refused  bool
-		otherSub bool // sub stays what it was
+		otherSub bool // sub is unchanged
 	}{
 		{name: "a parent", claims: members{"authority": "parental", "representative": bsn}, otherSub: true},
 		{name: "a guardian", claims: members{"authority": "guardian", "representative": bsn}, otherSub: true},
@@ -81,7 +81,7 @@ func TestWhoIsKnownByAPseudonym(t *testing.T) {
 	}
 }
 
-// TestNamedOnly: an issuer can be one whose word is not enough for whom a patient chose; legal representatives need not be named.
+// TestNamedOnly: for some issuers a token is not enough for persons chosen by the patient; legal representatives need not be named.
 func TestNamedOnly(t *testing.T) {
 	c := newClock()
 	p := newProvider(t)

@@ -8,18 +8,18 @@ import (
 	"zorgsluis/policy"
 )
 
-// Request is what authentication may know of a request.
+// Request is the part of a request that authentication uses.
 type Request struct {
-	From        string // where it came from, as far as one may keep others waiting
+	From        string // its origin, to limit how much one place can keep others waiting
 	Method      string
-	Target      string // absolute URL below the configured public one, without query: what a DPoP proof must be for
+	Target      string // absolute URL below the configured public one, without query, which a DPoP proof must name
 	Header      http.Header
 	RawQuery    string
-	Certificate *x509.Certificate // the caller's, verified by whoever ended TLS; nil where there is none
+	Certificate *x509.Certificate // the caller's, verified by whatever ended TLS; nil: none
 }
 
-// Authenticate verifies the credentials of a request, and makes the subject of its token. The error is [ErrNoToken], an [*Error], or
-// wraps [ErrKeysUnavailable], [ErrIntrospectionUnavailable] or [ErrReplaysUnavailable]: then nothing can be said about the caller now.
+// Authenticate verifies the credentials of a request and returns the subject of its token. The error is [ErrNoToken], an [*Error], or wraps
+// [ErrKeysUnavailable], [ErrIntrospectionUnavailable] or [ErrReplaysUnavailable]: then the caller cannot be judged now.
 func (a *Authenticator) Authenticate(ctx context.Context, r Request) (policy.Subject, error) {
 	c, err := readCredentials(r.Header, r.RawQuery)
 	if err != nil {
@@ -40,8 +40,8 @@ func (a *Authenticator) authenticate(ctx context.Context, c credentials, r Reque
 	return cloneSubject(v.subject), nil
 }
 
-// token verifies a token by itself: what it is bound to is not looked at yet. A token that was verified before is looked up by the
-// digest of all its bytes; whether its key still counts and whether it is in time is checked on every use.
+// token verifies a token without its binding. A token that was verified before is found by the digest of all its bytes; whether its key
+// still counts and whether it is in time is checked on every use.
 func (a *Authenticator) token(ctx context.Context, raw, from string) (*verified, error) {
 	if len(raw) > maxToken {
 		return nil, badToken(ReasonMalformed, "")
@@ -63,7 +63,7 @@ func (a *Authenticator) token(ctx context.Context, raw, from string) (*verified,
 	return fresh, nil
 }
 
-// inTime gives a kept token, unless its own times have passed.
+// inTime returns a cached token, unless its own times have passed.
 func (a *Authenticator) inTime(known *verified, digest tokenDigest) (*verified, error) {
 	if e := known.validity.check(a.now(), a.skew); e != nil {
 		a.cache.drop(digest)

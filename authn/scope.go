@@ -7,9 +7,9 @@ import (
 	"zorgsluis/policy"
 )
 
-// checkScope reads the scope claim (RFC 8693 §4.2: words separated by one space). The required word must be there exactly. SMART
-// scopes delegate less than everything unless they say otherwise; as they are not enforced yet, a token whose SMART scopes do not
-// grant read and search of all types would be widened by us, and is refused (leaks.md TK-16, TK-17).
+// checkScope reads the scope claim (RFC 8693 §4.2: words separated by one space). The required word must be there exactly. SMART scopes may
+// delegate less than everything. They are not enforced yet, so a token whose SMART scopes do not grant read and search of all types is
+// refused, since accepting it would widen it (leaks.md TK-16, TK-17).
 func checkScope(claims map[string]any, required string, kind policy.SubjectKind) *Error {
 	value, given := claims["scope"]
 	if !given {
@@ -50,14 +50,14 @@ func isScopeToken(s string) bool {
 	return s != ""
 }
 
-// isSMART reports whether a word is, or tries to be, a SMART scope for data.
+// isSMART reports whether a word is, or resembles, a SMART scope for data.
 func isSMART(word string) bool {
 	context, _, found := strings.Cut(strings.ToLower(word), "/")
 	return found && (context == "patient" || context == "user" || context == "system")
 }
 
-// isSMARTAll reports whether a SMART v1 or v2 scope grants at least read and search of every type to this kind of caller. A
-// patient/ scope of a provider is bound to a launch context, which is not processed.
+// isSMARTAll reports whether a SMART v1 or v2 scope grants at least read and search of every type to this kind of caller. A provider's
+// patient/ scope is bound to a launch context, which is not processed.
 func isSMARTAll(word string, kind policy.SubjectKind) bool {
 	context, rest, _ := strings.Cut(word, "/")
 	switch context {

@@ -7,7 +7,7 @@ import (
 	"zorgsluis/policy"
 )
 
-// claimReader reads mapped claims and keeps the first fault, so that a subject is read line by line and refused once.
+// claimReader reads mapped claims and keeps the first fault, so that reading a subject needs only one check at the end.
 type claimReader struct {
 	claims map[string]any
 	fault  *Error
@@ -67,7 +67,7 @@ func (r *claimReader) refuse(reason policy.Reason, element string) {
 	}
 }
 
-// subject makes the caller of a verified token: from its mapped claims, the registration of its client and the configuration.
+// subject makes the subject of a verified token: from its mapped claims, its client's registration and the configuration.
 func (a *Authenticator) subject(i *issuer, claims map[string]any, validity times) (policy.Subject, *Error) {
 	r := &claimReader{claims: claims}
 	p := &i.paths
@@ -128,7 +128,7 @@ func (a *Authenticator) subject(i *issuer, claims map[string]any, validity times
 	return s, nil
 }
 
-// relation is the relationship with the patient, and what shows it: a claim, or the client, which is trusted for it where it is registered so.
+// relation is the relationship with the patient, and what shows it: a claim, or the client, which is trusted for it if so registered.
 func relation(claimed policy.Relationship, client Client) (relationship policy.Relationship, evidence string) {
 	switch {
 	case claimed != "":
@@ -139,8 +139,8 @@ func relation(claimed policy.Relationship, client Client) (relationship policy.R
 	return "", ""
 }
 
-// client finds the registration of the client that the token was issued to (leaks.md TK-5). azp, where it is there beside, must
-// name the same client.
+// client finds the registration of the client that the token was issued to (leaks.md TK-5). azp, if also present, must name the same
+// client.
 func (a *Authenticator) client(i *issuer, r *claimReader) (string, Client) {
 	id := r.one("client", i.paths.client)
 	azp, given := r.claims["azp"]
@@ -165,8 +165,8 @@ func (a *Authenticator) level(i *issuer, value string) policy.AssuranceLevel {
 	return a.assurance.Level(value)
 }
 
-// kind reads in which capacity the caller asks: a claim may hold several values, as roles do, of which those count that are in the map.
-// None is a caller without a care role; two capacities at once are refused.
+// kind reads in which capacity the caller asks. A claim may have several values, such as roles, of which only those in the map count. None:
+// a caller without a care role; two capacities at once are refused.
 func (i *issuer) kind(r *claimReader) policy.SubjectKind {
 	if i.Kind.Claim == "" {
 		return i.Kind.Fixed
@@ -184,7 +184,7 @@ func (i *issuer) kind(r *claimReader) policy.SubjectKind {
 	return kind
 }
 
-// defaultPurposes are the purposes of a token that claims none: a patient's request about the own record, or what the client is
+// defaultPurposes are the purposes of a token that claims none: for a patient, a request about the own record; else what the client is
 // registered for.
 func defaultPurposes(kind policy.SubjectKind, client Client) []policy.PurposeOfUse {
 	switch {
@@ -197,7 +197,7 @@ func defaultPurposes(kind policy.SubjectKind, client Client) []policy.PurposeOfU
 	}
 }
 
-// cloneSubject gives every use of a kept token slices of its own: what one exchange does to them no other sees.
+// cloneSubject gives every use of a cached token slices of its own, so that exchanges cannot affect each other.
 func cloneSubject(s policy.Subject) policy.Subject {
 	s.Categories = slices.Clone(s.Categories)
 	s.Roles = slices.Clone(s.Roles)

@@ -43,7 +43,7 @@ func TestSubjectOfAProvider(t *testing.T) {
 		sign(with(goodHeader(), "typ", "application/at+jwt"), p.claims(c.now())),
 		seal("ES256", p256Key(), toJSON(members{"alg": "ES256", "typ": "at+jwt"}), toJSON(p.claims(c.now()))), // the only EC key
 	} {
-		for range 2 { // fresh, and kept
+		for range 2 { // fresh, and cached
 			if got := authenticate(t, a, token); !reflect.DeepEqual(got, want) {
 				t.Errorf("subject is\n%+v, want\n%+v", got, want)
 			}
@@ -224,7 +224,7 @@ func TestEveryUseChecksTheTimes(t *testing.T) {
 
 	late := sign(goodHeader(), with(p.claims(c.now()), "nbf", c.now().Unix()))
 	authenticate(t, a, late)
-	c.advance(-time.Hour) // a clock that is set back does not open what is not valid yet
+	c.advance(-time.Hour) // setting the clock back does not make valid what is not valid yet
 	_, err := authn.ByToken(context.Background(), a, late)
 	if err == nil {
 		t.Error("a token from the future passes")

@@ -39,7 +39,7 @@ var testTables = sync.OnceValue(func() *policy.Tables {
 
 func testAssurance() policy.AssuranceMap {
 	return policy.AssuranceMap{
-		"":                                       policy.AssuranceHigh, // a slip that must not lift anyone
+		"":                                       policy.AssuranceHigh, // a mistake that must not raise anyone's level
 		"http://eidas.europa.eu/LoA/low":         policy.AssuranceLow,
 		"http://eidas.europa.eu/LoA/substantial": policy.AssuranceSubstantial,
 		"http://eidas.europa.eu/LoA/high":        policy.AssuranceHigh,

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// times are the instants in a token. They are kept with a verified token, because what was in time is checked again on every use.
+// times are the instants in a token. They are cached with it, because they are checked again on every use.
 type times struct {
 	expires   time.Time // exp, required
 	issued    time.Time // iat, required
@@ -15,7 +15,7 @@ type times struct {
 	signedIn  time.Time // auth_time, zero when absent
 }
 
-// readTimes reads the instants and checks the lifetime, which does not change while the token is kept.
+// readTimes reads the instants and checks the lifetime, which stays the same while the token is cached.
 func (i *issuer) readTimes(claims map[string]any) (times, *Error) {
 	var t times
 	for _, claim := range []struct {
@@ -54,8 +54,8 @@ func (i *issuer) readTimes(claims map[string]any) (times, *Error) {
 	return t, nil
 }
 
-// check says whether a token with these instants holds now. It is asked for every use of a token, kept or not. exp is given no
-// leeway: a release is bound to it as well, by another clock.
+// check says whether a token with these instants is valid now. It runs on every use of a token, cached or not. exp gets no leeway: a
+// release is bound to it as well, by another clock.
 func (t times) check(now time.Time, skew time.Duration) *Error {
 	switch {
 	case !now.Before(t.expires):
@@ -70,8 +70,8 @@ func (t times) check(now time.Time, skew time.Duration) *Error {
 	return nil
 }
 
-// numericDate reads a NumericDate (RFC 7519 §2) written as plain digits, with a fraction if need be, which is dropped: no sign, no
-// exponent, no string, no year beyond 9999.
+// numericDate reads a NumericDate (RFC 7519 §2) written as plain digits; a fraction is dropped. No sign, exponent, string, or year beyond
+// 9999.
 func numericDate(value any) (time.Time, bool) {
 	number, ok := value.(json.Number)
 	if !ok {

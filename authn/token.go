@@ -10,7 +10,7 @@ import (
 // maxKeyID bounds kid, in bytes.
 const maxKeyID = 256
 
-// token is a JWT whose form was checked completely and whose content is not trusted yet.
+// token is a JWT whose form was checked completely but whose content is not trusted yet.
 type token struct {
 	raw       string
 	algorithm string
@@ -20,11 +20,11 @@ type token struct {
 	claims    map[string]any
 }
 
-// refusedHeaders are header parameters that bring a key along, change how the rest is read, or make an encrypted or nested token
-// of it (RFC 7515 §4.1, RFC 7516 §4.1, RFC 7797). They are refused, not ignored: nobody who is in good faith sends them here.
+// refusedHeaders are header parameters that bring a key, change how the rest is read, or make it an encrypted or nested token (RFC 7515
+// §4.1, RFC 7516 §4.1, RFC 7797). They are refused, not ignored: no honest sender uses them here.
 var refusedHeaders = []string{"jku", "jwk", "x5u", "x5c", "crit", "zip", "cty", "enc", "b64", "epk", "p2c", "p2s"}
 
-// parseToken checks everything that can be said of a token of bounded size before anything is trusted: its form, and its header
+// parseToken checks everything that can be checked of a token of bounded size before anything is trusted: its form and its header
 // parameters. A token that passes reads the same for every JOSE library.
 func parseToken(raw string) (*token, *Error) {
 	t, header, e := parseJWS(raw)
@@ -37,7 +37,7 @@ func parseToken(raw string) (*token, *Error) {
 	return t, nil
 }
 
-// parseJWS reads a JWS of bounded size in its compact form: exactly three segments, strict base64url, strict JSON.
+// parseJWS reads a JWS of bounded size in compact form: exactly three segments, strict base64url, strict JSON.
 func parseJWS(raw string) (*token, map[string]any, *Error) {
 	// Not Split: a megabyte of dots would make a million segments.
 	if strings.Count(raw, ".") != 2 {
@@ -73,7 +73,7 @@ func decodeSegment(segment string) ([]byte, bool) {
 	return b, err == nil
 }
 
-// encodeSegment is the other way round.
+// encodeSegment is the inverse.
 func encodeSegment(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
 func (t *token) readHeader(header map[string]any) *Error {
@@ -104,7 +104,7 @@ func (t *token) readHeader(header map[string]any) *Error {
 	return nil
 }
 
-// hasMember reports whether the object has a member of this name in any case: some reader down the line may fold it.
+// hasMember reports whether the object has a member of this name in any case: some later reader may fold it.
 func hasMember(object map[string]any, name string) bool {
 	if _, ok := object[name]; ok {
 		return true

@@ -16,24 +16,24 @@ import (
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Userinfo says that an issuer tells about the user of a token where it is asked with that token (OpenID Connect Core 1.0 §5.3), as a signed
-// JWT that is encrypted to us. An opaque token that is not introspected stands for what is said there; what is said of the user of any other
-// token is added to its claims, and what both say must be the same.
+// Userinfo says that an issuer describes the user of a token when asked with that token (OpenID Connect Core 1.0 §5.3), as a signed JWT
+// encrypted to us. For an opaque token that is not introspected the answer replaces the token; for any other it is added to the token's
+// claims, and claims in both must be equal.
 type Userinfo struct {
-	Endpoint    string // default: what discovery says
-	TokenPrefix string // what opaque tokens of this issuer begin with; needed where several issuers are asked
-	Audience    string // whom it is for: our client id there; default Issuer.Audience
+	Endpoint    string // default: by discovery
+	TokenPrefix string // what this issuer's opaque tokens begin with; required if several issuers are asked
+	Audience    string // the expected aud: our client id there; default Issuer.Audience
 	Keys        []DecryptionKey
 	Algorithms  []string      // RSA-OAEP, RSA-OAEP-256, ECDH-ES
 	Content     []string      // A128CBC-HS256, A256CBC-HS512, A256GCM
 	CacheFor    time.Duration // how long it counts, at most 60 s; 0: every request asks
-	Timeout     time.Duration // of one question, default 2 s, at most 5 s
-	InFlight    int           // questions at once, default 32
+	Timeout     time.Duration // of one request, default 2 s, at most 5 s
+	InFlight    int           // requests at once, default 32
 	Transport   http.RoundTripper
 }
 
-// userinfoAlgorithm says of an algorithm whether a userinfo may be encrypted with it, and by which keys: of those of tokens, and of the one
-// that MAX knows beside.
+// userinfoAlgorithm says whether a userinfo may be encrypted with an algorithm, and with which keys: those of tokens, and the additional
+// one that MAX uses.
 func userinfoAlgorithm(name string) (fits func(key crypto.PrivateKey) bool, known bool) {
 	if name == string(jose.RSA_OAEP) {
 		name = string(jose.RSA_OAEP_256) // the same keys
@@ -42,16 +42,16 @@ func userinfoAlgorithm(name string) (fits func(key crypto.PrivateKey) bool, know
 	return fits, known
 }
 
-// userinfoContents are the ciphers of its content: all authenticate what they encrypt (RFC 7518 §5).
+// userinfoContents are the allowed content ciphers: all are authenticated (RFC 7518 §5).
 var userinfoContents = []string{string(jose.A128CBC_HS256), string(jose.A256CBC_HS512), string(jose.A256GCM)}
 
-// userinfoHeaders are the header parameters that it may have: those of tokens, and the thumbprints of a certificate, by which no key is chosen.
+// userinfoHeaders are the allowed header parameters: those of tokens, and certificate thumbprints, which select no key.
 var userinfoHeaders = append([]string{"x5t", "x5t#S256"}, encryptedHeaders...)
 
-// maxUserinfo bounds it, in bytes.
+// maxUserinfo bounds the answer, in bytes.
 const maxUserinfo = 64 << 10
 
-// introspection is the part of a Userinfo that is as for introspection.
+// introspection are the settings shared with introspection.
 func (u *Userinfo) introspection() *Introspection {
 	return (&Introspection{
 		Endpoint: u.Endpoint, TokenPrefix: u.TokenPrefix, CacheFor: u.CacheFor, Timeout: u.Timeout, InFlight: u.InFlight, Transport: u.Transport,
@@ -85,11 +85,11 @@ func (i Issuer) checkUserinfo(key string, f *faults) {
 	}
 }
 
-// maxUserinfoKeys bounds how many keys are tried on one answer that does not name its key.
+// maxUserinfoKeys bounds how many keys are tried on an answer that does not name its key.
 const maxUserinfoKeys = 4
 
-// askUserinfo gets what the issuer says about the user of a token. The error is an [*Error] where it does not know the token, or says what
-// does not hold now, and wraps [ErrIntrospectionUnavailable] where it says nothing that can be relied on.
+// askUserinfo asks the issuer about the user of a token. The error is an [*Error] if the issuer does not know the token, or its answer is
+// not valid now; it wraps [ErrIntrospectionUnavailable] if the answer is not reliable.
 func (s *introspector) askUserinfo(ctx context.Context, address, raw string) (map[string]any, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
@@ -119,7 +119,7 @@ func (s *introspector) askUserinfo(ctx context.Context, address, raw string) (ma
 	return s.openUserinfo(ctx, string(body))
 }
 
-// openUserinfo decrypts and verifies: of this issuer, for us, under one of its keys; and of now.
+// openUserinfo decrypts and verifies: of this issuer, for us, under one of its keys, and current.
 func (s *introspector) openUserinfo(ctx context.Context, body string) (map[string]any, error) {
 	i, u := s.issuer, s.userinfo
 	signed, err := u.decrypt(body)
@@ -153,7 +153,8 @@ func (s *introspector) openUserinfo(ctx context.Context, body string) (map[strin
 	return t.claims, nil
 }
 
-// decrypt gives what was encrypted to one of the keys. A key that is named must be ours; where none is, all that fit are tried.
+// decrypt returns the content encrypted to one of the keys. If the answer names a key, it must be ours; otherwise all fitting ones are
+// tried.
 func (u *Userinfo) decrypt(raw string) (string, error) {
 	bad := errors.New("userinfo: it is not encrypted to us as is configured")
 	if strings.Count(raw, ".") != 4 {
@@ -198,11 +199,11 @@ func (u *Userinfo) decrypt(raw string) (string, error) {
 	return "", bad
 }
 
-// ofTheToken are claims that say what the JWT that they stand in is, and not who its user is.
+// ofTheToken are claims about the JWT that contains them, not about its user.
 var ofTheToken = []string{"iss", "aud", "exp", "iat", "nbf", "jti", "x5c"}
 
-// complete adds what the issuer says about the user of a token to the verified claims of that token, which say whose it is. The claims that it
-// is given are left alone; the time is until when the result counts.
+// complete adds the issuer's claims about the user to the verified claims of a token. It does not change the given claims; the time is
+// until when the result counts.
 func (i *issuer) complete(ctx context.Context, raw string, claims map[string]any) (map[string]any, time.Time, error) {
 	asked := i.now()
 	info, err := i.userinfo.ask(ctx, raw, asked)

@@ -16,7 +16,7 @@ import (
 	"zorgsluis/policy"
 )
 
-// desk is a userinfo endpoint as MAX has it: it answers by token with what was put there, sealed.
+// desk is a userinfo endpoint like MAX's: it answers by token with what was stored, sealed.
 type desk struct {
 	url   string
 	asked atomic.Int64
@@ -83,14 +83,14 @@ func asksDesk(d *desk, change ...func(*authn.Userinfo)) func(*authn.Config) {
 	}
 }
 
-// told is what the desk says of the user of p.claims: the facts that are not in the token.
+// told are the desk's claims about the user of p.claims: the facts missing from the token.
 func (p *provider) told(now time.Time) members {
 	return members{
 		"iss": p.url, "aud": "max-client", "sub": "user-1", "nbf": now.Unix() - 10, "exp": now.Unix() + 300, "x5c": "MII…", "organization_type": "Z3",
 	}
 }
 
-// TestUserinfo: what the issuer says of the user of a token is part of what the token says; it counts for the configured time, for that token.
+// TestUserinfo: the issuer's claims about a token's user become part of the token; they count for the configured time, for that token.
 func TestUserinfo(t *testing.T) {
 	c := newClock()
 	p := newProvider(t)
@@ -116,14 +116,14 @@ func TestUserinfo(t *testing.T) {
 	d.set(token, "")
 	c.advance(time.Second)
 	checkReason(t, a, asked("Bearer", token), authn.ReasonInactive)
-	// A token that is not of the issuer is shown to nobody.
+	// A token of another issuer is not shown to it.
 	before := d.asked.Load()
 	if _, err := authn.ByToken(t.Context(), a, token[:len(token)-8]+"AAAAAAAA"); err == nil || d.asked.Load() != before {
 		t.Errorf("a bad token: got error %v, asked %d times", err, d.asked.Load()-before)
 	}
 }
 
-// TestOpaqueTokensOfMAX: a token that says nothing itself stands for what is said of its user.
+// TestOpaqueTokensOfMAX: the claims about its user replace a token that says nothing itself.
 func TestOpaqueTokensOfMAX(t *testing.T) {
 	c := newClock()
 	p := newProvider(t)
@@ -149,7 +149,7 @@ func TestOpaqueTokensOfMAX(t *testing.T) {
 	checkReason(t, a, asked("DPoP", "0123456789abcdef"), authn.ReasonProofScheme)
 }
 
-// TestUserinfoThatDoesNotCount: each fault refuses the token, or leaves it open who asks; none lets anybody in.
+// TestUserinfoThatDoesNotCount: each fault refuses the token, or leaves the caller unknown; none lets anybody in.
 func TestUserinfoThatDoesNotCount(t *testing.T) {
 	c := newClock()
 	p := newProvider(t)
@@ -164,7 +164,7 @@ func TestUserinfoThatDoesNotCount(t *testing.T) {
 	ours := otherRSAKey().Public()
 	tests := []struct {
 		name, body string
-		want       policy.Reason // "" is that nothing can be said
+		want       policy.Reason // "": the caller cannot be judged
 	}{
 		{"of another user", told("sub", "user-2"), authn.ReasonSubject},
 		{"of nobody", told("sub", ""), authn.ReasonSubject},
