@@ -15,8 +15,8 @@ import (
 	"zorgsluis/consent/redisstore/redistest"
 )
 
-// documentedUser is the user of Redis that docs/operating.md makes, as the rules of ACL SETUSER behind its password, and those that a
-// cluster needs beside them.
+// documentedUser returns the ACL SETUSER rules, after the password, of the Redis user in docs/operating.md, and those that a
+// cluster needs in addition.
 func documentedUser(t *testing.T) (rules, inCluster []string) {
 	t.Helper()
 	text, err := os.ReadFile("../../docs/operating.md")
@@ -30,7 +30,7 @@ func documentedUser(t *testing.T) (rules, inCluster []string) {
 	return strings.Fields(strings.ReplaceAll(user[1], "\\", "")), strings.Fields(user[2])
 }
 
-// admit makes the user at a server.
+// admit creates the user on a server.
 func admit(t *testing.T, server *redistest.Server, rules []string) {
 	t.Helper()
 	user := []any{"acl", "setuser", "gateway", "on", ">secret"}
@@ -42,7 +42,7 @@ func admit(t *testing.T, server *redistest.Server, rules []string) {
 	}
 }
 
-// useAll does what a gateway and its commands do, and wants none of it to be refused.
+// useAll does what a gateway and its commands do; nothing may be refused.
 func useAll(t *testing.T, o redisstore.Options, servers ...*redistest.Server) {
 	t.Helper()
 	s := open(t, o)
@@ -74,11 +74,11 @@ func useAll(t *testing.T, o redisstore.Options, servers ...*redistest.Server) {
 	}
 }
 
-// second is the error of a call that gives something else as well.
+// second returns the error of a call that also returns a value.
 func second[T any](_ T, err error) error { return err }
 
-// TestDocumentedUser: with the rights that docs/operating.md gives to the gateway's user of Redis, and no others, everything works, and the
-// store cannot be emptied with them.
+// TestDocumentedUser: with exactly the rights that docs/operating.md gives to the gateway's Redis user, everything works and the
+// store cannot be emptied.
 func TestDocumentedUser(t *testing.T) {
 	rules, inCluster := documentedUser(t)
 	login := redisstore.ClientOptions{Username: "gateway", Password: "secret"}

@@ -14,7 +14,7 @@ import (
 	"zorgsluis/fhir"
 )
 
-// person gives a person of a shard.
+// person returns a person of a shard.
 func person(s *redisstore.Store, shard int) fhir.Identifier {
 	for i := 0; ; i++ {
 		p := fhir.Identifier{System: "urn:test", Value: fmt.Sprint(i)}
@@ -24,7 +24,7 @@ func person(s *redisstore.Store, shard int) fhir.Identifier {
 	}
 }
 
-// together makes all calls wait for one batch of each kind: the server is frozen while they queue behind another.
+// together makes all calls wait for one batch of each kind: the server is frozen while they queue behind other batches.
 func together(t *testing.T, s *redisstore.Store, server *redistest.Server, calls ...func()) {
 	t.Helper()
 	server.Freeze()
@@ -45,13 +45,13 @@ func together(t *testing.T, s *redisstore.Store, server *redistest.Server, calls
 	all.Wait()
 }
 
-// TestOneOfABatch spoils what one call of a batch is about: it alone fails, and the others get what they asked for.
+// TestOneOfABatch spoils what one call of a batch uses: only that call fails.
 func TestOneOfABatch(t *testing.T) {
 	const commitsOnly = "its person's events are something else"
 	for _, tt := range []struct {
 		name  string
 		spoil func(server *redistest.Server, shard, person string)
-		want  error // of the commit, and of the standing unless that does not look there
+		want  error // of the commit, and of the standing unless it does not use that
 	}{
 		{"its shard has no meta key", func(r *redistest.Server, shard, _ string) { r.Do("del", shard+"meta") }, redisstore.ErrDataLost},
 		{"its shard is of another store", func(r *redistest.Server, shard, _ string) { r.Do("hset", shard+"meta", "store", "x") }, redisstore.ErrStoreMismatch},
@@ -99,7 +99,7 @@ func TestOneOfABatch(t *testing.T) {
 	}
 }
 
-// TestEachOfABatch wants every call of one batch to get its own answer.
+// TestEachOfABatch: every call of one batch gets its own answer.
 func TestEachOfABatch(t *testing.T) {
 	s, server := real(t)
 	st := change(t, s, alice, permit)
@@ -134,8 +134,8 @@ func TestEachOfABatch(t *testing.T) {
 	}
 }
 
-// TestManyEventsOfOnePerson: the person's own list is bounded, and where so many came within a minute that an event can have left it,
-// a repeated commit is refused: nobody can tell whether it is on record.
+// TestManyEventsOfOnePerson: the person's own list is bounded, and if so many events came within a minute that an event may have
+// been displaced, a repeated commit is refused: it is unknown whether the event was recorded.
 func TestManyEventsOfOnePerson(t *testing.T) {
 	server := redistest.Start(t)
 	o := options(t, server.Socket())
@@ -160,7 +160,7 @@ func TestManyEventsOfOnePerson(t *testing.T) {
 	}
 }
 
-// TestOutboxOfAWrongType: where the event cannot go to the outbox it does not go to the person's own list either.
+// TestOutboxOfAWrongType: an event that cannot be added to the outbox is not added to the person's own list either.
 func TestOutboxOfAWrongType(t *testing.T) {
 	s, server := real(t)
 	wantErr(t, s.Commit(t.Context(), release(s, alice, 0)), nil)

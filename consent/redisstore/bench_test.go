@@ -17,11 +17,11 @@ import (
 	"zorgsluis/policy"
 )
 
-// callers is how many ask at once: half of them wait for a batch while the other half is in one.
+// callers is the number of concurrent callers: half of them wait for a batch while the other half is in one.
 const callers = 64
 
-// BenchmarkStore is what the store costs the gateway (ns, allocations) and redis-server (µs of its processor time), by 64 callers
-// about 256 persons in 16 shards, with appendfsync always. A request is a standing and a commit; archived is the outbox of a request.
+// BenchmarkStore measures the cost of the store for the gateway (ns, allocations) and redis-server (µs of CPU time), with 64
+// callers about 256 persons in 16 shards and appendfsync always. A request is a standing and a commit; archived is the outbox of a request.
 func BenchmarkStore(b *testing.B) {
 	for _, bench := range []struct {
 		name string
@@ -57,7 +57,7 @@ func BenchmarkStore(b *testing.B) {
 	}
 }
 
-// archive reads and trims the outbox, as the archiver does, and reports what that costs redis-server for each event.
+// archive reads and trims the outbox, as the archiver does, and reports what that costs redis-server per event.
 func archive(b *testing.B, s *redisstore.Store, server *redistest.Server) {
 	used, moved := serverTime(b, server), 0
 	for shard := range s.Shards() {
@@ -133,7 +133,7 @@ func write(b *testing.B, s *redisstore.Store, person consent.PersonKey, generati
 	}
 }
 
-// serverTime is the processor time that the server has used.
+// serverTime is the CPU time that the server has used.
 func serverTime(b *testing.B, server *redistest.Server) time.Duration {
 	var used time.Duration
 	for line := range strings.Lines(fmt.Sprint(server.Do("info", "cpu"))) {

@@ -15,8 +15,8 @@ import (
 	"zorgsluis/consent"
 )
 
-// TestNoIdentifierInRedis is promise 8: everything is done for a person, and neither the log on disk, nor what a bystander sees
-// on the wire (MONITOR), nor any key or value holds the identifier, what was consented to, or who declared an emergency.
+// TestNoIdentifierInRedis is promise 8: after all operations for a person, neither the log on disk, nor the wire as seen by a
+// bystander (MONITOR), nor any key or value holds the identifier, what was consented to, or who declared an emergency.
 func TestNoIdentifierInRedis(t *testing.T) {
 	s, server := real(t)
 	stop := monitor(t, server.Address())

@@ -11,7 +11,7 @@ import (
 	"zorgsluis/consent/redisstore/redistest"
 )
 
-// TestCheckNamesTheSetting gives the server one wrong setting at a time.
+// TestCheckNamesTheSetting makes one setting of the server wrong at a time.
 func TestCheckNamesTheSetting(t *testing.T) {
 	server := redistest.Start(t)
 	s := open(t, options(t, server.Socket()))
@@ -44,8 +44,8 @@ func TestCheckNamesTheSetting(t *testing.T) {
 	}
 }
 
-// TestNothingIsRecordedWhereItCouldBeLost: once a check has seen that the server does not keep what it acknowledges, nothing is decided and
-// nothing recorded, until a check sees that it does.
+// TestNothingIsRecordedWhereItCouldBeLost: after a check finds that the server may lose what it acknowledges, nothing is decided or
+// recorded until a check finds that it does not.
 func TestNothingIsRecordedWhereItCouldBeLost(t *testing.T) {
 	server := redistest.Start(t)
 	s := open(t, options(t, server.Socket()))
@@ -77,7 +77,7 @@ func TestNothingIsRecordedWhereItCouldBeLost(t *testing.T) {
 	}
 }
 
-// TestCheckWhereConfigIsRefused is a managed Redis: the operator declares what the server does not tell.
+// TestCheckWhereConfigIsRefused is a managed Redis: the operator declares what the server does not reveal.
 func TestCheckWhereConfigIsRefused(t *testing.T) {
 	server := redistest.Start(t)
 	o := options(t, server.Socket())
@@ -99,7 +99,7 @@ func TestCheckWhereConfigIsRefused(t *testing.T) {
 	}
 }
 
-// TestCheckCountsReplicas wants as many as are configured.
+// TestCheckCountsReplicas requires as many replicas as are configured.
 func TestCheckCountsReplicas(t *testing.T) {
 	server := redistest.Start(t)
 	s := open(t, options(t, server.Socket()))
@@ -128,7 +128,7 @@ func TestMemoryAlarm(t *testing.T) {
 	}
 }
 
-// TestMemoryStoreIsRefused: what keeps nothing cannot pass the check of a production start.
+// TestMemoryStoreIsRefused: a store that persists nothing cannot pass the check of a production start.
 func TestMemoryStoreIsRefused(t *testing.T) {
 	m, err := redisstore.StartMemory()
 	if err != nil {

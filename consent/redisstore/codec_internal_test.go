@@ -14,13 +14,13 @@ import (
 	"zorgsluis/fhir"
 )
 
-// TestEveryFieldIsSealed gives every field of a standing a value of its own and wants all of them back: a field that is added to a
+// TestEveryFieldIsSealed sets every field of a standing to a different value and expects all of them back: a field added to a
 // record must be added to the codec too, or its restriction would be lost.
 func TestEveryFieldIsSealed(t *testing.T) {
 	var before, after state
 	n := 0
 	populate(t, reflect.ValueOf(&before).Elem(), &n)
-	before.Generation, before.Newest = 0, time.Time{} // stored beside it
+	before.Generation, before.Newest = 0, time.Time{} // stored separately
 	if err := after.unmarshal(string(before.marshal())); err != nil {
 		t.Fatal(err)
 	}
@@ -29,7 +29,7 @@ func TestEveryFieldIsSealed(t *testing.T) {
 	}
 }
 
-// populate sets everything in v that can be set, each to another value.
+// populate sets every settable field in v, each to a different value.
 func populate(t *testing.T, v reflect.Value, n *int) {
 	t.Helper()
 	if v.Type() == reflect.TypeFor[time.Time]() {
@@ -101,8 +101,9 @@ func TestSealedFormOf(t *testing.T) {
 	}
 }
 
-// TestAStandingOfBeforeThereWerePersons: what was sealed by the first version is read, and what names no person is sealed by it still, byte
-// for byte, so that an instance of before reads it; one that names a person it refuses, rather than leaving out who.
+// TestAStandingOfBeforeThereWerePersons: the first version can still be read, and a standing that names no person is still sealed
+// in it, byte for byte, so that an older instance can read it; that instance refuses one that names a person, instead of leaving
+// the person out.
 func TestAStandingOfBeforeThereWerePersons(t *testing.T) {
 	const first = "0101730176020430312d6106616374697665067065726d697400000000026770000002064747433030320001000f010000000ee2c8e38000000000ffff0002077061" +
 		"7469656e7400000000046f72616c01690131026e6c023030000002093939393939303031390000"
@@ -127,8 +128,7 @@ func TestAStandingOfBeforeThereWerePersons(t *testing.T) {
 	}
 }
 
-// TestDamagedForms cuts, lengthens and alters a form: whatever is not exactly one of ours is refused or, where it happens to be one,
-// read without harm.
+// TestDamagedForms cuts, extends and alters a form: the result is refused or, if it happens to be valid, read without harm.
 func TestDamagedForms(t *testing.T) {
 	var whole state
 	n := 0
@@ -153,7 +153,7 @@ func TestDamagedForms(t *testing.T) {
 	refused("a list longer than all there is", []byte{stateVersion, 0, 0, 0xff, 0xff, 0xff, 0xff, 0x7f})
 }
 
-// BenchmarkOpen is what opening a standing of three records costs a read.
+// BenchmarkOpen measures opening a standing of three records.
 func BenchmarkOpen(b *testing.B) {
 	secret := slices.Repeat([]byte("p"), minSecret)
 	sealer, err := newSealer(slices.Repeat([]byte("s"), sealingBytes))

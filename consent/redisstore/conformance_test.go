@@ -14,7 +14,7 @@ import (
 	"zorgsluis/fhir"
 )
 
-// TestStore is one suite for everything that runs the scripts: what the demo falls back to must behave as the real server does.
+// TestStore is one suite for every server that runs the scripts: the demo's fallback must behave like the real server.
 func TestStore(t *testing.T) {
 	tests := []struct {
 		name string
@@ -164,7 +164,7 @@ func declarationLife(t *testing.T, s *redisstore.Store) {
 		return nil
 	}
 	change(t, s, alice, declare)
-	change(t, s, alice, permit) // folds the stamps of the declaration in
+	change(t, s, alice, permit) // seals the stamps of the declaration
 	st, _ := standing(t, s, alice)
 	d := st.Declarations[0]
 	if d.Expires.Sub(d.DeclaredAt) != time.Hour || time.Since(d.DeclaredAt).Abs() > time.Minute {
@@ -201,7 +201,7 @@ func onceByRequestID(t *testing.T, s *redisstore.Store) {
 			t.Fatalf("change: %v", err)
 		}
 		made[i] = st
-		change(t, s, alice, permit) // others go on meanwhile
+		change(t, s, alice, permit) // others make changes meanwhile
 	}
 	if made[0].Generation != 1 || made[1].Generation != 1 || len(made[1].Records) != 1 || made[0].Records[0].ID != made[1].Records[0].ID {
 		t.Errorf("got %+v and %+v, want the same twice", made[0], made[1])
@@ -281,7 +281,7 @@ func boundsOfOnePerson(t *testing.T, s *redisstore.Store) {
 		t.Error("nothing was withdrawn")
 	}
 
-	// The last eighth of the bytes is for what ends.
+	// The last eighth of the bytes is reserved for ending consents.
 	long := gp
 	long.Method = string(make([]byte, 950))
 	change(t, s, bob, add(800, long))
@@ -320,7 +320,7 @@ func idsLeadToThePerson(t *testing.T, s *redisstore.Store) {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
-	// Another person of the same shard may not take an id either.
+	// Another person of the same shard cannot take an id either.
 	other := alice
 	for i := 0; s.NewRecordID(other)[:2] != id[:2] || other == alice; i++ {
 		other = fhir.Identifier{System: "urn:test", Value: fmt.Sprint(i)}
@@ -359,7 +359,7 @@ func commitUnderGeneration(t *testing.T, s *redisstore.Store) {
 	if moved.Event.ID != "" {
 		t.Error("the id of what was not recorded is kept")
 	}
-	moved.Conditional = false // a refusal is recorded whatever is on file
+	moved.Conditional = false // a refusal is recorded whatever the generation
 	wantErr(t, s.Commit(t.Context(), moved), nil)
 	if got := len(entries(t, s)); got != 5 {
 		t.Errorf("got %d events, want 2 changes and 3 accesses", got)

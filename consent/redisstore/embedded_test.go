@@ -30,7 +30,7 @@ func startEmbedded(t *testing.T, folder string) *redisstore.Embedded {
 	return e
 }
 
-// TestEmbedded starts, stops and starts again: what was acknowledged is there, and the server is set up as Check wants it.
+// TestEmbedded starts, stops and restarts: what was acknowledged is there, and the server is configured as Check requires.
 func TestEmbedded(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
 	e := startEmbedded(t, folder)
@@ -62,7 +62,7 @@ func TestEmbedded(t *testing.T) {
 	}
 }
 
-// TestEmbeddedRefuses says why a server does not start.
+// TestEmbeddedRefuses: the error says why a server does not start.
 func TestEmbeddedRefuses(t *testing.T) {
 	_, err := redisstore.StartEmbedded(t.Context(), redisstore.EmbeddedOptions{Folder: t.TempDir(), Binary: "no-such-server"})
 	if !errors.Is(err, redisstore.ErrNoServer) || !strings.Contains(err.Error(), "apt-get install -y redis-server") {
@@ -96,7 +96,7 @@ func spoil(t *testing.T, folder string) {
 		t.Fatal(err)
 	}
 	middle := len(b) / 2
-	next := bytes.Index(b[middle:], []byte("\r\n*")) // where a command begins
+	next := bytes.Index(b[middle:], []byte("\r\n*")) // the start of a command
 	if next < 0 {
 		t.Fatal("no command in the second half of the log")
 	}
@@ -106,7 +106,7 @@ func spoil(t *testing.T, folder string) {
 	}
 }
 
-// TestEmbeddedDiesWithItsParent kills a process that runs a server (kill -9): the server goes too, and the folder is free.
+// TestEmbeddedDiesWithItsParent kills a process that runs a server (kill -9): the server dies too, and the folder is unlocked.
 func TestEmbeddedDiesWithItsParent(t *testing.T) {
 	folder := t.TempDir()
 	if os.Getenv("ZORGSLUIS_TEST_PARENT") != "" {
@@ -128,7 +128,7 @@ func TestEmbeddedDiesWithItsParent(t *testing.T) {
 	if err != nil || !ok {
 		t.Fatalf("got %q, %v", line, err)
 	}
-	t.Cleanup(func() { os.RemoveAll(filepath.Dir(socket)) }) // nobody is left to do it
+	t.Cleanup(func() { os.RemoveAll(filepath.Dir(socket)) }) // the killed process cannot do it
 	c, err := net.Dial("unix", socket)
 	if err != nil {
 		t.Fatalf("the server does not answer: %v", err)
@@ -153,7 +153,7 @@ func TestEmbeddedDiesWithItsParent(t *testing.T) {
 	}
 }
 
-// TestEmbeddedEnds tells when the server ends by itself.
+// TestEmbeddedEnds: Exited is closed when the server ends by itself.
 func TestEmbeddedEnds(t *testing.T) {
 	e := startEmbedded(t, t.TempDir())
 	redistest.Client(t, e.Client().Addresses[0]).ShutdownNoSave(t.Context())

@@ -17,17 +17,17 @@ import (
 	"zorgsluis/consent/redisstore"
 )
 
-// fake answers like a Redis whose every script call ends in one and the same reply; meta keys it has, and persons of whom nothing is on
-// file. Of the commands that read a standing it can give that reply to one.
+// fake is a Redis whose script calls all return the same reply. It has meta keys, and nothing on file about anybody. It can give
+// that reply to one of the commands that read a standing instead.
 type fake struct {
 	mu      sync.Mutex
 	reply   string // in RESP; "" closes the connection
-	spoiled int    // which of the commands of a standing gets the reply; 0 is the first, TIME
-	asked   int    // how many of them came
+	spoiled int    // index of the command of a standing that gets the reply; 0 is the first, TIME
+	asked   int    // number of those commands so far
 	meta    map[string]string
 }
 
-// glance are the commands of a standing: the last does not exist.
+// glance are the commands that read a standing; the last does not exist.
 var glance = []string{"the time", "the meta key before", "the history", "the person", "the meta key after", "nothing"}
 
 func startFake(t *testing.T) (*fake, string) {
@@ -47,7 +47,7 @@ func startFake(t *testing.T) (*fake, string) {
 			running.Go(func() { f.serve(c) })
 		}
 	})
-	// Clients are closed before this runs, so that the connections end.
+	// Clients are closed first, so that the connections end.
 	t.Cleanup(func() { l.Close(); running.Wait() })
 	return f, l.Addr().String()
 }
@@ -101,7 +101,7 @@ func (f *fake) answer(args []string) string {
 	return "+OK\r\n"
 }
 
-// ofStanding answers one command of those that read a standing.
+// ofStanding answers one of the commands that read a standing.
 func (f *fake) ofStanding(right string) string {
 	f.asked++
 	if f.asked == f.spoiled+1 {
@@ -138,7 +138,7 @@ func readNumber(r *bufio.Reader) (int, error) {
 	return strconv.Atoi(strings.TrimSpace(line[1:]))
 }
 
-// TestUnexpectedReplies is leaks.md CN-13: whatever Redis says that is not the answer of our script is no answer.
+// TestUnexpectedReplies is leaks.md CN-13: a reply that is not exactly one of our scripts' is an error.
 func TestUnexpectedReplies(t *testing.T) {
 	server, _ := real(t)
 	check := metaCheck(t)
@@ -217,7 +217,7 @@ func TestUnexpectedReplies(t *testing.T) {
 	}
 }
 
-// TestAcceptedWhileReading: where an operator accepts the store between two sights of it, nobody can tell of which store a generation is.
+// TestAcceptedWhileReading: if an operator accepts the store between two reads of its meta key, the generations cannot be compared.
 func TestAcceptedWhileReading(t *testing.T) {
 	f, address := startFake(t)
 	f.meta["check"] = metaCheck(t)

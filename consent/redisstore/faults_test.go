@@ -15,10 +15,10 @@ import (
 	"zorgsluis/consent/redisstore/redistest"
 )
 
-// answerWithin is promise 7 as the issue has it: Redis away or slow is an answer within a second.
+// answerWithin is promise 7: callers are answered within a second when Redis is away or slow.
 const answerWithin = time.Second
 
-// everyCall calls everything that reads or writes, and wants the same of each.
+// everyCall runs check on every call that reads or writes.
 func everyCall(t *testing.T, s *redisstore.Store, check func(name string, err error)) {
 	t.Helper()
 	key := s.Key(alice)
@@ -47,7 +47,7 @@ func everyCall(t *testing.T, s *redisstore.Store, check func(name string, err er
 	all.Wait()
 }
 
-// refuses wants every call to fail in bounded time with an error that wraps want.
+// refuses expects every call to fail in bounded time with an error that wraps want.
 func refuses(t *testing.T, s *redisstore.Store, want error) {
 	t.Helper()
 	everyCall(t, s, func(name string, err error) {
@@ -57,7 +57,7 @@ func refuses(t *testing.T, s *redisstore.Store, want error) {
 	})
 }
 
-// works wants a read, a commit and a change to succeed.
+// works expects a read, a commit and a change to succeed.
 func works(t *testing.T, s *redisstore.Store) {
 	t.Helper()
 	st, _ := standing(t, s, bob)
@@ -65,7 +65,7 @@ func works(t *testing.T, s *redisstore.Store) {
 	change(t, s, bob, permit)
 }
 
-// TestSlowServer stops the server without closing a connection: every caller is answered in time, and all is well afterwards.
+// TestSlowServer freezes the server without closing a connection: every caller is answered in time, and all works afterwards.
 func TestSlowServer(t *testing.T) {
 	s, server := real(t)
 	change(t, s, alice, permit)
@@ -91,7 +91,7 @@ func TestSlowServer(t *testing.T) {
 		server.Do("client", "pause", 1500, "all")
 		refuses(t, s, audit.ErrUnavailable)
 	})
-	server.Client().Ping(t.Context()) // answered when the pause is over
+	server.Client().Ping(t.Context()) // answered after the pause
 	works(t, s)
 	t.Run("gone", func(t *testing.T) {
 		server.Kill()
@@ -101,7 +101,7 @@ func TestSlowServer(t *testing.T) {
 	works(t, s)
 }
 
-// TestCallerLeaves ends the context of one caller: it gets its answer at once and the others theirs.
+// TestCallerLeaves cancels the context of one caller: it is answered at once, and the others get their answers.
 func TestCallerLeaves(t *testing.T) {
 	s, server := real(t)
 	server.Freeze()
@@ -122,7 +122,7 @@ func TestCallerLeaves(t *testing.T) {
 	wantErr(t, <-others, nil)
 }
 
-// TestOverload wants a bounded queue: what does not fit is refused at once instead of waiting.
+// TestOverload: the queue is bounded, and what does not fit is refused at once instead of waiting.
 func TestOverload(t *testing.T) {
 	server := redistest.Start(t)
 	o := options(t, server.Socket())
@@ -147,7 +147,7 @@ func TestOverload(t *testing.T) {
 	}
 }
 
-// TestServerThatRefuses puts the server in the states that real servers get into.
+// TestServerThatRefuses puts the server in states that occur in production.
 func TestServerThatRefuses(t *testing.T) {
 	tests := []struct {
 		name         string
@@ -215,7 +215,7 @@ func TestServerThatRefuses(t *testing.T) {
 	}
 }
 
-// TestScriptsAreLoadedAgain empties the script cache of the server, as a restart or a failover does.
+// TestScriptsAreLoadedAgain flushes the script cache of the server, as a restart or a failover does.
 func TestScriptsAreLoadedAgain(t *testing.T) {
 	s, server := real(t)
 	for range 3 {
@@ -234,7 +234,7 @@ func TestScriptsAreLoadedAgain(t *testing.T) {
 	}
 }
 
-// TestKeysOfAWrongType wants nothing to be written when any key of a script is not what it should be.
+// TestKeysOfAWrongType: nothing is written if any key of a script has the wrong type.
 func TestKeysOfAWrongType(t *testing.T) {
 	for _, suffix := range []string{"", ":history", ":events"} {
 		t.Run("person"+suffix, func(t *testing.T) {
@@ -247,7 +247,7 @@ func TestKeysOfAWrongType(t *testing.T) {
 			server.Do("set", key, "x")
 			r := release(s, alice, 1)
 			err := s.Commit(t.Context(), r)
-			if suffix != ":history" { // a commit does not look at it
+			if suffix != ":history" { // a commit does not use it
 				wantErr(t, err, audit.ErrUnavailable)
 			}
 			_, err = s.Change(t.Context(), audit.Change{Person: alice, Apply: permit, Event: consentEvent()})
@@ -262,7 +262,7 @@ func TestKeysOfAWrongType(t *testing.T) {
 	}
 }
 
-// TestWaitOnReplica wants what is acknowledged to be on the replica too.
+// TestWaitOnReplica: what is acknowledged is on the replica too.
 func TestWaitOnReplica(t *testing.T) {
 	primary := redistest.Start(t)
 	replica := primary.Replica()
@@ -281,7 +281,7 @@ func TestWaitOnReplica(t *testing.T) {
 		_, err := s.Change(ctx, audit.Change{Person: alice, Apply: permit, Event: consentEvent()})
 		return err
 	}), audit.ErrUnavailable)
-	standing(t, s, alice) // reads go on
+	standing(t, s, alice) // reads still work
 	replica.Thaw()
 	eventually(t, "the replica in step", nobody)
 	works(t, s)
@@ -306,7 +306,7 @@ func TestWaitOnReplica(t *testing.T) {
 		}}
 		err := within(t, answerWithin, func(ctx context.Context) error { _, err := s.Change(ctx, c); return err })
 		wantErr(t, err, redisstore.ErrOutcomeUnknown)
-		_, err = s.Change(t.Context(), c) // the master has it, and still it is not acknowledged
+		_, err = s.Change(t.Context(), c) // the master has it, but it is not acknowledged
 		wantErr(t, err, audit.ErrUnavailable)
 		replica.Thaw()
 		var st consent.Standing
@@ -316,7 +316,7 @@ func TestWaitOnReplica(t *testing.T) {
 		}
 	})
 
-	// What was acknowledged outlives the primary.
+	// What was acknowledged survives the primary.
 	st := change(t, s, alice, permit)
 	primary.Kill()
 	replica.Do("replicaof", "no", "one")

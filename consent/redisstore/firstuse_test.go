@@ -62,7 +62,7 @@ func TestFirstUseIsSharedAndForgotten(t *testing.T) {
 	}
 }
 
-// TestFirstUseFailsShut: whether a proof was used is not guessed.
+// TestFirstUseFailsShut: without an answer of Redis, a proof counts neither as used nor as unused.
 func TestFirstUseFailsShut(t *testing.T) {
 	s, server := real(t)
 	use := func(ctx context.Context) error { _, err := s.FirstUse(ctx, "proof", time.Minute); return err }

@@ -15,7 +15,7 @@ import (
 	"zorgsluis/fhir"
 )
 
-// bsn is the canary: a valid test BSN that must not be found outside of sealed values.
+// bsn is the canary: a valid test BSN that must not occur outside sealed values.
 const bsn = "999990019"
 
 var (
@@ -23,7 +23,7 @@ var (
 	bob   = fhir.Identifier{System: "http://fhir.nl/fhir/NamingSystem/bsn", Value: "999990020"}
 )
 
-// options are those of all tests; address is a socket or host:port.
+// options returns the options of all tests; address is a socket or host:port.
 func options(t testing.TB, address string) redisstore.Options {
 	t.Helper()
 	return redisstore.Options{
@@ -41,7 +41,7 @@ func open(t testing.TB, o redisstore.Options) *redisstore.Store {
 	return reopen(t, o)
 }
 
-// reopen opens a store that is there.
+// reopen opens an existing store.
 func reopen(t testing.TB, o redisstore.Options) *redisstore.Store {
 	t.Helper()
 	s, err := redisstore.Open(t.Context(), o)
@@ -59,7 +59,7 @@ func real(t testing.TB) (*redisstore.Store, *redistest.Server) {
 	return open(t, options(t, server.Socket())), server
 }
 
-// permit adds a consent record that is valid at once.
+// permit adds a consent record that is valid immediately.
 func permit(st *consent.Standing) error {
 	st.Records = append(st.Records, consent.Record{
 		Status: "active", Decision: "permit", GivenBy: []string{"patient"}, Party: consent.Side{Category: "gp"},
@@ -75,7 +75,7 @@ func withdraw(st *consent.Standing) error {
 	return nil
 }
 
-// change changes what is on file and fails the test where that fails.
+// change changes a person's standing, or fails the test.
 func change(t testing.TB, s *redisstore.Store, person fhir.Identifier, apply func(*consent.Standing) error) consent.Standing {
 	t.Helper()
 	st, err := s.Change(t.Context(), audit.Change{Person: person, Apply: apply, Event: consentEvent()})
@@ -85,7 +85,7 @@ func change(t testing.TB, s *redisstore.Store, person fhir.Identifier, apply fun
 	return st
 }
 
-// standing reads what is on file and fails the test where that fails.
+// standing reads a standing, or fails the test.
 func standing(t testing.TB, s *redisstore.Store, person fhir.Identifier) (consent.Standing, time.Time) {
 	t.Helper()
 	st, now, err := s.Standing(t.Context(), s.Key(person))
@@ -110,7 +110,7 @@ func consentEvent() *audit.Event {
 	return &audit.Event{Version: 1, Kind: audit.KindConsent, Request: "r", Outcome: audit.OutcomePermit, Reason: "ok-self"}
 }
 
-// entries are all events of all outboxes.
+// entries returns all events of all outboxes.
 func entries(t testing.TB, s *redisstore.Store) []audit.Event {
 	t.Helper()
 	var events []audit.Event
@@ -130,7 +130,7 @@ func entries(t testing.TB, s *redisstore.Store) []audit.Event {
 	return events
 }
 
-// wantErr fails the test unless err is want and tells nothing of a patient.
+// wantErr fails the test unless err is want and reveals nothing about a patient.
 func wantErr(t testing.TB, err, want error) {
 	t.Helper()
 	if !errors.Is(err, want) {
@@ -141,7 +141,7 @@ func wantErr(t testing.TB, err, want error) {
 	}
 }
 
-// within fails the test when f takes longer: what is slow must end in an error, not in a wait.
+// within fails the test if f takes longer: slowness must end in an error, not in a wait.
 func within(t testing.TB, limit time.Duration, f func(ctx context.Context) error) error {
 	t.Helper()
 	start := time.Now()

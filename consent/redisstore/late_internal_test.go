@@ -9,8 +9,8 @@ import (
 	"zorgsluis/fhir"
 )
 
-// TestAFirstAttemptAfterItsRepeatRecordsNothing: the network holds back the first attempt of a commit until after its repeat, which
-// recorded the event. The event is there once.
+// TestAFirstAttemptAfterItsRepeatRecordsNothing: the network delays the first attempt of a commit until after its repeat, which
+// recorded the event. The event is recorded once.
 func TestAFirstAttemptAfterItsRepeatRecordsNothing(t *testing.T) {
 	embedded, err := StartMemory()
 	if err != nil {
@@ -41,7 +41,7 @@ func TestAFirstAttemptAfterItsRepeatRecordsNothing(t *testing.T) {
 		if first.attempted {
 			t.Fatalf("%s: a first attempt says that there was one before", name)
 		}
-		if err := s.Commit(t.Context(), audit.Release{Event: event}); err != nil { // it has an id now: a repeat
+		if err := s.Commit(t.Context(), audit.Release{Event: event}); err != nil { // it has an id now, so this is a repeat
 			t.Fatalf("%s: the repeat: %v", name, err)
 		}
 		if got, err := s.do(t.Context(), first); err != nil || got.status != statusSpent {

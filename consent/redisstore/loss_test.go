@@ -13,12 +13,12 @@ import (
 	"zorgsluis/consent/redisstore/redistest"
 )
 
-// TestOpenRefuses has every way in which what is found is not what must be there.
+// TestOpenRefuses covers every way in which the store found is not the expected one.
 func TestOpenRefuses(t *testing.T) {
 	server := redistest.Start(t)
 	fresh := func() redisstore.Options { return options(t, server.Socket()) }
 	_, err := redisstore.Open(t.Context(), fresh())
-	wantErr(t, err, redisstore.ErrDataLost) // it is configured, so it was there
+	wantErr(t, err, redisstore.ErrDataLost) // its id is configured, so it existed
 	unnamed := fresh()
 	unnamed.StoreID = ""
 	_, err = redisstore.Open(t.Context(), unnamed)
@@ -55,10 +55,10 @@ func TestOpenRefuses(t *testing.T) {
 	for shard := range 4 {
 		server.Do("del", "zs:{s0"+string(rune('0'+shard))+"}:meta")
 	}
-	wantErr(t, redisstore.Initialise(t.Context(), fresh()), redisstore.ErrStoreMismatch) // its persons are still there
+	wantErr(t, redisstore.Initialise(t.Context(), fresh()), redisstore.ErrStoreMismatch) // its persons still exist
 }
 
-// TestEmptiedStoreIsRefused: without this an emptied Redis would turn refusals into "unknown", which an emergency opens.
+// TestEmptiedStoreIsRefused: otherwise an emptied Redis would turn refusals into "unknown", which an emergency opens.
 func TestEmptiedStoreIsRefused(t *testing.T) {
 	s, server := real(t)
 	change(t, s, alice, permit)
@@ -76,7 +76,7 @@ func TestEmptiedStoreIsRefused(t *testing.T) {
 		t.Fatalf("accept: %v", err)
 	}
 	works(t, reopen(t, o))
-	works(t, s) // an instance that was running goes on, and forgets what it had seen
+	works(t, s) // a running instance continues, and forgets what it had seen
 	if st, _ := standing(t, s, alice); st.Generation != 0 {
 		t.Errorf("got generation %d", st.Generation)
 	}
@@ -94,7 +94,7 @@ func TestInterruptedInitialise(t *testing.T) {
 	works(t, reopen(t, o))
 }
 
-// TestAcceptRefuses: what is accepted is a loss, never another store.
+// TestAcceptRefuses: a loss can be accepted, another store cannot.
 func TestAcceptRefuses(t *testing.T) {
 	s, server := real(t)
 	change(t, s, alice, permit)
@@ -110,7 +110,7 @@ func TestAcceptRefuses(t *testing.T) {
 	wantErr(t, redisstore.Accept(t.Context(), o, nil), redisstore.ErrNotInitialised)
 }
 
-// TestRestoredBackupIsRefused restores the log of an earlier moment: the withdrawal after it is gone, and nothing is released.
+// TestRestoredBackupIsRefused restores an earlier log: the later withdrawal is gone, and nothing is released.
 func TestRestoredBackupIsRefused(t *testing.T) {
 	s, server := real(t)
 	given := change(t, s, alice, permit)
@@ -133,7 +133,7 @@ func TestRestoredBackupIsRefused(t *testing.T) {
 	wantErr(t, err, redisstore.ErrDataLost)
 
 	o := options(t, server.Socket())
-	o.Watermarks = watermarks // a new instance, which knows the archive only
+	o.Watermarks = watermarks // a new instance, which knows only the archive
 	_, err = redisstore.Open(t.Context(), o)
 	wantErr(t, err, redisstore.ErrDataLost)
 	if err := redisstore.Accept(t.Context(), o, nil); err != nil {
@@ -154,7 +154,7 @@ func copyFolder(t *testing.T, from, to string) {
 	}
 }
 
-// TestTamperedValues changes what is in Redis, as somebody with access to it could.
+// TestTamperedValues changes values in Redis, as somebody with access to it could.
 func TestTamperedValues(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -202,7 +202,7 @@ func TestTamperedValues(t *testing.T) {
 	}
 }
 
-// TestHistoryWithoutStanding: of somebody whom this instance never saw, a history that is left says that the standing was lost.
+// TestHistoryWithoutStanding: to an instance that never saw the person, a history without a standing shows that the standing was lost.
 func TestHistoryWithoutStanding(t *testing.T) {
 	server := redistest.Start(t)
 	o := options(t, server.Socket())
@@ -233,7 +233,7 @@ func TestTamperedHistory(t *testing.T) {
 		}},
 		{"the stamp of a version is changed", func(r *redistest.Server, h string) {
 			v := []byte(r.Do("lindex", h, 0).(string))
-			v[15] ^= 1 // the last digit becomes another
+			v[15] ^= 1 // change the last digit
 			r.Do("lset", h, 0, v)
 		}},
 		{"the stamp of the newest version is changed", func(r *redistest.Server, h string) {
@@ -261,7 +261,7 @@ func TestTamperedHistory(t *testing.T) {
 			wantErr(t, err, redisstore.ErrSealed)
 			if strings.Contains(tt.name, "gone") {
 				_, err = s.Change(t.Context(), audit.Change{Person: alice, Apply: permit, Event: consentEvent()})
-				wantErr(t, err, redisstore.ErrDataLost) // a chain with a hole is not continued
+				wantErr(t, err, redisstore.ErrDataLost) // a chain with a gap is not continued
 			}
 		})
 	}

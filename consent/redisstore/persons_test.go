@@ -15,7 +15,7 @@ import (
 	"zorgsluis/fhir"
 )
 
-// persons are all persons that a store has, each once.
+// persons returns all persons of a store, without duplicates.
 func persons(t *testing.T, s *redisstore.Store) []consent.PersonKey {
 	t.Helper()
 	var all []consent.PersonKey
@@ -45,13 +45,13 @@ func TestPersonsAreAllOfWhomAnythingIsOnFile(t *testing.T) {
 	if got := persons(t, s); !slices.Equal(got, want) {
 		t.Errorf("got %d persons, want %d", len(got), len(want))
 	}
-	// A history without a standing is still somebody's.
+	// A history without a standing still belongs to a person.
 	key := server.Client().Keys(t.Context(), "zs:*p:"+string(want[3])).Val()[0]
 	server.Do("del", key)
 	if got := persons(t, s); !slices.Equal(got, want) {
 		t.Errorf("got %d persons after a standing was taken away, want %d", len(got), len(want))
 	}
-	other := reopen(t, options(t, server.Socket())) // this one remembers that there was a standing
+	other := reopen(t, options(t, server.Socket())) // this one remembers the standing
 	if _, err := other.History(t.Context(), want[3]); !errors.Is(err, redisstore.ErrSealed) {
 		t.Errorf("got error %v of that history, want ErrSealed", err)
 	}
@@ -84,7 +84,7 @@ func TestManyChangesAreMadeAsEachByItself(t *testing.T) {
 		}
 	}
 	server.Do("script", "flush")
-	for round, request := range []string{"one", "two"} { // the first is known
+	for round, request := range []string{"one", "two"} { // the first was done before
 		for i, c := range s.ChangeAll(t.Context(), changes(request)) {
 			want := round + 1
 			if i >= 7 && i <= 9 && round == 0 {
@@ -116,7 +116,7 @@ func TestManyChangesAreMadeAsEachByItself(t *testing.T) {
 	}
 }
 
-// TestAnImportRemembersWhatItWrote: a process that only imports refuses a server that has lost some of it, as every other does.
+// TestAnImportRemembersWhatItWrote: a process that only imports refuses a server that lost some of it, like any other process.
 func TestAnImportRemembersWhatItWrote(t *testing.T) {
 	s, server := real(t)
 	list := patients(20)

@@ -14,9 +14,9 @@ import (
 	"zorgsluis/consent/redisstore/redistest"
 )
 
-// TestNoCommitUnderAWithdrawnConsent is promise 3: two instances release and withdraw against each other. A commit that began
-// after the withdrawal was acknowledged never passes, and in the order of Redis itself no access event of a generation stands
-// behind the change that ended that generation.
+// TestNoCommitUnderAWithdrawnConsent is promise 3: two instances release and withdraw concurrently. A commit that began after the
+// withdrawal was acknowledged never succeeds, and in Redis' own order no access event of a generation comes after the change that
+// ended that generation.
 func TestNoCommitUnderAWithdrawnConsent(t *testing.T) {
 	server := redistest.Start(t)
 	o := options(t, server.Socket())
@@ -77,7 +77,7 @@ func replaceByOnePermit(st *consent.Standing) error {
 	return permit(st)
 }
 
-// TestNoUpdateIsLost lets many change one person at once, conditionally as If-Match does and unconditionally, on two instances.
+// TestNoUpdateIsLost makes many concurrent changes of one person, conditional (If-Match) and unconditional, on two instances.
 func TestNoUpdateIsLost(t *testing.T) {
 	server := redistest.Start(t)
 	o := options(t, server.Socket())
@@ -125,13 +125,13 @@ func TestNoUpdateIsLost(t *testing.T) {
 	}
 }
 
-// addOne is an edit that counts, in a small standing.
+// addOne is an edit that counts up in a small standing.
 func addOne(st *consent.Standing) error {
 	st.Flags.RepresentativesBlocked = append(st.Flags.RepresentativesBlocked, "r")
 	return nil
 }
 
-// TestOneRequestAtOnce sends one and the same request many times at once, to two instances: it is done once.
+// TestOneRequestAtOnce sends the same request many times at once, to two instances: it takes effect once.
 func TestOneRequestAtOnce(t *testing.T) {
 	server := redistest.Start(t)
 	o := options(t, server.Socket())
@@ -152,7 +152,7 @@ func TestOneRequestAtOnce(t *testing.T) {
 	}
 }
 
-// TestClose answers those who still wait, and everyone afterwards.
+// TestClose: Close answers waiting callers, and later ones.
 func TestClose(t *testing.T) {
 	s, server := real(t)
 	server.Freeze()
@@ -165,12 +165,12 @@ func TestClose(t *testing.T) {
 	s.Close()
 }
 
-// TestLostReply cuts the connection after Redis has done what it was asked.
+// TestLostReply cuts the connection after Redis has executed the command.
 func TestLostReply(t *testing.T) {
 	server := redistest.Start(t)
 	relay := redistest.StartRelay(t, server)
 	s := open(t, options(t, relay.Address()))
-	warm := func() { // so that it is not the answer to a script that is not loaded yet, or to a greeting, that is lost
+	warm := func() { // so that the lost reply is not that of an unloaded script or a greeting
 		standing(t, s, alice)
 		wantErr(t, s.Commit(t.Context(), audit.Release{Event: accessEvent()}), nil)
 		change(t, s, bob, permit)
@@ -237,7 +237,7 @@ func TestLostReply(t *testing.T) {
 	})
 }
 
-// TestAcknowledgedSurvivesKill kills the server under load: whatever was acknowledged is there after the restart.
+// TestAcknowledgedSurvivesKill kills the server under load: what was acknowledged is there after the restart.
 func TestAcknowledgedSurvivesKill(t *testing.T) {
 	s, server := real(t)
 	var all sync.WaitGroup

@@ -19,7 +19,7 @@ import (
 	"zorgsluis/fhir"
 )
 
-// restored is a store that is put back to a backup, with the archive that was kept of it.
+// restored is a store that can be restored from a backup, with its archive.
 type restored struct {
 	t      *testing.T
 	server *redistest.Server
@@ -41,7 +41,7 @@ func newRestored(t *testing.T) *restored {
 	return r
 }
 
-// archive opens the archive, and closes it when do is done.
+// archive opens the archive for do and closes it afterwards.
 func (r *restored) archive(do func(*audit.Archive) error) {
 	r.t.Helper()
 	a, err := audit.OpenArchive(r.folder, r.key)
@@ -79,7 +79,7 @@ func (r *restored) backup() (restore func()) {
 	}
 }
 
-// replay replays the archive; stop, where it is not zero, ends it after so many lines.
+// replay replays the archive; stop, if not zero, ends it after that many lines.
 func (r *restored) replay(stop int) (redisstore.Replayed, error) {
 	pass := 0
 	return redisstore.Replay(r.t.Context(), r.o, func(each func(audit.Line) error) (audit.Summary, error) {
@@ -96,8 +96,8 @@ func (r *restored) replay(stop int) (redisstore.Replayed, error) {
 
 var errStopped = errors.New("stopped by the test")
 
-// TestReplayWaitsForAStoreThatDoesNotAnswer: a server stands still in the middle, more than once, for longer than a call may take. What was
-// sent before that arrives late; nothing is doubled, nothing is missing, and the replay goes on by itself.
+// TestReplayWaitsForAStoreThatDoesNotAnswer: the server freezes repeatedly during a replay, for longer than a call may take. What
+// was already sent arrives late; nothing is duplicated or missing, and the replay continues by itself.
 func TestReplayWaitsForAStoreThatDoesNotAnswer(t *testing.T) {
 	r := newRestored(t)
 	restore := r.backup()
@@ -133,7 +133,7 @@ func TestReplayWaitsForAStoreThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
-// watermarks are the options of a gateway, which knows the archive.
+// watermarks returns the options of a gateway that knows the archive.
 func (r *restored) watermarks() redisstore.Options {
 	r.t.Helper()
 	o := r.o
@@ -148,7 +148,7 @@ func (r *restored) watermarks() redisstore.Options {
 	return o
 }
 
-// contents is everything that a store says of these persons.
+// contents returns everything that a store holds about these persons.
 func (r *restored) contents(s *redisstore.Store, persons ...fhir.Identifier) map[string]any {
 	r.t.Helper()
 	all := map[string]any{"sequences": s.Sequences()}
@@ -188,7 +188,7 @@ func (r *restored) wantSame(got, want map[string]any) {
 	}
 }
 
-// life is what happens to a store: changes of two persons, one under a request id, accesses, a declaration and its review.
+// life uses a store: changes of two persons, one with a request id, accesses, a declaration and its review.
 func (r *restored) life(round int) {
 	r.t.Helper()
 	s := r.store
@@ -221,8 +221,8 @@ func (r *restored) life(round int) {
 	}
 }
 
-// TestReplayBringsBackWhatCameAfterTheBackup restores a backup. A gateway refuses it; after the replay the store says of
-// everybody what it said before, and nothing twice.
+// TestReplayBringsBackWhatCameAfterTheBackup restores a backup. A gateway refuses it; after the replay the store holds what it held
+// before, and nothing twice.
 func TestReplayBringsBackWhatCameAfterTheBackup(t *testing.T) {
 	r := newRestored(t)
 	r.life(0)
@@ -247,12 +247,12 @@ func TestReplayBringsBackWhatCameAfterTheBackup(t *testing.T) {
 	if again, err := r.replay(0); err != nil || again != (redisstore.Replayed{}) {
 		t.Errorf("got %+v and error %v the second time, want nothing more", again, err)
 	}
-	// A client that repeats its request after the restore is told what was done before.
+	// A client that repeats its request after the restore gets the earlier result.
 	st, err := s.Change(t.Context(), audit.Change{Request: "request-3", Person: alice, Apply: permit, Event: consentEvent()})
 	if before, _ := standing(t, s, alice); err != nil || st.Generation != before.Generation || st.Records[0].Status != "withdrawn" {
 		t.Errorf("got generation %d and error %v for a request that was done, want %d", st.Generation, err, before.Generation)
 	}
-	// Life goes on, and what the backup had in its outbox is not archived again.
+	// The store works again, and what the backup had in its outbox is not archived again.
 	r.store = s
 	r.life(4)
 	r.drain()
@@ -271,7 +271,7 @@ func TestReplayBringsBackWhatCameAfterTheBackup(t *testing.T) {
 	}
 }
 
-// TestReplayMakesAnEmptyStoreAnew has nothing but the archive, and is interrupted at every line.
+// TestReplayMakesAnEmptyStoreAnew replays the archive alone, and is interrupted at every line.
 func TestReplayMakesAnEmptyStoreAnew(t *testing.T) {
 	r := newRestored(t)
 	r.life(0)
@@ -288,7 +288,7 @@ func TestReplayMakesAnEmptyStoreAnew(t *testing.T) {
 			t.Fatalf("got error %v, want that it was stopped", err)
 		}
 		_, err := redisstore.Open(t.Context(), r.watermarks())
-		wantErr(t, err, redisstore.ErrDataLost) // half a store is not trusted
+		wantErr(t, err, redisstore.ErrDataLost) // an incomplete store is not trusted
 		done, err := r.replay(0)
 		if err != nil || int(done.Events) != int(s.Events)-stop+1 {
 			t.Fatalf("after a stop at line %d: got %+v and error %v, want the rest", stop, done, err)
@@ -310,7 +310,7 @@ func TestReplayRefusesWhatItDoesNotContinue(t *testing.T) {
 		r.life(1)
 		r.drain()
 		restore()
-		careless := reopen(t, r.o) // without the archive, nobody knows better
+		careless := reopen(t, r.o) // without the archive it cannot know better
 		change(t, careless, alice, permit)
 		want := r.contents(careless, alice, bob)
 		_, err := r.replay(0)
@@ -351,7 +351,7 @@ func TestReplayRefusesWhatItDoesNotContinue(t *testing.T) {
 		_, err := redisstore.Replay(t.Context(), r.o, func(each func(audit.Line) error) (audit.Summary, error) {
 			return audit.Walk(r.folder, audit.VerifyOptions{Each: func(l audit.Line) error {
 				if generation, is := alices(l); is && generation == 2 {
-					l.Made = made[2] // it opens, and is of this person and generation
+					l.Made = made[2] // it opens, and has this person and generation
 				}
 				return each(l)
 			}})
@@ -368,13 +368,13 @@ func TestReplayRefusesWhatItDoesNotContinue(t *testing.T) {
 	})
 }
 
-// TestReplayLeavesOutWhatAnOperatorGaveUp accepts a backup without a replay, lives on, and then restores a later backup.
+// TestReplayLeavesOutWhatAnOperatorGaveUp accepts a backup without a replay, uses it, and then restores a later backup.
 func TestReplayLeavesOutWhatAnOperatorGaveUp(t *testing.T) {
 	r := newRestored(t)
 	r.life(0)
 	r.drain()
 	first := r.backup()
-	r.life(1) // is given up
+	r.life(1) // accepted as lost
 	late := r.backup()
 	r.drain()
 	first()
@@ -396,7 +396,7 @@ func TestReplayLeavesOutWhatAnOperatorGaveUp(t *testing.T) {
 	}
 	r.wantSame(r.contents(reopen(t, r.watermarks()), alice, bob), want)
 
-	// From the beginning: the events that were lost with the changes come back, the changes do not.
+	// From the beginning: the events of the lost changes come back, the changes do not.
 	r.server.Do("flushall")
 	done, err := r.replay(0)
 	if err != nil || done.Left != 3 {
@@ -409,13 +409,13 @@ func TestReplayLeavesOutWhatAnOperatorGaveUp(t *testing.T) {
 			t.Errorf("got on file\n%v\nwant\n%v", got, want)
 		}
 	}
-	late() // a backup of what was given up cannot be continued
+	late() // a backup of accepted losses cannot be continued
 	if _, err = r.replay(0); !errors.Is(err, redisstore.ErrDiverged) || !strings.Contains(err.Error(), "whose loss was accepted") {
 		t.Errorf("got error %v, want ErrDiverged before anything is tried", err)
 	}
 }
 
-// TestAnArchiveThatLostWhatWasTrimmedIsRefused puts the archive back instead of the store.
+// TestAnArchiveThatLostWhatWasTrimmedIsRefused restores the archive instead of the store.
 func TestAnArchiveThatLostWhatWasTrimmedIsRefused(t *testing.T) {
 	r := newRestored(t)
 	r.life(0)
@@ -435,7 +435,7 @@ func TestAnArchiveThatLostWhatWasTrimmedIsRefused(t *testing.T) {
 	if err := a.Drain(t.Context(), r.store); !errors.Is(err, audit.ErrBehind) {
 		t.Errorf("got error %v, want ErrBehind", err)
 	}
-	// Where that is all there is, an operator says so.
+	// Without a better archive, an operator accepts this one.
 	if err := redisstore.Accept(t.Context(), r.watermarks(), a.Accept); err != nil {
 		t.Fatal(err)
 	}

@@ -9,9 +9,9 @@ import (
 	"zorgsluis/consent/redisstore/redistest"
 )
 
-// TestOnlyWhatTheReplicasHaveIsArchived: each of two replicas can be promoted, so that an event that one of them lacks can be gone after a
-// failover: it is not acknowledged, and the archive does not see it. What both have can be read and trimmed also where memory is full:
-// nothing else empties it.
+// TestOnlyWhatTheReplicasHaveIsArchived: either of two replicas can be promoted, so an event that one of them lacks may be lost in
+// a failover: it is not acknowledged or archived. What both have can be read and trimmed even when memory is full, which nothing
+// else would free.
 func TestOnlyWhatTheReplicasHaveIsArchived(t *testing.T) {
 	primary := redistest.Start(t)
 	primary.Replica()
@@ -53,8 +53,8 @@ func TestOnlyWhatTheReplicasHaveIsArchived(t *testing.T) {
 	}
 }
 
-// TestAChangeThatNobodyConfirmedIsNotMissed: a change reaches the master alone and is gone after the failover. Nobody was told that it
-// was there, so that nobody refuses the new master because of it.
+// TestAChangeThatNobodyConfirmedIsNotMissed: a change reaches only the master and is gone after the failover. It was not
+// acknowledged, so nobody refuses the new master because of it.
 func TestAChangeThatNobodyConfirmedIsNotMissed(t *testing.T) {
 	primary := redistest.Start(t)
 	replica := primary.Replica()
@@ -63,7 +63,7 @@ func TestAChangeThatNobodyConfirmedIsNotMissed(t *testing.T) {
 	s := open(t, o)
 	settled(t, s, "given", permit)
 	replica.Do("replicaof", "127.0.0.1", 1)
-	alone := o // as if the replica had gone between the two steps of the change
+	alone := o // as if the replica left between the two steps of the change
 	alone.Replicas = 0
 	change(t, reopen(t, alone), alice, withdraw)
 	st, _ := standing(t, s, alice)
@@ -76,7 +76,7 @@ func TestAChangeThatNobodyConfirmedIsNotMissed(t *testing.T) {
 	replica.Do("replicaof", "no", "one")
 	primary.Do("replicaof", "127.0.0.1", replica.Port())
 	follows(t, primary)
-	primary.Do("replicaof", "no", "one") // the store finds what the replica had at the old address
+	primary.Do("replicaof", "no", "one") // the store finds the replica's data at the old address
 	replica.Do("replicaof", "127.0.0.1", primary.Port())
 	follows(t, replica)
 	if st, _ = standing(t, s, alice); st.Generation != 1 {
@@ -88,7 +88,7 @@ func TestAChangeThatNobodyConfirmedIsNotMissed(t *testing.T) {
 	}
 }
 
-// follows waits until a server is a replica in step.
+// follows waits until a server is a replica in sync.
 func follows(t *testing.T, s *redistest.Server) {
 	t.Helper()
 	eventually(t, "replication", func() error {
@@ -99,7 +99,7 @@ func follows(t *testing.T, s *redistest.Server) {
 	})
 }
 
-// shardWithEntries is the one shard whose outbox is not empty.
+// shardWithEntries returns the only shard with a non-empty outbox.
 func shardWithEntries(t *testing.T, s *redisstore.Store) int {
 	t.Helper()
 	for shard := range s.Shards() {

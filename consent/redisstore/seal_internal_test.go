@@ -9,7 +9,7 @@ import (
 	"zorgsluis/consent"
 )
 
-// TestSealBindsEverything opens a value as something else than what it was sealed as.
+// TestSealBindsEverything opens a value as something other than what it was sealed as.
 func TestSealBindsEverything(t *testing.T) {
 	s, err := newSealer(slices.Repeat([]byte("k"), sealingBytes))
 	if err != nil {
@@ -46,7 +46,7 @@ func TestSealBindsEverything(t *testing.T) {
 	}
 }
 
-// TestGenerationsAreBounded: what is remembered never outgrows the limit, and the most recent is not forgotten.
+// TestGenerationsAreBounded: the memory never exceeds the limit, and the most recent entries are kept.
 func TestGenerationsAreBounded(t *testing.T) {
 	const limit = 100
 	g := newGenerations(limit)

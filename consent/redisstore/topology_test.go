@@ -13,14 +13,14 @@ import (
 	"zorgsluis/fhir"
 )
 
-// clients makes both clients of a store on a topology.
+// clients returns both clients of a store on a topology.
 func clients(t *testing.T, o *redisstore.Options, c redisstore.ClientOptions) {
 	t.Helper()
 	o.Client, o.Changes = redisstore.NewClient(c), redisstore.NewClient(c)
 	t.Cleanup(func() { o.Client.Close(); o.Changes.Close() })
 }
 
-// eventually repeats what may fail while a topology changes. Every failure must be the kind that refuses.
+// eventually repeats what may fail while a topology changes. Every failure must be of the kind that refuses.
 func eventually(t *testing.T, what string, f func() error) {
 	t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
@@ -37,7 +37,7 @@ func eventually(t *testing.T, what string, f func() error) {
 	}
 }
 
-// TestCluster spreads the shards over three masters and moves one of them while the store runs.
+// TestCluster spreads the shards over three masters and moves one shard while the store runs.
 func TestCluster(t *testing.T) {
 	nodes := redistest.StartCluster(t)
 	var o redisstore.Options
@@ -75,7 +75,7 @@ func TestCluster(t *testing.T) {
 	}
 }
 
-// settled changes what is on file for alice, asking again by the request id while replicas are slow to confirm.
+// settled changes alice's standing, repeating the request id while replicas are slow to confirm.
 func settled(t *testing.T, s *redisstore.Store, request string, apply func(*consent.Standing) error) (st consent.Standing) {
 	t.Helper()
 	eventually(t, "a change", func() (err error) {
@@ -85,7 +85,7 @@ func settled(t *testing.T, s *redisstore.Store, request string, apply func(*cons
 	return st
 }
 
-// TestSentinelFailover kills the master under Sentinel: what was acknowledged is on the new one, and the store finds it.
+// TestSentinelFailover kills the master under Sentinel: what was acknowledged is on the new master, and the store finds it.
 func TestSentinelFailover(t *testing.T) {
 	primary := redistest.Start(t)
 	replica := primary.Replica()

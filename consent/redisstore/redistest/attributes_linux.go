@@ -2,5 +2,5 @@ package redistest
 
 import "syscall"
 
-// attributes make a server die with the test, however that ends.
+// attributes make a server die with the test, however the test ends.
 func attributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} }

@@ -4,5 +4,5 @@ package redistest
 
 import "syscall"
 
-// attributes are none: a test that is killed leaves its servers behind.
+// attributes are empty: a killed test leaves its servers behind.
 func attributes() *syscall.SysProcAttr { return nil }

@@ -1,5 +1,5 @@
-// Package redistest runs real redis-server processes for tests: they can be killed, frozen, restarted and looked into, and a
-// relay in front of them can lose replies. It is imported by tests only.
+// Package redistest runs real redis-server processes for tests: they can be killed, frozen, restarted and inspected, and a relay in
+// front of them can lose replies. It is imported by tests only.
 package redistest
 
 import (
@@ -22,7 +22,7 @@ import (
 	"zorgsluis/consent/redisstore"
 )
 
-// startWithin is how long a server may take to answer.
+// startWithin is how long a server may take to respond.
 const startWithin = 20 * time.Second
 
 // Server is one redis-server process.
@@ -30,23 +30,22 @@ type Server struct {
 	t      testing.TB
 	folder string
 	port   int
-	bus    int // of a node
+	bus    int // bus port of a cluster node
 	extra  []string
-	log    *os.File // what the processes say, one after the other
+	log    *os.File // output of all processes
 
-	mu      sync.Mutex // Kill is called from wherever a test finds the moment for it, Run from the test itself
+	mu      sync.Mutex // Kill and Run are called from different goroutines of a test
 	process process
 }
 
-// process is what runs on the server's folder and port. done is closed when it has ended.
+// process is the server's current process; done is closed when it has ended.
 type process struct {
 	*os.Process
 	done chan struct{}
 }
 
-// Start runs a redis-server until the test ends, set up as the store wants it; settings ("--name", "value", …) add to that or
-// override it. Where no redis-server is installed the test fails and says what to install: promises that are not tested are not
-// kept.
+// Start runs a redis-server until the test ends, configured as the store requires; settings ("--name", "value", …) add to that or
+// override it. If no redis-server is installed the test fails and says what to install: promises that are not tested are not kept.
 func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "zs") // t.TempDir is too long for the path of a socket
@@ -65,7 +64,7 @@ func Start(t testing.TB, settings ...string) *Server {
 	return s
 }
 
-// StartNode is Start for a node of a cluster, which is empty and knows no other node.
+// StartNode is Start for an empty cluster node that knows no other node.
 func StartNode(t testing.TB, settings ...string) *Server {
 	t.Helper()
 	bus := FreePort(t)
@@ -74,8 +73,8 @@ func StartNode(t testing.TB, settings ...string) *Server {
 	return s
 }
 
-// Run starts the process, also again after Kill: on the same folder and port. One that runs is left alone: a second one would end at
-// once, and Kill would be about that.
+// Run starts the process, or restarts it after Kill, in the same folder and on the same port. If one is running it does nothing: a
+// second one would exit at once, and Kill would refer to that one.
 func (s *Server) Run() {
 	s.t.Helper()
 	if p := s.running(); p.Process != nil {
@@ -95,7 +94,7 @@ func (s *Server) Run() {
 		"--maxmemory", "256mb", "--maxmemory-policy", "noeviction", "--repl-diskless-sync-delay", "0",
 	}, s.extra...)
 	cmd, done := exec.Command(binary, args...), make(chan struct{})
-	cmd.Stdout, cmd.Stderr = s.log, s.log // a file: nothing of this process has to be copied, or waited for
+	cmd.Stdout, cmd.Stderr = s.log, s.log // a file, so that nothing has to be copied or waited for
 	cmd.SysProcAttr = attributes()
 	started := make(chan error, 1)
 	go func() {
@@ -123,7 +122,7 @@ func (s *Server) running() process {
 	return s.process
 }
 
-// await returns when the server answers.
+// await waits until the server responds.
 func (s *Server) await() {
 	s.t.Helper()
 	ctx, cancel := context.WithTimeout(s.t.Context(), startWithin)
@@ -142,7 +141,7 @@ func (s *Server) await() {
 
 func (s *Server) answers(ctx context.Context) bool {
 	var dialer net.Dialer
-	c, err := dialer.DialContext(ctx, "unix", s.Socket()) // go-redis would log what is expected here
+	c, err := dialer.DialContext(ctx, "unix", s.Socket()) // go-redis would log this expected failure
 	if err != nil {
 		return false
 	}
@@ -159,10 +158,10 @@ func (s *Server) Folder() string  { return s.folder }
 func (s *Server) Port() int    { return s.port }
 func (s *Server) BusPort() int { return s.bus }
 
-// Client is a client of the store's kind, over the Unix socket.
+// Client returns a client made by NewClient, over the Unix socket.
 func (s *Server) Client() *redis.Client { return Client(s.t, s.Socket()) }
 
-// Client is a client of the store's kind, until the test ends.
+// Client returns a client made by NewClient, closed when the test ends.
 func Client(t testing.TB, address string) *redis.Client {
 	t.Helper()
 	c := redisstore.NewClient(redisstore.ClientOptions{Addresses: []string{address}})
@@ -170,7 +169,7 @@ func Client(t testing.TB, address string) *redis.Client {
 	return c.(*redis.Client)
 }
 
-// Kill ends the process at once (kill -9), also while it is frozen.
+// Kill ends the process at once (kill -9), even if it is frozen.
 func (s *Server) Kill() {
 	if p := s.running(); p.Process != nil {
 		p.Kill()
@@ -178,10 +177,10 @@ func (s *Server) Kill() {
 	}
 }
 
-// Freeze stops the process without ending it: connections stay open and nothing answers. Thaw lets it go on.
+// Freeze stops the process without ending it: connections stay open and nothing responds.
 func (s *Server) Freeze() { s.signal(syscall.SIGSTOP) }
 
-// Thaw lets a frozen process go on.
+// Thaw resumes a frozen process.
 func (s *Server) Thaw() { s.signal(syscall.SIGCONT) }
 
 func (s *Server) signal(sig syscall.Signal) {
@@ -191,7 +190,7 @@ func (s *Server) signal(sig syscall.Signal) {
 	}
 }
 
-// Do runs one command and fails the test where that fails.
+// Do runs one command, or fails the test.
 func (s *Server) Do(args ...any) any {
 	s.t.Helper()
 	v, err := s.Client().Do(s.t.Context(), args...).Result()
@@ -201,8 +200,8 @@ func (s *Server) Do(args ...any) any {
 	return v
 }
 
-// Replica starts a replica and returns when it is in step, its master knows that, and it has written its own log anew: while it does,
-// it may answer too late to count.
+// Replica starts a replica and returns when it is in sync, its master knows that, and it has rewritten its own log: during the
+// rewrite it may acknowledge too late to count.
 func (s *Server) Replica(settings ...string) *Server {
 	s.t.Helper()
 	r := Start(s.t, append([]string{"--replicaof", fmt.Sprintf("127.0.0.1 %d", s.port)}, settings...)...)
@@ -222,7 +221,7 @@ func (s *Server) Replica(settings ...string) *Server {
 	return r
 }
 
-// FreePort is a TCP port of the loopback interface that nobody uses.
+// FreePort returns an unused TCP port of the loopback interface.
 func FreePort(t testing.TB) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

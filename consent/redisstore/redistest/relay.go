@@ -48,14 +48,14 @@ func StartRelay(t testing.TB, target *Server) *Relay {
 	return r
 }
 
-// Address is where clients connect to.
+// Address is the address for clients.
 func (r *Relay) Address() string { return r.listener.Addr().String() }
 
-// Lose makes the relay close the client's connection instead of delivering the next n replies: the server has done what it was
-// asked, and nobody hears of it.
+// Lose makes the relay close the client's connection instead of delivering the next n replies: the server has executed the
+// commands, and nobody learns of it.
 func (r *Relay) Lose(n int) { r.lose.Store(int64(n)) }
 
-// Lost is how many replies were lost.
+// Lost is the number of replies lost so far.
 func (r *Relay) Lost() int { return int(r.lost.Load()) }
 
 func (r *Relay) serve(client net.Conn) {

@@ -16,11 +16,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// slots is how many slots a cluster has; each of its three nodes begins with a third of them.
+// slots is the number of slots of a cluster; each of its three nodes starts with a third of them.
 const slots, third = 16384, 5462
 
-// StartCluster makes a cluster of three masters, which goes on when one of them is gone. announced are the ports under which clients
-// are sent to the nodes, where something stands before them; none: their own.
+// StartCluster makes a cluster of three masters, which continues without one of them. announced are the ports that the nodes
+// announce to clients, if there is something in front of them; none means their own.
 func StartCluster(t testing.TB, announced ...int) []*Server {
 	t.Helper()
 	var nodes []*Server
@@ -46,7 +46,7 @@ func StartCluster(t testing.TB, announced ...int) []*Server {
 	return nodes
 }
 
-// MoveSlot moves the slot of a key, with all that is in it, from the node that held it at the start to the next one.
+// MoveSlot moves the slot of a key, with its content, from its initial node to the next one.
 func MoveSlot(t testing.TB, nodes []*Server, key string) {
 	t.Helper()
 	slot := int(nodes[0].Do("cluster", "keyslot", key).(int64))
@@ -68,8 +68,8 @@ func MoveSlot(t testing.TB, nodes []*Server, key string) {
 	}
 }
 
-// StartSentinel watches a master with one replica under the name main, and gives its address. It fails over soon. user is the one as
-// which it speaks to the servers (User); "": the default user.
+// StartSentinel watches a master with one replica under the name main, fails over quickly, and returns its address. user is the one
+// that it uses with the servers (User); "" is the default user.
 func StartSentinel(t testing.TB, primary *Server, user string) string {
 	t.Helper()
 	port := FreePort(t)
@@ -119,14 +119,13 @@ func run(t testing.TB, cmd *exec.Cmd) {
 	})
 }
 
-// User is the settings of a server that has one more user, who may do everything. Its password is its name.
+// User returns the settings of a server with an additional user who may do everything. Its password is its name.
 func User(name string) []string {
 	return []string{"--user", name, "on", ">" + name, "~*", "&*", "+@all"}
 }
 
-// Shut keeps users out of a server and ends their connections, as a network does that loses what they send: for whoever speaks to the
-// server as another user nothing changes. Who may not be a user of his own is the default one: that one loses what Sentinel needs.
-// Admit lets them in again.
+// Shut locks users out of a server and closes their connections, like a network that drops what they send; for other users nothing
+// changes. The default user cannot be locked out; it loses the commands that Sentinel needs. Admit lets them in again.
 func (s *Server) Shut(users ...string) {
 	s.t.Helper()
 	s.Do("acl", "setuser", "default", "-ping", "-info", "-multi", "-slaveof", "-subscribe")
@@ -136,7 +135,7 @@ func (s *Server) Shut(users ...string) {
 	}
 }
 
-// Admit ends what Shut began.
+// Admit undoes Shut.
 func (s *Server) Admit(users ...string) {
 	s.t.Helper()
 	s.Do("acl", "setuser", "default", "+@all")
@@ -145,13 +144,13 @@ func (s *Server) Admit(users ...string) {
 	}
 }
 
-// Failover makes a Sentinel fail over to the one replica at once, instead of when it finds the master dead, which takes it uncertain
-// time where it still hears something of the master.
+// Failover makes a Sentinel fail over to the one replica at once. Left alone it waits until it considers the master dead, which
+// takes an uncertain time while it still hears from it.
 func (s *Server) Failover(sentinel string) {
 	s.t.Helper()
 	client := redis.NewSentinelClient(&redis.Options{Addr: sentinel, DisableIdentity: true})
 	defer client.Close()
-	s.promoted(func() { client.Failover(s.t.Context(), "main") }) // refused while there is one already, or no replica that is well
+	s.promoted(func() { client.Failover(s.t.Context(), "main") }) // refused during a failover, or without a healthy replica
 }
 
 // Promoted waits until a replica is the master.
