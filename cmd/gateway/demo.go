@@ -20,6 +20,7 @@ import (
 	"zorgsluis/internal/cli"
 	"zorgsluis/internal/config"
 	"zorgsluis/internal/demo"
+	"zorgsluis/internal/operator"
 )
 
 // demoCommands are the commands that release builds do not have.
@@ -209,7 +210,7 @@ policy:
 func (w *world) show(ctx context.Context, tour bool, g *running, at addresses, out io.Writer) error {
 	s := g.settings.Settings
 	put := func(record consent.Record, person fhir.Identifier) error {
-		_, err := putRecord(ctx, s, g.store, newRecord{record: record, person: person, request: rand.Text()})
+		_, err := operator.Put(ctx, s, g.store, operator.NewRecord{Record: record, Person: person, Request: rand.Text()})
 		return err
 	}
 	if err := demo.Seed(ctx, put); err != nil {
@@ -230,7 +231,7 @@ func (w *world) show(ctx context.Context, tour bool, g *running, at addresses, o
 // withdrawParty withdraws, as the patient, every active permit that names exactly this party.
 func withdrawParty(ctx context.Context, s *config.Settings, g *running, person fhir.Identifier, party consent.Side) error {
 	request := rand.Text()
-	event := operatorEvent(s, audit.KindConsent, "withdrawn", request)
+	event := operator.Event(s, audit.KindConsent, "withdrawn", request)
 	event.Interaction = audit.CodeUpdate
 	_, err := g.store.Change(ctx, audit.Change{
 		Request: request, Person: person, Event: event,
@@ -257,7 +258,7 @@ func reviewJustified(ctx context.Context, s *config.Settings, g *running, person
 	for _, declared := range standing.Declarations {
 		review := consent.Review{Justified: true, By: "privacy officer of the demo", Why: "she could not be asked"}
 		request := rand.Text()
-		event := operatorEvent(s, audit.KindReview, string(audit.ReasonReviewJustified), request)
+		event := operator.Event(s, audit.KindReview, string(audit.ReasonReviewJustified), request)
 		event.Declaration, event.Code, event.Emergency = declared.ID, declared.Code, declared.Reason
 		event.Grounds, event.Actor.Name = review.Why, review.By
 		_, err := g.store.Change(ctx, audit.Change{Request: request, Person: person, Event: event, Apply: func(st *consent.Standing) error {

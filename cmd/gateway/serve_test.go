@@ -24,11 +24,13 @@ import (
 	"go.uber.org/goleak"
 
 	"zorgsluis/audit"
+	"zorgsluis/consent"
 	"zorgsluis/consent/redisstore/redistest"
 	"zorgsluis/internal/cli"
 	"zorgsluis/internal/config"
 	"zorgsluis/internal/config/configtest"
 	"zorgsluis/internal/demo"
+	"zorgsluis/internal/operator"
 )
 
 // gatewayUnderTest is a gateway that runs in this process, in the world of the demo.
@@ -98,8 +100,8 @@ func runGateway(t *testing.T, w *world, s deployment) *gatewayUnderTest {
 	ready := make(chan addresses, 1)
 	go func() {
 		g.stopped <- serve(ctx, s, slog.New(slog.NewJSONHandler(g.log, nil)), func(r *running, a addresses) {
-			put := newRecord{record: grantFor(t, "gp"), person: demo.Karena().Identifier(), request: "seed"}
-			if _, err := putRecord(ctx, s.Settings, r.store, put); err != nil {
+			put := operator.NewRecord{Record: permit, Person: demo.Karena().Identifier(), Request: "seed"}
+			if _, err := operator.Put(ctx, s.Settings, r.store, put); err != nil {
 				t.Errorf("seed: %v", err)
 			}
 			ready <- a
@@ -125,6 +127,13 @@ func (g *gatewayUnderTest) end() error {
 	err := <-g.stopped
 	g.stopped <- err // for the clean-up
 	return err
+}
+
+// permit is a consent that every general practitioner may see everything.
+var permit = consent.Record{
+	Status: consent.StatusActive, Decision: consent.DecisionPermit, Party: consent.Side{Category: "gp"}, Data: []string{"GGC002"},
+	GivenBy: []string{consent.ByPatient}, RecordedBy: "uzi:1", Method: "written",
+	Information: consent.Information{ID: "leaflet", Version: "1", Language: "nl", SHA256: strings.Repeat("0", 64)},
 }
 
 // read asks for Karena's conditions as her GP.

@@ -30,6 +30,8 @@ func TestEachRuleBites(t *testing.T) {
 	}{
 		{"an arrow pointing back", "fhir/a.go", `package fhir; import _ "zorgsluis/policy"`, "fhir may not import policy"},
 		{"an adapter that knows another", "authn/a.go", `package authn; import _ "zorgsluis/consent/redisstore"`, "authn may not import consent/redisstore"},
+		{"a configuration that knows commands", "internal/config/a.go", `package config; import _ "zorgsluis/internal/operator"`, "internal/config may not import internal/operator"},
+		{"a part that knows the configuration", "proxy/a.go", `package proxy; import _ "zorgsluis/internal/config"`, "proxy may not import internal/config"},
 		{"a package that has no place", "cache/a.go", `package cache`, "cache has no row in mayImport"},
 		{"a library outside its package", "proxy/a.go", `package proxy; import _ "github.com/redis/go-redis/v9"`, "only in"},
 		{"I/O in a pure package", "policy/a.go", `package policy; import _ "os"`, "the operating system is I/O"},
@@ -45,6 +47,7 @@ func TestEachRuleBites(t *testing.T) {
 		{"a long function", "fhir/a.go", longFunc, "function f has"},
 		{"TLS in another way", "authn/a.go", `package authn; import "crypto/tls"; var c = tls.Config{}`, "tls.Config"},
 		{"TLS in another way, by new", "authn/a.go", `package authn; import "crypto/tls"; var c = new(tls.Config)`, "tls.Config"},
+		{"TLS in another way, below internal", "internal/operator/a.go", `package operator; import "crypto/tls"; var c = tls.Config{}`, "tls.Config"},
 		{"a client that nobody configured", "audit/a.go", `package audit; import "net/http"; var c = http.DefaultClient`, "http.DefaultClient"},
 		{"a server that nobody checks", "cmd/gateway/a.go", `package main; func f(c *config) { c.InsecureSkipVerify = true }`, "InsecureSkipVerify"},
 		{"a file that does not parse", "fhir/a.go", "package", "expected"},

@@ -69,7 +69,7 @@ func eventWords(t *testing.T) map[string]map[string]token.Position {
 			}
 		}
 	}
-	for _, folder := range []string{"audit", "authn", "cmd/gateway", "consent", "internal/catalogue", "policy", "proxy"} {
+	for _, folder := range []string{"audit", "authn", "cmd/gateway", "consent", "internal/catalogue", "internal/operator", "policy", "proxy"} {
 		err := filepath.WalkDir("../../"+folder, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err

@@ -35,10 +35,14 @@ var mayImport = map[string][]string{
 	"internal/config/configtest":   {},
 	"internal/storage":             {"consent", "consent/redisstore", "audit", "internal/config"},
 	"internal/catalogue":           {"fhir", "consent", "consent/redisstore", "policy", "audit", "internal/config", "internal/files", "internal/storage"},
-	"internal/explain":             {"fhir", "consent", "policy", "configs", "proxy", "internal/catalogue", "internal/config"},
-	"internal/files":               {},
-	"cmd/gateway":                  {"*"},
-	"test/":                        {"*"}, // e2e stories and the bench: outside of the program
+	"internal/operator": {
+		"fhir", "consent", "consent/consentfhir", "consent/redisstore", "policy", "audit", "configs", "proxy",
+		"internal/catalogue", "internal/cli", "internal/config", "internal/files", "internal/storage",
+	},
+	"internal/explain": {"fhir", "consent", "policy", "configs", "proxy", "internal/catalogue", "internal/config"},
+	"internal/files":   {},
+	"cmd/gateway":      {"*"},
+	"test/":            {"*"}, // e2e stories and the bench: outside of the program
 }
 
 // onlyIn says where a library may be used, so that replacing it means changing one package.

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"bufio"
@@ -52,7 +52,7 @@ func (p *personSetCommand) Run(env *cli.Environment) error {
 		request := p.request(env)
 		standing, err := store.Change(ctx, audit.Change{
 			Request: request, Person: person, IfGeneration: p.IfGeneration,
-			Event: operatorEvent(s, audit.KindPerson, reasonFlagged, request),
+			Event: Event(s, audit.KindPerson, reasonFlagged, request),
 			Apply: func(st *consent.Standing) error {
 				p.apply(&st.Flags, representative)
 				return cli.Usage(s.Catalogue.CheckFlags(st.Flags))

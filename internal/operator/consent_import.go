@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"bufio"
@@ -285,7 +285,7 @@ func (i *importing) change(l *imported) audit.Change {
 	sum := sha256.Sum256(bytes.TrimSpace(l.text))
 	request := "import-" + hex.EncodeToString(sum[:16])
 	id := i.store.NewRecordID(l.person)
-	event := operatorEvent(i.settings, audit.KindConsent, reasonImported, request)
+	event := Event(i.settings, audit.KindConsent, reasonImported, request)
 	event.Interaction, event.Consent = audit.CodeCreate, id
 	return audit.Change{
 		Request: request, Person: l.person, Event: event, KeepStamps: true,

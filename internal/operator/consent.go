@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"bytes"
@@ -53,7 +53,7 @@ func (p *putCommand) Run(env *cli.Environment) error {
 		return err
 	}
 	return withStore(env, p.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
-		id, err := putRecord(ctx, s, store, newRecord{record, person, p.request(env), p.IfGeneration})
+		id, err := Put(ctx, s, store, NewRecord{record, person, p.request(env), p.IfGeneration})
 		if err != nil {
 			return fmt.Errorf("consent put: %w", err)
 		}
@@ -62,24 +62,24 @@ func (p *putCommand) Run(env *cli.Environment) error {
 	})
 }
 
-// newRecord is one record to be recorded about a person.
-type newRecord struct {
-	record       consent.Record
-	person       fhir.Identifier
-	request      string
-	ifGeneration *uint64
+// NewRecord is a record to put on file about a person.
+type NewRecord struct {
+	Record       consent.Record
+	Person       fhir.Identifier
+	Request      string  // the same id records once
+	IfGeneration *uint64 // nil: whatever is on file
 }
 
-// putRecord checks a record (decision.md, What a write must refuse) and records it. The store gives the id and the instant: what
-// the file says of them is checked and not kept.
-func putRecord(ctx context.Context, s *config.Settings, store *redisstore.Store, p newRecord) (consent.RecordID, error) {
-	id := store.NewRecordID(p.person)
-	event := operatorEvent(s, audit.KindConsent, reasonRecorded, p.request)
+// Put checks a record (docs/decision.md, What a write must refuse), puts it on file and returns its id. The store gives the id and the instant;
+// those in the record are checked but not kept. The error is cli.ErrUsage where the record is refused.
+func Put(ctx context.Context, s *config.Settings, store *redisstore.Store, p NewRecord) (consent.RecordID, error) {
+	id := store.NewRecordID(p.Person)
+	event := Event(s, audit.KindConsent, reasonRecorded, p.Request)
 	event.Interaction, event.Consent = audit.CodeCreate, id
 	standing, err := store.Change(ctx, audit.Change{
-		Request: p.request, Person: p.person, IfGeneration: p.ifGeneration, Event: event,
+		Request: p.Request, Person: p.Person, IfGeneration: p.IfGeneration, Event: event,
 		Apply: func(st *consent.Standing) error {
-			record := p.record
+			record := p.Record
 			if record.RecordedAt.IsZero() {
 				record.RecordedAt.Time = st.Newest // the store's clock
 			}
@@ -135,7 +135,7 @@ func (w *withdrawCommand) Run(env *cli.Environment) error {
 	}
 	return withStore(env, w.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
 		request := w.request(env)
-		event := operatorEvent(s, audit.KindConsent, reasonWithdrawn, request)
+		event := Event(s, audit.KindConsent, reasonWithdrawn, request)
 		event.Interaction, event.Consent = audit.CodeUpdate, consent.RecordID(w.ID)
 		_, err := store.Change(ctx, audit.Change{
 			Request: request, Person: person, IfGeneration: w.IfGeneration, Event: event,

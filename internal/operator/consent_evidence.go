@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"bytes"
@@ -85,7 +85,7 @@ func (c *evidenceCommand) Run(env *cli.Environment) error {
 			return cli.Usage(errors.New("consent evidence: archive.checkpoint_key_files is missing: there is no key to sign with"))
 		}
 		key := store.Key(person)
-		event := operatorEvent(s, audit.KindLog, reasonEvidence, rand.Text())
+		event := Event(s, audit.KindLog, reasonEvidence, rand.Text())
 		event.Person, event.Interaction, event.Type = key, fhir.CodeRead, "Consent"
 		if err := store.Commit(ctx, audit.Release{Event: event}); err != nil {
 			return fmt.Errorf("consent evidence: not on record, so nothing is given: %w", err)

@@ -1,4 +1,6 @@
-package main
+// Package operator has the commands of operators: consents, persons, reviews, reports, erasure, release, the store and the archive. A command
+// reads the configuration, opens what it needs, does one thing and ends; whatever it changes or discloses is on record as an access event.
+package operator
 
 import (
 	"bufio"
@@ -23,8 +25,22 @@ import (
 	"zorgsluis/policy"
 )
 
-// operatorTimeout bounds one command on the store, starting an embedded Redis included.
-const operatorTimeout = 30 * time.Second
+// Commands are the commands of operators, with the tags of kong (cli.Run). Each Run takes a *cli.Environment.
+type Commands struct {
+	Consent   consentCommand   `cmd:"" help:"Record, withdraw, list, prove, import and export consents."`
+	Person    personCommand    `cmd:"" help:"Set what a provider decides about a person."`
+	Review    reviewCommand    `cmd:"" help:"List and close reviews of emergency declarations, and end declarations."`
+	Report    reportCommand    `cmd:"" help:"Report on a period from the archive of access events."`
+	Erasure   erasureCommand   `cmd:"" help:"Tell the organizations that received data that these were erased at their source."`
+	Release   releaseCommand   `cmd:"" help:"Give a copy of named data of somebody who has died, by hand, on a ground that the law knows. Reads the person from standard input."`
+	Store     storeCommand     `cmd:"" help:"Prepare, accept and check the store in Redis."`
+	Events    eventsCommand    `cmd:"" help:"Verify, export and replay the archive of access events."`
+	Keys      keysCommand      `cmd:"" help:"Make secret files."`
+	Catalogue catalogueCommand `cmd:"" help:"Activate changed categories and mappings."`
+}
+
+// timeout bounds one command on the store, starting an embedded Redis included.
+const timeout = 30 * time.Second
 
 // maxPersonLine bounds a line of standard input: an identifier system, a bar and a value.
 const maxPersonLine = 1024
@@ -42,8 +58,8 @@ type changing struct {
 	IfGeneration *uint64 `placeholder:"N" help:"Change only if what is on file for the person is still at this generation (consent list shows it)."`
 }
 
-// request is the id under which the change is idempotent. One that we made is told before the change, so that an unknown outcome
-// can be asked about.
+// request is the id that makes the change idempotent. A new one is printed before the change, so that the operator can ask again after an
+// unknown outcome.
 func (c changing) request(env *cli.Environment) string {
 	if c.RequestID != "" {
 		return c.RequestID
@@ -61,7 +77,7 @@ func load(file string) (*config.Settings, error) {
 
 // withStore opens the configured store for one command.
 func withStore(env *cli.Environment, file string, do func(context.Context, *config.Settings, *redisstore.Store) error) error {
-	ctx, cancel := context.WithTimeout(env.Context, operatorTimeout)
+	ctx, cancel := context.WithTimeout(env.Context, timeout)
 	defer cancel()
 	return withStoreFor(ctx, file, do)
 }
@@ -80,8 +96,8 @@ func withStoreFor(ctx context.Context, file string, do func(context.Context, *co
 	return do(ctx, s, b.Store)
 }
 
-// operatorEvent is the access event of a command: consent changes are access events as well.
-func operatorEvent(s *config.Settings, kind audit.Kind, reason, request string) *audit.Event {
+// Event makes the access event of a command that the user of this process runs. A consent change is an access event as well.
+func Event(s *config.Settings, kind audit.Kind, reason, request string) *audit.Event {
 	name := "unknown"
 	if u, err := user.Current(); err == nil {
 		name = u.Username

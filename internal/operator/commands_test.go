@@ -1,10 +1,11 @@
-package main
+package operator
 
 import (
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -40,6 +41,12 @@ func newOperator(t *testing.T) operator {
 	server := redistest.Start(t)
 	text := strings.Replace(configtest.Good, "mode: embedded\n  folder: redis\n", fmt.Sprintf("mode: external\n  addresses: [%q]\n", server.Address()), 1)
 	return operator{t, configtest.Place(t, text)}
+}
+
+// run runs a command of operators.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	env := &cli.Environment{Context: ctx, Stdin: stdin, Stdout: stdout, Stderr: stderr, Software: "test"}
+	return cli.Run(env, &Commands{}, args)
 }
 
 // result is what a command gave.
@@ -249,7 +256,6 @@ func TestServerThatLosesWritesIsRefused(t *testing.T) {
 	o := operator{t, configtest.Place(t, strings.Replace(text, "127.0.0.1:9464", "127.0.0.1:0", 1))}
 	o.fails(cli.ExitRuntime, "appendfsync: set it to always", "", "store", "init")
 	o.fails(cli.ExitRuntime, "appendfsync", "", "store", "check")
-	o.fails(cli.ExitRuntime, "appendfsync", "", "serve")
 }
 
 // TestEmbeddedStoreIsKept: what one command puts into the embedded Redis is there for the next one, which starts it anew.
@@ -260,54 +266,6 @@ func TestEmbeddedStoreIsKept(t *testing.T) {
 	if v := o.list(); len(v.Records) != 1 || string(v.Records[0].ID) != id {
 		t.Errorf("got %+v, want record %s", v, id)
 	}
-}
-
-func TestCommandLine(t *testing.T) {
-	tests := []struct {
-		name string
-		args []string
-		code int
-		out  string // in the output or the message
-	}{
-		{"help", []string{"--help"}, cli.ExitOK, "Usage: gateway"},
-		{"help of a command", []string{"serve", "--help"}, cli.ExitOK, "--config"},
-		{"help as a word", []string{"help"}, cli.ExitOK, "Usage: gateway"},
-		{"help of a command, as a word", []string{"help", "consent", "put"}, cli.ExitOK, "--record"},
-		{"the version", []string{"version"}, cli.ExitOK, "zorgsluis"},
-		{"no command", nil, cli.ExitUsage, "expected one of"},
-		{"an unknown command", []string{"open"}, cli.ExitUsage, "open"},
-		{"an unknown flag", []string{"version", "--all"}, cli.ExitUsage, "--all"},
-		{"no configuration", []string{"serve"}, cli.ExitUsage, "--config"},
-		{"a configuration that is not there", []string{"check", "--config", "/nowhere.yaml"}, cli.ExitUsage, "no such file"},
-		{"an identifier as an argument", []string{"consent", "list", "999991346", "--config", "x"}, cli.ExitUsage, "unexpected argument"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			var out, errors bytes.Buffer
-			code := run(t.Context(), tt.args, strings.NewReader(""), &out, &errors)
-			if strings.Contains(out.String()+errors.String(), testBSN) {
-				t.Error("the output holds the identifier of a person")
-			}
-			if code != tt.code || !strings.Contains(out.String()+errors.String(), tt.out) {
-				t.Errorf("got exit code %d, %q and %q, want %d and something with %q", code, out.String(), errors.String(), tt.code, tt.out)
-			}
-		})
-	}
-}
-
-func TestCheckCommand(t *testing.T) {
-	o := operator{t, configtest.Place(t, configtest.Good)}
-	got := o.must("", "check")
-	for _, want := range []string{
-		"is good", "hospital", "all but Consent, Logging, Restricted", "from 12 years",
-		"insurer           gets 0", "medical-examiner  gets 0", "policy     ", "tables     ",
-	} {
-		if !strings.Contains(got, want) {
-			t.Errorf("got %s\nwant something with %q", got, want)
-		}
-	}
-	bad := operator{t, configtest.Place(t, strings.Replace(configtest.Good, "shards: 4", "shards: 0", 1))}
-	bad.fails(cli.ExitUsage, "store.shards", "", "check")
 }
 
 func TestKeysGenerate(t *testing.T) {

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"bufio"
@@ -200,7 +200,7 @@ func (c *eventsExportCommand) Run(env *cli.Environment) error {
 		if c.Patient {
 			key = store.Key(person)
 		}
-		event := operatorEvent(s, audit.KindLog, reasonExported, rand.Text())
+		event := Event(s, audit.KindLog, reasonExported, rand.Text())
 		event.Person, event.Interaction, event.Type = key, fhir.CodeSearch, "AuditEvent"
 		if err := store.Commit(ctx, audit.Release{Event: event}); err != nil {
 			return fmt.Errorf("events export: not on record, so nothing is given: %w", err)

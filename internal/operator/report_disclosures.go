@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"cmp"
@@ -299,7 +299,7 @@ func (r *reportInsurersCommand) Run(env *cli.Environment) error {
 
 // onRecord records that a report about patients is made: before anything of it is given. person is empty where it is about many.
 func onRecord(ctx context.Context, s *config.Settings, store *redisstore.Store, person consent.PersonKey) error {
-	event := operatorEvent(s, audit.KindLog, reasonReported, rand.Text())
+	event := Event(s, audit.KindLog, reasonReported, rand.Text())
 	event.Person, event.Interaction, event.Type = person, fhir.CodeSearch, "AuditEvent"
 	if err := store.Commit(ctx, audit.Release{Event: event}); err != nil {
 		return fmt.Errorf("not on record, so nothing is given: %w", err)

@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"bufio"
@@ -33,7 +33,7 @@ func (c *exportCommand) Run(env *cli.Environment) error {
 		}
 	}
 	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
-		event := operatorEvent(s, audit.KindLog, reasonExported, rand.Text())
+		event := Event(s, audit.KindLog, reasonExported, rand.Text())
 		event.Interaction, event.Type = fhir.CodeSearch, "Consent"
 		if c.Patient {
 			event.Person = store.Key(person)

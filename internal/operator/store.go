@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"cmp"
@@ -101,7 +101,7 @@ func withServer(env *cli.Environment, file string, do func(context.Context, redi
 	if err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(env.Context, operatorTimeout)
+	ctx, cancel := context.WithTimeout(env.Context, timeout)
 	defer cancel()
 	archive, err := storage.OpenArchive(s)
 	if errors.Is(err, audit.ErrLocked) {

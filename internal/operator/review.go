@@ -1,4 +1,4 @@
-package main
+package operator
 
 import (
 	"context"
@@ -102,7 +102,7 @@ func (a accounted) change(env *cli.Environment, event audit.Event, apply func(*c
 			return err
 		}
 		request := changing{RequestID: a.RequestID}.request(env)
-		e := operatorEvent(s, event.Kind, string(event.Reason), request)
+		e := Event(s, event.Kind, string(event.Reason), request)
 		e.Declaration, e.Grounds, e.Obligations = a.ID, a.Why, event.Obligations
 		e.Actor.Name = a.By
 		if d := standing.DeclarationWithID(a.ID); d != nil {
