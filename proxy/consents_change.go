@@ -13,6 +13,7 @@ import (
 	"zorgsluis/audit"
 	"zorgsluis/consent"
 	"zorgsluis/consent/consentfhir"
+	"zorgsluis/fhir"
 	"zorgsluis/policy"
 )
 
@@ -48,10 +49,11 @@ type consentChange struct {
 
 // changeConsents makes a change together with its event, and answers with the result.
 func (g *Gate) changeConsents(ctx context.Context, x *exchange, who *speaker, c consentChange) (answer, *refusal) {
-	may, ref := g.entitled(ctx, x, who)
-	if ref != nil && c.ends && who.says == consent.ByPatient {
-		may, ref = anyway, nil
+	entitled := g.entitledTo
+	if c.ends {
+		entitled = g.entitledToOwn
 	}
+	may, ref := entitled(ctx, x, who, fhir.CategoryConsent)
 	if ref != nil {
 		return answer{}, ref
 	}

@@ -32,7 +32,7 @@ type shown struct {
 
 // show reads the standing, renders an answer from it, and commits the event on condition that the standing has not changed.
 func (g *Gate) show(ctx context.Context, x *exchange, who *speaker, reason policy.Reason, render func(consent.Standing) (shown, *refusal)) (answer, *refusal) {
-	may, ref := g.entitled(ctx, x, who)
+	may, ref := g.entitledToOwn(ctx, x, who, fhir.CategoryConsent)
 	if ref != nil {
 		return answer{}, ref
 	}

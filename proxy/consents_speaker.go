@@ -211,15 +211,25 @@ var (
 	errSilent  = &consent.FieldError{Field: "given_by", Reason: "is a representative, who has no say at the age of the patient"}
 )
 
-// entitled returns a check whether the speaker may speak for the person, given a standing of that person and the birth date and death known to
-// a source: patients by rule 3 of decision.md, so that nobody acts in the name of somebody who has died and no child decides alone;
-// representatives by age and authority (rule 4, and The consent state, A). A patient whom no source knows may speak. The check also sets along,
-// silent and until.
-func (g *Gate) entitled(ctx context.Context, x *exchange, who *speaker) (func(consent.Standing) error, *refusal) {
-	return g.entitledTo(ctx, x, who, fhir.CategoryConsent)
+// entitledToOwn is entitledTo for what patients may do even if no source says who they are: see their choices and their log, and end consent.
+// A source gets as long as the store: what is the patient's own does not depend on one that is down, and does not wait for one that hangs.
+func (g *Gate) entitledToOwn(ctx context.Context, x *exchange, who *speaker, category fhir.DataCategory) (func(consent.Standing) error, *refusal) {
+	if who.says != consent.ByPatient || who.office != "" {
+		return g.entitledTo(ctx, x, who, category)
+	}
+	ctx, cancel := context.WithTimeout(ctx, g.parts.Limits.Store)
+	defer cancel()
+	may, ref := g.entitledTo(ctx, x, who, category)
+	if ref != nil {
+		return anyway, nil
+	}
+	return may, nil
 }
 
-// entitledTo is entitled for one category of what the gateway itself keeps: the choices of the patient, or the log.
+// entitledTo returns a check whether the speaker may speak for the person about one category of what the gateway itself keeps: the choices of
+// the patient, or the log. It is given a standing of the person, and uses the birth date and death known to a source: patients by rule 3 of
+// decision.md, so that nobody acts in the name of somebody who has died and no child decides alone; representatives by age and authority (rule 4,
+// and The consent state, A). A patient whom no source knows may speak. The check also sets along, silent and until.
 func (g *Gate) entitledTo(ctx context.Context, x *exchange, who *speaker, category fhir.DataCategory) (func(consent.Standing) error, *refusal) {
 	if who.office != "" {
 		return anyway, nil

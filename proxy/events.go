@@ -94,7 +94,7 @@ func (g *Gate) admitOwner(ctx context.Context, x *exchange, named fhir.PatientNa
 		}
 	}
 	x.person = g.parts.Standings.Key(x.subject.Person)
-	may, ref := g.entitledTo(ctx, x, &speaker{person: x.subject.Person, key: x.person, says: consent.ByPatient}, fhir.CategoryLogging)
+	may, ref := g.entitledToOwn(ctx, x, &speaker{person: x.subject.Person, key: x.person, says: consent.ByPatient}, fhir.CategoryLogging)
 	if ref != nil {
 		return ref
 	}
