@@ -5,13 +5,13 @@ import (
 	"slices"
 )
 
-// Capability is what a CapabilityStatement says besides the allowed surface.
+// Capability is what a CapabilityStatement says besides the served surface.
 type Capability struct {
 	Software        string // name of the software
 	SoftwareVersion string // may be empty
 	Base            string // the FHIR base URL as callers see it
 	Date            string // when the surface last changed, a FHIR dateTime
-	Allow           Allow  // what the source offers besides the rest
+	Allow           Allow  // the optional interactions that the source offers
 	Batch           bool   // batches of reads and searches are taken
 }
 

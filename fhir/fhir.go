@@ -73,7 +73,7 @@ const (
 	CodeAttachment Code = "attachment" // Binary/[sealed link]
 )
 
-// Allow says which interactions a source offers besides the rest. The zero value is none of them.
+// Allow says which optional interactions a source offers. The zero value is none of them.
 type Allow uint8
 
 // The interactions that are off unless they are allowed (RD-8, RD-9).
@@ -118,7 +118,7 @@ type Request struct {
 	RawQuery    string
 	ContentType string
 	Body        []byte
-	Allow       Allow // what the source offers besides the rest
+	Allow       Allow // the optional interactions that the source offers
 }
 
 // Kind says why a request was refused. Only package proxy maps it to an HTTP status.

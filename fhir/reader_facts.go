@@ -130,7 +130,7 @@ func (w *walk) noteMeta(kw keyword, s shape) {
 	}
 }
 
-// tellsType are the members by which close recognizes the type of an object whose name does not tell it.
+// tellsType are the members by which close recognizes the type of an object whose name does not give it.
 const tellsType = 1<<kwReference | 1<<kwType | 1<<kwIdentifier | 1<<kwSystem | 1<<kwAttachmentPart
 
 // close records a complete object. The object's type is recognized by its members, wherever it occurs: extensions and unknown
@@ -328,7 +328,7 @@ func confidentiality(v Version) string {
 	return confidentialities[0]
 }
 
-// confidentialities are the URLs of that system in the versions, and its OID.
+// confidentialities are the URLs of that system in R4 and STU3, and its OID.
 var confidentialities = [...]string{
 	"http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "http://hl7.org/fhir/v3/Confidentiality", "urn:oid:2.16.840.1.113883.5.25",
 }

@@ -53,7 +53,7 @@ func (s *Searchset) AddBinary(v Version, id ID, b Binary) {
 	s.close(ModeInclude)
 }
 
-// open begins an entry; close ends one behind its resource.
+// open begins an entry; close ends one after its resource.
 func (s *Searchset) open() {
 	opening := `,`
 	if s.entries == 0 {

@@ -32,7 +32,7 @@ type Options struct {
 	// break-glass, so that they do not wait behind the others; if nil, Client carries both, on separate connections.
 	Client, Changes redis.UniversalClient
 	Shards          int    // how many shards; fixed when the store is initialised
-	PersonSecret    []byte // at least 32 bytes: the secret behind person keys; fixed in version 1
+	PersonSecret    []byte // at least 32 bytes: the secret behind person keys; fixed for the life of the store
 	SealingKey      []byte // 32 bytes: AES-256-GCM
 
 	// ---
