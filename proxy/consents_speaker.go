@@ -211,8 +211,8 @@ var (
 	errSilent  = &consent.FieldError{Field: "given_by", Reason: "is a representative, who has no say at the age of the patient"}
 )
 
-// entitledToOwn is entitledTo for what patients may do even if no source says who they are: see their choices and their log, and end consent.
-// A source gets as long as the store: what is the patient's own does not depend on one that is down, and does not wait for one that hangs.
+// entitledToOwn is entitledTo for what patients may do even if no source says who they are: see their choices and their log, and end
+// consent. A source gets only as long as the store: what is the patient's own must not depend on a source that is down or hangs.
 func (g *Gate) entitledToOwn(ctx context.Context, x *exchange, who *speaker, category fhir.DataCategory) (func(consent.Standing) error, *refusal) {
 	if who.says != consent.ByPatient || who.office != "" {
 		return g.entitledTo(ctx, x, who, category)

@@ -31,7 +31,7 @@ type exchange struct {
 
 	subject       policy.Subject
 	authenticated bool
-	caller        string            // callerOf the subject; "" while nobody is known
+	caller        string            // callerOf the subject; "" until authenticated
 	acting        consent.PersonKey // the representative, if any
 	purpose       policy.PurposeOfUse
 

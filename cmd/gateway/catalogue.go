@@ -12,7 +12,7 @@ import (
 	"zorgsluis/internal/storage"
 )
 
-// activateCatalogue is what serve does of it: it refuses to widen, and tells the patients while it serves.
+// activateCatalogue activates the catalogue for serve: it refuses one that widens consents, and tells the patients while it serves.
 func (g *running) activateCatalogue(ctx, background context.Context, store *redisstore.Store) error {
 	pending, err := catalogue.Prepare(ctx, g.settings.Settings, store)
 	for errors.Is(err, audit.ErrUnavailable) && !storage.IsFinal(err) && pause(ctx, storeRetry) {
@@ -40,7 +40,7 @@ func (g *running) activateCatalogue(ctx, background context.Context, store *redi
 	return nil
 }
 
-// pause waits, and reports whether ctx goes on.
+// pause waits for d, and reports whether ctx is still alive.
 func pause(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():

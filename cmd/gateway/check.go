@@ -11,8 +11,8 @@ type checkCommand struct {
 	Against string `placeholder:"OLD.yaml" help:"Print instead who would gain or lose access, compared with this older configuration."`
 }
 
-// Run validates with the code of serve, and prints what the policy amounts to. What it prints of decisions is what the policy
-// answers when it is asked, not what the configuration seems to say.
+// Run validates with the code of serve, and prints what the policy amounts to: its actual decisions, not what the configuration seems to
+// say.
 func (c *checkCommand) Run(env *cli.Environment) error {
 	s, err := config.Load(c.Config)
 	if err != nil {

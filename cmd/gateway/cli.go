@@ -8,8 +8,8 @@ import (
 	"zorgsluis/internal/operator"
 )
 
-// commands is the command line. Identifiers of persons are read from standard input, never from an argument: those are in the
-// process list and in the shell's history.
+// commands is the command line. Identifiers of persons are read from standard input, never from an argument: arguments are in the process
+// list and in the shell's history.
 type commands struct {
 	Serve serveCommand `cmd:"" help:"Run the gateway."`
 	Check checkCommand `cmd:"" help:"Validate a configuration as serve does, and print what its policy amounts to."`

@@ -75,7 +75,7 @@ func TestCheckCommand(t *testing.T) {
 	}
 }
 
-// TestServeRefuses: what serve must not serve it ends with, and says why.
+// TestServeRefuses: serve ends with a reason instead of serving what it must not.
 func TestServeRefuses(t *testing.T) {
 	place := func(server *redistest.Server) string {
 		t.Helper()

@@ -11,7 +11,7 @@ import (
 	"zorgsluis/proxy"
 )
 
-// consents are the parts of the Consent API.
+// consents returns the parts of the Consent API.
 func consents(s *config.Settings, store *redisstore.Store) proxy.Consents {
 	c := proxy.Consents{Store: consentStore{store}, Profile: s.ConsentProfile(store.Key), Check: s.Catalogue.CheckWrite, Senders: s.KnownSenders}
 	for _, category := range s.File.Consents.Recorders {
@@ -20,7 +20,7 @@ func consents(s *config.Settings, store *redisstore.Store) proxy.Consents {
 	return c
 }
 
-// consentStore gives the gate its own words for what the store answers.
+// consentStore adapts the store to the gate.
 type consentStore struct{ *redisstore.Store }
 
 // History implements proxy.ConsentStore.

@@ -33,7 +33,7 @@ type demoCommand struct {
 	Listen string `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where the gateway listens (loopback only); the tour takes a free port by default."`
 }
 
-// Run starts the demo's world and the gateway in it, with the code of serve.
+// Run starts the environment of the demo, and the gateway in it with the code of serve.
 func (d *demoCommand) Run(env *cli.Environment) error {
 	w, err := newWorld(d.address())
 	if err != nil {
@@ -61,7 +61,7 @@ func (d *demoCommand) Run(env *cli.Environment) error {
 			}
 		}()
 	})
-	cancel() // what is being told ends with the gateway
+	cancel() // ends show along with the gateway
 	select {
 	case err = <-told:
 	default:
@@ -69,7 +69,7 @@ func (d *demoCommand) Run(env *cli.Environment) error {
 	return errors.Join(err, served)
 }
 
-// address is where to listen. The tour needs no address that a person could remember.
+// address is where to listen. The tour needs no fixed port.
 func (d *demoCommand) address() string {
 	if d.Tour && d.Listen == "127.0.0.1:8080" {
 		return "127.0.0.1:0"
@@ -77,13 +77,13 @@ func (d *demoCommand) address() string {
 	return d.Listen
 }
 
-// world is what stands around the demo's gateway. All of it is gone when the demo ends.
+// world is the environment of the demo's gateway. All of it is gone when the demo ends.
 type world struct {
 	folder   string
 	listener net.Listener // of the gateway
 	issuer   *demo.Issuer
 	source   *demo.Source
-	older    *demo.Source // speaks STU3
+	older    *demo.Source // STU3
 }
 
 func newWorld(listen string) (w *world, err error) {
@@ -118,7 +118,7 @@ func newWorld(listen string) (w *world, err error) {
 
 func (w *world) close() {
 	if w.listener != nil {
-		_ = w.listener.Close() // a gateway that was started closed it already
+		_ = w.listener.Close() // a started gateway has closed it already
 	}
 	if w.issuer != nil {
 		_ = w.issuer.Close()
@@ -161,7 +161,7 @@ func (w *world) configure(out io.Writer) (deployment, error) {
 	return s, nil
 }
 
-// demoConfiguration is the demo's gateway. configs/gateway.yaml explains the keys.
+// demoConfiguration is the configuration of the demo's gateway. configs/gateway.yaml explains the keys.
 const demoConfiguration = `public_url: "http://%[1]s"
 listen: "%[1]s"
 admin: { listen: "127.0.0.1:0" }
@@ -206,7 +206,7 @@ policy:
   channels: { regional: { consent: explicit } }
 `
 
-// show seeds the consents, and tells what to try, or plays the tour.
+// show seeds the consents, and prints what to try, or plays the tour.
 func (w *world) show(ctx context.Context, tour bool, g *running, at addresses, out io.Writer) error {
 	s := g.settings.Settings
 	put := func(record consent.Record, person fhir.Identifier) error {
@@ -248,7 +248,7 @@ func withdrawParty(ctx context.Context, s *config.Settings, g *running, person f
 	return err
 }
 
-// reviewJustified records, as the privacy officer, that every emergency that was declared for a person was justified.
+// reviewJustified records, as the privacy officer, that every emergency declared for a person was justified.
 func reviewJustified(ctx context.Context, s *config.Settings, g *running, person fhir.Identifier) error {
 	standing, _, err := g.store.Standing(ctx, g.store.Key(person))
 	if err != nil {
@@ -274,7 +274,7 @@ func reviewJustified(ctx context.Context, s *config.Settings, g *running, person
 	return errors.Join(errs...)
 }
 
-// tell writes a token for each caller into a file that curl can read, and lines to try.
+// tell writes a token for each caller into a file that curl can read, and prints commands to try.
 func (w *world) tell(s *config.Settings, at addresses, out io.Writer) error {
 	for _, caller := range demo.Callers() {
 		token, err := w.issuer.Token(caller.Claims)
@@ -313,7 +313,7 @@ func (w *world) tell(s *config.Settings, at addresses, out io.Writer) error {
 	return nil
 }
 
-// emergency is how to declare one, and what it opens.
+// emergency returns the commands that declare an emergency and show what it opens.
 func (w *world) emergency(s *config.Settings, p demo.Person) string {
 	doctor := filepath.Join(w.folder, "emergency-doctor")
 	return fmt.Sprintf(`  curl -H @%[1]s -H "Content-Type: application/fhir+json" "%[2]s/gateway/\$break-glass" -d '{"resourceType":"Parameters","parameter":[

@@ -11,7 +11,7 @@ import (
 
 // erasureData is what a receiver is told, by whoever knows how to reach it.
 type erasureData struct {
-	// Person is missing where nothing is on file of the patient, so that the store does not know who it is.
+	// Person is missing if nothing is on file for the patient, whom the store then does not know.
 	Person       *fhir.Identifier `json:"person,omitempty"`
 	Reason       string           `json:"reason"`
 	Organization string           `json:"organization"` // that received the data, and is to be told
@@ -23,7 +23,7 @@ type erasureData struct {
 	EN           string           `json:"en"`
 }
 
-// What a receiver is told, in words.
+// The message to a receiver, in words.
 const (
 	erasureNL = "Deze gegevens zijn bij de bron gewist. Wis elke kopie die u ervan hebt en elke koppeling ernaar, en zeg dit ook aan wie ze van u kreeg (AVG art. 17 lid 2 en art. 19)."
 	erasureEN = "These data were erased at their source. Erase every copy that you have of them and every link to them, and tell this to whoever received them from you (GDPR art. 17(2) and 19)."
@@ -31,7 +31,7 @@ const (
 
 var errNoReceiver = errors.New("the event names no organization that is to be told")
 
-// erasureMessage gives how it is rendered that a receiver must erase.
+// erasureMessage returns the renderer of the message that a receiver must erase data.
 func (g *running) erasureMessage() func(context.Context, audit.Event) ([]byte, error) {
 	holders := g.settings.FHIROptions().Holders
 	return g.about("zorgsluis.notice.erasure.v1", func(e audit.Event, standing consent.Standing) (any, error) {

@@ -13,7 +13,7 @@ import (
 	"zorgsluis/proxy"
 )
 
-// written counts what a log writes, and how often.
+// written counts what a log writes, and in how many calls.
 type written struct {
 	mu    sync.Mutex
 	out   bytes.Buffer
@@ -27,7 +27,7 @@ func (w *written) Write(b []byte) (int, error) {
 	return w.out.Write(b)
 }
 
-// lines is how many lines were written whole, and with how many calls.
+// lines returns how many whole lines were written, and in how many calls.
 func (w *written) lines() (lines, times int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -37,7 +37,7 @@ func (w *written) lines() (lines, times int) {
 	return strings.Count(w.out.String(), "}\n"), w.times
 }
 
-// TestLogLines: lines of exchanges are written together and in time, all others at once and in their place.
+// TestLogLines: lines of exchanges are written together and in time, all others at once and in order.
 func TestLogLines(t *testing.T) {
 	exchange := func(log *slog.Logger) { log.Info(proxy.ExchangeLine, "status", 200) }
 	for _, tt := range []struct {
@@ -50,7 +50,7 @@ func TestLogLines(t *testing.T) {
 			for range 3 {
 				exchange(log)
 			}
-			time.Sleep(lineHold) // of the bubble
+			time.Sleep(lineHold) // in the time of the synctest bubble
 			synctest.Wait()
 		}, 3, 1},
 		{"nor when it is followed by another", func(log *slog.Logger, _ func()) {
@@ -88,7 +88,7 @@ func TestLogLines(t *testing.T) {
 	}
 }
 
-// TestLogLinesOfMany: what many write at the same time is whole, in bounded memory, and all there.
+// TestLogLinesOfMany: concurrent lines are whole and complete, in bounded memory.
 func TestLogLinesOfMany(t *testing.T) {
 	var w written
 	log, flush := newLog(&w)

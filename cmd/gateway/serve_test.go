@@ -33,7 +33,7 @@ import (
 	"zorgsluis/internal/operator"
 )
 
-// gatewayUnderTest is a gateway that runs in this process, in the world of the demo.
+// gatewayUnderTest is a gateway in this process, in the environment of the demo.
 type gatewayUnderTest struct {
 	t     *testing.T
 	world *world
@@ -45,7 +45,7 @@ type gatewayUnderTest struct {
 	stopped  chan error
 }
 
-// syncBuffer is a log that is read while it is written.
+// syncBuffer is a log that can be read while it is written.
 type syncBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -63,7 +63,7 @@ func (s *syncBuffer) String() string {
 	return s.b.String()
 }
 
-// newTestWorld makes the demo's world and its configuration, which edit may change.
+// newTestWorld makes the demo's environment and its configuration, which edit may change.
 func newTestWorld(t *testing.T, edit func(string) string) (*world, deployment) {
 	t.Helper()
 	w, err := newWorld("127.0.0.1:0")
@@ -125,18 +125,18 @@ func runGateway(t *testing.T, w *world, s deployment) *gatewayUnderTest {
 func (g *gatewayUnderTest) end() error {
 	g.stop()
 	err := <-g.stopped
-	g.stopped <- err // for the clean-up
+	g.stopped <- err // for the cleanup
 	return err
 }
 
-// permit is a consent that every general practitioner may see everything.
+// permit returns a consent that every general practitioner may see everything.
 var permit = consent.Record{
 	Status: consent.StatusActive, Decision: consent.DecisionPermit, Party: consent.Side{Category: "gp"}, Data: []string{"GGC002"},
 	GivenBy: []string{consent.ByPatient}, RecordedBy: "uzi:1", Method: "written",
 	Information: consent.Information{ID: "leaflet", Version: "1", Language: "nl", SHA256: strings.Repeat("0", 64)},
 }
 
-// read asks for Karena's conditions as her GP.
+// read requests Karena's conditions as her GP.
 func (g *gatewayUnderTest) read() (*http.Response, error) {
 	token, err := g.world.issuer.Token(demo.GP().Claims)
 	if err != nil {
@@ -156,7 +156,7 @@ func (g *gatewayUnderTest) read() (*http.Response, error) {
 	return response, err
 }
 
-// awaitReady asks for readiness until it is as wanted: components are looked at once per second only.
+// awaitReady polls readiness until it is as wanted: components are checked only once per second.
 func (g *gatewayUnderTest) awaitReady(status int, part string) string {
 	g.t.Helper()
 	last := ""
@@ -171,7 +171,7 @@ func (g *gatewayUnderTest) awaitReady(status int, part string) string {
 	return ""
 }
 
-// awaitMetrics reads the metrics until they hold part: an exchange is counted after it was answered.
+// awaitMetrics reads the metrics until they contain part: an exchange is counted after it was answered.
 func (g *gatewayUnderTest) awaitMetrics(part string) (metrics string) {
 	g.t.Helper()
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
@@ -210,7 +210,7 @@ func TestHealthAndMetrics(t *testing.T) {
 	if err != nil || response.StatusCode != http.StatusOK {
 		t.Fatalf("got %v and error %v", response, err)
 	}
-	g.awaitMetrics(`zorgsluis_requests_total{interaction="search-type",status="200"} 1`) // counted when the answer is on its way already
+	g.awaitMetrics(`zorgsluis_requests_total{interaction="search-type",status="200"} 1`) // counted after the answer is sent
 	metrics := g.awaitMetrics("zorgsluis_requests_in_flight 0")
 	for _, want := range []string{
 		`zorgsluis_step_seconds_count{step="commit"}`, `zorgsluis_step_seconds_count{step="source"}`,
@@ -226,7 +226,7 @@ func TestHealthAndMetrics(t *testing.T) {
 			t.Error("metrics or log hold what identifies a patient")
 		}
 	}
-	// The public listener serves nothing of the admin listener, nor the other way round.
+	// The public listener serves nothing of the admin listener, nor vice versa.
 	for _, path := range []string{"/healthz", "/readyz", "/metrics"} {
 		response, err := g.client.Get(s.File.PublicURL + path)
 		if err != nil {
@@ -245,8 +245,8 @@ func TestHealthAndMetrics(t *testing.T) {
 	}
 }
 
-// TestStopLosesNoRequest holds a request at the source while the gateway is told to stop: readiness fails, the process lives, and
-// the request is answered; its event is in the archive before the process ends.
+// TestStopLosesNoRequest holds a request at the source while the gateway is told to stop: readiness fails, the process lives, and the
+// request is answered; its event is in the archive before the process ends.
 func TestStopLosesNoRequest(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	w, s := newTestWorld(t, nil)
@@ -321,7 +321,7 @@ func TestReadinessFollowsItsParts(t *testing.T) {
 	}
 }
 
-// TestStartsWithoutIdentityProvider: it is not ready, but it serves, and heals by itself.
+// TestStartsWithoutIdentityProvider: the gateway is not ready, but serves, and recovers by itself.
 func TestStartsWithoutIdentityProvider(t *testing.T) {
 	w, s := newTestWorld(t, nil)
 	w.issuer.SetDown(true)
@@ -415,14 +415,14 @@ func TestSlowCallersAreCutOff(t *testing.T) {
 func TestPortInUse(t *testing.T) {
 	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
 	w, s := newTestWorld(t, nil)
-	s.listener = nil // the port is the world's
+	s.listener = nil // the world has the port
 	if err := serve(t.Context(), s, slog.New(slog.DiscardHandler), nil); err == nil || !strings.Contains(err.Error(), "listen") {
 		t.Errorf("got error %v, want one about the address", err)
 	}
 	w.close()
 }
 
-// TestDemoTour is the demo's story, as a newcomer runs it.
+// TestDemoTour plays the demo's story, as a newcomer runs it.
 func TestDemoTour(t *testing.T) {
 	var out, errors bytes.Buffer
 	if code := run(t.Context(), []string{"demo", "--tour"}, strings.NewReader(""), &out, &errors); code != cli.ExitOK {
@@ -445,7 +445,7 @@ func TestDemoInMemory(t *testing.T) {
 	}
 }
 
-// TestLogIssuers: an issuer that cannot be asked for its keys is told once, and once when it can be again.
+// TestLogIssuers: an issuer whose keys cannot be fetched is logged once, and once when they can be again.
 func TestLogIssuers(t *testing.T) {
 	const url = "https://login.example"
 	away := map[string]error{url: errors.New("no route")}

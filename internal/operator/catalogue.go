@@ -17,7 +17,7 @@ type catalogueCommand struct {
 
 type activateCommand struct{ cli.Configured }
 
-// Run activates, and waits until everybody is told.
+// Run activates the catalogue, and waits until everybody is told.
 func (c *activateCommand) Run(env *cli.Environment) error {
 	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
 		pending, err := catalogue.Prepare(ctx, s, store)

@@ -19,7 +19,7 @@ import (
 	"zorgsluis/policy"
 )
 
-// withTables gives the operator tables of its own, of which some words are replaced: file, old, new, file, old, new, …
+// withTables gives the operator tables of its own with some words replaced: file, old, new, file, old, new, …
 func (o operator) withTables(replace ...string) operator {
 	o.t.Helper()
 	folder := o.t.TempDir()
@@ -45,7 +45,7 @@ func (o operator) withTables(replace ...string) operator {
 	return o.with("policy:\n", fmt.Sprintf("policy:\n  tables_folder: %q\n", folder))
 }
 
-// with is the operator with one change of the configuration, in a file beside it.
+// with returns the operator with one change of the configuration, in a file beside it.
 func (o operator) with(old, new string) operator {
 	o.t.Helper()
 	text, err := os.ReadFile(o.config)
@@ -63,7 +63,7 @@ func (o operator) with(old, new string) operator {
 	return operator{o.t, f.Name()}
 }
 
-// notices are the events by which a person was told of the catalogue.
+// notices returns the events that told a person of the catalogue.
 func (o operator) notices(bsn string) (list []audit.Event) {
 	o.t.Helper()
 	s, err := config.Load(o.config)
@@ -91,7 +91,7 @@ func (o operator) notices(bsn string) (list []audit.Event) {
 	return list
 }
 
-// against is what gateway check --against says of an older configuration.
+// against returns what gateway check --against prints about an older configuration.
 func (o operator) against(old operator) string {
 	o.t.Helper()
 	now, err := config.Load(o.config)
@@ -159,17 +159,17 @@ func TestAWiderNameIsNotCarriedOverUnlessSaidSo(t *testing.T) {
 	}
 }
 
-// TestNamesThatAreNotCarriedOverEnd: name by name the operator says what becomes of permits that use one which stands for more: those that were
-// given before end, and the notice says so; what is given afterwards counts. A category that is split takes objections along, and permits
-// where the mapping says so. A Redis that lost the catalogue gets it back.
+// TestNamesThatAreNotCarriedOverEnd: name by name the operator says what becomes of permits that use one which stands for more: older
+// permits end, as the notice says; later ones count. If a category is split, objections apply to both parts, and permits where the mapping
+// says so. A Redis that lost the catalogue gets it back.
 func TestNamesThatAreNotCarriedOverEnd(t *testing.T) {
 	const third = "999990019"
 	for name, tt := range map[string]struct {
-		from, to  string // a kind of organization goes from one to the other
+		from, to  string // a type of organization moves from one to the other
 		uses      string // what consents name
 		catalogue string
 		says      string // the notice
-		want      string // of who asks: a permit given before, one given afterwards, and a refusal given before
+		want      string // for a caller: an older permit, a later one, and an older refusal
 	}{
 		"carried over":            {"lab", "gp", "gp", `carry: ["party gp"]`, "for consents that were given before as well", "ok-consent ok-consent consent-refused"},
 		"ended":                   {"lab", "gp", "gp", `end: ["party gp"]`, "permits by that name that were given before end", "no-consent ok-consent consent-refused"},
@@ -213,7 +213,7 @@ func TestNamesThatAreNotCarriedOverEnd(t *testing.T) {
 	o.with("break_glass:\n", "catalogue: { carry: [\"party gp\"], end: [\"party gp\"] }\nbreak_glass:\n").fails(cli.ExitUsage, "catalogue.end[0]", "", "catalogue", "activate")
 }
 
-// decided is the reason of the decision about a condition of a person, for a provider of this category, as the gateway that serves this
+// decided returns the reason of the decision about a condition of a person, for a provider of this category, as the gateway with this
 // configuration decides.
 func (o operator) decided(category policy.ProviderCategory, bsn string) string {
 	o.t.Helper()

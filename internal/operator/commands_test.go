@@ -20,7 +20,7 @@ import (
 	"zorgsluis/internal/config/configtest"
 )
 
-// The person of these tests. The number passes the eleven-test; no output may ever hold it.
+// The person of these tests. The number passes the eleven-test; no output may ever contain it.
 const (
 	testBSN   = "999991346"
 	otherBSN  = "999993008"
@@ -35,7 +35,7 @@ type operator struct {
 	config string
 }
 
-// newOperator makes a configuration on a real redis-server that is set up as the store wants it.
+// newOperator makes a configuration on a real redis-server that is set up as the store requires.
 func newOperator(t *testing.T) operator {
 	t.Helper()
 	server := redistest.Start(t)
@@ -43,23 +43,23 @@ func newOperator(t *testing.T) operator {
 	return operator{t, configtest.Place(t, text)}
 }
 
-// run runs a command of operators.
+// run runs an operator command.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	env := &cli.Environment{Context: ctx, Stdin: stdin, Stdout: stdout, Stderr: stderr, Software: "test"}
 	return cli.Run(env, &Commands{}, args)
 }
 
-// result is what a command gave.
+// result is the result of a command.
 type result struct {
 	code        int
 	out, errors string
 }
 
-// do runs one command; the configuration is added.
+// do runs one command; it adds the configuration.
 func (o operator) do(stdin string, args ...string) result {
 	o.t.Helper()
 	var out, errors bytes.Buffer
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second) // serve ends by itself only when it refuses
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second) // serve ends by itself only if it refuses
 	defer cancel()
 	code := run(ctx, append(args, "--config", o.config), strings.NewReader(stdin), &out, &errors)
 	for _, canary := range []string{testBSN, otherBSN} {
@@ -70,7 +70,7 @@ func (o operator) do(stdin string, args ...string) result {
 	return result{code, out.String(), errors.String()}
 }
 
-// must runs a command that succeeds and returns its output without the line feed.
+// must runs a command that succeeds, and returns its output without the line feed.
 func (o operator) must(stdin string, args ...string) string {
 	o.t.Helper()
 	r := o.do(stdin, args...)
@@ -103,7 +103,7 @@ func (o operator) record(text string) string {
 	return configtest.Write(o.t, filepath.Join(o.t.TempDir(), "record.json"), text)
 }
 
-// TestRecordOfTheDocs puts the record that docs/operating.md shows on file.
+// TestRecordOfTheDocs puts the record of docs/operating.md on file.
 func TestRecordOfTheDocs(t *testing.T) {
 	page, err := os.ReadFile("../../docs/operating.md")
 	if err != nil {
@@ -211,7 +211,7 @@ func TestPersonCommand(t *testing.T) {
 	if got := o.list().Flags; len(got.RepresentativesBlocked) != 0 {
 		t.Errorf("got flags %+v, want no blocked representative", got)
 	}
-	// Whom the patient chose is named by issuer and subject, or by the key of both; on file is the key.
+	// A representative whom the patient chose is named by issuer and subject, or by their key; the key is on file.
 	s, err := config.Load(o.config)
 	if err != nil {
 		t.Fatal(err)
@@ -258,7 +258,7 @@ func TestServerThatLosesWritesIsRefused(t *testing.T) {
 	o.fails(cli.ExitRuntime, "appendfsync", "", "store", "check")
 }
 
-// TestEmbeddedStoreIsKept: what one command puts into the embedded Redis is there for the next one, which starts it anew.
+// TestEmbeddedStoreIsKept: what one command puts into the embedded Redis is there for the next one, which starts it again.
 func TestEmbeddedStoreIsKept(t *testing.T) {
 	o := operator{t, configtest.Place(t, configtest.Good)}
 	o.must("", "store", "init")
@@ -295,7 +295,7 @@ func TestKeysGenerate(t *testing.T) {
 	}
 }
 
-// grantFor is a good permit for one category of providers.
+// grantFor returns a valid permit for one category of providers.
 func grantFor(t *testing.T, category string) consent.Record {
 	t.Helper()
 	record, err := consent.ParseRecord([]byte(strings.Replace(goodGrant, `"gp"`, `"`+category+`"`, 1)))

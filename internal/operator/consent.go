@@ -62,7 +62,7 @@ func (p *putCommand) Run(env *cli.Environment) error {
 	})
 }
 
-// NewRecord is a record to put on file about a person.
+// NewRecord is a record to put on file for a person.
 type NewRecord struct {
 	Record       consent.Record
 	Person       fhir.Identifier
@@ -70,8 +70,8 @@ type NewRecord struct {
 	IfGeneration *uint64 // nil: whatever is on file
 }
 
-// Put checks a record (docs/decision.md, What a write must refuse), puts it on file and returns its id. The store gives the id and the instant;
-// those in the record are checked but not kept. The error is cli.ErrUsage where the record is refused.
+// Put checks a record (docs/decision.md, What a write must refuse), puts it on file and returns its id. The store sets id and time; those
+// in the record are checked but not kept. The error is cli.ErrUsage if the record is refused.
 func Put(ctx context.Context, s *config.Settings, store *redisstore.Store, p NewRecord) (consent.RecordID, error) {
 	id := store.NewRecordID(p.Person)
 	event := Event(s, audit.KindConsent, reasonRecorded, p.Request)
@@ -97,18 +97,18 @@ func Put(ctx context.Context, s *config.Settings, store *redisstore.Store, p New
 	return recordedBy(standing, id)
 }
 
-// checkNew says what is wrong with a record that is to be put on file.
+// checkNew returns what is wrong with a new record.
 func checkNew(s *config.Settings, r consent.Record, now time.Time) error {
 	var status error
 	if r.Status != consent.StatusActive {
 		status = &consent.FieldError{Field: "status", Reason: "must be active: withdraw a record that is on file"}
-		r.Status = consent.StatusActive // what else is wrong is told at once
+		r.Status = consent.StatusActive // so that other faults are reported as well
 	}
 	return cli.Usage(errors.Join(status, s.Catalogue.CheckWrite(r, now)))
 }
 
-// recordedBy is the id under which a change recorded its record: ours, or, where the request was known already, that of the first
-// time: the one whose stamp is that of the change.
+// recordedBy returns the id of the record that a change made: ours, or, if the request is a repeat, that of the first time, whose timestamp
+// is that of the change.
 func recordedBy(standing consent.Standing, id consent.RecordID) (consent.RecordID, error) {
 	at := slices.IndexFunc(standing.Records, func(r consent.Record) bool { return r.ID == id })
 	if at < 0 {
@@ -127,7 +127,7 @@ type withdrawCommand struct {
 	By []string `required:"" enum:"patient,representative" placeholder:"WHO" help:"Who withdraws: patient, representative, or both."`
 }
 
-// Run withdraws one record. From the moment that it returns, no release happens under that consent.
+// Run withdraws one record. Once it returns, no release happens under that consent.
 func (w *withdrawCommand) Run(env *cli.Environment) error {
 	person, err := readPerson(lines(env))
 	if err != nil {
@@ -154,7 +154,7 @@ var (
 	errWithdrawn = errors.New("the record is not active")
 )
 
-// withdraw marks a record as withdrawn; the store gives the instant.
+// withdraw marks a record as withdrawn; the store sets the time.
 func withdraw(st *consent.Standing, id consent.RecordID, by []string) error {
 	for i := range st.Records {
 		r := &st.Records[i]
@@ -172,7 +172,7 @@ func withdraw(st *consent.Standing, id consent.RecordID, by []string) error {
 
 type listCommand struct{ cli.Configured }
 
-// standingView is what an operator sees of a standing: everything but who it is about, which the operator knows.
+// standingView is what an operator sees of a standing: everything but the person, whom the operator knows.
 type standingView struct {
 	Since        time.Time             `json:"since,omitzero"`
 	Generation   uint64                `json:"generation"`

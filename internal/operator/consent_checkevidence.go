@@ -19,7 +19,7 @@ type checkEvidenceCommand struct {
 	PublicKey []string `placeholder:"KEY" help:"A public key that is trusted, as gateway events key prints it; may be given again. Without one only the key in the file is at hand: it shows that the file is whole, not who made it."`
 }
 
-// Run checks, and tells what the file says in few words.
+// Run checks the file, and summarises it.
 func (c *checkEvidenceCommand) Run(env *cli.Environment) error {
 	file, err := os.ReadFile(c.File)
 	if err != nil {
@@ -57,7 +57,7 @@ func (c *checkEvidenceCommand) Run(env *cli.Environment) error {
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// openEvidence checks every byte of a file: each is signed, or is as it must be.
+// openEvidence checks every byte of a file: each is signed, or fixed.
 func openEvidence(file []byte, trusted []audit.PublicKey) (e evidence, signer string, err error) {
 	wrong := errors.New
 	inner, isHead := bytes.CutPrefix(file, []byte(evidenceHead))
@@ -94,7 +94,7 @@ func openEvidence(file []byte, trusted []audit.PublicKey) (e evidence, signer st
 	return e, own.String(), e.holds()
 }
 
-// holds checks what the file says against itself: the chain, and the texts.
+// holds checks the file against itself: the chain, and the texts.
 func (e evidence) holds() error {
 	previous := ""
 	for i, v := range e.Versions {

@@ -25,14 +25,14 @@ import (
 // reasonEvidence is the reason of the event of an evidence file.
 const reasonEvidence = "evidence"
 
-// evidenceFormat names the form of the file, and the kind of statement that its signature is.
+// evidenceFormat names the format of the file, and the kind of statement that its signature is.
 const evidenceFormat = "zorgsluis-consent-evidence-1"
 
 // evidence proves what one person consented to: who said it, how, when, on which information, and that nothing was changed since.
 type evidence struct {
 	Format     string            `json:"format"`
 	HowToCheck []string          `json:"how_to_check"`
-	MadeAt     time.Time         `json:"made_at"` // by the clock of the store
+	MadeAt     time.Time         `json:"made_at"` // by the store's clock
 	Gateway    string            `json:"gateway"`
 	Software   string            `json:"software"`
 	Store      string            `json:"store"`
@@ -45,7 +45,7 @@ type evidence struct {
 	Checkpoint string            `json:"archive_checkpoint,omitempty"` // the newest one, as it was signed
 }
 
-// evidenceVersion is one version: as it is stored, and what that says.
+// evidenceVersion is one version: as stored, and decoded.
 type evidenceVersion struct {
 	standingView
 	Hash     string `json:"hash"`
@@ -53,7 +53,7 @@ type evidenceVersion struct {
 	Entry    []byte `json:"entry"`
 }
 
-// evidenceText is a text that a record names. Text is missing where the configuration does not have it.
+// evidenceText is a text that a record names. Text is empty if the configuration does not have it.
 type evidenceText struct {
 	consent.Information
 	Text string `json:"text,omitempty"`
@@ -74,7 +74,7 @@ type evidenceCommand struct {
 	Identify bool `help:"Name the person by identifier. The file is then as secret as a record."`
 }
 
-// Run prints the file. That it was made is on record before anything of it is given.
+// Run prints the file, after the event of making it is on record.
 func (c *evidenceCommand) Run(env *cli.Environment) error {
 	person, err := readPerson(lines(env))
 	if err != nil {
@@ -107,7 +107,7 @@ func (c *evidenceCommand) Run(env *cli.Environment) error {
 	})
 }
 
-// gather gathers everything about a person. The chain is proven on the way.
+// gather collects everything about a person, and verifies the chain.
 func gather(ctx context.Context, s *config.Settings, store *redisstore.Store, key consent.PersonKey) (evidence, error) {
 	e := evidence{
 		Format: evidenceFormat, HowToCheck: howToCheck, Gateway: s.File.PublicURL, Store: store.StoreID(),
@@ -134,7 +134,7 @@ func gather(ctx context.Context, s *config.Settings, store *redisstore.Store, ke
 	return e, err
 }
 
-// withText adds what a record names, once, with the text where it is at hand.
+// withText adds the information that a record names, once, with its text if available.
 func withText(list []evidenceText, named consent.Information, texts []configs.Text) []evidenceText {
 	if named == (consent.Information{}) || slices.ContainsFunc(list, func(t evidenceText) bool { return t.Information == named }) {
 		return list
@@ -146,8 +146,8 @@ func withText(list []evidenceText, named consent.Information, texts []configs.Te
 	return append(list, t)
 }
 
-// changesOf are the events of a person that changed something, or told the person of a change, oldest first. Who looked at the
-// record is for gateway report recipients to tell.
+// changesOf returns the events of a person that changed something, or that told the person of a change, oldest first. Who looked at the
+// record is left to gateway report recipients.
 func changesOf(ctx context.Context, all storage.PersonEvents, key consent.PersonKey) ([]json.RawMessage, error) {
 	const page = 500
 	list, before := []json.RawMessage{}, audit.Mark{}
@@ -169,7 +169,7 @@ func changesOf(ctx context.Context, all storage.PersonEvents, key consent.Person
 	}
 }
 
-// The file is what these stand around: every byte of it has one place.
+// The fixed text around the members of the file: every byte of it has one place.
 const (
 	evidenceHead = "{\n  \"evidence\": "
 	evidenceJoin = ",\n  \"signature\": "
@@ -198,13 +198,13 @@ func sealEvidence(e evidence, key *audit.CheckpointKey) ([]byte, error) {
 	return slices.Concat([]byte(evidenceHead), body, []byte(evidenceJoin), signature, []byte(evidenceTail)), nil
 }
 
-// signedOf is what is signed: the file's first member, and the spelling of the key in the second.
+// signedOf returns the signed text: the hash of the first member of the file, and the key as spelled in the second.
 func signedOf(body []byte, key string) string {
 	sum := sha256.Sum256(body)
 	return hex.EncodeToString(sum[:]) + "\n" + key + "\n"
 }
 
-// indented is a value as it stands in the file.
+// indented renders a value as it is in the file.
 func indented(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

@@ -23,7 +23,7 @@ type exportCommand struct {
 	Patient bool `help:"Only of one person, who is read from standard input (BSN, or system|value)."`
 }
 
-// Run prints every Consent as it is now. The lines name patients by their identifiers: they are as secret as a record.
+// Run prints every Consent as it is now. The lines identify patients, and are as secret as a record.
 func (c *exportCommand) Run(env *cli.Environment) error {
 	var person fhir.Identifier
 	if c.Patient {
@@ -56,7 +56,7 @@ func (c *exportCommand) Run(env *cli.Environment) error {
 	})
 }
 
-// exporting is an export under way.
+// exporting is an export in progress.
 type exporting struct {
 	store   *redisstore.Store
 	profile consentfhir.Profile

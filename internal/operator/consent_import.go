@@ -27,7 +27,7 @@ import (
 // reasonImported is the reason of the events of an import.
 const reasonImported = "imported"
 
-// The bounds of what an import holds in memory at once.
+// Limits of what an import holds in memory at once.
 const (
 	chunkLines = 1024
 	chunkBytes = 8 << 20
@@ -41,8 +41,8 @@ type importCommand struct {
 	Progress string `placeholder:"FILE" help:"Where it is kept how far the import is, so that it goes on there; default: the file's name and .progress."`
 }
 
-// Run imports. Each line is one change, made as a whole or not at all, and on record; what is on file already is left as it is, so that
-// an import can be repeated.
+// Run imports. Each line is one change, made and recorded as a whole or not at all; what is already on file is left as it is, so that an
+// import can be repeated.
 func (c *importCommand) Run(env *cli.Environment) error {
 	if c.Progress == "" {
 		c.Progress = c.File + ".progress"
@@ -73,7 +73,7 @@ func (c *importCommand) Run(env *cli.Environment) error {
 	})
 }
 
-// archiveMeanwhile archives what an import writes where no gateway does: otherwise it would fill the memory of Redis. stop ends it.
+// archiveMeanwhile archives what an import writes if no gateway does: otherwise it would fill the memory of Redis. stop ends it.
 func archiveMeanwhile(ctx context.Context, s *config.Settings, store *redisstore.Store) (stop func() error, err error) {
 	archive, err := storage.OpenArchive(s)
 	if errors.Is(err, audit.ErrLocked) {
@@ -91,7 +91,7 @@ func archiveMeanwhile(ctx context.Context, s *config.Settings, store *redisstore
 	}, nil
 }
 
-// importing is an import under way.
+// importing is an import in progress.
 type importing struct {
 	env      *cli.Environment
 	settings *config.Settings
@@ -105,14 +105,14 @@ type importing struct {
 	told  time.Time
 }
 
-// run imports chunk by chunk. What was acknowledged is noted after each.
+// run imports chunk by chunk, and saves the progress after each.
 func (i *importing) run(ctx context.Context, f io.Reader) error {
 	i.begun, i.told, i.since = time.Now(), time.Now(), i.at
 	ahead, stop := context.WithCancel(ctx)
 	chunks := i.understood(ahead, f)
 	defer func() {
 		stop()
-		for range chunks { // the file is not read any more
+		for range chunks { // drain: the file is no longer read
 		}
 	}()
 	for c := range chunks {
@@ -140,19 +140,19 @@ func (i *importing) run(ctx context.Context, f io.Reader) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := os.Remove(i.progress); !errors.Is(err, fs.ErrNotExist) { // there is none where the file has no line
+	if err := os.Remove(i.progress); !errors.Is(err, fs.ErrNotExist) { // there is none if the file has no line
 		return err
 	}
 	return nil
 }
 
-// chunk is some lines of the file, as they are understood.
+// chunk is some parsed lines of the file.
 type chunk struct {
 	lines []*imported
 	err   error // the file cannot be read
 }
 
-// understood reads the file and understands it, one chunk ahead of what is put on file: neither waits for the other.
+// understood reads and parses the file, one chunk ahead of what is put on file, so that neither waits for the other.
 func (i *importing) understood(ctx context.Context, f io.Reader) <-chan chunk {
 	chunks := make(chan chunk)
 	file := &lineReader{in: bufio.NewReaderSize(f, longestRow), line: i.at.Line}
@@ -176,7 +176,7 @@ func (i *importing) understood(ctx context.Context, f io.Reader) <-chan chunk {
 	return chunks
 }
 
-// understand reads lines, several at once.
+// understand parses lines, several at once.
 func (i *importing) understand(rows []fileLine) []*imported {
 	lines := make([]*imported, len(rows))
 	var work sync.WaitGroup
@@ -191,24 +191,24 @@ func (i *importing) understand(rows []fileLine) []*imported {
 	return lines
 }
 
-// tell says how far it is, and how fast it goes.
+// tell prints the progress and the rate.
 func (i *importing) tell(w io.Writer) {
 	i.told = time.Now()
 	rate := float64(i.at.Line-i.since.Line) / max(time.Since(i.begun).Seconds(), 1e-3)
 	fmt.Fprintf(w, "%d lines: %d imported, %d on file already, %d refused (%.0f lines a second)\n", i.at.Line, i.at.Imported, i.at.Known, i.at.Refused, rate)
 }
 
-// imported is one line on its way in.
+// imported is one line being imported.
 type imported struct {
 	fileLine
 	person  fhir.Identifier
 	consent consentfhir.Consent
-	applied bool // the change was tried
+	applied bool // the change was attempted
 	known   bool // it was on file already
 	err     error
 }
 
-// put imports some lines. The lines of one person are imported in their order, and those of different persons together.
+// put imports some lines: those of one person in their order, those of different persons together.
 func (i *importing) put(ctx context.Context, lines []*imported) error {
 	var good []*imported
 	for _, l := range lines {
@@ -246,10 +246,10 @@ func (i *importing) put(ctx context.Context, lines []*imported) error {
 	return nil
 }
 
-// importReaders is how many lines are read at once.
+// importReaders is how many lines are parsed at once.
 const importReaders = 4
 
-// together changes what is on file for several persons. An error ends the import; what is wrong with one line is in that line.
+// together makes the changes of several persons. An error ends the import; what is wrong with one line is in that line.
 func (i *importing) together(ctx context.Context, lines []*imported) error {
 	for start := 0; start < len(lines); start += changesAtOnce {
 		part := lines[start:min(start+changesAtOnce, len(lines))]
@@ -276,11 +276,11 @@ func (i *importing) together(ctx context.Context, lines []*imported) error {
 // changesAtOnce is how many changes share one wait for the disk.
 const changesAtOnce = 512
 
-// errOnFile: what a line brings is on file already.
+// errOnFile says that the records of a line are already on file.
 var errOnFile = errors.New("on file already")
 
-// change is what one line does: all of its records, or nothing. The request id is of the line itself, so that a reply that was lost, and
-// a line that is there twice, import it once.
+// change returns the change that one line makes: all of its records, or none. Its request id is derived from the line, so that after a lost
+// reply, or if the line occurs twice, it is imported once.
 func (i *importing) change(l *imported) audit.Change {
 	sum := sha256.Sum256(bytes.TrimSpace(l.text))
 	request := "import-" + hex.EncodeToString(sum[:16])
@@ -302,8 +302,8 @@ func (i *importing) change(l *imported) audit.Change {
 	}
 }
 
-// addImported puts records on file that are not there yet. What is there and was withdrawn since, where it came from, is withdrawn here too;
-// what was withdrawn here stays so.
+// addImported puts records on file that are not there yet. A record on file that was since withdrawn where it came from is withdrawn here
+// too; one that was withdrawn here stays so.
 func addImported(st *consent.Standing, event *audit.Event, c consentfhir.Consent, records []consent.Record) error {
 	there, withdrawn := 0, consent.RecordID("")
 	for _, r := range records {

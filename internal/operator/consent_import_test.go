@@ -22,7 +22,7 @@ const elsewhere = "https://example.org/patients"
 // moment is when the imported consents were recorded.
 var moment = consent.Time{Time: time.Date(2024, 2, 29, 10, 30, 0, 0, time.UTC)}
 
-// resource is one line: the Consent of some records of a person.
+// resource returns one line: the Consent with some records of a person.
 func resource(t *testing.T, person fhir.Identifier, records ...consent.Record) string {
 	t.Helper()
 	c := consentfhir.Consent{Patient: person, Records: records}
@@ -37,7 +37,7 @@ func patient(n int) fhir.Identifier {
 	return fhir.Identifier{System: elsewhere, Value: fmt.Sprint("p", n)}
 }
 
-// recorded is a good permit for a category of providers, recorded elsewhere.
+// recorded returns a valid permit for a category of providers, recorded elsewhere.
 func recorded(t *testing.T, category string) consent.Record {
 	r := grantFor(t, category)
 	r.RecordedAt = moment
@@ -70,7 +70,8 @@ func TestConsentImport(t *testing.T) {
 	if len(v.Records) != 2 || !v.Records[0].RecordedAt.Equal(moment.Time) || !v.Records[1].WithdrawnAt.Equal(gone.WithdrawnAt.Time) || v.Generation != 2 {
 		t.Errorf("got %+v, want two records with the moments that they brought along", v)
 	}
-	// Again, and with the line feed at the end missing: nothing more. What was withdrawn here stays so; what was withdrawn there is here too.
+	// Again, now without the final line feed: nothing more is imported. A consent withdrawn here stays so; one withdrawn there is withdrawn
+	// here too.
 	o.must(testBSN, "consent", "withdraw", string(v.Records[0].ID), "--by", "patient")
 	ended := recorded(t, "gp")
 	ended.Status, ended.WithdrawnAt, ended.WithdrawnBy = consent.StatusWithdrawn, consent.Time{Time: moment.AddDate(0, 0, 1)}, []string{"patient"}
@@ -85,7 +86,7 @@ func TestConsentImport(t *testing.T) {
 		t.Error("an import that is done leaves its progress behind")
 	}
 
-	// Bad lines are told with number and reason, hold up no other, and leave nothing.
+	// Bad lines are reported with number and reason, delay no others, and leave nothing.
 	long := `{"resourceType":"Consent","text":"` + strings.Repeat("x", longestRow) + "\"}\n"
 	r := o.do("", "consent", "import", file(resource(t, patient(2), recorded(t, "gp")), "{}\n", long, resource(t, patient(2), nobody), resource(t, patient(2), late),
 		resource(t, fhir.Identifier{System: consent.SystemBSN, Value: "123456789"}, recorded(t, "gp")),
@@ -99,7 +100,7 @@ func TestConsentImport(t *testing.T) {
 			t.Errorf("got no %q in\n%s", want, r.errors)
 		}
 	}
-	// Each line that was imported is on record, and the chains hold; the archive is up to date although no gateway ran.
+	// Each imported line is on record, and the chains are intact; the archive is up to date although no gateway ran.
 	if got := o.must("", "consent", "verify", "--all"); !strings.Contains(got, "4 persons, 8 versions") || !strings.Contains(got, "(4)") {
 		t.Errorf("got %q", got)
 	}
@@ -109,7 +110,7 @@ func TestConsentImport(t *testing.T) {
 	o.fails(cli.ExitUsage, "no such file", "", "consent", "import", "/nowhere.ndjson")
 }
 
-// TestImportKnowsWhatIsOnFile: what says the same and was recorded at the same moment is the same consent, whatever its line looks like.
+// TestImportKnowsWhatIsOnFile: the same content recorded at the same time is the same consent, whatever its line looks like.
 func TestImportKnowsWhatIsOnFile(t *testing.T) {
 	o, _ := operatorOn(t)
 	line := resource(t, patient(1), recorded(t, "gp"))
@@ -130,7 +131,8 @@ func TestImportKnowsWhatIsOnFile(t *testing.T) {
 	}
 }
 
-// TestImportOfDatesWithoutATime: whether a refusal of a day came before or after a permit of that day is not known: it counts as the later one.
+// TestImportOfDatesWithoutATime: it is not known whether a refusal with only a date came before or after a permit of that day, so it counts
+// as the later one.
 func TestImportOfDatesWithoutATime(t *testing.T) {
 	o, _ := operatorOn(t)
 	bsn := fhir.Identifier{System: consent.SystemBSN, Value: testBSN}
@@ -255,7 +257,7 @@ func TestWhatIsExportedImportsAsTheSame(t *testing.T) {
 	}
 }
 
-// withoutIDs is a line without the id, which each store gives, and the version.
+// withoutIDs returns a line without version and ids, which each store assigns.
 func withoutIDs(line string) string {
 	_, rest, _ := strings.Cut(line, `"status"`)
 	return rest

@@ -24,7 +24,7 @@ import (
 	"zorgsluis/proxy"
 )
 
-// reasonLapsing is the reason of the notice that who gave a consent, or refused it, will no longer suffice.
+// reasonLapsing is the reason of the notice that those who gave or refused a consent will no longer suffice.
 const reasonLapsing policy.Reason = "consent-lapsing"
 
 type lapsingCommand struct {
@@ -43,8 +43,8 @@ type lapsing struct {
 	At         time.Time         `json:"at"`
 }
 
-// Run prints which records will stop counting because a child turns 12 or 16, and puts a notice of each on record, once. Birth dates are not
-// on file: the sources are asked, and only of those whose representative chose alone.
+// Run prints which records will stop counting because a child turns 12 or 16, and puts a notice of each on record, once. Birth dates are
+// not on file: the sources are asked, but only about patients whose representative decided alone.
 func (c *lapsingCommand) Run(env *cli.Environment) error {
 	days, err := strconv.Atoi(strings.TrimSuffix(c.Within, "d"))
 	if err != nil || days < 1 || days > 3660 || !strings.HasSuffix(c.Within, "d") {
@@ -68,7 +68,7 @@ func (c *lapsingCommand) Run(env *cli.Environment) error {
 	})
 }
 
-// lapsings gathers what will stop counting.
+// lapsings collects the records that will stop counting.
 type lapsings struct {
 	settings *config.Settings
 	store    *redisstore.Store
@@ -112,7 +112,7 @@ func (l *lapsings) person(ctx context.Context, key consent.PersonKey) error {
 	return nil
 }
 
-// notice puts it on record, once however often it is found.
+// notice puts the lapse on record, once however often it is found.
 func (l *lapsings) notice(ctx context.Context, key consent.PersonKey, lapse consent.Lapse) error {
 	matter := fmt.Sprintf("lapsing %s %d", lapse.Record, lapse.Age)
 	id, err := l.store.NoticeID(key, matter)
@@ -126,11 +126,11 @@ func (l *lapsings) notice(ctx context.Context, key consent.PersonKey, lapse cons
 	return l.store.Commit(ctx, audit.Release{Event: event})
 }
 
-// mostPatients bounds a source's answer about one person.
+// mostPatients limits a source's answer about one person, in bytes.
 const mostPatients = 1 << 20
 
-// birthOf asks the sources for a person's date of birth, the earliest that it can be; "" where none knows the person, or several Patients
-// are theirs. The identifier goes in a form body, never in a URL.
+// birthOf asks the sources for a person's earliest possible date of birth; "" if none knows the person, or several Patients match. The
+// identifier goes in a form body, never in a URL.
 func birthOf(ctx context.Context, sources []*proxy.Source, person fhir.Identifier, now time.Time) (string, error) {
 	for _, source := range sources {
 		if !source.Knows(person) {
@@ -151,7 +151,7 @@ func birthOf(ctx context.Context, sources []*proxy.Source, person fhir.Identifie
 	return "", nil
 }
 
-// askPatient makes the search that the gate makes for a person.
+// askPatient makes the same search for a person as the gate.
 func askPatient(ctx context.Context, source *proxy.Source, person fhir.Identifier) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, source.Timeout)
 	defer cancel()

@@ -44,7 +44,7 @@ func TestConsentLapsing(t *testing.T) {
 	both.GivenBy = []string{consent.ByPatient, consent.ByRepresentative}
 	lines := []string{resource(t, patient(1), parent), resource(t, patient(2), parent), resource(t, patient(3), both), resource(t, patient(4), parent)}
 	o.must("", "consent", "import", configtest.Write(t, filepath.Join(t.TempDir(), "c.ndjson"), strings.Join(lines, "")))
-	for range 2 { // noticed once
+	for range 2 { // one notice
 		var got struct {
 			Lapsing []lapsing           `json:"lapsing"`
 			Unknown []consent.PersonKey `json:"birth_date_unknown"`
@@ -76,7 +76,7 @@ func TestConsentLapsing(t *testing.T) {
 	o.fails(cli.ExitRuntime, "does not answer", "", "consent", "lapsing")
 }
 
-// TestBirthOf: a date of birth counts where a source has exactly one Patient of that person, and of several dates that it can be the earliest.
+// TestBirthOf: a date of birth counts if a source has exactly one Patient of that person; of several possible dates the earliest does.
 func TestBirthOf(t *testing.T) {
 	answer := ""
 	source := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -17,7 +17,7 @@ import (
 	"zorgsluis/internal/files"
 )
 
-// fileLine is one line of a file, with its line feed. Of one that is too long only the length counts: text is what was read of it.
+// fileLine is one line of a file, with its line feed. If it is too long, text is only its beginning.
 type fileLine struct {
 	line int
 	text []byte
@@ -30,7 +30,7 @@ type lineReader struct {
 	line int // that was read last
 }
 
-// chunk gives the next lines, bounded in number and size; none at the end.
+// chunk returns the next lines, limited in number and size; none at the end.
 func (r *lineReader) chunk() (rows []fileLine, err error) {
 	for size := 0; len(rows) < chunkLines && size < chunkBytes; {
 		text, err := r.in.ReadSlice('\n')
@@ -58,7 +58,7 @@ func (r *lineReader) chunk() (rows []fileLine, err error) {
 	return rows, nil
 }
 
-// importProgress is how far an import is: everything before Offset was dealt with.
+// importProgress is how far an import is: everything before Offset is done.
 type importProgress struct {
 	Offset   int64  `json:"offset"`
 	Line     int    `json:"line"`
@@ -70,7 +70,7 @@ type importProgress struct {
 	sum hash.Hash
 }
 
-// resume goes to where an import that was interrupted ended, in a file that is still the same up to there.
+// resume seeks to where an interrupted import ended, if the file is unchanged up to there.
 func (i *importing) resume(f io.ReadSeeker) error {
 	i.at.sum = sha256.New()
 	text, err := os.ReadFile(i.progress)
@@ -94,7 +94,7 @@ func (i *importing) resume(f io.ReadSeeker) error {
 	return nil
 }
 
-// note keeps how far it is: on disk, and whole or not at all.
+// note saves the progress to disk, atomically.
 func (i *importing) note() error {
 	i.at.SHA256 = hex.EncodeToString(i.at.sum.Sum(nil))
 	text, err := json.Marshal(i.at)

@@ -19,7 +19,7 @@ import (
 	"zorgsluis/internal/storage"
 )
 
-// operatorOn is newOperator with the server that the store is on, and with changes of the configuration: old, new, old, new, …
+// operatorOn is newOperator that also returns the server of the store, with changes of the configuration: old, new, old, new, …
 func operatorOn(t *testing.T, replace ...string) (operator, *redistest.Server) {
 	t.Helper()
 	server := redistest.Start(t)
@@ -29,7 +29,7 @@ func operatorOn(t *testing.T, replace ...string) (operator, *redistest.Server) {
 	return o, server
 }
 
-// backend opens the store as the commands do. The caller closes it.
+// backend opens the store as the commands do. The caller must close it.
 func (o operator) backend() (*config.Settings, *storage.Backend) {
 	o.t.Helper()
 	s, err := config.Load(o.config)
@@ -106,13 +106,13 @@ func TestConsentVerify(t *testing.T) {
 	changed[len(changed)-1] ^= 1
 	damaged("version 2: ", put(1, string(changed)), restore)
 	damaged("version 1: ", put(0, versions[1]), restore)
-	damaged("version 2 does not continue", put(0, "1"+versions[0]), restore) // another stamp
+	damaged("version 2 does not continue", put(0, "1"+versions[0]), restore) // another timestamp
 	damaged("versions are missing", func() { redis.LPop(t.Context(), history) }, restore)
 	damaged("versions are missing", func() { redis.Del(t.Context(), person) }, restore)
 	damaged("version 3 is in the archive and not in the store", func() { redis.Del(t.Context(), person, history) }, restore)
 	want("(2)", "--all")
 
-	// Put back as a whole to what it was before a change: the chain holds, and the archive knows better.
+	// Restored as a whole to before a change: the chain is intact, but the archive is ahead.
 	o.must(testBSN, "consent", "put", "--record", grant)
 	o.drain()
 	damaged("version 4 is in the archive and not in the store", restore, func() {})
@@ -161,7 +161,7 @@ func TestConsentEvidence(t *testing.T) {
 	if r := check(file + "x"); r.code != cli.ExitUsage {
 		t.Errorf("got %+v of no file", r)
 	}
-	// Any byte, anywhere: all of what stands around what is signed, and many of that.
+	// Any byte, anywhere: all of those around the signed part, and many within it.
 	tail := strings.LastIndex(out, evidenceJoin)
 	for i := 0; i < len(out); i++ {
 		b := []byte(out)
@@ -181,7 +181,7 @@ func TestConsentEvidence(t *testing.T) {
 			t.Errorf("%s: got %+v", name, r)
 		}
 	}
-	// That it was made is on record, and who is asked for names the person.
+	// Making it is on record, with the person it is about.
 	if r := o.must(testBSN, "report", "recipients"); !strings.Contains(r, "[]") {
 		t.Errorf("got recipients %s", r)
 	}
@@ -212,7 +212,8 @@ func TestEvidenceIsNoCheckpoint(t *testing.T) {
 	o.fails(cli.ExitUsage, "not a checkpoint", "", "events", "verify", "--checkpoint", name, "--folder", s.ArchiveFolder)
 }
 
-// TestEvidenceThatContradictsItself: a signature shows who made a file, and not that it holds. What does not is refused, whoever signed it.
+// TestEvidenceThatContradictsItself: a signature shows who made a file, not that it is true. A contradictory one is refused, whoever signed
+// it.
 func TestEvidenceThatContradictsItself(t *testing.T) {
 	key, err := audit.NewCheckpointKey([]byte(strings.Repeat("k", 32)))
 	if err != nil {

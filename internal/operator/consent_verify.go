@@ -21,10 +21,10 @@ type verifyCommand struct {
 	All bool `help:"Everybody, instead of one person who is read from standard input."`
 }
 
-// errChain marks a chain that does not hold, or is not what the archive holds.
+// errChain marks a chain that is broken, or differs from the archive.
 var errChain = errors.New("consent verify: not what was written")
 
-// Run proves chains. Nothing is changed; it can run beside the gateway.
+// Run verifies chains. It changes nothing, and can run beside the gateway.
 func (v *verifyCommand) Run(env *cli.Environment) error {
 	var only consent.PersonKey
 	read := func(*redisstore.Store) consent.PersonKey { return "" }
@@ -37,7 +37,7 @@ func (v *verifyCommand) Run(env *cli.Environment) error {
 	}
 	return withStoreFor(env.Context, v.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
 		only = read(store)
-		// The archive first: what it holds the store must hold too, whatever happens meanwhile.
+		// The archive first: what it contains the store must contain too, whatever happens meanwhile.
 		archived, err := archivedVersions(ctx, s, only)
 		if err != nil {
 			return err
@@ -62,19 +62,19 @@ func (v *verifyCommand) Run(env *cli.Environment) error {
 	})
 }
 
-// lastVersion is the newest version of a person that the archive holds.
+// lastVersion is the newest version of a person in the archive.
 type lastVersion struct {
 	generation uint32
 	hash       [16]byte // the first half of Version.Hash
 }
 
-// halfOf is a hash or a person key in half of its bytes: everybody must fit into memory.
+// halfOf returns the first half of a hash or person key: everybody must fit into memory.
 func halfOf(hash string) (half [16]byte) {
-	hex.Decode(half[:], []byte(hash[:32])) // both have hexadecimal digits only, which they were checked for
+	hex.Decode(half[:], []byte(hash[:32])) // both were checked to be hexadecimal
 	return half
 }
 
-// archivedVersions walks the archive, proving it, and gives the newest version of each person, or of one.
+// archivedVersions walks and verifies the archive, and returns the newest version of each person, or of one.
 func archivedVersions(ctx context.Context, s *config.Settings, only consent.PersonKey) (map[[16]byte]lastVersion, error) {
 	last := map[[16]byte]lastVersion{}
 	var summary audit.Summary
@@ -99,27 +99,27 @@ func archivedVersions(ctx context.Context, s *config.Settings, only consent.Pers
 		return nil
 	}
 	err := walk(take)
-	if err == nil && len(summary.Losses) > 0 { // what was given up is only known at the end
+	if err == nil && len(summary.Losses) > 0 { // losses are only known at the end
 		clear(last)
 		err = walk(take)
 	}
 	return last, err
 }
 
-// prover proves chains and remembers what was wrong.
+// prover verifies chains and collects what is wrong.
 type prover struct {
 	store    *redisstore.Store
 	archived map[[16]byte]lastVersion
 
 	mu                                   sync.Mutex
 	persons, versions, compared, damaged int
-	wrong                                []string // of the first ones
+	wrong                                []string // of the first mostWrong
 }
 
-// mostWrong is how many damaged chains are told of one by one.
+// mostWrong is how many damaged chains are reported individually.
 const mostWrong = 1000
 
-// person proves one chain, and that it is a continuation of what the archive holds.
+// person verifies one chain, and that it continues what the archive contains.
 func (p *prover) person(ctx context.Context, key consent.PersonKey) error {
 	versions, err := p.store.History(ctx, key)
 	reason := ""
@@ -155,7 +155,7 @@ func (p *prover) person(ctx context.Context, key consent.PersonKey) error {
 	return nil
 }
 
-// all proves everybody's chain: of those in the store, and of those whom the archive knows and the store does not.
+// all verifies everybody's chain: of those in the store, and of those in the archive whom the store does not have.
 func (p *prover) all(ctx context.Context) error {
 	if err := storage.Everybody(ctx, p.store, p.person); err != nil {
 		return err

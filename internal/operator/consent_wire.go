@@ -16,7 +16,7 @@ type consentReader interface {
 	Read(b []byte) (consentfhir.Consent, error)
 }
 
-// read understands one line. A line that is empty brings nothing.
+// read parses one line. An empty line imports nothing.
 func (i *importing) read(r fileLine) *imported {
 	l := &imported{fileLine: r}
 	text := bytes.TrimSpace(r.text)
@@ -38,7 +38,7 @@ func (i *importing) read(r fileLine) *imported {
 	return l
 }
 
-// named gives records of one Consent their ids.
+// named returns the records of one Consent with their ids.
 func named(records []consent.Record, id consent.RecordID) []consent.Record {
 	list := slices.Clone(records)
 	for i := range list {
@@ -50,7 +50,7 @@ func named(records []consent.Record, id consent.RecordID) []consent.Record {
 	return list
 }
 
-// sibling is an id beside those that are taken.
+// sibling returns a sibling id that is not taken.
 func sibling(id consent.RecordID, taken []consent.Record) consent.RecordID {
 	for n := 0; ; n++ {
 		other := consentfhir.Sibling(id, fmt.Sprintf("%08x", n))
@@ -60,7 +60,7 @@ func sibling(id consent.RecordID, taken []consent.Record) consent.RecordID {
 	}
 }
 
-// indexOfSame finds the record that says the same, made at the same moment, whether it was withdrawn since or not.
+// indexOfSame finds a record with the same content, made at the same time, withdrawn since or not.
 func indexOfSame(records []consent.Record, r consent.Record, c consentfhir.Consent) int {
 	return slices.IndexFunc(records, func(on consent.Record) bool { return c.RecordedOn(on.RecordedAt.Time) && sameRecord(on, r) })
 }

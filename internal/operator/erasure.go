@@ -33,10 +33,10 @@ type erasureTellCommand struct {
 	References []string `arg:"" optional:"" name:"reference" help:"Only these were erased (Observation/x); default: everything of the patient."`
 }
 
-// erasedReference is a resource as events name it. A Patient's id is an identifier, and stands in no event.
+// erasedReference is a resource as events name it. The id of a Patient is an identifier, and is in no event.
 var erasedReference = regexp.MustCompile(`^[A-Z][A-Za-z]{1,63}/[A-Za-z0-9.-]{1,64}$`)
 
-// check refuses what no event can be found by. The error does not repeat it.
+// check refuses references that no event can contain. The error does not repeat them.
 func (c *erasureTellCommand) check() error {
 	if strings.TrimSpace(c.By) == "" || strings.TrimSpace(c.Why) == "" {
 		return cli.Usage(errors.New("--by and --why must say something"))
@@ -49,7 +49,7 @@ func (c *erasureTellCommand) check() error {
 	return nil
 }
 
-// Run tells everybody (AVG art. 17 lid 2 and 19).
+// Run tells every recipient (AVG art. 17 lid 2 and 19).
 func (c *erasureTellCommand) Run(env *cli.Environment) error {
 	from, until, err := between(c.From, c.To)
 	if err == nil {
@@ -75,7 +75,7 @@ type erasureReport struct {
 	// Webhook: the gateway tells them by erasure.notice. If not, somebody has to.
 	Webhook bool         `json:"webhook"`
 	Told    []erasureRow `json:"told"`
-	// Unnamed received something for no organization: there is nobody to tell by the gateway.
+	// Unnamed received something for no organization, so the gateway cannot tell them.
 	Unnamed []recipient `json:"without_organization,omitempty"`
 }
 
@@ -116,7 +116,7 @@ func (c *erasureTellCommand) tell(ctx context.Context, env *cli.Environment, s *
 	return printJSON(env.Stdout, report)
 }
 
-// event puts it on record that one organization is told. The actor is the officer.
+// event returns the event that one organization is told. Its actor is the officer.
 func (c *erasureTellCommand) event(s *config.Settings, person consent.PersonKey, to receiver, row erasureRow) *audit.Event {
 	e := Event(s, audit.KindLog, string(audit.ReasonErasureTold), string(row.Event))
 	e.ID, e.Person, e.Source, e.Actor.Name, e.Grounds = row.Event, person, to.source, c.By, c.Why
@@ -128,22 +128,22 @@ func (c *erasureTellCommand) event(s *config.Settings, person consent.PersonKey,
 	return e
 }
 
-// receiver is an organization and the source whose data it received.
+// receiver is an organization, and the source whose data it received.
 type receiver struct{ organization, source string }
 
 func (r receiver) compare(other receiver) int {
 	return cmp.Or(cmp.Compare(r.organization, other.organization), cmp.Compare(r.source, other.source))
 }
 
-// matter is what is told once: these data, received until then. Who received them again later is told again.
+// matter identifies what is told once: these data, received until then. An organization that receives them again later is told again.
 func (r receiver) matter(d disclosure) string {
 	return strings.Join(append([]string{"erasure", r.organization, r.source, d.Last.Format(time.RFC3339Nano), fmt.Sprint(d.NotListed)}, d.Resources...), " ")
 }
 
-// erasure gathers who received what was erased.
+// erasure collects who received erased data.
 type erasure struct {
 	person      consent.PersonKey
-	holders     map[string]string // organization by source: it erases, and need not be told
+	holders     map[string]string // organization by source: it erased the data, and need not be told
 	source      string            // "": all
 	from, until time.Time
 	references  []string // none: everything
@@ -157,7 +157,7 @@ func newErasure(person consent.PersonKey, holders map[string]string) *erasure {
 	return &erasure{person: person, holders: holders, received: map[receiver]*disclosure{}, unnamed: map[recipient]bool{}, told: map[audit.EventID]bool{}}
 }
 
-// take looks at one event of the archive. Patients and who represents them are no organization that received something.
+// take processes one event of the archive. Patients and their representatives are not organizations that received something.
 func (x *erasure) take(e audit.Event) {
 	if e.Person == x.person && e.Reason == audit.ReasonErasureTold {
 		x.told[e.ID] = true
@@ -185,7 +185,7 @@ func (x *erasure) take(e audit.Event) {
 	x.received[to].add(e)
 }
 
-// erasedOf is what of the erased references an event is about. One whose list was cut can have had any of them: rather one told too many.
+// erasedOf returns the erased references that an event is about. If its list was cut, that is all of them: better to tell one too many.
 func (x *erasure) erasedOf(e audit.Event) []string {
 	if e.DisclosedTotal > len(e.Disclosed) {
 		return x.references

@@ -14,7 +14,7 @@ import (
 	"zorgsluis/internal/cli"
 )
 
-// TestWhoIsToldOfAnErasure: every organization that received some of it, in time, but for the one that erases.
+// TestWhoIsToldOfAnErasure: every organization that received some of the data in the period, except the one that erases.
 func TestWhoIsToldOfAnErasure(t *testing.T) {
 	const key, holder = consent.PersonKey("k"), "ura:9"
 	day := func(n int) time.Time { return time.Date(2026, 3, n, 12, 0, 0, 0, time.UTC) }
@@ -29,9 +29,9 @@ func TestWhoIsToldOfAnErasure(t *testing.T) {
 		event(1, "ura:1", "demo", "Observation/a", "Condition/c"),
 		event(5, "ura:2", "demo", "Observation/b"),
 		event(5, "ura:2", "other", "Observation/a"),
-		with(event(6, "ura:3", "demo", "Observation/a", "Observation/b"), func(e *audit.Event) { e.DisclosedTotal = 1500 }), // what else, nobody knows
+		with(event(6, "ura:3", "demo", "Observation/a", "Observation/b"), func(e *audit.Event) { e.DisclosedTotal = 1500 }), // the rest is unknown
 		event(6, holder, "demo", "Observation/a"),
-		event(6, "ura:4", "demo"), // an answer with nothing in it
+		event(6, "ura:4", "demo"), // an empty answer
 		with(event(6, "ura:5", "demo", "Observation/a"), func(e *audit.Event) { e.Outcome = audit.OutcomeDeny }),
 		with(event(6, "ura:6", "demo", "Observation/a"), func(e *audit.Event) { e.Person = "another" }),
 		with(event(6, "ura:7", "demo", "Observation/a"), func(e *audit.Event) { e.Kind, e.Reason = audit.KindLog, audit.ReasonErasureTold }),
@@ -73,8 +73,8 @@ func TestWhoIsToldOfAnErasure(t *testing.T) {
 	}
 }
 
-// TestErasureTellIsOnRecordOnce: without a webhook the operator is told to tell them; the events are there all the same, once, whether they were
-// archived before the command came again or not.
+// TestErasureTellIsOnRecordOnce: without a webhook the operator is told to tell them; the events are recorded all the same, once, whether
+// or not they were archived before the command is repeated.
 func TestErasureTellIsOnRecordOnce(t *testing.T) {
 	o, _ := operatorOn(t)
 	disclose := func(organization string, refs ...string) {
@@ -124,7 +124,7 @@ func TestErasureTellIsOnRecordOnce(t *testing.T) {
 	if told, _ := tell("Observation/none"); len(told) != 0 {
 		t.Errorf("got %q, want nobody told of what nobody received", told)
 	}
-	for range 2 { // the events of the first are in Redis only
+	for range 2 { // the events of the first run are in Redis only
 		if told, _ := tell("Observation/b"); !slices.Equal(told, both) {
 			t.Errorf("got %q, want %q", told, both)
 		}
@@ -134,7 +134,7 @@ func TestErasureTellIsOnRecordOnce(t *testing.T) {
 		t.Errorf("got %q, of which before %q, want both before", told, before)
 	}
 	recorded(2)
-	disclose("ura:2", "Observation/b") // received it again: what was told is not about that
+	disclose("ura:2", "Observation/b") // received it again, which the first message does not cover
 	o.drain()
 	if told, before := tell("Observation/b"); !slices.Equal(told, both) || !slices.Equal(before, both[:1]) {
 		t.Errorf("got %q, of which before %q, want the second told again", told, before)

@@ -33,14 +33,14 @@ type eventsCommand struct {
 // reasonExported is the reason of the event of an export.
 const reasonExported = "exported"
 
-// archiveAt are the flags of commands that only read an archive: an auditor has the folder and the public key, and no configuration.
+// archiveAt are the flags of commands that only read an archive: an auditor has the folder and the public key, but no configuration.
 type archiveAt struct {
 	Config    string   `placeholder:"FILE" help:"The configuration file (YAML): for its archive and keys."`
 	Folder    string   `placeholder:"FOLDER" help:"The archive's folder, instead of the one of the configuration: a copy."`
 	PublicKey []string `placeholder:"KEY" help:"A public key whose checkpoints are trusted, as gateway events key prints it; may be given again. Default: those of the configuration."`
 }
 
-// read gives the folder and the keys.
+// read returns the folder and the keys.
 func (a archiveAt) read() (folder string, keys []audit.PublicKey, err error) {
 	if a.Config == "" && a.Folder == "" {
 		return "", nil, cli.Usage(errors.New("--config or --folder is needed"))
@@ -77,7 +77,7 @@ type eventsVerifyCommand struct {
 	Checkpoint []string `placeholder:"FILE" help:"A signed checkpoint that was kept elsewhere (gateway events checkpoint): the archive must still hold what it signs. May be given again."`
 }
 
-// Run verifies, and tells what was checked and what was not.
+// Run verifies, and prints what was checked and what was not.
 func (c *eventsVerifyCommand) Run(env *cli.Environment) error {
 	folder, keys, err := c.read()
 	if err != nil {
@@ -105,7 +105,7 @@ func (c *eventsVerifyCommand) Run(env *cli.Environment) error {
 	return describeArchive(env.Stdout, s, len(o.Noted)-len(s.Unchecked))
 }
 
-// describeArchive says in words what an archive without damage is.
+// describeArchive describes an undamaged archive in words.
 func describeArchive(w io.Writer, s audit.Summary, noted int) error {
 	b := bufio.NewWriter(w)
 	fmt.Fprintf(b, "the archive is intact: %d events (up to number %d) in %d files (from number %d)\nhead %s\n", s.Events, s.Last, s.Segments, s.FirstSegment, s.Head)
@@ -156,7 +156,7 @@ func (c *eventsCheckpointCommand) Run(env *cli.Environment) error {
 
 type eventsKeyCommand struct{ cli.Configured }
 
-// Run prints what an auditor is given.
+// Run prints the public keys for an auditor.
 func (c *eventsKeyCommand) Run(env *cli.Environment) error {
 	s, err := load(c.Config)
 	if err != nil {
@@ -179,7 +179,7 @@ type eventsExportCommand struct {
 	Form    audit.Form `enum:"event,decision,disclosure" default:"event" help:"With --format fhir: which AuditEvent of an event, after the patterns of IHE BALP (docs/events.md): what happened, the decision about it, or a disclosure. Events that have none are left out."`
 }
 
-// Run records the export, and then prints what it gives.
+// Run records the export, and then prints the events.
 func (c *eventsExportCommand) Run(env *cli.Environment) error {
 	from, err := parseInstant(c.From, 0)
 	if err != nil {
@@ -224,7 +224,7 @@ func (c *eventsExportCommand) Run(env *cli.Environment) error {
 	})
 }
 
-// line gives what is printed of an event; nil where it is not asked for.
+// line returns what is printed of an event; nil if it was not asked for.
 func (c *eventsExportCommand) line(s *config.Settings, l audit.Line, person consent.PersonKey, from, to time.Time) ([]byte, error) {
 	e, err := audit.ParseEvent(l.Payload)
 	if err != nil {
@@ -243,7 +243,7 @@ func (c *eventsExportCommand) line(s *config.Settings, l audit.Line, person cons
 	return append([]byte(nil), l.Payload...), nil
 }
 
-// parseInstant reads a day or an instant; of a day the beginning, so many days later. "" is the zero time.
+// parseInstant parses a date or an instant; for a date, its start plus a number of days. "" is the zero time.
 func parseInstant(text string, days int) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
@@ -260,7 +260,7 @@ func parseInstant(text string, days int) (time.Time, error) {
 
 type eventsReplayCommand struct{ cli.Configured }
 
-// Run replays. It can be repeated, also when it was interrupted.
+// Run replays. It can be repeated, also after an interruption.
 func (c *eventsReplayCommand) Run(env *cli.Environment) error {
 	s, err := load(c.Config)
 	if err != nil {

@@ -15,7 +15,7 @@ type generateCommand struct {
 	Folder string `required:"" placeholder:"FOLDER" help:"Where to make them; made itself when it is missing."`
 }
 
-// Run makes the files. One that exists is left alone: losing a person secret would lose every person.
+// Run makes the files. An existing one is left alone: losing a person secret would lose every person.
 func (g *generateCommand) Run(env *cli.Environment) error {
 	made, err := config.GenerateSecrets(g.Folder)
 	for _, name := range made {

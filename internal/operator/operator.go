@@ -1,4 +1,4 @@
-// Package operator has the commands of operators: consents, persons, reviews, reports, erasure, release, the store and the archive. A command
+// Package operator has the operator commands: consents, persons, reviews, reports, erasure, release, the store and the archive. A command
 // reads the configuration, opens what it needs, does one thing and ends; whatever it changes or discloses is on record as an access event.
 package operator
 
@@ -25,7 +25,7 @@ import (
 	"zorgsluis/policy"
 )
 
-// Commands are the commands of operators, with the tags of kong (cli.Run). Each Run takes a *cli.Environment.
+// Commands are the operator commands, with kong tags (cli.Run). Each Run takes a *cli.Environment.
 type Commands struct {
 	Consent   consentCommand   `cmd:"" help:"Record, withdraw, list, prove, import and export consents."`
 	Person    personCommand    `cmd:"" help:"Set what a provider decides about a person."`
@@ -39,13 +39,13 @@ type Commands struct {
 	Catalogue catalogueCommand `cmd:"" help:"Activate changed categories and mappings."`
 }
 
-// timeout bounds one command on the store, starting an embedded Redis included.
+// timeout limits one command on the store, including the start of an embedded Redis.
 const timeout = 30 * time.Second
 
-// maxPersonLine bounds a line of standard input: an identifier system, a bar and a value.
+// maxPersonLine limits a line of standard input, in bytes: an identifier system, a bar and a value.
 const maxPersonLine = 1024
 
-// The reasons of an operator's events.
+// Reasons in an operator's events.
 const (
 	reasonRecorded  = "recorded"
 	reasonWithdrawn = "withdrawn"
@@ -82,7 +82,7 @@ func withStore(env *cli.Environment, file string, do func(context.Context, *conf
 	return withStoreFor(ctx, file, do)
 }
 
-// withStoreFor is withStore for a command that takes as long as there is to do: one that reads the archive, or asks about everybody.
+// withStoreFor is withStore for a command that takes as long as it needs: one that reads the archive, or asks about everybody.
 func withStoreFor(ctx context.Context, file string, do func(context.Context, *config.Settings, *redisstore.Store) error) error {
 	s, err := load(file)
 	if err != nil {
@@ -113,7 +113,7 @@ func Event(s *config.Settings, kind audit.Kind, reason, request string) *audit.E
 	}
 }
 
-// readPerson reads who it is about from the first line of standard input: a BSN, or "system|value". Errors never repeat it.
+// readPerson reads the person from the first line of standard input: a BSN, or "system|value". Errors never repeat it.
 func readPerson(in *bufio.Reader) (fhir.Identifier, error) {
 	line, err := readLine(in)
 	if err != nil {
@@ -148,8 +148,7 @@ func readLine(in *bufio.Reader) (string, error) {
 	return text, nil
 }
 
-// lines gives standard input, of which the first line names a person, in lines of bounded length. Somebody who types is told what
-// the command waits for.
+// lines returns standard input, whose first line names a person, in lines of limited length. On a terminal it prompts for the person.
 func lines(env *cli.Environment) *bufio.Reader {
 	if file, ok := env.Stdin.(*os.File); ok {
 		if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {

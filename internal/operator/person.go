@@ -30,7 +30,7 @@ type personSetCommand struct {
 	NoLongerWithhold      []string `placeholder:"CATEGORY" help:"Takes that back."`
 }
 
-// Run sets the flags. Each change raises the generation, so that no decision taken before it is carried out.
+// Run sets the flags. Each change raises the generation, so that no earlier decision is carried out.
 func (p *personSetCommand) Run(env *cli.Environment) error {
 	in := lines(env)
 	person, err := readPerson(in)
@@ -65,7 +65,7 @@ func (p *personSetCommand) Run(env *cli.Environment) error {
 	})
 }
 
-// representative reads the second line of standard input, where a flag asks for it.
+// representative reads the second line of standard input, if a flag requires it.
 func (p *personSetCommand) representative(in *bufio.Reader) (string, error) {
 	if !p.BlockRepresentative && !p.UnblockRepresentative {
 		return "", nil
@@ -77,8 +77,8 @@ func (p *personSetCommand) representative(in *bufio.Reader) (string, error) {
 	return id, nil
 }
 
-// nameOfRepresentative is how flags name a representative: by the key that stands for issuer|subject, else by what was given, which is a key or
-// what tokens bring.
+// nameOfRepresentative returns how flags name a representative: by the key for issuer|subject, else as given, which is a key or a token's
+// value.
 func nameOfRepresentative(s *config.Settings, given string, key func(fhir.Identifier) consent.PersonKey) (string, error) {
 	issuer, subject, pair := strings.Cut(given, "|")
 	if !pair || !strings.Contains(issuer, "://") {
@@ -110,7 +110,7 @@ func (p *personSetCommand) apply(f *consent.Flags, representative string) {
 	}
 }
 
-// with is list and value, which is in it once.
+// with returns list with value in it once.
 func with[T comparable](list []T, value T) []T {
 	if slices.Contains(list, value) {
 		return list
@@ -118,7 +118,7 @@ func with[T comparable](list []T, value T) []T {
 	return append(slices.Clone(list), value)
 }
 
-// without is list but for value.
+// without returns list without value.
 func without[T comparable](list []T, value T) []T {
 	return slices.DeleteFunc(slices.Clone(list), func(v T) bool { return v == value })
 }

@@ -35,7 +35,7 @@ type releaseCommand struct {
 	Out                 string   `required:"" placeholder:"FILE" help:"Where the copy goes: a file that does not exist yet."`
 }
 
-// Run gives a copy of data of somebody who has died, on a ground of BW 7:458a: the person is read from standard input. The event is on
+// Run makes a copy of data of somebody who has died, on a ground of BW 7:458a; the person is read from standard input. The event is on
 // record before there is a byte of the copy.
 func (c *releaseCommand) Run(env *cli.Environment) error {
 	if err := c.check(); err != nil {
@@ -70,7 +70,7 @@ func (c *releaseCommand) Run(env *cli.Environment) error {
 	})
 }
 
-// check refuses what cannot lead to a copy, before anybody is asked.
+// check refuses flags that cannot lead to a copy, before anything is requested.
 func (c *releaseCommand) check() error {
 	for flag, text := range map[string]string{"--to": c.To, "--by": c.By, "--approved-by": c.ApprovedBy, "--why": c.Why} {
 		if strings.TrimSpace(text) == "" {
@@ -106,7 +106,7 @@ func onlyDigits(s string) string {
 	}, s)
 }
 
-// desk makes the desk of the source, with the limits and the way to the source that the gate has, and with consents read as it reads them.
+// desk returns the desk of the source, with the limits and source transport of the gate, and with consents interpreted in the same way.
 func (c *releaseCommand) desk(ctx context.Context, s *config.Settings, store *redisstore.Store) (*proxy.Desk, error) {
 	for i := range c.Data {
 		c.Data[i] = strings.TrimSpace(c.Data[i])
@@ -164,7 +164,7 @@ var refusals = map[policy.Reason]string{
 	"copy-too-large":                   "that is more than limits.memory allows: name less data at a time",
 }
 
-// whyNot is the error of a command that gives no copy, in words that its operator understands.
+// whyNot returns the error of a command that makes no copy, in words for its operator.
 func whyNot(err error) error {
 	not, ok := errors.AsType[*proxy.NotReleased](err)
 	if !ok {
@@ -183,7 +183,7 @@ func whyNot(err error) error {
 	return fmt.Errorf("nothing was released, which is on record: %s", text)
 }
 
-// inWords writes a list with commas.
+// inWords joins a list with commas.
 func inWords[T ~string](list []T) string {
 	words := make([]string, len(list))
 	for i, word := range list {

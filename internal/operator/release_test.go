@@ -13,10 +13,10 @@ import (
 	"zorgsluis/proxy"
 )
 
-// TestReleaseArguments: what cannot lead to a copy is refused before the store or a source is asked, and an argument with the number of the person, however
-// it is written, before anything else.
+// TestReleaseArguments: arguments that cannot lead to a copy are refused before the store or a source is queried, and one with the number
+// of the person, however written, before anything else.
 func TestReleaseArguments(t *testing.T) {
-	o := operator{t, configtest.Place(t, configtest.Good)} // whose Redis nobody starts
+	o := operator{t, configtest.Place(t, configtest.Good)} // whose Redis is not started
 	folder := t.TempDir()
 	taken := configtest.Write(t, filepath.Join(folder, "taken"), "")
 	good := map[string]string{
@@ -57,7 +57,7 @@ func TestReleaseArguments(t *testing.T) {
 	}
 }
 
-// TestReleaseSaysWhy: a refusal says whether it is on record, and each of the decision has words of its own.
+// TestReleaseSaysWhy: a refusal says whether it is on record, and each reason of the decision has a text of its own.
 func TestReleaseSaysWhy(t *testing.T) {
 	if got := whyNot(&proxy.NotReleased{Reason: policy.ReasonNotDeceased, Recorded: true}).Error(); !strings.Contains(got, "is on record") || !strings.Contains(got, "has died") {
 		t.Errorf("got %q", got)
@@ -78,4 +78,4 @@ func TestReleaseSaysWhy(t *testing.T) {
 	}
 }
 
-// TestWriteNew: a file is written whole, for its owner, and never over another.
+// TestWriteNew: a file is written whole, for its owner only, and never over another.

@@ -19,13 +19,13 @@ type reportCommand struct {
 	Breakglass reportBreakGlassCommand `cmd:"" help:"Count the emergency declarations of a period by organization, professional, reason and verdict. Names no patient."`
 }
 
-// period is which days a report is about, as they are in the Netherlands.
+// period is the days that a report is about, in the time zone of the Netherlands.
 type period struct {
 	From string `required:"" placeholder:"DATE" help:"First day of the period, as days are in the Netherlands (2026-01-31)."`
 	To   string `required:"" placeholder:"DATE" help:"Last day of the period."`
 }
 
-// instants are the first one of the period and the first one after it.
+// instants returns the first instant of the period and the first one after it.
 func (p period) instants() (from, until time.Time, err error) {
 	zone := consent.Zone()
 	if from, err = time.ParseInLocation(time.DateOnly, p.From, zone); err != nil {
@@ -40,8 +40,8 @@ func (p period) instants() (from, until time.Time, err error) {
 	return from, until.AddDate(0, 0, 1), nil
 }
 
-// eachEvent gives every event of the archive, oldest first, and the time of the newest. It checks the archive on the way: a report of a
-// damaged one is none.
+// eachEvent calls each for every event of the archive, oldest first, and returns the time of the newest. It verifies the archive: there is
+// no report of a damaged one.
 func eachEvent(ctx context.Context, s *config.Settings, each func(audit.Event)) (through time.Time, err error) {
 	_, err = audit.Walk(s.ArchiveFolder, audit.VerifyOptions{
 		Keys: s.ArchivePublicKeys(),

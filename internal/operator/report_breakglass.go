@@ -18,8 +18,8 @@ type reportBreakGlassCommand struct {
 	period
 }
 
-// Run prints the report: declarations that were made in the period, and what became of them until now. It reads the archive, so that what
-// was recorded in the last second may be missing; archived_through says how far it goes.
+// Run prints the report: declarations made in the period, and what has become of them. It reads the archive, so what was recorded in the
+// last second may be missing; archived_through says how far it goes.
 func (r *reportBreakGlassCommand) Run(env *cli.Environment) error {
 	from, until, err := r.instants()
 	if err != nil {
@@ -36,7 +36,7 @@ func (r *reportBreakGlassCommand) Run(env *cli.Environment) error {
 	return printJSON(env.Stdout, c.report(s.File.BreakGlass, time.Now()))
 }
 
-// emergencies are the declarations of a period, and what was turned down in it.
+// emergencies are the declarations of a period, and those refused in it.
 type emergencies struct {
 	from, until time.Time
 	made        map[consent.DeclarationID]*emergency
@@ -53,7 +53,7 @@ type emergency struct {
 	uses                    int
 }
 
-// take takes one event, oldest first: those of one person come in order, so that a declaration comes before what became of it.
+// take processes one event, oldest first: those of one person are in order, so that a declaration precedes what became of it.
 func (c *emergencies) take(e audit.Event) {
 	ends := e.Reason == audit.ReasonDeclarationEnded || e.Reason == "declaration-absent"
 	made := c.made[e.Declaration]
@@ -72,7 +72,7 @@ func (c *emergencies) take(e audit.Event) {
 	}
 }
 
-// declares notes that somebody wanted to declare.
+// declares notes a declaration or a refused one.
 func (c *emergencies) declares(e audit.Event) {
 	one := &emergency{professional: e.Actor.Practitioner, organization: e.Actor.Organization, code: e.Code}
 	if e.Outcome == audit.OutcomePermit {
@@ -85,11 +85,11 @@ func (c *emergencies) declares(e audit.Event) {
 	c.turnedDown = append(c.turnedDown, one)
 }
 
-// emergencyCounts are what a report counts. Declared is Justified, NotJustified and Open together; Overdue are those whose verdict came
+// emergencyCounts are the counts of a report. Declared is Justified, NotJustified and Open together; Overdue are those whose verdict was
 // late, or is late now.
 type emergencyCounts struct {
 	Declared     int `json:"declared"`
-	Used         int `json:"used"` // something was made ready under it
+	Used         int `json:"used"` // something was disclosed under it
 	Uses         int `json:"uses"`
 	EndedEarly   int `json:"ended_early"`
 	Justified    int `json:"justified"`
@@ -100,7 +100,7 @@ type emergencyCounts struct {
 	Refused      int `json:"refused"` // for any other reason
 }
 
-// emergencyRow is what is counted of one organization, professional or reason.
+// emergencyRow has the counts of one organization, professional or reason.
 type emergencyRow struct {
 	Organization string `json:"organization,omitempty"`
 	Professional string `json:"professional,omitempty"`
@@ -109,7 +109,7 @@ type emergencyRow struct {
 	emergencyCounts
 }
 
-// emergencyReport is the report of a period. It names organizations and professionals, and no patient.
+// emergencyReport is the report of a period. It names organizations and professionals, but no patient.
 type emergencyReport struct {
 	From            time.Time       `json:"from"`
 	Until           time.Time       `json:"until"`
@@ -131,7 +131,7 @@ func (c *emergencies) report(b config.BreakGlass, now time.Time) emergencyReport
 		r.Total.add(one, late)
 		organizations.at(emergencyRow{Organization: one.organization}).add(one, late)
 		professionals.at(emergencyRow{Organization: one.organization, Professional: one.professional}).add(one, late)
-		if one.code != "" { // what was turned down has none
+		if one.code != "" { // a refused one has none
 			reasons.at(emergencyRow{Code: one.code, Reads: b.Reads(one.code)}).add(one, late)
 		}
 	}
@@ -139,7 +139,7 @@ func (c *emergencies) report(b config.BreakGlass, now time.Time) emergencyReport
 	return r
 }
 
-// at gives the counts of a row.
+// at returns the counts of a row.
 func (t tally) at(row emergencyRow) *emergencyCounts {
 	if t[row] == nil {
 		t[row] = &emergencyCounts{}
@@ -147,7 +147,7 @@ func (t tally) at(row emergencyRow) *emergencyCounts {
 	return t[row]
 }
 
-// rows are the counts in order of organization, professional and code.
+// rows returns the counts, sorted by organization, professional and code.
 func (t tally) rows() []emergencyRow {
 	list := make([]emergencyRow, 0, len(t))
 	for row, n := range t {

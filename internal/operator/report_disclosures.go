@@ -21,7 +21,7 @@ import (
 // reasonReported is the reason of the event of a report that is about patients.
 const reasonReported = "reported"
 
-// disclosure is what was made ready of one patient's record for one party, added up.
+// disclosure is what was disclosed of one patient's record to one party, added up.
 type disclosure struct {
 	First      time.Time           `json:"first"`
 	Last       time.Time           `json:"last"`
@@ -30,7 +30,7 @@ type disclosure struct {
 	Sources    []string            `json:"sources,omitempty"`
 	Categories []fhir.DataCategory `json:"categories,omitempty"`
 	Resources  []string            `json:"resources,omitempty"`
-	// NotListed is how many resources are not in the list: the events of large answers name the first ones only.
+	// NotListed is how many resources are not in the list: the events of large answers name only the first ones.
 	NotListed int                `json:"not_listed,omitempty"`
 	Consents  []consent.RecordID `json:"consents,omitempty"`
 }
@@ -58,7 +58,7 @@ func (d *disclosure) add(e audit.Event) {
 	}
 }
 
-// merged adds values to a sorted list that has each once.
+// merged adds values to a sorted list without duplicates.
 func merged[T cmp.Ordered](list []T, values ...T) []T {
 	for _, value := range values {
 		if at, found := slices.BinarySearch(list, value); !found {
@@ -68,7 +68,7 @@ func merged[T cmp.Ordered](list []T, values ...T) []T {
 	return list
 }
 
-// disclosed reports whether something of a record was made ready for the one who asked.
+// disclosed reports whether something of a record was disclosed.
 func disclosed(e audit.Event) bool {
 	return e.Kind == audit.KindAccess && e.Outcome == audit.OutcomePermit && e.Person != "" && len(e.Disclosed) > 0
 }
@@ -79,8 +79,7 @@ type reportRecipientsCommand struct {
 	To   string `placeholder:"DATE" help:"Last day."`
 }
 
-// recipient is who received something: the person who asked, for which organization, by which client; or whom a copy was given to by hand,
-// on a legal ground.
+// recipient is who received something: the caller, for which organization, by which client; or who was handed a copy, on a legal ground.
 type recipient struct {
 	Kind         string              `json:"kind,omitempty"`
 	Organization string              `json:"organization,omitempty"`
@@ -92,7 +91,7 @@ type recipient struct {
 }
 
 func recipientOf(e audit.Event) recipient {
-	if e.LegalGround != "" { // the actor gave it
+	if e.LegalGround != "" { // the actor handed it over
 		return recipient{Name: e.Recipient, Ground: e.LegalGround}
 	}
 	a := e.Actor
@@ -109,7 +108,7 @@ type recipientRow struct {
 	disclosure
 }
 
-// Run prints who received what of one patient's record (AVG art. 15 and 19): the patient is read from standard input.
+// Run prints who received what of one patient's record (AVG art. 15 and 19). The patient is read from standard input.
 func (r *reportRecipientsCommand) Run(env *cli.Environment) error {
 	from, to, err := between(r.From, r.To)
 	if err != nil {
@@ -154,7 +153,7 @@ type reportIncidentCommand struct {
 	Identify     bool   `help:"Name the patients by their own identifiers, where the store has them, so that they can be told of a breach. The output is then as secret as a record."`
 }
 
-// affected is one patient in an incident: by person key, or by name where that was asked for.
+// affected is one patient in an incident: by person key, or also by identifier if requested.
 type affected struct {
 	Person     consent.PersonKey `json:"person"`
 	Identifier *fhir.Identifier  `json:"identifier,omitempty"`
@@ -172,7 +171,7 @@ type incident struct {
 	Refused         int        `json:"refused"` // exchanges that were turned down, by the same choice
 }
 
-// Run prints which patients, and which of their data, a period and a choice of callers are about.
+// Run prints which patients, and which of their data, a period and a choice of callers concern.
 func (r *reportIncidentCommand) Run(env *cli.Environment) error {
 	from, until, err := r.instants()
 	if err != nil {
@@ -230,7 +229,7 @@ func (r *reportIncidentCommand) collect(ctx context.Context, s *config.Settings,
 	return report, err
 }
 
-// identify names those of whom the store has a standing: it is the only place where a person key leads back to a person.
+// identify names the patients with a standing in the store, the only place where a person key leads back to a person.
 func identify(ctx context.Context, store *redisstore.Store, patients []affected) error {
 	for i, p := range patients {
 		standing, _, err := store.Standing(ctx, p.Person)
@@ -249,8 +248,7 @@ type reportInsurersCommand struct {
 	period
 }
 
-// Run prints which parties that the law shuts out asked for records, insurers first of all: those are reported to the authority (Wabvpz
-// art. 15h).
+// Run prints which parties blocked by law asked for records, insurers first: those are reported to the authority (Wabvpz art. 15h).
 func (r *reportInsurersCommand) Run(env *cli.Environment) error {
 	from, until, err := r.instants()
 	if err != nil {
@@ -297,7 +295,7 @@ func (r *reportInsurersCommand) Run(env *cli.Environment) error {
 	return printJSON(env.Stdout, report)
 }
 
-// onRecord records that a report about patients is made: before anything of it is given. person is empty where it is about many.
+// onRecord records that a report about patients is made, before any of it is printed. person is empty if it is about many.
 func onRecord(ctx context.Context, s *config.Settings, store *redisstore.Store, person consent.PersonKey) error {
 	event := Event(s, audit.KindLog, reasonReported, rand.Text())
 	event.Person, event.Interaction, event.Type = person, fhir.CodeSearch, "AuditEvent"
@@ -307,7 +305,7 @@ func onRecord(ctx context.Context, s *config.Settings, store *redisstore.Store, 
 	return nil
 }
 
-// between reads a period of which both ends may be left out.
+// between parses a period whose ends may both be missing.
 func between(first, last string) (from, until time.Time, err error) {
 	p := period{From: cmp.Or(first, "2000-01-01"), To: cmp.Or(last, "9000-01-01")}
 	return p.instants()
@@ -315,7 +313,7 @@ func between(first, last string) (from, until time.Time, err error) {
 
 func within(at, from, until time.Time) bool { return !at.Before(from) && at.Before(until) }
 
-// at gives what is added up under a key.
+// at returns the disclosure of a key.
 func at[K comparable](found map[K]*disclosure, key K) *disclosure {
 	if found[key] == nil {
 		found[key] = &disclosure{}

@@ -10,7 +10,7 @@ import (
 	"zorgsluis/policy"
 )
 
-// TestEmergenciesAreCounted: declarations count in the period in which they were made, with what became of them until now.
+// TestEmergenciesAreCounted: declarations count in the period in which they were made, with what became of them since.
 func TestEmergenciesAreCounted(t *testing.T) {
 	const day = 24 * time.Hour
 	from := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
@@ -23,7 +23,7 @@ func TestEmergenciesAreCounted(t *testing.T) {
 			e.Outcome, e.Code = audit.OutcomeDeny, ""
 		}
 		c.take(e)
-		c.through = e.Time // as eachEvent tells it
+		c.through = e.Time // as eachEvent returns it
 	}
 	event(-time.Nanosecond, audit.KindBreakGlass, audit.ReasonDeclared, "before", "a")
 	event(0, audit.KindBreakGlass, audit.ReasonDeclared, "in-time", "a")

@@ -43,7 +43,7 @@ type openReview struct {
 	Reason       string                `json:"reason,omitempty"`
 }
 
-// Run prints the open reviews, those first that must be done first.
+// Run prints the open reviews, the most urgent first.
 func (l *reviewListCommand) Run(env *cli.Environment) error {
 	return withStore(env, l.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
 		items, err := store.OpenReviews(ctx)
@@ -69,14 +69,14 @@ func (l *reviewListCommand) Run(env *cli.Environment) error {
 	})
 }
 
-// describe adds what the declaration says, and how it stands.
+// describe adds the content of the declaration, and its state.
 func (o *openReview) describe(d consent.Declaration, b config.BreakGlass, now time.Time) {
 	o.Expires, o.ReviewBy, o.Overdue = d.Expires, d.ReviewBy(b.ReviewWithin), d.ReviewLate(b.ReviewWithin, now)
 	o.Issuer, o.Client, o.Practitioner, o.Organization = d.Issuer, d.Client, d.Practitioner, d.Organization
 	o.Code, o.Reads, o.Reason = d.Code, b.Reads(d.Code), d.Reason
 }
 
-// accounted is what an operator says who does something about a declaration.
+// accounted are the flags of an operator's action on a declaration.
 type accounted struct {
 	cli.Configured
 	RequestID string                `placeholder:"ID" help:"Makes the command repeatable: the same id changes once."`
@@ -126,7 +126,7 @@ func (a accounted) change(env *cli.Environment, event audit.Event, apply func(*c
 	})
 }
 
-// declared is the standing that a declaration is part of.
+// declared returns the standing that contains a declaration.
 func declared(ctx context.Context, store *redisstore.Store, id consent.DeclarationID) (consent.Standing, error) {
 	key, err := store.Lookup(ctx, string(id))
 	if errors.Is(err, redisstore.ErrNotFound) {
@@ -155,7 +155,7 @@ func (r *reviewCloseCommand) Run(env *cli.Environment) error {
 		if d.Review != nil {
 			return errReviewed
 		}
-		d.Review = &consent.Review{Justified: r.Justified, By: r.By, Why: audit.HidePersons(r.Why)} // the store gives the instant
+		d.Review = &consent.Review{Justified: r.Justified, By: r.By, Why: audit.HidePersons(r.Why)} // the store sets the time
 		return nil
 	})
 	return inCommand("review close", err)
@@ -163,7 +163,7 @@ func (r *reviewCloseCommand) Run(env *cli.Environment) error {
 
 type reviewEndCommand struct{ accounted }
 
-// Run ends a declaration before its time: nothing is released under it from the moment that this returns.
+// Run ends a declaration early: once it returns, nothing is released under it.
 func (r *reviewEndCommand) Run(env *cli.Environment) error {
 	event := audit.Event{Kind: audit.KindBreakGlass, Reason: audit.ReasonDeclarationEnded}
 	err := r.change(env, event, func(st *consent.Standing, d *consent.Declaration) error {
@@ -175,7 +175,7 @@ func (r *reviewEndCommand) Run(env *cli.Environment) error {
 	return inCommand("review end", err)
 }
 
-// inCommand says of an error which command it was.
+// inCommand prefixes an error with its command.
 func inCommand(name string, err error) error {
 	if err == nil {
 		return nil

@@ -21,7 +21,7 @@ type storeCommand struct {
 
 type storeInitCommand struct{ cli.Configured }
 
-// Run makes the store. An archive that knows a store already forbids it: an emptied Redis would turn every refusal into "unknown".
+// Run makes the store. It refuses if the archive already knows a store: an emptied Redis would turn every refusal into "unknown".
 func (c *storeInitCommand) Run(env *cli.Environment) error {
 	return withServer(env, c.Config, func(ctx context.Context, o redisstore.Options, _ *audit.Archive) error {
 		err := redisstore.Initialise(ctx, o)
@@ -39,7 +39,7 @@ func (c *storeInitCommand) Run(env *cli.Environment) error {
 	})
 }
 
-// checkServer opens the store and looks at its server, as serve does before it trusts it.
+// checkServer opens the store and checks its server, as serve does before it trusts it.
 func checkServer(ctx context.Context, o redisstore.Options) error {
 	store, err := redisstore.Open(ctx, o)
 	if err != nil {
@@ -54,8 +54,8 @@ type storeAcceptCommand struct {
 	OtherStore string `placeholder:"ID" help:"Go on with the store of this id, another one than the archive knows. What patients decided in the old one does not hold in it."`
 }
 
-// Run raises the sequences above everything that was seen, which is what the gateway asks for before it trusts the store again. The
-// archive notes it first: what was lost stays on record, and a later replay leaves it out.
+// Run raises the sequences above everything seen, which the gateway requires before it trusts the store again. The archive notes it first:
+// what was lost stays on record, and a later replay leaves it out.
 func (c *storeAcceptCommand) Run(env *cli.Environment) error {
 	return withServer(env, c.Config, func(ctx context.Context, o redisstore.Options, archive *audit.Archive) error {
 		if c.OtherStore != "" {
@@ -73,7 +73,7 @@ func (c *storeAcceptCommand) Run(env *cli.Environment) error {
 	})
 }
 
-// adopt makes the archive go on with a store that it does not know, and which is whole.
+// adopt makes the archive continue with a complete store that it does not know.
 func adopt(ctx context.Context, o redisstore.Options, archive *audit.Archive, id string) error {
 	if id == archive.StoreID() {
 		return cli.Usage(errors.New("the archive knows that store already: leave --other-store out"))
@@ -95,7 +95,7 @@ func adopt(ctx context.Context, o redisstore.Options, archive *audit.Archive, id
 	return archive.Adopt(id, from)
 }
 
-// withServer runs one command on a store that is not opened. The archive must be free: the gateways are stopped for this.
+// withServer runs one command on a store that is not open. The archive must be free: the gateways must be stopped.
 func withServer(env *cli.Environment, file string, do func(context.Context, redisstore.Options, *audit.Archive) error) error {
 	s, err := load(file)
 	if err != nil {
@@ -124,7 +124,7 @@ func withServer(env *cli.Environment, file string, do func(context.Context, redi
 
 type storeCheckCommand struct{ cli.Configured }
 
-// Run tells how the store is; the exit code says whether it is good.
+// Run prints the state of the store; the exit code says whether it is good.
 func (c *storeCheckCommand) Run(env *cli.Environment) error {
 	return withStore(env, c.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
 		checked := store.Check(ctx)
