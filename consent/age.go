@@ -2,7 +2,7 @@ package consent
 
 import (
 	"time"
-	_ "time/tzdata" // so that the zone below is there on every machine
+	_ "time/tzdata" // so that Zone is available on every machine
 )
 
 // amsterdam is where days begin and end for a patient's age (decision.md, Input, patient).
@@ -14,7 +14,7 @@ var amsterdam = func() *time.Location {
 	return l
 }()
 
-// birth is a civil date of birth, if it is one.
+// birth is a civil date of birth, if valid.
 type birth struct {
 	year  int
 	month time.Month
@@ -31,7 +31,7 @@ func parseBirth(born string) birth {
 	return birth{year, month, day, true}
 }
 
-// age counts as Age does; it says nothing where the birth is not known.
+// age counts as Age does; not ok if the date of birth is unknown.
 func (b birth) age(at time.Time) int {
 	year, month, day := at.In(amsterdam).Date()
 	years := year - b.year
@@ -44,8 +44,8 @@ func (b birth) age(at time.Time) int {
 // Zone is where days begin and end for patients: Europe/Amsterdam.
 func Zone() *time.Location { return amsterdam }
 
-// Age is the number of whole years between a civil date of birth "YYYY-MM-DD" and the calendar date that the instant has in
-// Europe/Amsterdam; negative before the birth. It is not ok when born is not a date.
+// Age is the number of whole years between a civil date of birth "YYYY-MM-DD" and the calendar date of the instant in Europe/Amsterdam;
+// negative before the birth. It is not ok if born is not a date.
 func Age(born string, at time.Time) (years int, ok bool) {
 	b := parseBirth(born)
 	if !b.known {
@@ -54,8 +54,8 @@ func Age(born string, at time.Time) (years int, ok bool) {
 	return b.age(at), true
 }
 
-// Birthday is the instant at which somebody born on a civil date reaches an age: midnight in Europe/Amsterdam. Who is born on 29
-// February has birthdays on 1 March in other years, as Age counts. It is not ok when born is not a date.
+// Birthday is the instant at which somebody born on a civil date reaches an age: midnight in Europe/Amsterdam. A person born on 29 February
+// has birthdays on 1 March in other years, as Age counts. It is not ok if born is not a date.
 func Birthday(born string, years int) (at time.Time, ok bool) {
 	b := parseBirth(born)
 	if !b.known {

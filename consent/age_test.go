@@ -40,7 +40,7 @@ func TestAge(t *testing.T) {
 	}
 }
 
-// TestBirthdayIsWhereAgeChanges ties the two together: one nanosecond before, the age is one year less.
+// TestBirthdayIsWhereAgeChanges: one nanosecond before the birthday, the age is one year less.
 func TestBirthdayIsWhereAgeChanges(t *testing.T) {
 	for _, born := range []string{"2010-11-21", "2010-07-02", "2012-02-29", "2010-01-01", "2009-12-31", "2011-03-27", "2010-10-31"} {
 		for age := range 30 {

@@ -10,23 +10,22 @@ import (
 	"zorgsluis/fhir"
 )
 
-// Catalogue is what is configured, and so what a record may name.
+// Catalogue is the configuration that determines what a record may name.
 type Catalogue struct {
 	ProviderCategories []string
 	DataCategories     []fhir.DataCategory // Restricted and Unclassified need not be listed
 	Groups             []string            // of data categories
 	Channels           []string
-	// Information are the texts that patients are shown. Where there are none, any may be named.
+	// Information are the texts shown to patients. If there are none, a record may name any.
 	Information []Information
 }
 
 // maxNames bounds each list of a record.
 const maxNames = 100
 
-// CheckWrite says what is wrong with a record that is to be written now (decision.md, What a write must refuse): nil, or all
-// problems at once, each a *FieldError. Beyond the list on that page it refuses words that the decision does not know, because an
-// objection that is misspelt would object to nothing. It is for what is put on file: what is there may be withdrawn whatever the
-// configuration has become.
+// CheckWrite returns what is wrong with a record to be written now (decision.md, What a write must refuse): nil, or all problems at once,
+// each a *FieldError. Beyond the list on that page it refuses words unknown to the decision, because a misspelt objection would object to
+// nothing. It is for new records: one on file may be withdrawn whatever the configuration has become.
 func (c Catalogue) CheckWrite(r Record, now time.Time) error {
 	w := &write{catalogue: c, record: r}
 	w.words()
@@ -40,7 +39,7 @@ func (c Catalogue) CheckWrite(r Record, now time.Time) error {
 	return errors.Join(w.problems...)
 }
 
-// CheckFlags says what is wrong with a person's flags: nil, or all problems, each a *FieldError.
+// CheckFlags returns what is wrong with a person's flags: nil, or all problems, each a *FieldError.
 func (c Catalogue) CheckFlags(f Flags) error {
 	w := &write{catalogue: c}
 	for _, category := range f.WithheldFromPatient {
@@ -56,7 +55,7 @@ func (c Catalogue) knowsData(category fhir.DataCategory) bool {
 	return category == fhir.Restricted || category == fhir.Unclassified || slices.Contains(c.DataCategories, category)
 }
 
-// write is one record on its way in, and what is wrong with it.
+// write is one record to be written, and what is wrong with it.
 type write struct {
 	catalogue Catalogue
 	record    Record
@@ -115,13 +114,13 @@ func (w *write) moments(now time.Time) {
 	w.refuse(!r.WithdrawnAt.IsZero() && r.WithdrawnAt.Before(r.RecordedAt.Time), "withdrawn_at", "is before recorded_at")
 }
 
-// year checks that an instant can be written: what no form of a record can show, nobody could see again.
+// year checks that an instant can be rendered: a record that no form can show could never be seen again.
 func (w *write) year(field string, at Time) {
 	year := at.UTC().Year()
 	w.refuse(!at.IsZero() && (year < 1 || year > 9999), field, "is outside of the years 1 to 9999")
 }
 
-// names checks what the record is about.
+// names checks the names in the record.
 func (w *write) names() {
 	r, c := w.record, w.catalogue
 	w.side("holder", r.Holder)
@@ -144,8 +143,8 @@ func (w *write) side(field string, s Side) {
 	w.refuse(s.Practitioner != "" && !plain(s.Practitioner), field+".practitioner", "has the wrong form")
 }
 
-// person checks a record about somebody whom the patient chose: known by the key of a pseudonym and a name, never by a number, and named by
-// the patient, who alone can say whom to trust.
+// person checks a record about somebody chosen by the patient: identified by the key of a pseudonym and a name, never by a number, and
+// named by the patient alone, who decides whom to trust.
 func (w *write) person() {
 	r := w.record
 	if r.Party.Person == "" {
@@ -160,8 +159,7 @@ func (w *write) person() {
 	w.refuse(!slices.Equal(r.GivenBy, []string{ByPatient}), "given_by", "is not the patient alone, who chooses whom to trust")
 }
 
-// information checks that what was shown is a text that is configured, byte for byte: a consent to a text that nobody has any more
-// proves nothing.
+// information checks that the text shown is configured, byte for byte: consent to a text that nobody has any more proves nothing.
 func (w *write) information() {
 	shown, configured := w.record.Information, w.catalogue.Information
 	if shown == (Information{}) || len(configured) == 0 {

@@ -16,7 +16,7 @@ var catalogue = consent.Catalogue{
 	Channels:           []string{"regional", "lsp"},
 }
 
-// proper is a permit as it may be written.
+// proper is a permit that may be written.
 func proper(changes ...func(*consent.Record)) consent.Record {
 	r := consent.Record{
 		ID: "s01-a", Status: "active", Decision: "permit", Party: consent.Side{Category: "gp"}, Data: []string{"GGC002"},
@@ -32,7 +32,7 @@ func proper(changes ...func(*consent.Record)) consent.Record {
 	return r
 }
 
-// person is the key of somebody whom a patient chose, and mandate names that person.
+// person is the key of somebody chosen by a patient; mandate names that person.
 const person = consent.PersonKey("0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a")
 
 func mandate(r *consent.Record) {

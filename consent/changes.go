@@ -11,15 +11,15 @@ const (
 	NameOfData  = "data"
 )
 
-// Changes are what became of the names that consents use when operators gave categories another meaning. A consent goes on to say what it
-// said when it was given, and never more than the operator carried over. nil: nothing ever changed.
+// Changes are what became of the names in consents when operators gave categories another meaning. A consent keeps the meaning that it had
+// when it was given, plus only what the operator carried over. nil: nothing ever changed.
 type Changes struct {
 	Carried []Carried `json:"carried,omitempty"`
 	Ended   []Ended   `json:"ended,omitempty"`
 }
 
-// Carried says that since an instant the name To stands for what From stood for. An objection recorded before that names From is about To
-// as well; a permit is only where the operator says so (Permits).
+// Carried says that since an instant the name To covers what From covered. An objection recorded before that names From also applies to To;
+// a permit does only if the operator says so (Permits).
 type Carried struct {
 	At      time.Time `json:"at"`
 	Kind    string    `json:"kind"` // NameOfParty or NameOfData
@@ -28,14 +28,14 @@ type Carried struct {
 	Permits bool      `json:"permits,omitempty"`
 }
 
-// Ended says that since an instant a name stands for more than before. Permits recorded before do not open anything by that name any more.
+// Ended says that since an instant a name covers more than before. Permits recorded before no longer open anything by that name.
 type Ended struct {
 	At   time.Time `json:"at"`
 	Kind string    `json:"kind"`
 	Name string    `json:"name"`
 }
 
-// And gives these changes and later ones together. Where A was carried to B and later B to C, A is carried to C too.
+// And combines these changes with later ones. If A was carried to B and later B to C, A is carried to C too.
 func (c *Changes) And(later Changes) *Changes {
 	all := &Changes{}
 	if c != nil {
@@ -53,7 +53,7 @@ func (c *Changes) And(later Changes) *Changes {
 	return all
 }
 
-// names reports whether a name in a statement stands for one of the request.
+// names reports whether a name in a statement covers one of the request.
 func (c *Changes) names(s statement, kind, name, asked string) bool {
 	switch {
 	case c == nil:

@@ -7,7 +7,7 @@ import (
 	"zorgsluis/consent"
 )
 
-// TestChangedNames: what a consent names means what it meant when it was recorded.
+// TestChangedNames: a name in a consent keeps the meaning it had when the consent was recorded.
 func TestChangedNames(t *testing.T) {
 	change := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	var none *consent.Changes

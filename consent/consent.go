@@ -18,14 +18,14 @@ type (
 	DeclarationID string
 )
 
-// Standing is everything on file for one person at one generation. Its zero value is a person of whom nothing is on file.
+// Standing is everything on file for one person at one generation. The zero value is a person with nothing on file.
 type Standing struct {
 	Person       fhir.Identifier `json:"person"`
 	Generation   uint64          `json:"-"`
 	Records      []Record        `json:"records,omitempty"`
 	Declarations []Declaration   `json:"declarations,omitempty"`
 	Flags        Flags           `json:"flags"`
-	// Newest is the latest stamp on file; a decision is never taken at an earlier instant.
+	// Newest is the latest stamp on file; no decision is taken for an earlier instant.
 	Newest time.Time `json:"-"`
 }
 
@@ -36,20 +36,20 @@ type Flags struct {
 	WithheldFromPatient    []fhir.DataCategory `json:"withheld_from_patient,omitempty"`
 }
 
-// Declaration is a break-glass declaration: it binds issuer, practitioner, organization, client and person.
+// Declaration is a break-glass declaration. It is valid for one issuer, practitioner, organization, client and person.
 type Declaration struct {
 	ID                DeclarationID `json:"id"`
 	Issuer            string        `json:"issuer"`
 	Client            string        `json:"client"`
 	Practitioner      string        `json:"practitioner"`
 	Organization      string        `json:"organization"`
-	Code              string        `json:"code,omitempty"` // of the configured reasons
+	Code              string        `json:"code,omitempty"` // one of the configured reasons
 	Reason            string        `json:"reason"`         // in the professional's own words
 	ConsentImpossible bool          `json:"consent_impossible"`
 	NoAlternative     bool          `json:"no_alternative,omitempty"`
 	DeclaredAt        time.Time     `json:"declared_at"`
 	Expires           time.Time     `json:"expires"`
-	Overdue           bool          `json:"overdue,omitempty"` // an event told that its review is late
+	Overdue           bool          `json:"overdue,omitempty"` // an event recorded that its review is late
 	Review            *Review       `json:"review,omitempty"`
 }
 
@@ -61,13 +61,13 @@ type Review struct {
 	At        time.Time `json:"at"`
 }
 
-// The words of Record.Status, Record.Decision, Record.GivenBy and Record.WithdrawnBy.
+// The values of Record.Status, Record.Decision, Record.GivenBy and Record.WithdrawnBy.
 const (
 	StatusActive         = "active"
 	StatusWithdrawn      = "withdrawn"
 	StatusEnteredInError = "entered-in-error"
 
-	// PurposeMandate is the one purpose of a record about a person, and of no other (v3-ActReason, patient request).
+	// PurposeMandate is the only purpose of a record about a person, and of no other record (v3-ActReason, patient request).
 	PurposeMandate = "PATRQT"
 
 	DecisionPermit = "permit"
@@ -77,7 +77,7 @@ const (
 	ByRepresentative = "representative"
 )
 
-// Record is one consent record in the form of the specification (decision.md, Input). Times that are zero are open.
+// Record is one consent record in the form of the specification (decision.md, Input). Zero times are open.
 type Record struct {
 	ID                 RecordID    `json:"id"`
 	Status             string      `json:"status"`
@@ -85,7 +85,7 @@ type Record struct {
 	EmergencyException bool        `json:"emergency_exception,omitempty"`
 	Holder             Side        `json:"holder"`
 	Party              Side        `json:"party"`
-	PartyName          string      `json:"party_name,omitempty"` // what the patient calls a person
+	PartyName          string      `json:"party_name,omitempty"` // the patient's name for a person
 	Data               []string    `json:"data"`
 	Channel            string      `json:"channel"`
 	Purposes           []string    `json:"purposes"`
@@ -109,8 +109,8 @@ type Information struct {
 	SHA256   string `json:"sha256"`
 }
 
-// Side is the holder or the party of a record: nothing named means any; at most one field may be set. Person is for a party alone: somebody
-// whom the patient chose to see the record in the patient's stead (a mandate), by the key of the pseudonym.
+// Side is the holder or the party of a record: nothing named means any; at most one field may be set. Person is for a party only: somebody
+// chosen by the patient to see the record on the patient's behalf (a mandate), as the key of the pseudonym.
 type Side struct {
 	Category     string    `json:"category,omitempty"`
 	Organization string    `json:"organization,omitempty"`
@@ -118,7 +118,7 @@ type Side struct {
 	Person       PersonKey `json:"person,omitempty"`
 }
 
-// Time is an instant that is written as RFC 3339, or as "" when it is open.
+// Time is an instant written as RFC 3339, or as "" if it is open.
 type Time struct{ time.Time }
 
 // MarshalJSON writes "" for the zero time.

@@ -2,12 +2,12 @@ package consent
 
 import "time"
 
-// Declaration finds the declaration under which a professional may ask in an emergency at an instant: made for exactly this issuer,
-// client, practitioner and organization, and not over. One that a review found unjustified is over at once. Of several, it is the
-// one that lasts longest.
+// Declaration returns the declaration under which a professional may ask in an emergency at an instant: made for exactly this issuer,
+// client, practitioner and organization, and still in force. A review that finds it unjustified ends it at once. If there are several, it
+// is the one that lasts longest.
 func (s Standing) Declaration(issuer, client, practitioner, organization string, at time.Time) (active Declaration, ok bool) {
 	if issuer == "" || client == "" || practitioner == "" || organization == "" {
-		return Declaration{}, false // a missing claim is never equal to a missing claim
+		return Declaration{}, false // a missing claim never equals a missing claim
 	}
 	for _, d := range s.Declarations {
 		if d.madeBy(issuer, client, practitioner, organization) && d.activeAt(at) && d.Expires.After(active.Expires) {
@@ -17,7 +17,7 @@ func (s Standing) Declaration(issuer, client, practitioner, organization string,
 	return active, ok
 }
 
-// DeclarationWithID gives the declaration with an id, to be read or changed in place; nil where there is none.
+// DeclarationWithID returns the declaration with an id, to be read or changed in place; nil if there is none.
 func (s *Standing) DeclarationWithID(id DeclarationID) *Declaration {
 	for i := range s.Declarations {
 		if s.Declarations[i].ID == id {
@@ -27,8 +27,8 @@ func (s *Standing) DeclarationWithID(id DeclarationID) *Declaration {
 	return nil
 }
 
-// EndDeclarations ends at an instant every declaration that is in force then and was made for exactly these four, and reports whether
-// there was one. Each is still to be reviewed: to end is not to account for.
+// EndDeclarations ends, at an instant, every declaration then in force that was made for exactly these four, and reports whether there was
+// one. Each must still be reviewed.
 func (s *Standing) EndDeclarations(issuer, client, practitioner, organization string, at time.Time) bool {
 	ended := false
 	for {
@@ -51,7 +51,7 @@ func (s *Standing) EndDeclaration(id DeclarationID, at time.Time) bool {
 	return false
 }
 
-// EndedDeclaration finds a declaration of these four that ended at this very instant.
+// EndedDeclaration returns a declaration of these four that ended at exactly this instant.
 func (s Standing) EndedDeclaration(issuer, client, practitioner, organization string, at time.Time) (Declaration, bool) {
 	for _, d := range s.Declarations {
 		if d.madeBy(issuer, client, practitioner, organization) && d.Expires.Equal(at) {
@@ -61,10 +61,10 @@ func (s Standing) EndedDeclaration(issuer, client, practitioner, organization st
 	return Declaration{}, false
 }
 
-// ReviewBy is the instant by which a declaration must have its verdict, where reviews may take so long.
+// ReviewBy is the instant by which a declaration must have its verdict, if a review may take this long.
 func (d Declaration) ReviewBy(within time.Duration) time.Time { return d.DeclaredAt.Add(within) }
 
-// ReviewLate reports whether the verdict came late, or is late at an instant.
+// ReviewLate reports whether the verdict came late, or at an instant is late.
 func (d Declaration) ReviewLate(within time.Duration, at time.Time) bool {
 	if d.Review != nil {
 		at = d.Review.At

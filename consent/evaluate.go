@@ -9,20 +9,20 @@ import (
 	"zorgsluis/fhir"
 )
 
-// State is what a person's records come to for one request (decision.md, The consent state). The zero value is Unknown. The order
-// is that of strength: among statements that are equally specific, the higher kind wins.
+// State is the result of a person's records for one request (decision.md, The consent state). The zero value is Unknown. States are ordered
+// by strength: among equally specific statements, the higher kind wins.
 type State int
 
 // The states.
 const (
-	Unknown                State = iota // nothing on file is about the request
+	Unknown                State = iota // nothing on file concerns the request
 	Granted                             // a permit
 	RefusedExceptEmergency              // an objection that an emergency may open
 	Withdrawn                           // a permit that was withdrawn, without a new choice
 	Refused                             // an objection
 )
 
-// Query is one request, as far as the consent state depends on it, and what is known of the patient.
+// Query is one request, as far as the consent state depends on it, and the facts about the patient.
 type Query struct {
 	At            time.Time
 	Born          string // civil date of birth, "YYYY-MM-DD"
@@ -31,16 +31,16 @@ type Query struct {
 
 	Holder   Side              // who holds the data: organization and category
 	Party    Side              // who asks: category, organization, practitioner; or the person
-	Category fhir.DataCategory // the one that is asked
-	Groups   []string          // every group that covers it: its own, and those that include that
+	Category fhir.DataCategory // the requested category
+	Groups   []string          // every group that covers it: its own, and those that include that one
 	Channel  string
-	Purpose  string // TREAT, ETREAT or HRESCH; of a person PurposeMandate
+	Purpose  string // TREAT, ETREAT or HRESCH; for a person PurposeMandate
 
-	Changes *Changes // of what names stand for
+	Changes *Changes // of the meaning of names
 }
 
-// Evaluate gives the consent state for a request, and the records that decided it, sorted. It follows decision.md, A to D, step by
-// step. The order of the records does not matter.
+// Evaluate returns the consent state for a request, and the records that decided it, sorted. It follows decision.md, A to D, step by step.
+// The order of the records does not matter.
 func Evaluate(q Query, records []Record) (State, []RecordID) {
 	said := q.statements(records)  // A
 	said = latestOfEachScope(said) // B
@@ -49,7 +49,7 @@ func Evaluate(q Query, records []Record) (State, []RecordID) {
 	return mostSpecific(said)                                                     // D
 }
 
-// compareScope orders statements by what they are about: zero where that is the same. Lists are compared as sets (B).
+// compareScope orders statements by scope: zero if the scope is the same. Lists are compared as sets (B).
 func (s statement) compareScope(t statement) int {
 	return cmp.Or(
 		s.record.Holder.compare(t.record.Holder),
@@ -69,7 +69,7 @@ func (named Side) compare(other Side) int {
 	)
 }
 
-// set is the same for lists that are equal as sets, and for no others.
+// set returns the same list for lists that are equal as sets, and for no others.
 func set(list []string) []string {
 	if len(list) < 2 {
 		return list
@@ -79,7 +79,7 @@ func set(list []string) []string {
 	return slices.Compact(list)
 }
 
-// latestOfEachScope drops what was said again later about the same (B). What was said at the same instant all stays.
+// latestOfEachScope drops statements for whose scope there is a later one (B). Statements of the same instant all stay.
 func latestOfEachScope(said []statement) []statement {
 	slices.SortFunc(said, func(a, b statement) int { return cmp.Or(a.compareScope(b), b.said.Compare(a.said)) })
 	latest := said[:0]
@@ -103,7 +103,7 @@ func endedByTotal(said []statement) []statement {
 	return slices.DeleteFunc(said, func(s statement) bool { return s.kind == Granted && !s.said.After(ended) })
 }
 
-// about reports whether a statement is about this request (C).
+// about reports whether a statement concerns this request (C).
 func (q Query) about(s statement) bool {
 	r := s.record
 	return r.Holder.matches(q.Holder) &&
@@ -113,7 +113,7 @@ func (q Query) about(s statement) bool {
 		q.aboutPurpose(r.Purposes)
 }
 
-// matches reports whether all that is named equals the request's.
+// matches reports whether everything named equals the request's.
 func (named Side) matches(asked Side) bool {
 	return (named.Category == "" || named.Category == asked.Category) &&
 		(named.Organization == "" || named.Organization == asked.Organization) &&
@@ -121,7 +121,7 @@ func (named Side) matches(asked Side) bool {
 		(named.Person == "" || named.Person == asked.Person)
 }
 
-// aboutParty reports whether the party is meant: a category by what its name stands for.
+// aboutParty reports whether the statement covers the party: a category by what its name covers.
 func (q Query) aboutParty(s statement) bool {
 	named := s.record.Party
 	if named.Category == "" {
@@ -131,8 +131,8 @@ func (q Query) aboutParty(s statement) bool {
 		Side{Organization: named.Organization, Practitioner: named.Practitioner, Person: named.Person}.matches(q.Party)
 }
 
-// aboutData reports whether the data category is meant. A permit that names no data does not open Restricted; an objection that
-// names none is about everything.
+// aboutData reports whether the statement covers the data category. A permit that names no data does not open Restricted; an objection that
+// names none covers everything.
 func (q Query) aboutData(s statement) bool {
 	if len(s.record.Data) == 0 {
 		return s.objection() || q.Category != fhir.Restricted
@@ -143,8 +143,8 @@ func (q Query) aboutData(s statement) bool {
 	})
 }
 
-// aboutPurpose reports whether the purpose is meant: none named means treatment, in an emergency too, and an emergency is
-// treatment as well.
+// aboutPurpose reports whether the statement covers the purpose: none named means treatment, also in an emergency, and an emergency counts
+// as treatment too.
 func (q Query) aboutPurpose(named []string) bool {
 	switch q.Purpose {
 	case "TREAT":
@@ -156,7 +156,7 @@ func (q Query) aboutPurpose(named []string) bool {
 	}
 }
 
-// mostSpecific is the kind that wins among the statements about a request, and the records that say it (D).
+// mostSpecific is the winning kind among the statements about a request, and the records that made them (D).
 func mostSpecific(said []statement) (State, []RecordID) {
 	state := Unknown
 	var best *Record
@@ -186,13 +186,13 @@ func (r *Record) individualSides() int {
 	return count(r.Holder.individual(), r.Party.individual())
 }
 
-// dimensions is the number of dimensions in which the record names anything at all; a total objection names nothing.
+// dimensions is the number of dimensions in which the record names anything; a total objection names nothing.
 func (r *Record) dimensions() int {
 	return count(r.Holder != Side{}, r.Party != Side{}, len(r.Data) > 0, r.Channel != "", len(r.Purposes) > 0)
 }
 
-// IsTotalObjection reports whether a record refuses without naming holder, party, data, channel or purpose: it ends every permit that was
-// said until then (decision.md, The consent state, B).
+// IsTotalObjection reports whether a record refuses without naming holder, party, data, channel or purpose: it ends every permit said until
+// then (decision.md, The consent state, B).
 func (r *Record) IsTotalObjection() bool {
 	return r.Decision == DecisionDeny && r.dimensions() == 0
 }
@@ -210,5 +210,5 @@ func count(conditions ...bool) (n int) {
 	return n
 }
 
-// CompareSpecificity orders records as the decision does (D): the sign says which of the two is put before the other.
+// CompareSpecificity orders records as the decision does (D): the sign says which of the two takes precedence.
 func (r Record) CompareSpecificity(other Record) int { return compareSpecificity(&r, &other) }

@@ -10,7 +10,7 @@ import (
 	"zorgsluis/fhir"
 )
 
-// The cases below are about an adult, on a day in 2026, whose hospital is asked by a general practitioner.
+// In the cases below a general practitioner asks an adult's hospital, on a day in 2026.
 const adult = "1961-02-03"
 
 var now = instant("2026-06-01T12:00:00Z")
@@ -38,7 +38,7 @@ func query() consent.Query {
 	}
 }
 
-// permit, deny and their kin are records given by the patient in 2020 about everything, changed as the case needs.
+// permit, deny and the other builders make records given by the patient in 2020 about everything, changed as the case needs.
 func permit(id string, changes ...func(*consent.Record)) consent.Record {
 	r := consent.Record{
 		ID: consent.RecordID(id), Status: "active", Decision: "permit", RecordedAt: at("2020-01-01T00:00:00Z"), GivenBy: []string{"patient"},
@@ -103,7 +103,7 @@ var (
 	thisOrg  = holder(consent.Side{Organization: "ura:1"})
 )
 
-// evaluation is one case: a query, the records, and what they come to.
+// evaluation is one case: a query, the records, and the result.
 type evaluation struct {
 	name    string
 	change  func(*consent.Query)
@@ -112,7 +112,7 @@ type evaluation struct {
 	ids     []consent.RecordID
 }
 
-// run tries every order of the records: none may matter.
+// run tries every order of the records: it must not matter.
 func run(t *testing.T, tests []evaluation) {
 	t.Helper()
 	for _, tt := range tests {

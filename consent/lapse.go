@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// Lapse says that a record stops counting on a birthday: from then on those who said it may not decide that, or not alone.
+// Lapse says that a record stops counting on a birthday, because those who said it may no longer decide it, or not alone.
 type Lapse struct {
 	Record RecordID
 	Age    int // 12 or 16
 	At     time.Time
 }
 
-// Lapses are the records of somebody born on a civil date that stop counting after from, and not later than until. From 12 on a permit needs the child beside the representative, and from 16 on the patient decides, and objects, alone
-// (decision.md, The consent state, A).
+// Lapses are the records of somebody born on a civil date that stop counting after from, and not later than until. From 12 a permit needs
+// the child as well as the representative; from 16 the patient decides, and objects, alone (decision.md, The consent state, A).
 func Lapses(st Standing, born string, from, until time.Time) []Lapse {
 	var all []Lapse
 	for _, age := range []int{12, 16} {
@@ -36,7 +36,7 @@ func Lapses(st Standing, born string, from, until time.Time) []Lapse {
 	return all
 }
 
-// MayLapse reports whether a record can stop counting on a birthday at all. What the patient said too never does.
+// MayLapse reports whether a record can stop counting on a birthday. One that the patient said too never does.
 func (r Record) MayLapse() bool {
 	by := r.GivenBy
 	if r.Status == StatusWithdrawn {

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// Objections are the records by which a person who has died objected to the giving of q.Category of what q.Holder keeps (BW 7:458a lid 4), in
-// the order in which they are on file. It is no state of consent: that weighs who asks and what was said later, whereas here nobody is left who
-// could say that an objection was not meant for this. So every refusal counts, with or without exception, and every permit that was
-// withdrawn, whatever party, channel and purpose it names, at whatever age and by whomever it was said. Only these do not count: what
-// was entered in error; what ended, or was taken back by whoever said it, before died (zero: it is not known when, and nothing ended
-// before); and what a representative alone said, where ofPatient is set.
+// Objections are the records by which a person who has died objected to giving q.Category of what q.Holder keeps (BW 7:458a lid 4), in the
+// order on file. It is not a consent state: that weighs who asks and what was said later, whereas here nobody is left to say that an
+// objection was not meant for this. So every refusal counts, with or without an exception, and every withdrawn permit, whatever party,
+// channel and purpose it names, at whatever age and by whomever it was said. Not counted are only: what was entered in error; what ended
+// before died, or was taken back before it by whoever said it (zero: unknown, and nothing ended before); and, if ofPatient is set, what a
+// representative alone said.
 func (q Query) Objections(records []Record, died time.Time, ofPatient bool) []RecordID {
 	var objections []RecordID
 	for i := range records {
@@ -38,7 +38,7 @@ func (r *Record) objectedUntil(died time.Time) (by []string, stood bool) {
 	case inLife(r.ValidTo):
 		return nil, false
 	case r.Status == StatusWithdrawn:
-		// What the patient said, nobody else takes back; and nobody does so after the death.
+		// Nobody else takes back what the patient said, and nobody takes anything back after the death.
 		takenBack := slices.Contains(r.WithdrawnBy, ByPatient) || !slices.Contains(r.GivenBy, ByPatient)
 		return r.GivenBy, !takenBack || !inLife(r.WithdrawnAt)
 	}

@@ -9,7 +9,8 @@ import (
 	"zorgsluis/fhir"
 )
 
-// TestObjectionsOutliveThePatient: what the deceased refused counts, whatever it named and whoever asks; what was taken back in life does not.
+// TestObjectionsOutliveThePatient: what the deceased refused counts, whatever it named and whoever asks; what was taken back in life does
+// not.
 func TestObjectionsOutliveThePatient(t *testing.T) {
 	const before, death, after = "2022-01-01T00:00:00Z", "2024-05-01T00:00:00Z", "2025-01-01T00:00:00Z"
 	died := instant(death)
@@ -71,7 +72,7 @@ func TestObjectionsOutliveThePatient(t *testing.T) {
 			if tt.query != nil {
 				tt.query(&q)
 			}
-			// A later permit of the same scope lifts nothing: after a death it does not count, unless it was meant for that time.
+			// A later permit of the same scope lifts nothing: after a death it does not count unless meant for that time.
 			records := []consent.Record{permit("z", gps, recorded(after)), tt.record}
 			var want []consent.RecordID
 			if tt.want {

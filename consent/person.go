@@ -10,7 +10,7 @@ import (
 	"zorgsluis/fhir"
 )
 
-// SystemBSN is the identifier system of the Dutch citizen service number, by the first of its names (fhir.PersonSystem).
+// SystemBSN is the first name of the identifier system of the Dutch citizen service number (fhir.PersonSystem).
 const SystemBSN = "http://fhir.nl/fhir/NamingSystem/bsn"
 
 // sectoralBSN is the prefix that DigiD brokers put before a BSN; s00000001 is another number.
@@ -19,15 +19,15 @@ const sectoralBSN = "s00000000:"
 // maxIdentifier bounds the system and the value of a person identifier, in bytes.
 const maxIdentifier = 256
 
-// The reasons why an identifier names no person. Their texts hold no values.
+// The reasons why an identifier is invalid for a person. Their texts contain no values.
 var (
 	ErrNotBSN        = errors.New("person identifier is not a citizen service number")
 	ErrNotIdentifier = errors.New("person identifier is empty, too long or holds characters that identifiers do not have")
 )
 
-// NormalizePerson gives the one form in which an identifier names a person: two identifiers are the same person exactly when their
-// normal forms are equal. A BSN has one system (fhir.PersonSystem), loses its sectoral prefix, is padded from eight digits to nine, and must pass the eleven-test;
-// identifiers of other systems are taken as they are. The error is ErrNotBSN or ErrNotIdentifier.
+// NormalizePerson returns the normal form of a person's identifier: two identifiers mean the same person exactly if their normal forms are
+// equal. A BSN has one system (fhir.PersonSystem), loses its sectoral prefix, is padded from eight digits to nine, and must pass the
+// eleven-test; identifiers of other systems are unchanged. The error is ErrNotBSN or ErrNotIdentifier.
 func NormalizePerson(id fhir.Identifier) (fhir.Identifier, error) {
 	if fhir.PersonSystem(id.System) == SystemBSN {
 		bsn, ok := normalizeBSN(id.Value)
@@ -42,11 +42,11 @@ func NormalizePerson(id fhir.Identifier) (fhir.Identifier, error) {
 	return id, nil
 }
 
-// systemPseudonym is the system of pseudonyms, before the issuer's URL: no identifier system of persons begins so.
+// systemPseudonym is the system of pseudonyms, followed by the issuer's URL: no identifier system of persons begins with it.
 const systemPseudonym = "urn:zorgsluis:pseudonym:"
 
-// Pseudonym is the identifier of somebody whom a patient chose to see the record, by what an issuer calls that person: no number of
-// persons. The error is ErrNotIdentifier, also for what could be a BSN.
+// Pseudonym is the identifier of somebody chosen by a patient to see the record, made from the issuer's name for that person, which is no
+// number of a person. The error is ErrNotIdentifier, also for anything that could be a BSN.
 func Pseudonym(issuer, subject string) (fhir.Identifier, error) {
 	if _, number := normalizeBSN(subject); number {
 		return fhir.Identifier{}, ErrNotIdentifier
@@ -78,7 +78,7 @@ func normalizeBSN(s string) (string, bool) {
 	return s, sum%11 == 0
 }
 
-// holdsBSN reports whether a text has digits in it that could be a BSN.
+// holdsBSN reports whether a text contains digits that could be a BSN.
 func holdsBSN(s string) bool {
 	other := func(r rune) bool { return r < '0' || r > '9' }
 	return slices.ContainsFunc(strings.FieldsFunc(s, other), func(digits string) bool {
@@ -87,12 +87,12 @@ func holdsBSN(s string) bool {
 	})
 }
 
-// valid reports whether a key has the form of one: lower-case hex of 32 bytes.
+// valid reports whether a key is well-formed: lower-case hex of 32 bytes.
 func (k PersonKey) valid() bool {
 	return len(k) == 64 && strings.Trim(string(k), "0123456789abcdef") == ""
 }
 
-// plain reports whether s can be one part of an identifier: there, bounded, and of visible characters and inner spaces only.
+// plain reports whether s can be one part of an identifier: not empty, bounded, and of visible characters and inner spaces only.
 func plain(s string) bool {
 	hidden := func(r rune) bool { return !unicode.IsPrint(r) }
 	return s != "" && len(s) <= maxIdentifier && utf8.ValidString(s) && !strings.ContainsFunc(s, hidden) && strings.TrimSpace(s) == s

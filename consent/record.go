@@ -11,8 +11,8 @@ import (
 // maxRecord bounds the JSON form of one record, in bytes.
 const maxRecord = 64 << 10
 
-// FieldError says which field of a record is wrong, and why. It never holds the field's value. Field is a path such as
-// "party.category"; it is empty where the document as a whole, or a name that is not of our alphabet, is wrong.
+// FieldError says which field of a record is wrong, and why. It never contains the field's value. Field is a path such as "party.category";
+// it is empty if the whole document is wrong, or a name is not in our alphabet.
 type FieldError struct {
 	Field  string
 	Reason string
@@ -26,9 +26,9 @@ func (e *FieldError) Error() string {
 	return "consent record: " + e.Field + ": " + e.Reason
 }
 
-// ParseRecord reads one record in the form of the specification. It is strict: an unknown or repeated member, a value of the wrong
-// type, null, and anything after the end are errors, all of them at once, each a *FieldError. What the record says is not judged
-// here; that is Catalogue.CheckWrite.
+// ParseRecord reads one record in the form of the specification. It is strict: unknown or repeated members, values of the wrong type, null,
+// and anything after the end are errors, all reported at once, each a *FieldError. The contents are not judged here but by
+// Catalogue.CheckWrite.
 func ParseRecord(b []byte) (Record, error) {
 	if len(b) > maxRecord {
 		return Record{}, &FieldError{Reason: "is too long"}
@@ -36,7 +36,7 @@ func ParseRecord(b []byte) (Record, error) {
 	if !utf8.Valid(b) {
 		return Record{}, &FieldError{Reason: "is not UTF-8"}
 	}
-	r := Record{Data: []string{}, Purposes: []string{}, GivenBy: []string{}} // so that what is absent is written as []
+	r := Record{Data: []string{}, Purposes: []string{}, GivenBy: []string{}} // so that absent lists are written as []
 	if err := parseObject("", b, recordFields(&r)); err != nil {
 		return Record{}, err
 	}
@@ -46,7 +46,7 @@ func ParseRecord(b []byte) (Record, error) {
 // field reads the JSON value of one member.
 type field func(path string, b []byte) error
 
-// recordFields are the members that a record may have, and where they go.
+// recordFields are the members that a record may have, and their destinations.
 func recordFields(r *Record) map[string]field {
 	return map[string]field{
 		"id":                  scalar(&r.ID),
@@ -94,7 +94,7 @@ func object(fields map[string]field) field {
 	return func(path string, b []byte) error { return parseObject(path+".", b, fields) }
 }
 
-// scalar reads a string, a boolean or a time. The error of package json is dropped: it may hold the value.
+// scalar reads a string, a boolean or a time. The error of encoding/json is dropped: it may contain the value.
 func scalar(into any) field {
 	return func(path string, b []byte) error {
 		if string(b) == "null" || json.Unmarshal(b, into) != nil {
@@ -107,7 +107,7 @@ func scalar(into any) field {
 // list reads an array of strings.
 func list(into *[]string) field {
 	return func(path string, b []byte) error {
-		var items []*string // so that null is seen
+		var items []*string // so that null is detected
 		if string(b) == "null" || json.Unmarshal(b, &items) != nil {
 			return &FieldError{path, "is not a list of strings"}
 		}
@@ -122,8 +122,8 @@ func list(into *[]string) field {
 	}
 }
 
-// parseObject reads one JSON object and nothing after it. Package json alone would take the last of two equal members, and names
-// that differ in case only.
+// parseObject reads one JSON object and nothing after it. encoding/json alone would take the last of two equal members, and names that
+// differ only in case.
 func parseObject(prefix string, b []byte, fields map[string]field) error {
 	path := strings.TrimSuffix(prefix, ".")
 	d := json.NewDecoder(bytes.NewReader(b))
@@ -156,7 +156,7 @@ func parseObject(prefix string, b []byte, fields map[string]field) error {
 	return errors.Join(problems...)
 }
 
-// safeName gives a member's name back when it looks like one; a name may otherwise be a value in the wrong place.
+// safeName returns a member's name if it looks like one; otherwise it may be a value in the wrong place.
 func safeName(name string) string {
 	other := func(r rune) bool { return (r < 'a' || r > 'z') && r != '_' }
 	if len(name) > 32 || strings.ContainsFunc(name, other) {

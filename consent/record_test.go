@@ -13,7 +13,7 @@ import (
 	"zorgsluis/consent"
 )
 
-// full is a record in which every member is there.
+// full is a record with every member.
 const full = `{
 	"id": "s01-abc", "status": "withdrawn", "decision": "permit", "emergency_exception": false,
 	"holder": {"category": "hospital", "organization": "ura:1"}, "party": {"practitioner": "uzi:3", "person": "key"}, "party_name": "Anja",
@@ -47,7 +47,7 @@ func TestParseRecord(t *testing.T) {
 	}
 }
 
-// TestParseRecordReadsEveryMember fails when a field is added to Record and forgotten here.
+// TestParseRecordReadsEveryMember fails if a field is added to Record but not here.
 func TestParseRecordReadsEveryMember(t *testing.T) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal([]byte(full), &members); err != nil {
@@ -148,7 +148,7 @@ func TestParseRecordRefuses(t *testing.T) {
 	}
 }
 
-// errorLines are the problems in an error, without what they all begin with.
+// errorLines are the problems in an error, without their common prefix.
 func errorLines(t *testing.T, err error) (lines []string) {
 	t.Helper()
 	if err == nil {

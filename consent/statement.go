@@ -8,7 +8,7 @@ import (
 // statement is what one record says at an instant (decision.md, The consent state, A).
 type statement struct {
 	record         *Record
-	kind           State // Granted is a permit; RefusedExceptEmergency, Withdrawn and Refused are kinds of objections
+	kind           State // Granted is a permit; RefusedExceptEmergency, Withdrawn and Refused are objections
 	said           time.Time
 	by             []string
 	data, purposes []string // the record's, as sets
@@ -16,7 +16,7 @@ type statement struct {
 
 func (s statement) objection() bool { return s.kind > Granted }
 
-// statements are those of the records that count (A): made, and made by somebody who could.
+// statements are those that count (A): in effect, and said by somebody entitled to.
 func (q Query) statements(records []Record) []statement {
 	born := parseBirth(q.Born)
 	age := born.age(q.At)
@@ -30,18 +30,18 @@ func (q Query) statements(records []Record) []statement {
 	return said
 }
 
-// statement is the one that a record makes at q.At, if any. The order of the cases is that of the specification.
+// statement is the one that a record makes at q.At, if any. The cases are in the order of the specification.
 func (q Query) statement(r *Record) (s statement, made bool) {
 	switch {
 	case r.Status == StatusEnteredInError, r.RecordedAt.After(q.At), q.At.Before(r.ValidFrom.Time):
 		return statement{}, false
 	case r.Status == StatusWithdrawn && !r.WithdrawnAt.After(q.At):
-		// A withdrawal has no end: valid_to is not looked at. A withdrawn deny leaves nothing.
+		// A withdrawal has no end: valid_to is ignored. A withdrawn deny leaves nothing.
 		return statement{record: r, kind: Withdrawn, said: r.WithdrawnAt.Time, by: r.WithdrawnBy}, r.Decision != DecisionDeny
 	case !r.ValidTo.IsZero() && !q.At.Before(r.ValidTo.Time):
 		return statement{}, false
 	case r.Decision == DecisionPermit:
-		// A status that is not understood opens nothing.
+		// An unknown status opens nothing.
 		return statement{record: r, kind: Granted, said: r.RecordedAt.Time, by: r.GivenBy}, r.Status == StatusActive || r.Status == StatusWithdrawn
 	case r.EmergencyException:
 		return statement{record: r, kind: RefusedExceptEmergency, said: r.RecordedAt.Time, by: r.GivenBy}, true
@@ -50,8 +50,8 @@ func (q Query) statement(r *Record) (s statement, made bool) {
 	}
 }
 
-// counts reports whether those who said it could say it (A), at the age that the patient has now. Of somebody whose age is not
-// known every objection counts and no permit does.
+// counts reports whether those who said it could say it (A), at the patient's present age. If the age is unknown, every objection counts
+// and no permit does.
 func (q Query) counts(s statement, born birth, age int) bool {
 	if s.objection() {
 		return !born.known || q.mayObject(s.by, age)
@@ -59,7 +59,7 @@ func (q Query) counts(s statement, born birth, age int) bool {
 	return born.known && q.mayPermit(s.by, born.age(s.said)) && q.mayPermit(s.by, age) && (!q.Deceased || s.record.Posthumous)
 }
 
-// mayPermit reports whether they can give consent at an age (WGBO 447, 450, 465; Wabvpz 15g).
+// mayPermit reports whether they can consent at an age (WGBO 447, 450, 465; Wabvpz 15g).
 func (q Query) mayPermit(by []string, age int) bool {
 	patient, representative := slices.Contains(by, ByPatient), slices.Contains(by, ByRepresentative)
 	switch {
@@ -85,8 +85,8 @@ func (q Query) mayObject(by []string, age int) bool {
 	}
 }
 
-// MaySpeak reports whether one (ByPatient, ByRepresentative) has a say in what a patient decides at q.At: whether that one's objection counts.
-// Of somebody whose age is not known it does. A permit may take another beside.
+// MaySpeak reports whether by (ByPatient, ByRepresentative) has a say in what a patient decides at q.At, that is, whether an objection by
+// that person would count; yes if the age is unknown. A permit may need another person as well.
 func (q Query) MaySpeak(by string) bool {
 	born := parseBirth(q.Born)
 	return !born.known || q.mayObject([]string{by}, born.age(q.At))

@@ -9,15 +9,15 @@ import (
 	"zorgsluis/fhir"
 )
 
-// Ground is why data of somebody who has died may be given without a consent of that person (BW 7:458a).
+// Ground is a reason to give data of a deceased person without that person's consent (BW 7:458a).
 type Ground string
 
-// The grounds. The list is closed: a dispute about a will and the personal interests of relatives are none.
+// The grounds. The list is closed: a dispute about a will and personal interests of relatives are not grounds.
 const (
-	GroundProcedure  Ground = "procedure-against-provider" // lid 1 onder c: a weighty interest, made plausible, that makes the data necessary
+	GroundProcedure  Ground = "procedure-against-provider" // lid 1 onder c: a weighty interest, shown to be plausible, that makes the data necessary
 	GroundHereditary Ground = "hereditary-condition"       // the same
 	GroundIncident   Ground = "incident"                   // lid 1 onder b: a relative who was told of an incident (Wkkgz 10 lid 3)
-	GroundParents    Ground = "parents-under-16"           // lid 2: who had authority over somebody who died before 16
+	GroundParents    Ground = "parents-under-16"           // lid 2: whoever had authority over somebody who died before 16
 )
 
 // Grounds lists them.
@@ -28,13 +28,13 @@ func Grounds() []Ground {
 // tooOldForParents is the age from which parents have no ground of their own (BW 7:458a lid 2).
 const tooOldForParents = 16
 
-// Handover is what a holder of records states who gives a copy of somebody's data by hand, after that person's death.
+// Handover is what a holder of records states when giving a copy of a deceased person's data by hand.
 type Handover struct {
 	Ground              Ground
 	By, ApprovedBy      string   // two people
 	NoObjectionPresumed bool     // they found no reason to presume that the deceased would have objected
 	Data                []string // data categories and groups that the ground needs (lid 3)
-	Restricted          bool     // the operator allows Restricted to be among them
+	Restricted          bool     // the operator allows Restricted among them
 }
 
 // The reasons of a handover.
@@ -51,7 +51,7 @@ const (
 	ReasonObjectedInLife       Reason = "objected-in-life"
 )
 
-// Admit applies what depends on the statement alone, so that a refusal causes no lookup. AfterDeath starts with it.
+// Admit checks what depends on the statement alone, so that a refusal causes no lookup. AfterDeath starts with it.
 func (h Handover) Admit() (d Decision, admitted bool) {
 	never := func(name string) bool {
 		return name == string(fhir.CategoryConsent) || name == string(fhir.CategoryLogging) || name == string(fhir.NeverDisclosed)
@@ -73,15 +73,15 @@ func (h Handover) Admit() (d Decision, admitted bool) {
 	return Decision{}, true
 }
 
-// fourEyes reports whether two names are there, of different people as far as names can tell.
+// fourEyes reports whether two names are given, of different people as far as names can tell.
 func fourEyes(by, approved string) bool {
 	one, other := strings.Join(strings.Fields(by), " "), strings.Join(strings.Fields(approved), " ")
 	return one != "" && other != "" && !strings.EqualFold(one, other)
 }
 
-// AfterDeath answers whether a data category may be part of what is handed over. It is no rule of Decide, which goes on to deny
-// everybody whom the deceased gave no consent for that time: a person weighs the ground here, and this keeps what the law leaves no room to
-// weigh. Of in.Request it looks at holder and data category.
+// AfterDeath decides whether a data category may be part of what is handed over. It is not a rule of Decide, which still denies everybody
+// whom the deceased gave no consent for that time: here a person weighs the ground, and this function enforces what the law leaves no room
+// to weigh. Of in.Request it uses holder and data category.
 func (p *Policy) AfterDeath(h Handover, in Input) Decision {
 	if d, admitted := h.Admit(); !admitted {
 		return d
@@ -95,7 +95,7 @@ func (p *Policy) AfterDeath(h Handover, in Input) Decision {
 		return decision(ReasonAgeAtDeath)
 	case h.Ground == GroundParents && len(patient.Flags.RepresentativesBlocked) > 0: // lid 2: not against good care
 		return decision(ReasonRepresentativeBlocked)
-	case p.groups == nil, !p.names(h.Data, in.Request.Category): // a Policy that New did not make names nothing
+	case p.groups == nil, !p.names(h.Data, in.Request.Category): // a Policy not made by New names nothing
 		return decision(ReasonDataNotNamed)
 	}
 	if objections := p.objections(h, in, diedFrom); len(objections) > 0 {
@@ -104,8 +104,8 @@ func (p *Policy) AfterDeath(h Handover, in Input) Decision {
 	return decision(ReasonAfterDeath)
 }
 
-// objections are the records in which the deceased objected to what is asked (lid 4). What parents refused for a child is theirs to go
-// back on, and keeps nothing from themselves.
+// objections are the records in which the deceased objected to the request (lid 4). What parents refused for a child they can reconsider,
+// so it does not bar them.
 func (p *Policy) objections(h Handover, in Input, died time.Time) []consent.RecordID {
 	q := consent.Query{
 		Holder:   consent.Side{Category: string(in.Request.Holder.Category), Organization: in.Request.Holder.Organization},
@@ -116,8 +116,8 @@ func (p *Policy) objections(h Handover, in Input, died time.Time) []consent.Reco
 	return q.Objections(in.Records, died, h.Ground == GroundParents)
 }
 
-// diedBefore reports whether somebody was certainly younger than age at the death: on the last day that it may have been, which is
-// today where no day is known.
+// diedBefore reports whether somebody was certainly younger than age at death: on the latest possible day, which is today if the day is
+// unknown.
 func diedBefore(age int, patient Patient, now time.Time) bool {
 	died, known := day(patient.DiedLatest)
 	if !known || died.After(now) {
@@ -127,14 +127,14 @@ func diedBefore(age int, patient Patient, now time.Time) bool {
 	return known && reached >= 0 && reached < age
 }
 
-// day is the beginning of a civil date; the zero time where it is none.
+// day is the beginning of a civil date; not ok if it is none.
 func day(date string) (time.Time, bool) {
 	t, err := time.ParseInLocation(time.DateOnly, date, consent.Zone())
 	return t, err == nil
 }
 
-// names reports whether a list of data categories and groups covers a data category. Data of which nothing is known is Restricted: in no
-// group, so that the list must name it.
+// names reports whether a list of data categories and groups covers a data category. Data of an unknown category is Restricted, which is in
+// no group, so the list must name it.
 func (p *Policy) names(list []string, category fhir.DataCategory) bool {
 	return slices.Contains(list, string(protected(category))) ||
 		slices.ContainsFunc(p.groups[category], func(group string) bool { return slices.Contains(list, group) })

@@ -10,7 +10,7 @@ import (
 	"zorgsluis/policy"
 )
 
-// handover is a statement with which everything is right, and deadInput a question about somebody who died at 39 and objected to nothing.
+// handover is a valid statement, and deadInput a question about somebody who died at 39 and objected to nothing.
 func handover() policy.Handover {
 	return policy.Handover{
 		Ground: policy.GroundProcedure, By: "A. Officer", ApprovedBy: "B. Director", NoObjectionPresumed: true, Data: []string{"Condition", "GGC012"},
@@ -139,7 +139,7 @@ func TestAfterDeath(t *testing.T) {
 	}
 }
 
-// TestAfterDeathOpensNothingElse: to those who ask by themselves the record of the deceased stays as closed as it was.
+// TestAfterDeathOpensNothingElse: for those who ask the gateway themselves, the deceased's record stays as closed as it was.
 func TestAfterDeathOpensNothingElse(t *testing.T) {
 	in := provider()
 	in.Patient.Deceased, in.Records = true, nil

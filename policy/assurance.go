@@ -8,7 +8,7 @@ import (
 // assuranceNames are the levels in words, by value.
 var assuranceNames = [...]string{AssuranceNone: "none", AssuranceLow: "low", AssuranceSubstantial: "substantial", AssuranceHigh: "high"}
 
-// ParseAssurance reads none, low, substantial or high. Anything else is no level, and not ok.
+// ParseAssurance reads none, low, substantial or high. Anything else is not ok.
 func ParseAssurance(s string) (level AssuranceLevel, ok bool) {
 	i := slices.Index(assuranceNames[:], s)
 	return AssuranceLevel(max(i, 0)), i >= 0
@@ -34,8 +34,8 @@ func (l *AssuranceLevel) UnmarshalText(text []byte) error {
 
 func (l AssuranceLevel) known() bool { return l >= AssuranceNone && l <= AssuranceHigh }
 
-// AssuranceMap gives the level of each acr or loa claim value (configs/assurance.yaml).
+// AssuranceMap maps acr or loa claim values to levels (configs/assurance.yaml).
 type AssuranceMap map[string]AssuranceLevel
 
-// Level is the level of a claim value. A value that is not in the map has no level: it is never guessed upward.
+// Level is the level of a claim value. A value that is not in the map has no level: no level is ever guessed.
 func (m AssuranceMap) Level(value string) AssuranceLevel { return m[value] }

@@ -7,7 +7,7 @@ import (
 	"zorgsluis/consent"
 )
 
-// BenchmarkDecide is one decision about a patient with some records, and with as many as one person may have.
+// BenchmarkDecide is one decision about a patient with some records, and with the maximum.
 func BenchmarkDecide(b *testing.B) {
 	p := vectorPolicy(b)
 	for _, n := range []int{5, 1000} {

@@ -12,7 +12,7 @@ import (
 	"zorgsluis/fhir"
 )
 
-// Config is what an operator decides about decisions.
+// Config is what an operator configures about decisions.
 type Config struct {
 	Categories          []ProviderCategory // of providers that may ask at all
 	MinimumAssurance    AssuranceLevel
@@ -23,21 +23,21 @@ type Config struct {
 	Groups        map[string][]fhir.DataCategory // data categories by group; each is in one group at most
 	GroupIncludes map[string][]string            // the groups that a group includes, one level deep
 
-	// Necessary are the data categories and groups that a provider category needs for its work, and beyond which it gets nothing but in
-	// an emergency. A category that is not there gets whatever consent opens.
+	// Necessary are the data categories and groups that a provider category needs for its work; except in an emergency it gets nothing
+	// else. A category that is not listed gets whatever consent opens.
 	Necessary map[ProviderCategory][]string
 }
 
-// ChannelRule is what is special about a channel. A channel without a rule asks for explicit consent.
+// ChannelRule are the settings of a channel. A channel without a rule requires explicit consent.
 type ChannelRule struct {
 	Implied    bool // consent is implied, as in a referral
-	MinimumAge int  // for a patient's own access, in years; 0 is the default
+	MinimumAge int  // for a patient's own access, in years; 0: the default
 }
 
-// youngest is the age from which the law knows a patient's own access (WGBO 465).
+// youngest is the age from which the law allows a patient's own access (WGBO 465).
 const youngest = 12
 
-// Policy decides. New makes it; the zero Policy denies everything. It does not change and may be used by many goroutines.
+// Policy decides. New makes it; the zero Policy denies everything. It is immutable and safe for concurrent use.
 type Policy struct {
 	categories          []ProviderCategory
 	minimumAssurance    AssuranceLevel
@@ -46,17 +46,17 @@ type Policy struct {
 	defaultMinimumAge   int
 	groups              map[fhir.DataCategory][]string // every group that covers the category
 	necessary           map[ProviderCategory][]string  // data categories and groups; shared with nobody
-	changes             *consent.Changes               // of what names in consents stand for
+	changes             *consent.Changes               // of the meaning of names in consents
 }
 
-// Since gives the same policy for consents whose names changed their meaning since they were given: each is read as what it said then.
+// Since returns the same policy for consents whose names changed their meaning since they were given: each keeps the meaning it had then.
 func (p *Policy) Since(changes *consent.Changes) *Policy {
 	since := *p
 	since.changes = changes
 	return &since
 }
 
-// New checks a configuration, and reports all that is wrong with it at once.
+// New checks a configuration, and reports all its problems at once.
 func New(c Config) (*Policy, error) {
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("policy: %w", err)
@@ -106,7 +106,7 @@ func (c Config) check() error {
 	return errors.Join(problems...)
 }
 
-// checkGroups keeps the groups to the shape that decision.md C gives them.
+// checkGroups checks that the groups have the structure that decision.md C gives them.
 func (c Config) checkGroups() (problems []error) {
 	groupOf := map[fhir.DataCategory]string{}
 	for _, group := range slices.Sorted(maps.Keys(c.Groups)) {
@@ -133,7 +133,7 @@ func (c Config) checkGroups() (problems []error) {
 	return problems
 }
 
-// groupsByCategory turns the groups round: every group that covers a category, its own and those that include that.
+// groupsByCategory inverts the groups: for each category, every group that covers it, its own and those that include that one.
 func (c Config) groupsByCategory() map[fhir.DataCategory][]string {
 	covering := map[fhir.DataCategory][]string{}
 	cover := func(group string, members []fhir.DataCategory) {
@@ -152,13 +152,13 @@ func (c Config) groupsByCategory() map[fhir.DataCategory][]string {
 	return covering
 }
 
-// minimumAge is the age for a patient's own access over a channel.
+// minimumAge is the minimum age for a patient's own access over a channel.
 func (p *Policy) minimumAge(c Channel) int {
 	return cmp.Or(p.channels[c].MinimumAge, p.defaultMinimumAge)
 }
 
-// Purpose is the one purpose of a request for which several may have been asserted: a blocked one if there is any, otherwise the
-// only one. It is not ok when there is none, or more than one.
+// Purpose is the one purpose of a request for which several may be asserted: a blocked one if there is any, otherwise the only one. It is
+// not ok if there is none, or more than one.
 func (p *Policy) Purpose(asserted []PurposeOfUse) (purpose PurposeOfUse, ok bool) {
 	if i := slices.IndexFunc(asserted, isExamination); i >= 0 {
 		return asserted[i], true
@@ -169,8 +169,8 @@ func (p *Policy) Purpose(asserted []PurposeOfUse) (purpose PurposeOfUse, ok bool
 	return asserted[0], asserted[0] != ""
 }
 
-// NotAfter is the earliest instant after in.At at which Decide could answer otherwise although nothing else changes: a border of
-// a record, or a birthday that matters. A decision holds before that instant. Zero means that it holds for ever.
+// NotAfter is the earliest instant after in.At at which Decide could answer differently although nothing else changes: a start or end of a
+// record, or a relevant birthday. A decision holds before that instant. Zero: it holds for ever.
 func (p *Policy) NotAfter(in Input) time.Time {
 	var earliest time.Time
 	border := func(t time.Time) {

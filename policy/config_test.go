@@ -74,7 +74,7 @@ func TestLeastConfiguration(t *testing.T) {
 	if high, err := policy.New(c); err != nil || high.Decide(provider()).Reason != policy.ReasonInsufficientAssurance {
 		t.Errorf("the highest minimum: got %v, %v", high, err)
 	}
-	c.Categories[0] = "hospital" // what was configured does not change any more
+	c.Categories[0] = "hospital" // the policy no longer depends on the configuration
 	if got := p.Decide(provider()); got.Reason != policy.ReasonNoConsent {
 		t.Errorf("got %+v, want no consent", got)
 	}

@@ -7,9 +7,9 @@ import (
 	"zorgsluis/fhir"
 )
 
-// Decide answers one question by the rules of decision.md, in their order; the first that answers ends the decision. It is total:
-// there is no input without an answer, and what the rules do not know is denied. Between 8 and 9 an operator's cap on what a provider
-// category needs for its work (Config.Necessary) may refuse: it is about normal work, and no reason to keep anything back in an emergency.
+// Decide answers one question by the rules of decision.md, in their order; the first that answers ends the decision. It is total: every
+// input has an answer, and what the rules do not know is denied. Between 8 and 9, an operator's cap on what a provider category needs for
+// its work (Config.Necessary) may refuse: the cap is about normal work, and withholds nothing in an emergency.
 func (p *Policy) Decide(in Input) Decision {
 	if d, admitted := p.Admit(in.Request); !admitted {
 		return d // rules 1, 2, 5 to 8, and the purpose in 3 and 4
@@ -50,9 +50,9 @@ func (p *Policy) Decide(in Input) Decision {
 	}
 }
 
-// Speaks decides whether a patient or a representative may see and say what the patient decides. It is Decide, but for those who have
-// parental authority over somebody of 12 to 15, or are the guardian: that record is not theirs to see, and yet the patient can consent only
-// together with them (decision.md, The consent state, A). They speak along, and see no more than that takes.
+// Speaks decides whether a patient or a representative may see and say what the patient decides. It is Decide, except for those with
+// parental authority over somebody of 12 to 15, or the guardian: they may not see that record, yet the patient can consent only together
+// with them (decision.md, The consent state, A). They speak along, and see no more than that requires.
 func (p *Policy) Speaks(in Input) (d Decision, along bool) {
 	d = p.Decide(in)
 	if a := in.Request.Actor; d.Reason != ReasonAgeNotAllowed || a.Kind != KindRepresentative {
@@ -64,9 +64,9 @@ func (p *Policy) Speaks(in Input) (d Decision, along bool) {
 	return d, d.Permit
 }
 
-// Admit applies the rules that depend on the request alone, so that a caller whom they refuse causes no lookup: 1, 2, 5 to 8, and
-// the purpose in 3 and 4. Decide starts with it: who is refused here is refused there, for the same reason. A request without a
-// data category is admitted as far as the category goes.
+// Admit applies the rules that depend on the request alone, so that a caller they refuse causes no lookup: 1, 2, 5 to 8, and the purpose in
+// 3 and 4. Decide starts with it, so it refuses the same callers for the same reasons. Without a data category, a request is admitted as
+// far as the category is concerned.
 func (p *Policy) Admit(r Request) (d Decision, admitted bool) {
 	reason := cmp.Or(
 		blockedParty(r),           // 1
@@ -87,7 +87,7 @@ func (p *Policy) Admit(r Request) (d Decision, admitted bool) {
 	}
 }
 
-// query is the question as package consent asks it of the records. The caller's one category is certain by rule 5.
+// query is the question for package consent. Rule 5 ensures that the caller has exactly one category.
 func (p *Policy) query(in Input) consent.Query {
 	r := in.Request
 	return consent.Query{
@@ -109,10 +109,10 @@ func (p *Policy) query(in Input) consent.Query {
 	}
 }
 
-// protected is the data category that is decided on: data of which nothing is known is Restricted.
+// protected is the data category to decide on: data of an unknown category is Restricted.
 func protected(c fhir.DataCategory) fhir.DataCategory { return cmp.Or(c, fhir.Restricted) }
 
-// decision permits exactly for the reasons that are permits.
+// decision permits exactly if the reason is a permit's.
 func decision(reason Reason, obligations ...Obligation) Decision {
 	return Decision{Permit: reason.permits(), Reason: reason, Obligations: obligations}
 }

@@ -112,13 +112,13 @@ func withheld(c ...fhir.DataCategory) func(*policy.Input) {
 	return func(in *policy.Input) { in.Patient.Flags.WithheldFromPatient = c }
 }
 
-// emergency declares one properly.
+// emergency adds a valid declaration.
 func emergency(in *policy.Input) {
 	in.Request.Purpose = policy.PurposeEmergency
 	in.Request.Emergency = &policy.Emergency{Reason: "unconscious", ConsentImpossible: true}
 }
 
-// The records of these cases are given by the patient in 2020, about general practitioners.
+// In these cases the patient gave the records in 2020, about general practitioners.
 func record(id, decision string) consent.Record {
 	return consent.Record{
 		ID: consent.RecordID(id), Status: "active", Decision: decision, Party: consent.Side{Category: "gp"},
@@ -146,7 +146,7 @@ func about(r consent.Record, data ...string) consent.Record {
 	return r
 }
 
-// decisionCase is one row of the specification: what is asked, and the answer.
+// decisionCase is one row of the specification: the question and the answer.
 type decisionCase struct {
 	name        string
 	in          policy.Input
@@ -266,7 +266,7 @@ func TestRepresentatives(t *testing.T) { // rule 4
 		only("withheld-from-patient", "a data category that is withheld", representative(withheld("Condition"))),
 		only("representative-not-authorised", "authority comes before what is withheld", representative(authority("mentor"), withheld("Condition"))),
 	}
-	// Who may act for whom, as in the page: every authority at every age.
+	// Who may act for whom, as in decision.md: every authority at every age.
 	for _, at := range []struct {
 		name, born string
 		incapable  bool
@@ -349,7 +349,7 @@ func TestProvidersBeforeConsent(t *testing.T) { // rules 5 to 8
 	})
 }
 
-// capped is the policy of the vectors, with caps on what some provider categories may get.
+// capped is the policy of the vectors, with caps for some provider categories.
 func capped(t testing.TB) *policy.Policy {
 	t.Helper()
 	c := vectorConfig(t)
@@ -469,7 +469,7 @@ func TestProvidersAndConsent(t *testing.T) { // rules 9 to 14
 	})
 }
 
-// TestConsentIsAskedOfTheRequest shows that each part of the request reaches the consent state.
+// TestConsentIsAskedOfTheRequest: each part of the request reaches the consent state.
 func TestConsentIsAskedOfTheRequest(t *testing.T) {
 	p := vectorPolicy(t)
 	named := permit("a")
@@ -518,8 +518,8 @@ func TestZeroValuesDeny(t *testing.T) {
 	}
 }
 
-// TestSpeaks: who may see and say what a patient decides is who may see the record, and beside them who consents together with somebody of 12
-// to 15.
+// TestSpeaks: whoever may see the record may see and say what the patient decides, and so may those who consent together with somebody of
+// 12 to 15.
 func TestSpeaks(t *testing.T) {
 	p := vectorPolicy(t)
 	for _, tt := range []struct {
@@ -542,7 +542,7 @@ func TestSpeaks(t *testing.T) {
 	}
 }
 
-// TestSince: consents are read by what their names stood for when they were recorded; the policy itself stays as it was.
+// TestSince: names in consents have the meaning they had when recorded; the policy itself is unchanged.
 func TestSince(t *testing.T) {
 	p := vectorPolicy(t)
 	var never *consent.Changes

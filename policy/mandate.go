@@ -7,11 +7,11 @@ import (
 	"zorgsluis/fhir"
 )
 
-// Mandate reports whether the patient named somebody, by the key of that person's pseudonym, to see what the request is about, and by which
-// records. Where an issuer's word that somebody is authorised in writing is not enough, it is asked before Decide: who was not named, or not
-// for this data, has no authority there (rule 4). Consents decide as they do for providers: the more specific comes first, a refusal before a
-// permit, and what a total objection ended is ended. What is about the patient's choices or the log must be named; a mandate for everything is
-// about care.
+// Mandate reports whether the patient named somebody, by the key of that person's pseudonym, to see what is requested, and in which
+// records. If an issuer's word that somebody is authorised in writing is not enough, it runs before Decide: whoever was not named, or not
+// for this data, has no authority there (rule 4). Consents decide as they do for providers: the more specific takes precedence, a refusal
+// before a permit, and a total objection ends what came before. The patient's choices and the log must be named explicitly; a mandate for
+// everything covers only care.
 func (p *Policy) Mandate(in Input, person consent.PersonKey) (records []consent.RecordID, given bool) {
 	if person == "" {
 		return nil, false

@@ -10,7 +10,7 @@ import (
 	"zorgsluis/policy"
 )
 
-// TestMandate: who is named by the patient may see what he was named for, and nobody and nothing else.
+// TestMandate: a person named by the patient may see what the mandate covers, and nobody and nothing else.
 func TestMandate(t *testing.T) {
 	const anja, other = consent.PersonKey("anja"), consent.PersonKey("somebody else")
 	now := instant("2026-07-01T12:00:00Z")
@@ -79,7 +79,7 @@ func TestMandate(t *testing.T) {
 	}
 }
 
-// TestAMandateIsNoConsentForProviders: that a person is named says nothing to care providers, neither way.
+// TestAMandateIsNoConsentForProviders: naming a person neither permits nor refuses care providers anything.
 func TestAMandateIsNoConsentForProviders(t *testing.T) {
 	p := vectorPolicy(t)
 	for _, decision := range []string{"permit", "deny"} {

@@ -10,7 +10,7 @@ import (
 	"zorgsluis/fhir"
 )
 
-// AssuranceLevel says how surely the caller is known (eIDAS, OIDC acr). The zero value is none.
+// AssuranceLevel is the level of assurance of the caller's identity (eIDAS, OIDC acr). The zero value is none.
 type AssuranceLevel int
 
 // The levels of eIDAS, in order.
@@ -21,7 +21,7 @@ const (
 	AssuranceHigh
 )
 
-// SubjectKind says in which capacity the caller asks. The zero value has no care role and is refused.
+// SubjectKind is the capacity in which the caller asks. The zero value has no care role and is refused.
 type SubjectKind int
 
 // The kinds of callers (decision.md, request.actor.kind).
@@ -48,10 +48,10 @@ func BlockedCategories() []ProviderCategory {
 	return []ProviderCategory{BlockedInsurer, BlockedCompanyDoctor, BlockedInsuranceDoctor, BlockedMedicalExaminer}
 }
 
-// IsBlocked reports whether the law shuts the category out of exchange systems.
+// IsBlocked reports whether the law bars the category from exchange systems.
 func (c ProviderCategory) IsBlocked() bool { return slices.Contains(BlockedCategories(), c) }
 
-// Relationship is the treatment relation that was asserted (Wabvpz art. 1(k)).
+// Relationship is the asserted treatment relation (Wabvpz art. 1(k)).
 type Relationship string
 
 // The relations that count; anything else is none.
@@ -60,21 +60,21 @@ const (
 	RelationDirectlyInvolved Relationship = "directly-involved"
 	RelationSubstitute       Relationship = "substitute"
 
-	RelationNone    Relationship = "none"    // as a token or a registry says
-	RelationUnknown Relationship = "unknown" // a registry was asked, and did not say
+	RelationNone    Relationship = "none"    // according to a token or a registry
+	RelationUnknown Relationship = "unknown" // a registry was asked, and gave no answer
 )
 
 // What can show a treatment relation (Subject.Evidence).
 const (
 	EvidenceToken    = "token"     // a verified claim
 	EvidenceClient   = "client"    // the registration of the client, which is trusted for it
-	EvidenceRegistry = "registry:" // a configured registry, whose name follows
+	EvidenceRegistry = "registry:" // a configured registry; its name follows
 )
 
 // PurposeOfUse is a code of v3-ActReason.
 type PurposeOfUse string
 
-// The purposes that the decision gives a meaning to.
+// The purposes that the decision knows.
 const (
 	PurposeTreatment      PurposeOfUse = "TREAT"
 	PurposeEmergency      PurposeOfUse = "ETREAT"
@@ -87,11 +87,11 @@ const (
 	PurposeInsurance  PurposeOfUse = "INSUR"
 )
 
-// Channel is the exchange system or route that is used (regional, lsp, medmij, …).
+// Channel is the exchange system or route used (regional, lsp, medmij, …).
 type Channel string
 
-// Subject is the authenticated caller (XACML Subject): who, in which capacity, how surely, why, over which channel. authn makes
-// it from a verified token and from configuration only.
+// Subject is the authenticated caller (XACML Subject): who, in which capacity, at which assurance level, why, over which channel. authn
+// makes it from a verified token and from configuration only.
 type Subject struct {
 	Issuer   string // iss, exactly as configured
 	ID       string // sub; a patient's may be an identifier: never log it, see audit
@@ -101,24 +101,24 @@ type Subject struct {
 
 	Kind         SubjectKind
 	Assurance    AssuranceLevel
-	Categories   []ProviderCategory // all that the signals give, blocked ones included
+	Categories   []ProviderCategory // all that the signals give, including blocked ones
 	Organization string             // "ura:…" or another configured prefix
-	Practitioner string             // "uzi:…"; empty when no natural person stands behind the request
+	Practitioner string             // "uzi:…"; empty if no natural person stands behind the request
 	Roles        []string           // UZI role codes
 	Secrecy      SecrecyBasis       // of a provider; empty: none
 	Relationship Relationship
-	Evidence     string         // what shows the relationship: EvidenceToken, EvidenceClient, or the name of a registry after EvidenceRegistry
-	Registry     string         // that is asked for the relationship of a provider of whom nothing shows it; "" asks none
-	Purposes     []PurposeOfUse // as asserted; a blocked one blocks, otherwise exactly one is needed
+	Evidence     string         // what shows the relationship: EvidenceToken, EvidenceClient, or EvidenceRegistry and the registry's name
+	Registry     string         // the registry to ask for the relationship of a provider if nothing else shows it; "": none
+	Purposes     []PurposeOfUse // as asserted; a blocked one blocks, otherwise exactly one is required
 	Channel      Channel
 
 	Person               fhir.Identifier // patient and representative: whose record the token is for
 	Authority            string          // representative: parental, guardian, curator, mentor, written
 	Representative       string          // representative: own id
-	RepresentativeSystem string          // identifier system of it; "" where it has none
-	// Pseudonym is what the issuer calls a representative who is no legal one (IsLegal): only this stands for that person in keys and events.
-	// Representative, where the token brings one, may be a number that is nobody's business (Wabvpz art. 4(2); UAVG 46): it is compared with
-	// what is on file, and neither kept, hashed nor told.
+	RepresentativeSystem string          // its identifier system; "": none
+	// Pseudonym is what the issuer calls a representative other than a legal one (IsLegal): keys and events identify that person only by
+	// it. Representative, if the token has one, may be a number that must not be processed (Wabvpz art. 4(2); UAVG 46): it is compared with
+	// what is on file, and neither kept, hashed nor disclosed.
 	Pseudonym   string
 	MustBeNamed bool   // representative: the patient must have named that person here (Policy.Mandate)
 	Responsible string // "uzi:…": the professional under whose responsibility the caller works; empty without a mandate
@@ -127,24 +127,24 @@ type Subject struct {
 	Expires         time.Time // exp
 }
 
-// Holder is the organization that keeps the record, from the configuration of the source.
+// Holder is the organization that keeps the record, from the source's configuration.
 type Holder struct {
 	Organization string           `json:"organization"`
 	Category     ProviderCategory `json:"category"`
 }
 
-// Patient is what the decision knows of the patient. BirthDate is a civil date "YYYY-MM-DD".
+// Patient are the facts about the patient. BirthDate is a civil date "YYYY-MM-DD".
 type Patient struct {
 	Key       consent.PersonKey
 	BirthDate string
 	Deceased  bool
 	Flags     consent.Flags
 
-	// The first and the last day, in the same form, on which the patient may have died; "" where it is not known. Only AfterDeath asks.
+	// The first and the last day, in the same form, on which the patient may have died; "" if unknown. Only AfterDeath uses them.
 	DiedEarliest, DiedLatest string
 }
 
-// Emergency is the break-glass declaration under which ETREAT is asked.
+// Emergency is the break-glass declaration under which ETREAT is requested.
 type Emergency struct {
 	Reason            string
 	ConsentImpossible bool
@@ -173,7 +173,7 @@ type Request struct {
 	Category  fhir.DataCategory
 }
 
-// Input is one question to Decide. At is the instant that is decided about; nothing reads a clock.
+// Input is one question to Decide. At is the instant of the decision; nothing reads a clock.
 type Input struct {
 	At      time.Time
 	Request Request
@@ -181,7 +181,7 @@ type Input struct {
 	Records []consent.Record
 }
 
-// Reason is a stable code of why a decision was taken (decision.md, Rules).
+// Reason is a stable code for why a decision was taken (decision.md, Rules).
 type Reason string
 
 // The reasons. Those that start with ok- are permits.
@@ -220,7 +220,7 @@ const (
 	ReasonNoConsent          Reason = "no-consent"
 )
 
-// Obligation is what must be done together with a permit or a denial: report-authority, alert, review, notify-patient.
+// Obligation is what must accompany a permit or a denial: report-authority, alert, review, notify-patient.
 type Obligation string
 
 // The obligations. A decision lists them in alphabetical order.

@@ -14,8 +14,8 @@ import (
 	"zorgsluis/policy"
 )
 
-// The generators draw from few values, so that records and requests meet often, and instants from around each other and around
-// birthdays, so that borders are crossed.
+// The generators draw from few values, so that records and requests often meet, and instants close to each other and to birthdays, so that
+// boundaries are crossed.
 
 var moments = []string{
 	"2019-05-01T09:00:00Z", "2024-02-29T12:00:00Z", "2026-06-30T21:59:59Z", "2026-06-30T22:00:00Z", "2026-07-01T22:00:00Z",
@@ -181,7 +181,7 @@ func TestAdmitAgreesWithDecide(t *testing.T) {
 }
 
 func admitAgreesWithDecide(t *testing.T, p *policy.Policy) {
-	admitted := []policy.Reason{ // what Decide may still say of a caller whom Admit lets pass
+	admitted := []policy.Reason{ // what Decide may still answer to a caller whom Admit passes
 		"patient-mismatch", "deceased", "age-not-allowed", "withheld-from-patient", "ok-self", "representative-blocked",
 		"representative-not-authorised", "ok-representative", "not-for-role", "ok-consent", "ok-emergency-unknown", "ok-emergency-exception",
 		"emergency-refused", "consent-refused", "consent-withdrawn", "ok-implied", "no-consent",
@@ -199,7 +199,7 @@ func admitAgreesWithDecide(t *testing.T, p *policy.Policy) {
 		if ok && (refusal.Permit || refusal.Reason != "") {
 			t.Fatalf("Admit lets pass and says %+v", refusal)
 		}
-		// The gate asks before it knows the data category: that refuses nobody more.
+		// The gate asks before it knows the data category: that must not refuse anybody else.
 		in.Request.Category = ""
 		if early, ok := p.Admit(in.Request); !ok && p.Decide(in).Reason != early.Reason {
 			t.Fatalf("without a data category Admit says %+v", early)
@@ -207,8 +207,8 @@ func admitAgreesWithDecide(t *testing.T, p *policy.Policy) {
 	})
 }
 
-// TestACapOnlyTakesAway: what a cap changes is that something is refused, or that an emergency tells more people; and it changes nothing
-// for the category without a cap, nor for patients and their representatives.
+// TestACapOnlyTakesAway: a cap can only cause a refusal, or make emergency access alert; it changes nothing for a category without one, nor
+// for patients and their representatives.
 func TestACapOnlyTakesAway(t *testing.T) {
 	without, with := vectorPolicy(t), capped(t)
 	rapid.Check(t, func(t *rapid.T) {

@@ -8,9 +8,9 @@ import (
 	"zorgsluis/fhir"
 )
 
-// Each rule of decision.md is a function that gives the reason for its refusal, or "" when it does not answer.
+// Each rule of decision.md is a function that returns the reason for its refusal, or "" if it does not answer.
 
-// blockedParty is rule 1: parties that the law shuts out (Wabvpz 15f), by category or by purpose. Nothing lifts it.
+// blockedParty is rule 1: parties barred by law (Wabvpz 15f), by category or by purpose. Nothing lifts it.
 func blockedParty(r Request) Reason {
 	for _, blocked := range BlockedCategories() {
 		if slices.Contains(r.Actor.Categories, blocked) {
@@ -28,7 +28,7 @@ func isExamination(p PurposeOfUse) bool {
 	return p == PurposeEmployment || p == PurposeDisability || p == PurposeInsurance
 }
 
-// assurance is rule 2. A Policy that New did not make has no minimum, and refuses everybody here.
+// assurance is rule 2. A Policy not made by New has no minimum, and refuses everybody here.
 func (p *Policy) assurance(a Actor) Reason {
 	if a.Assurance < p.minimumAssurance || !a.Assurance.known() || p.minimumAssurance == AssuranceNone {
 		return ReasonInsufficientAssurance
@@ -36,7 +36,7 @@ func (p *Policy) assurance(a Actor) Reason {
 	return ""
 }
 
-// isOwn reports whether the rules of patients and their representatives (3, 4) apply, rather than those of providers.
+// isOwn reports whether the rules for patients and their representatives (3, 4) apply, rather than those for providers.
 func (a Actor) isOwn() bool { return a.Kind == KindPatient || a.Kind == KindRepresentative }
 
 // ownPurpose is the first check of rules 3 and 4.
@@ -66,7 +66,7 @@ func withheld(in Input) Reason {
 	return ""
 }
 
-// ownAccess is the rest of rule 3. Somebody whose age is not known is too young.
+// ownAccess is the rest of rule 3. A patient of unknown age is too young.
 func (p *Policy) ownAccess(in Input) Reason {
 	if reason := ownRecord(in); reason != "" {
 		return reason
@@ -108,7 +108,7 @@ func IsAuthority(word string) bool {
 }
 
 // IsLegal reports whether a word names the authority of a legal representative, whose number may be processed to establish it (Wabvpz art.
-// 4(2)). That of somebody whom the patient chose may not.
+// 4(2)). The number of a person chosen by the patient may not.
 func IsLegal(authority string) bool { return IsAuthority(authority) && authority != "written" }
 
 // hasAuthority reports whether an authority holds for somebody of that age (WGBO 465).
@@ -125,7 +125,7 @@ func hasAuthority(authority string, age int, incapacitated bool) bool {
 	}
 }
 
-// providerCategory is rule 5: a provider of exactly one category, and one that is configured.
+// providerCategory is rule 5: a provider of exactly one category, which must be configured.
 func (p *Policy) providerCategory(r Request) Reason {
 	a := r.Actor
 	switch {
@@ -157,7 +157,7 @@ func providerPurpose(r Request) Reason {
 	return ""
 }
 
-// emergencyDeclaration is rule 7: a natural person of a category on the list, who says why, and that consent is impossible.
+// emergencyDeclaration is rule 7: a natural person of a listed category, who says why, and that consent is impossible.
 func (p *Policy) emergencyDeclaration(r Request) Reason {
 	if r.Actor.isOwn() || r.Purpose != PurposeEmergency {
 		return ""
@@ -184,13 +184,13 @@ func hasRelation(a Actor) bool {
 	return a.Relationship == RelationTreating || a.Relationship == RelationDirectlyInvolved || a.Relationship == RelationSubstitute
 }
 
-// isNecessary reports whether a provider, whose one category is certain by rule 5, needs the data for normal work.
+// isNecessary reports whether a provider needs the data for normal work. Rule 5 ensures that it has exactly one category.
 func (p *Policy) isNecessary(r Request) bool {
 	names, capped := p.necessary[r.Actor.Categories[0]]
 	return !capped || p.names(names, r.Category)
 }
 
-// isImplied is rule 13: treatment over a channel where consent is implied (a referral), but for Restricted data.
+// isImplied is rule 13: treatment over a channel where consent is implied (a referral), except for Restricted data.
 func (p *Policy) isImplied(r Request) bool {
 	return r.Purpose == PurposeTreatment && p.channels[r.Channel].Implied && protected(r.Category) != fhir.Restricted
 }

@@ -6,14 +6,14 @@ import (
 	"slices"
 )
 
-// SecrecyBasis names the legal basis on which a caller keeps medical secrecy (configs/secrecy.yaml). The zero value is none.
+// SecrecyBasis names the legal basis of a caller's medical secrecy (configs/secrecy.yaml). The zero value is none.
 type SecrecyBasis string
 
-// Secrecy says who keeps medical secrecy, and on which legal basis.
+// Secrecy says who is bound by medical secrecy, and on which legal basis.
 type Secrecy struct {
-	Bases         []SecrecyRule           // the first that fits is the one that is recorded
+	Bases         []SecrecyRule           // the first that fits is recorded
 	Roles         map[string]SecrecyBasis // by UZI role code; "" is none
-	Organizations SecrecyBasis            // of a care organization that no natural person asks for
+	Organizations SecrecyBasis            // of a care organization asking without a natural person
 }
 
 // SecrecyRule is one basis. One that needs a mandate counts only under the responsibility of a professional.
@@ -22,8 +22,8 @@ type SecrecyRule struct {
 	Mandate bool
 }
 
-// Secrecy is the basis of a caller: that of the roles, of which none may be without; else what the registration of the client says; else
-// that of organizations, where no natural person asks. A caller without a basis may see nothing (WGBO 457, Wet BIG 88).
+// Secrecy is the basis of a caller: that of the roles, each of which must have one; else the one in the client's registration; else that of
+// organizations, if no natural person asks. A caller without a basis may see nothing (WGBO 457, Wet BIG 88).
 func (t *Tables) Secrecy(s Subject, registered SecrecyBasis) SecrecyBasis {
 	var bases []SecrecyBasis
 	switch {
@@ -78,7 +78,7 @@ func (s Secrecy) rule(b SecrecyBasis) (SecrecyRule, bool) {
 	return s.Bases[i], true
 }
 
-// check says what is wrong: a basis that is not there would leave callers without one, and nobody would know why.
+// check returns what is wrong: a missing basis would leave callers without one, and nobody would know why.
 func (s Secrecy) check() (problems []error) {
 	for i, rule := range s.Bases {
 		if first, _ := s.rule(rule.Basis); rule.Basis == "" || slices.Index(s.Bases, first) != i {

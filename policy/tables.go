@@ -9,7 +9,7 @@ import (
 	"zorgsluis/fhir"
 )
 
-// Signals are what is known about a provider, from the token and the client's registration (decision.md, Resolving the category).
+// Signals are the facts about a provider, from the token and the client's registration (decision.md, Resolving the category).
 type Signals struct {
 	OrganizationType string            `json:"organization_type,omitempty"`
 	AGB              string            `json:"agb,omitempty"` // AGB speciality, four digits
@@ -19,7 +19,7 @@ type Signals struct {
 	Purposes         []PurposeOfUse    `json:"purposes,omitempty"`
 }
 
-// Blocked is one blocked category and the signals that give it (configs/blocked.yaml).
+// Blocked is one blocked category and the signals for it (configs/blocked.yaml).
 type Blocked struct {
 	Category          ProviderCategory
 	IdentifierSystems []string // any identifier of such a system
@@ -29,7 +29,7 @@ type Blocked struct {
 	Organizations     []string // an operator's list, as in Signals.Organization or "system|value"
 }
 
-// CodeTables say which category each code gives. A code that maps to "" is known and gives none (deny, review).
+// CodeTables map codes to categories. A code that maps to "" is known and gives none (deny, review).
 type CodeTables struct {
 	Blocked           []Blocked
 	OrganizationTypes map[string]ProviderCategory
@@ -39,11 +39,11 @@ type CodeTables struct {
 	Secrecy           Secrecy
 }
 
-// Tables resolve the category of a provider. They do not change and may be used by many goroutines.
+// Tables resolve the category of a provider. They are immutable and safe for concurrent use.
 type Tables struct{ codes CodeTables }
 
-// NewTables checks that every code gives a configured category, or none, and that what is blocked is blocked by law. All problems
-// are reported at once.
+// NewTables checks that every code gives a configured category, or none, and that what is blocked is blocked by law. All problems are
+// reported at once.
 func NewTables(categories []ProviderCategory, codes CodeTables) (*Tables, error) {
 	var problems []error
 	targets := func(kind string, table map[string]ProviderCategory) {
@@ -74,8 +74,8 @@ func NewTables(categories []ProviderCategory, codes CodeTables) (*Tables, error)
 	return &Tables{codes}, nil
 }
 
-// Resolve gives the categories of a provider: every blocked one that a signal gives; otherwise those of the first kind of signal
-// that is there at all. None, or several different ones, are refused by Decide.
+// Resolve returns the categories of a provider: every blocked one that a signal gives; otherwise those of the first kind of signal that is
+// present. Decide refuses none, or several different ones.
 func (t *Tables) Resolve(s Signals) []ProviderCategory {
 	if blocked := t.blocked(s); len(blocked) > 0 {
 		return blocked
@@ -90,7 +90,7 @@ func (t *Tables) Resolve(s Signals) []ProviderCategory {
 	}
 }
 
-// BlockedPurposes are all purposes, local words included, that give a blocked category; sorted.
+// BlockedPurposes are all purposes that give a blocked category, including local words; sorted.
 func (t *Tables) BlockedPurposes() []PurposeOfUse {
 	var purposes []PurposeOfUse
 	for _, b := range t.codes.Blocked {
@@ -100,7 +100,7 @@ func (t *Tables) BlockedPurposes() []PurposeOfUse {
 	return slices.Compact(purposes)
 }
 
-// blocked gives every blocked category of which there is a signal, in the order of the law.
+// blocked returns every blocked category with a signal, in the order of the law.
 func (t *Tables) blocked(s Signals) (found []ProviderCategory) {
 	for _, category := range BlockedCategories() {
 		if slices.ContainsFunc(t.codes.Blocked, func(b Blocked) bool { return b.Category == category && b.signalled(s) }) {
@@ -124,7 +124,7 @@ func intersect[T comparable](a, b []T) bool {
 	return slices.ContainsFunc(a, func(x T) bool { return slices.Contains(b, x) })
 }
 
-// byAGB looks a speciality up exactly, else by its first two digits.
+// byAGB looks up a speciality exactly, else by its first two digits.
 func (t *Tables) byAGB(code string) ProviderCategory {
 	if c, ok := t.codes.AGBCodes[code]; ok {
 		return c
@@ -132,7 +132,7 @@ func (t *Tables) byAGB(code string) ProviderCategory {
 	return t.codes.AGBPrefixes[code[:min(2, len(code))]]
 }
 
-// byRoles gives the categories of all roles. One role that is unknown, or gives none, leaves none.
+// byRoles returns the categories of all roles. If one role is unknown, or gives none, there are none.
 func (t *Tables) byRoles(roles []string) (found []ProviderCategory) {
 	for _, role := range roles {
 		c := t.codes.UZIRoles[role]
@@ -152,8 +152,8 @@ func some(c ProviderCategory) []ProviderCategory {
 	return []ProviderCategory{c}
 }
 
-// Codes gives the category of every code, "" where it gives none, under names that operators know: "organisation type V4",
-// "AGB 0101", "AGB 01" (a prefix), "UZI role 01.015". It is for comparing two configurations.
+// Codes returns the category of every code, "" if it gives none, under names that operators know: "organisation type V4", "AGB 0101", "AGB
+// 01" (a prefix), "UZI role 01.015". It is for comparing two configurations.
 func (t *Tables) Codes() map[string]ProviderCategory {
 	all := map[string]ProviderCategory{}
 	for kind, codes := range map[string]map[string]ProviderCategory{
@@ -164,7 +164,7 @@ func (t *Tables) Codes() map[string]ProviderCategory {
 		}
 	}
 	for prefix, category := range t.codes.AGBPrefixes {
-		all["AGB "+prefix] = category // two digits: no exact code is like it
+		all["AGB "+prefix] = category // two digits, unlike any exact code
 	}
 	return all
 }

@@ -15,7 +15,7 @@ import (
 	"zorgsluis/policy"
 )
 
-// The vectors are worked cases of decision.md. Whoever has more of them names the files in these variables (a path list).
+// The vectors are worked cases of decision.md. These variables can name files with more of them (a path list).
 const (
 	decisionFilesVariable = "ZORGSLUIS_DECISION_VECTORS"
 	categoryFilesVariable = "ZORGSLUIS_CATEGORY_VECTORS"
@@ -178,8 +178,8 @@ type vectorFile struct {
 	lines [][]byte
 }
 
-// vectorFiles reads our own file, which must have as many lines as we know of, and those that the environment names. A file that
-// cannot be read or holds nothing fails the test: vectors that are not run prove nothing.
+// vectorFiles reads our own file, which must have the known number of lines, and those that the environment names. A file that cannot be
+// read or is empty fails the test: vectors that do not run prove nothing.
 func vectorFiles(t *testing.T, own string, lines int, variable string) []vectorFile {
 	t.Helper()
 	files := []vectorFile{readVectors(t, own)}
