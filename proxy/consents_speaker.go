@@ -189,9 +189,9 @@ func (who *speaker) reason() policy.Reason {
 	return "ok-recorder"
 }
 
-// sees reports whether the speaker may see a Consent: a provider, those that its organization recorded; a representative along with a
-// patient of 12 to 15, those that a representative gave and the active permits, which wait for one, but not what the patient decides alone;
-// all others, every one.
+// sees reports whether the speaker may see a Consent. A provider sees those that its organization recorded. A representative who consents
+// together with a patient of 12 to 15 sees those that a representative gave, and the active permits, which wait for one, but not what the
+// patient decides alone. Everybody else sees all.
 func (who *speaker) sees(c consentfhir.Consent) bool {
 	first := c.Records[0]
 	switch {

@@ -1,6 +1,6 @@
-// Package proxy is the policy enforcement point. A Gate takes one request through parsing, authentication, decision, fetching,
-// filtering and recording, in this order and in straight-line code, and writes either what was decided and recorded or a refusal.
-// It knows neither Redis nor OpenID Connect: what it needs of them it asks of its Parts.
+// Package proxy is the policy enforcement point. A Gate takes one request through parsing, authentication, decision, fetching, filtering
+// and recording, in this order and in straight-line code, and writes either what was decided and recorded or a refusal. It depends on
+// neither Redis nor OpenID Connect: Parts provides what it needs of them.
 package proxy
 
 import (

@@ -4,9 +4,9 @@ import (
 	"zorgsluis/fhir"
 )
 
-// defaultCount is the page size that the gateway requests from a source, unless the caller asks for more. It is fixed so that no page
-// reveals how many rows a source had before the filter: with pages as small as a caller likes, a few withheld rows would fill more pages
-// than one of ours may take.
+// defaultCount is the page size that the gateway requests from a source, unless the caller asks for more. A smaller one is never requested,
+// so that no page reveals how many rows a source had before the filter: with pages as small as a caller likes, a few withheld rows would
+// fill more pages than one of ours may take.
 const defaultCount = 50
 
 // maxExtraPages limits the source pages, beyond one per search, that one page of ours may take (leaks.md PG-7). Only after that many source

@@ -68,7 +68,7 @@ type lastVersion struct {
 	hash       [16]byte // the first half of Version.Hash
 }
 
-// halfOf returns the first half of a hash or person key: everybody must fit into memory.
+// halfOf returns the first half of a hash or person key, so that all persons fit into memory.
 func halfOf(hash string) (half [16]byte) {
 	hex.Decode(half[:], []byte(hash[:32])) // both were checked to be hexadecimal
 	return half

@@ -89,7 +89,7 @@ func (c *emergencies) declares(e audit.Event) {
 // late, or is late now.
 type emergencyCounts struct {
 	Declared     int `json:"declared"`
-	Used         int `json:"used"` // something was disclosed under it
+	Used         int `json:"used"` // something was released under it
 	Uses         int `json:"uses"`
 	EndedEarly   int `json:"ended_early"`
 	Justified    int `json:"justified"`

@@ -21,7 +21,7 @@ import (
 // reasonReported is the reason of the event of a report that is about patients.
 const reasonReported = "reported"
 
-// disclosure is what was disclosed of one patient's record to one party, added up.
+// disclosure is what was released of one patient's record to one party, added up.
 type disclosure struct {
 	First      time.Time           `json:"first"`
 	Last       time.Time           `json:"last"`
@@ -68,7 +68,7 @@ func merged[T cmp.Ordered](list []T, values ...T) []T {
 	return list
 }
 
-// disclosed reports whether something of a record was disclosed.
+// disclosed reports whether something of a record was released to the caller.
 func disclosed(e audit.Event) bool {
 	return e.Kind == audit.KindAccess && e.Outcome == audit.OutcomePermit && e.Person != "" && len(e.Disclosed) > 0
 }
