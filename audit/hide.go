@@ -11,8 +11,8 @@ import (
 const hiddenPerson = "***"
 
 // HidePersons removes every BSN from text typed by somebody, such as the reason of an emergency or the grounds of a verdict: nine digits,
-// with or without dots or spaces between them, that pass the eleven-test. Events identify a person by the person key only (README, promise
-// 8). Marshal applies it to all such texts of an event.
+// with or without dots or spaces between them, that pass the eleven-test. Events identify a person by the person key only (README,
+// promise 8). Marshal applies it to all such texts of an event.
 func HidePersons(s string) string {
 	var b strings.Builder
 	for at := 0; at < len(s); {

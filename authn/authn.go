@@ -1,8 +1,8 @@
 // Package authn turns an OAuth 2 access token into a policy.Subject: who asks, in which capacity, at which assurance level, why, over which
 // channel. It decides nothing about access, and uses nothing of a request but the token and its proofs.
 //
-// A token is a signed JWT (RFC 9068) of a configured issuer, possibly encrypted to us, or an opaque one that the issuer is asked about (RFC
-// 7662). Its form is checked completely before any library sees it, its signature by coreos/go-oidc with our own key set, and its claims
+// A token is a signed JWT (RFC 9068) of a configured issuer, possibly encrypted to us, or an opaque one that the issuer is asked about
+// (RFC 7662). Its form is checked completely before any library sees it, its signature by coreos/go-oidc with our own key set, and its claims
 // against the configuration. A token bound to a key (DPoP, RFC 9449) or to a certificate (RFC 8705) is valid only with proof of possession
 // on every request. What is not understood is refused: a claim that changes the meaning of a token and is not processed, an unknown
 // algorithm, type, client or person.

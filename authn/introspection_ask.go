@@ -139,8 +139,8 @@ func (s *introspector) assertion() (string, error) {
 	return s.rule.Key().Assertion(s.rule.ClientID, s.issuer.URL, s.issuer.now())
 }
 
-// Assertion is a JWT that only the holder of the key can make: for one minute and one audience, it says that this client asks (RFC 7523
-// §3).
+// Assertion is a JWT that only the holder of the key can make: for one minute and one audience, it says that this client asks
+// (RFC 7523 §3).
 func (k *AssertionKey) Assertion(client, audience string, now time.Time) (string, error) {
 	options := (&jose.SignerOptions{}).WithType("JWT")
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(k.Algorithm), Key: k.key}, options)

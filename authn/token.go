@@ -20,8 +20,8 @@ type token struct {
 	claims    map[string]any
 }
 
-// refusedHeaders are header parameters that bring a key, change how the rest is read, or make it an encrypted or nested token (RFC 7515
-// §4.1, RFC 7516 §4.1, RFC 7797). They are refused, not ignored: no honest sender uses them here.
+// refusedHeaders are header parameters that bring a key, change how the rest is read, or make it an encrypted or nested token
+// (RFC 7515 §4.1, RFC 7516 §4.1, RFC 7797). They are refused, not ignored: no honest sender uses them here.
 var refusedHeaders = []string{"jku", "jwk", "x5u", "x5c", "crit", "zip", "cty", "enc", "b64", "epk", "p2c", "p2s"}
 
 // parseToken checks everything that can be checked of a token of bounded size before anything is trusted: its form and its header

@@ -107,8 +107,8 @@ func IsAuthority(word string) bool {
 	}
 }
 
-// IsLegal reports whether a word names the authority of a legal representative, whose number may be processed to establish it (Wabvpz art.
-// 4(2)). The number of a person chosen by the patient may not.
+// IsLegal reports whether a word names the authority of a legal representative, whose number may be processed to establish it
+// (Wabvpz art. 4(2)). The number of a person chosen by the patient may not.
 func IsLegal(authority string) bool { return IsAuthority(authority) && authority != "written" }
 
 // hasAuthority reports whether an authority holds for somebody of that age (WGBO 465).
