@@ -14,6 +14,9 @@ type Edits struct {
 	Self, Next string
 	// StripIdentifiers removes the identifiers of the person systems, and the narratives of resources that hold one.
 	StripIdentifiers bool
+	// Number is the number that identifies the patient. Where identifiers are stripped, it is masked in all other strings too: in texts,
+	// and in identifiers without a system or of another one. It is ignored if it is not made of digits.
+	Number string
 	// KeepDisplay says whether references to a type keep their display; the type is "" if the reference does not tell it. Nil keeps none.
 	KeepDisplay func(typ string) bool
 	// Attachment returns the absolute URL that replaces an attachment's link to a Binary of the source. If it is nil or returns "",
@@ -56,7 +59,7 @@ func (c *Contents) AppendResource(dst []byte, i int, e Edits) []byte {
 	case !r.Attributed:
 		return dst
 	}
-	body, p := c.walk.body, &c.places[i]
+	body, p, from := c.walk.body, &c.places[i], len(dst)
 	done := p.at.start
 	for _, ed := range c.walk.edits[p.edits[0]:p.edits[1]] {
 		if ed.at.start < done || !c.applies(ed, p, &e) {
@@ -76,7 +79,11 @@ func (c *Contents) AppendResource(dst []byte, i int, e Edits) []byte {
 		}
 		dst, done = cutMember(dst, body, done)
 	}
-	return append(dst, body[done:p.at.end]...)
+	dst = append(dst, body[done:p.at.end]...)
+	if e.StripIdentifiers {
+		maskNumber(dst[from:], e.Number)
+	}
+	return dst
 }
 
 // applies reports whether an edit is due under e.

@@ -160,8 +160,16 @@ func (g *Gate) edits(x *exchange, j *judge) fhir.Edits {
 	return fhir.Edits{
 		Base: g.base(x.source), KeepDisplay: func(typ string) bool { return j.display(x.source, typ) },
 		// The law keeps the BSN out of the personal domain.
-		StripIdentifiers: kind == policy.KindPatient || kind == policy.KindRepresentative,
+		StripIdentifiers: kind == policy.KindPatient || kind == policy.KindRepresentative, Number: j.maskable(),
 	}
+}
+
+// maskable is the patient's number, unless the source also uses it as its id: then the ids and references would not be usable.
+func (j *judge) maskable() string {
+	if string(j.person.id) == j.person.person.Value {
+		return ""
+	}
+	return j.person.person.Value
 }
 
 // resourceEdits are edits plus links of our own to the attachments of one resource.
