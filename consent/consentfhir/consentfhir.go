@@ -90,13 +90,18 @@ const (
 // profiles are those whose rules a resource may claim to follow.
 var profiles = []string{URL, ProfileBasic, ProfileIntermediate}
 
-// namingSystems says which prefix of an organization's or practitioner's identifier stands for which system.
-var namingSystems = []struct{ prefix, system string }{
-	{"ura:", "http://fhir.nl/fhir/NamingSystem/ura"},
-	{"uzi:", "http://fhir.nl/fhir/NamingSystem/uzi-nr-pers"},
-	{"agb:", "http://fhir.nl/fhir/NamingSystem/agb-z"},
-	{"big:", "http://fhir.nl/fhir/NamingSystem/big"},
-	{"kvk:", "http://fhir.nl/fhir/NamingSystem/kvk"},
+// namingSystem is a system of identifiers of providers, the prefix that stands for it in records, and whom it numbers.
+type namingSystem struct {
+	prefix, system string
+	types          []string
+}
+
+var namingSystems = []namingSystem{
+	{"ura:", "http://fhir.nl/fhir/NamingSystem/ura", []string{"Organization"}},
+	{"uzi:", "http://fhir.nl/fhir/NamingSystem/uzi-nr-pers", []string{"Practitioner"}},
+	{"agb:", "http://fhir.nl/fhir/NamingSystem/agb-z", []string{"Organization", "Practitioner"}},
+	{"big:", "http://fhir.nl/fhir/NamingSystem/big", []string{"Practitioner"}},
+	{"kvk:", "http://fhir.nl/fhir/NamingSystem/kvk", []string{"Organization"}},
 }
 
 // everyPurpose is every purpose that a consent can be about (decision.md, rule 6). A refusal that names them all refuses everything, and

@@ -150,8 +150,8 @@ func (w *walk) side(who reference) (consent.Side, bool) {
 	}
 	id := who.value
 	if who.system != systemProvider {
-		at := slices.IndexFunc(namingSystems, func(s struct{ prefix, system string }) bool { return s.system == who.system })
-		if at < 0 {
+		at := slices.IndexFunc(namingSystems, func(s namingSystem) bool { return s.system == who.system })
+		if at < 0 || !slices.Contains(namingSystems[at].types, who.typ) { // the number of an organization is no practitioner's: it would match nobody
 			return consent.Side{}, false
 		}
 		id = namingSystems[at].prefix + id

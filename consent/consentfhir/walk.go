@@ -152,6 +152,16 @@ func (r reference) names(typ string) bool {
 	return slices.Contains(segments[:len(segments)-1], typ)
 }
 
+// typeOf returns the resource type that a literal reference names: Type/id, at any server.
+func typeOf(literal string) (typ string, typed bool) {
+	segments := strings.Split(literal, "/")
+	if len(segments) < 2 {
+		return "", false
+	}
+	typ = segments[len(segments)-2]
+	return typ, typ != "" && typ[0] >= 'A' && typ[0] <= 'Z'
+}
+
 func (w *walk) reference(path string, n node) (r reference) {
 	w.object(path, n, map[string]visit{
 		"reference": w.string(&r.literal), "type": w.string(&r.typ), "display": w.string(&r.display),
@@ -162,6 +172,9 @@ func (w *walk) reference(path string, n node) (r reference) {
 			}
 		},
 	})
+	if typ, typed := typeOf(r.literal); typed && r.typ != "" && r.typ != typ {
+		w.refuse(path, "is of another type than it says")
+	}
 	if r.literal != "" && r.logical() {
 		w.refuse(path, "names by a reference and by an identifier: they could be two")
 	}

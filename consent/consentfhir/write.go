@@ -273,7 +273,7 @@ func referenceTo(side consent.Side, name string) r4.Reference {
 		typ, system, value = "Practitioner", systemProvider, side.Practitioner
 	}
 	for _, known := range namingSystems {
-		if rest, found := strings.CutPrefix(value, known.prefix); found && system == systemProvider && rest != "" && strings.TrimSpace(rest) == rest {
+		if rest, found := strings.CutPrefix(value, known.prefix); found && slices.Contains(known.types, typ) && rest != "" && strings.TrimSpace(rest) == rest {
 			system, value = known.system, rest
 			break
 		}
