@@ -70,6 +70,30 @@ func OwnSearchParams(typ string) []OwnSearchParam {
 	return params
 }
 
+// CheckPresentation refuses the query of an interaction of the gateway's own that is no search, unless it only says how to present the answer:
+// _format and _pretty, which many clients send with every request. The error is always a *RequestError.
+func CheckPresentation(rawQuery string) error {
+	given, err := readQuery(rawQuery)
+	if err != nil {
+		return err
+	}
+	once := map[string]bool{}
+	for _, p := range given {
+		kind := map[string]paramKind{"_format": kindFormat, "_pretty": kindPretty}[p.Name]
+		switch {
+		case kind == 0:
+			return notSupported(echo(p.Name), "the parameter is not served")
+		case once[p.Name]:
+			return &RequestError{Element: p.Name, Reason: "the parameter is given twice"}
+		}
+		once[p.Name] = true
+		if err := checkPresentation(kind, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // ParseOwnSearch parses a search of a type of the gateway's own, by GET or by POST to _search, or refuses it; the error is always a
 // *RequestError. Only the end of the path is looked at.
 func ParseOwnSearch(typ string, r Request) (OwnSearch, error) {

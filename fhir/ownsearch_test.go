@@ -197,3 +197,21 @@ func TestMatchesPeriod(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckPresentation: clients that say with every request that they want JSON are served; nothing else is taken.
+func TestCheckPresentation(t *testing.T) {
+	for query, want := range map[string]*fhir.RequestError{
+		"": nil, "_format=json": nil, "_format=application/fhir%2Bjson&_pretty=true": nil,
+		"_format=xml":               {Kind: fhir.NotAcceptable, Element: "_format"},
+		"_format=json&_format=json": {Kind: fhir.Malformed, Element: "_format"},
+		"_summary=true":             {Kind: fhir.NotSupported, Element: "_summary"},
+		"_pretty=1":                 {Kind: fhir.Malformed, Element: "_pretty"},
+		"_format":                   {Kind: fhir.Malformed},
+	} {
+		err := fhir.CheckPresentation(query)
+		got, refused := errors.AsType[*fhir.RequestError](err)
+		if refused != (want != nil) || refused && (got.Kind != want.Kind || got.Element != want.Element) {
+			t.Errorf("%q: got %v, want %v", query, err, want)
+		}
+	}
+}

@@ -26,6 +26,7 @@ const (
 	causeNotAcceptable
 	causeMediaType
 	causeTooLong
+	causeBodyTooLong
 	causeNoOperation
 	causeInvalidCredentials // malformed credentials, RFC 6750 invalid_request
 	causeUnauthenticated
@@ -65,6 +66,7 @@ var answerRows = map[cause]answerRow{
 	causeNoMethod:           {http.StatusMethodNotAllowed, "not-supported", "Method not allowed"},
 	causeNotAcceptable:      {http.StatusNotAcceptable, "not-supported", "Only application/fhir+json is served"},
 	causeMediaType:          {http.StatusUnsupportedMediaType, "not-supported", "Media type not supported"},
+	causeBodyTooLong:        {http.StatusRequestEntityTooLarge, "too-long", "The body of the request is too long"},
 	causeTooLong:            {http.StatusRequestURITooLong, "too-long", "The request is too long"},
 	causeNoOperation:        {http.StatusNotImplemented, "not-supported", "Interaction not supported"},
 	causeInvalidCredentials: {http.StatusBadRequest, "login", "The credentials are malformed"},

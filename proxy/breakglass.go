@@ -91,8 +91,8 @@ func (g *Gate) readOperation(r *http.Request, query string) ([]byte, *refusal) {
 	if !acceptsJSON(r.Header.Values("Accept"), fhir.R4) {
 		return nil, refuse(causeNotAcceptable, "accept")
 	}
-	if query != "" {
-		return nil, refuse(causeMalformed, "query")
+	if err := fhir.CheckPresentation(query); err != nil {
+		return nil, misunderstood(err)
 	}
 	if !isJSON(r) {
 		return nil, refuse(causeMediaType, "media-type")

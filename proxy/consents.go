@@ -145,8 +145,8 @@ func (g *Gate) serveConsents(ctx context.Context, x *exchange, r *http.Request, 
 	if q.name == consentHistory {
 		return g.counted(x, func() (answer, *refusal) { return g.consentHistory(ctx, x, r, q, who) })
 	}
-	if q.query != "" {
-		return answer{}, refuse(causeMalformed, "query")
+	if err := fhir.CheckPresentation(q.query); err != nil {
+		return answer{}, misunderstood(err)
 	}
 	return g.counted(x, func() (answer, *refusal) { return g.readConsent(ctx, x, q, who) })
 }

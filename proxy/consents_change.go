@@ -154,8 +154,8 @@ func problemsOf(err error) (all []*consent.FieldError) {
 
 // resource reads the Consent in the body, and settles whose it is.
 func (g *Gate) resource(ctx context.Context, x *exchange, r *http.Request, q consentRequest, who *speaker) (consentfhir.Consent, *refusal) {
-	if q.query != "" {
-		return consentfhir.Consent{}, refuse(causeMalformed, "query")
+	if err := fhir.CheckPresentation(q.query); err != nil {
+		return consentfhir.Consent{}, misunderstood(err)
 	}
 	if !isJSON(r) {
 		return consentfhir.Consent{}, refuse(causeMediaType, "media-type")

@@ -72,8 +72,8 @@ func (w *words) take(p parameter) bool {
 // than giving (AVG art. 7(3)).
 func (g *Gate) said(ctx context.Context, x *exchange, r *http.Request, q consentRequest, who *speaker) (words, *refusal) {
 	w := words{by: who.says}
-	if q.query != "" {
-		return w, refuse(causeMalformed, "query")
+	if err := fhir.CheckPresentation(q.query); err != nil {
+		return w, misunderstood(err)
 	}
 	body, ref := g.readBody(r)
 	if ref != nil {

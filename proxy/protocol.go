@@ -135,7 +135,7 @@ func (g *Gate) receive(r *http.Request, from string) (give func(), room bool) {
 func (g *Gate) readBody(r *http.Request) ([]byte, *refusal) {
 	limit := g.parts.Limits.RequestBody
 	if r.ContentLength > limit {
-		return nil, refuse(causeTooLong, "request-too-long")
+		return nil, refuse(causeBodyTooLong, "request-too-long")
 	}
 	if !g.memory.take("", limit) { // most senders are not authenticated yet
 		return nil, refuse(causeOverloaded, "memory")
@@ -146,7 +146,7 @@ func (g *Gate) readBody(r *http.Request) ([]byte, *refusal) {
 		return nil, refuse(causeMalformed, "request-body")
 	}
 	if int64(len(body)) > limit {
-		return nil, refuse(causeTooLong, "request-too-long")
+		return nil, refuse(causeBodyTooLong, "request-too-long")
 	}
 	return body, nil
 }

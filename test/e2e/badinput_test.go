@@ -71,7 +71,7 @@ func TestBadInput(t *testing.T) {
 		{"a search in JSON", post("application/fhir+json", `{"patient":"`+secretValue+`"}`), 415, "not-supported", ""},
 		{"a search without a media type", post("", about), 415, "not-supported", ""},
 		{"a query that is too long", get("/fhir/demo/Condition?" + about + "&code=" + strings.Repeat("a", 9000)), 414, "too-long", ""},
-		{"a body that is too long", post(form, about+"&code="+strings.Repeat("a", 70_000)), 414, "too-long", ""},
+		{"a body that is too long", post(form, about+"&code="+strings.Repeat("a", 70_000)), 413, "too-long", ""},
 		{"a create", question{method: http.MethodPost, path: "/fhir/demo/Condition", contentType: "application/fhir+json", body: `{"resourceType":"` + secretValue + `"}`}, 405, "not-supported", ""},
 		{"an update", with(http.MethodPut, "/fhir/demo/Condition/x"), 405, "not-supported", ""},
 		{"a delete", with(http.MethodDelete, "/fhir/demo/Condition/x"), 405, "not-supported", ""},

@@ -94,7 +94,7 @@ func TestPatientGivesReadsChangesAndWithdraws(t *testing.T) {
 	patient := demo.Patient("patient-johanna", johanna)
 	other.ask(gp, search("Condition", johanna)).wantStatus(t, http.StatusForbidden, "before")
 
-	created := g.ask(patient, sending(t, "POST", "/gateway/Consent", consentFor(johanna))).wantStatus(t, http.StatusCreated, "create")
+	created := g.ask(patient, sending(t, "POST", "/gateway/Consent?_format=json", consentFor(johanna))).wantStatus(t, http.StatusCreated, "create")
 	w.wantEvent(created, audit.OutcomePermit, "recorded")
 	id, etag := created.resource(t)["id"].(string), created.header.Get("ETag")
 	location := strings.TrimPrefix(created.header.Get("Location"), g.base)
@@ -103,7 +103,7 @@ func TestPatientGivesReadsChangesAndWithdraws(t *testing.T) {
 	}
 	other.ask(gp, search("Condition", johanna)).wantStatus(t, http.StatusOK, "permitted")
 
-	read := other.ask(patient, get("/gateway/Consent/"+id)).wantStatus(t, http.StatusOK, "read")
+	read := other.ask(patient, get("/gateway/Consent/"+id+"?_format=json&_pretty=false")).wantStatus(t, http.StatusOK, "read")
 	w.wantEvent(read, audit.OutcomePermit, "ok-self")
 	if read.body != created.body || read.header.Get("ETag") != etag {
 		t.Errorf("what is read is not what was created:\n%s\n%s", read.body, created.body)

@@ -67,7 +67,7 @@ var breakGlassLeaks = []leak{
 		for _, bad := range []string{"", " ", "          ", "x", "short", strings.Repeat("a", 1001), `CANARY7f3a\u0000 reason`, `CANARY7f3a\n reason`, `CANARY7f3a\u001b[31m reason`} {
 			s.answered(doctor, declaring(strings.Replace(good, reason, bad, 1)), http.StatusBadRequest, "invalid")
 		}
-		s.answered(doctor, declaring(strings.Replace(good, reason, strings.Repeat("a", 80_000), 1)), http.StatusRequestURITooLong, "too-long")
+		s.answered(doctor, declaring(strings.Replace(good, reason, strings.Repeat("a", 80_000), 1)), http.StatusRequestEntityTooLarge, "too-long")
 		s.answered(doctor, declaring(strings.Replace(good, `"valueString"`, `"valueCode"`, 1)), http.StatusBadRequest, "invalid")
 		s.answered(doctor, declaring(strings.Replace(good, `"unconscious"`, `"curious"`, 1)), http.StatusBadRequest, "invalid")
 		for _, statement := range []string{"consent-impossible", "no-alternative"} {

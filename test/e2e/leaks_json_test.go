@@ -189,7 +189,7 @@ var jsonLeaks = []leak{
 		}
 		s.unusable(`{"resourceType":"Bundle","type":"searchset","x":` + strings.Repeat("9", 5000) + `9.}`)
 		s.source.Intercept(nil)
-		s.refused(demo.GP(), question{method: http.MethodPost, path: "/fhir/demo/Observation/_search", contentType: "application/x-www-form-urlencoded", body: "patient=leak-d&code=" + strings.Repeat("a", 80_000)}, http.StatusRequestURITooLong, "too-long")
+		s.refused(demo.GP(), question{method: http.MethodPost, path: "/fhir/demo/Observation/_search", contentType: "application/x-www-form-urlencoded", body: "patient=leak-d&code=" + strings.Repeat("a", 80_000)}, http.StatusRequestEntityTooLarge, "too-long")
 	}},
 	{"JS-23", "An answer that breaks off releases nothing of what came before", func(s *stage) {
 		whole := s.inObservation(`"x":1`)
