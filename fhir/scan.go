@@ -18,7 +18,7 @@ type contentError string
 func (e contentError) Error() string        { return "content: " + string(e) }
 func (e contentError) Is(target error) bool { return target == ErrContent }
 
-// The rules of RFC 8259 that a body can violate, and those that the gateway adds (leaks.md §1.12).
+// The rules of RFC 8259 that a body can violate, and those that the gateway adds (leaks.md JS).
 const (
 	errUTF8      contentError = "not valid UTF-8"
 	errSyntax    contentError = "not valid JSON"

@@ -210,14 +210,14 @@ func (e *edit) call(d draft) call {
 	k, s := e.keys, e.store
 	c := call{script: &changeScript, shard: e.shard, replicas: s.o.Replicas}
 	c.keys = []string{
-		k.person(e.person), k.history(e.person), k.request(e.hash), k.outbox(), k.personEvents(e.person), k.event(d.event.ID), k.reviews(),
+		k.person(e.person), k.history(e.person), k.request(e.hash), k.outbox(), k.personEvents(e.person), k.reviews(),
 	}
 	for _, id := range d.ids {
 		c.keys = append(c.keys, k.index(id))
 	}
 	c.args = []any{
 		strconv.FormatUint(d.generation-1, 10), d.value, d.version, string(d.event.ID), timeless(d.event), s.o.EventsPerPerson,
-		int(eventIndexLife.Seconds()), int(requestLife.Seconds()), string(e.person), len(d.opened),
+		int(requestLife.Seconds()), string(e.person), len(d.opened),
 	}
 	for _, id := range append(d.opened, d.closed...) {
 		c.args = append(c.args, reviewMember(id, e.person))

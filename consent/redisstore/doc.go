@@ -16,7 +16,7 @@
 //	zs:{sNN}:p:<person>:events    list: the person's newest access events; a repeated commit looks here for its first attempt
 //	zs:{sNN}:nobody               list: the ids of the newest events about nobody, for the same purpose
 //	zs:{sNN}:events               stream: the outbox; the archiver reads and trims it
-//	zs:{sNN}:i:<id>               index: of a consent or declaration, the person; of the event of a change (one minute), its time
+//	zs:{sNN}:i:<id>               index of a consent or declaration: the person
 //	zs:{sNN}:r:<hash>             a request that changed something (seven days): generation, stamp, event id
 //	zs:{sNN}:u:<hash>             who used a digest first (FirstUse)
 //	zs:{sNN}:reviews              sorted set: declarations not yet reviewed

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 
-	"zorgsluis/audit"
 	"zorgsluis/consent"
 	"zorgsluis/fhir"
 )
@@ -159,7 +158,6 @@ func (k keys) personEvents(p consent.PersonKey) string {
 }
 func (k keys) nobodysEvents() string           { return string(k) + "nobody" }
 func (k keys) index(id string) string          { return string(k) + "i:" + id }
-func (k keys) event(id audit.EventID) string   { return k.index(string(id)) }
 func (k keys) request(hash string) string      { return string(k) + "r:" + hash }
 func (k keys) declarations(hash string) string { return string(k) + "b:" + hash }
 func (k keys) used(hash string) string         { return string(k) + "u:" + hash }

@@ -17,8 +17,7 @@ const (
 	// MaxShards is the most that ids and keys support.
 	MaxShards = 1024
 
-	eventIndexLife = time.Minute        // of the index of a change's event id; short because it costs memory per event
-	requestLife    = 7 * 24 * time.Hour // of a request id
+	requestLife = 7 * 24 * time.Hour // of a request id
 
 	maxAttempts  = 32   // of one change against concurrent ones
 	maxReviews   = 1000 // per shard, in one reply
