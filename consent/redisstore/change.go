@@ -154,6 +154,9 @@ func (e *edit) prepare(r reply, seen version) (consent.Standing, *draft, error) 
 	if err != nil {
 		return consent.Standing{}, nil, err
 	}
+	if err := e.store.inStep(now); err != nil {
+		return consent.Standing{}, nil, err
+	}
 	if earliest := instant(v.at + 1); now.Before(earliest) {
 		now = earliest
 	}

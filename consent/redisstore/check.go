@@ -50,7 +50,7 @@ func (s *Store) forEachMaster(ctx context.Context, f func(context.Context, *redi
 }
 
 func (s *Store) checkServer(ctx context.Context, client *redis.Client) error {
-	problems := []error{s.checkRole(ctx, client)}
+	problems := []error{s.checkRole(ctx, client), s.checkClock(ctx, client)}
 	for _, w := range wanted {
 		problems = append(problems, s.checkSetting(ctx, client, w.setting, errUnkept, w.why, func(v string) bool { return v == w.value }, w.value))
 	}
@@ -72,6 +72,18 @@ func (s *Store) checkRole(ctx context.Context, client *redis.Client) error {
 	replicas, err := r.list(2)
 	if n := len(replicas.values); err != nil || n < s.o.Replicas {
 		return fmt.Errorf("%w: replicaof: %d replicas are connected, %d are configured", ErrServer, n, s.o.Replicas)
+	}
+	return nil
+}
+
+// checkClock requires the server's clock to agree with this machine's.
+func (s *Store) checkClock(ctx context.Context, client *redis.Client) error {
+	now, err := client.Time(ctx).Result()
+	if err == nil {
+		err = s.inStep(now)
+	}
+	if err != nil {
+		return fmt.Errorf("%w: clock: %w", ErrServer, err)
 	}
 	return nil
 }

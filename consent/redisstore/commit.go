@@ -31,6 +31,9 @@ func (s *Store) Commit(ctx context.Context, r audit.Release) error {
 	case statusOK:
 		r.Event.Time = answer.at
 		if r.Conditional {
+			if err := s.inStep(answer.at); err != nil { // it went wrong after the standing was read
+				return fmt.Errorf("commit: %w", err)
+			}
 			s.generations.note(r.Event.Person, version{era(answer.sequence), r.Generation})
 		}
 		return nil

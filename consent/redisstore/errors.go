@@ -67,7 +67,7 @@ func worthRepeating(err error) bool {
 	if errors.As(err, &reply) {
 		return false
 	}
-	for _, final := range []error{errOverloaded, errClosed, errUnsafe, ErrStoreMismatch, ErrDataLost, ErrDiverged, ErrSealed, context.Canceled} {
+	for _, final := range []error{errOverloaded, errClosed, errUnsafe, errClock, ErrStoreMismatch, ErrDataLost, ErrDiverged, ErrSealed, context.Canceled} {
 		if errors.Is(err, final) {
 			return false
 		}

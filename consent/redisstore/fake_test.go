@@ -27,6 +27,13 @@ type fake struct {
 	meta    map[string]string
 }
 
+// fakeOptions are the options of a store on a fake, whose clock stands still.
+func fakeOptions(t *testing.T, address string) redisstore.Options {
+	o := options(t, address)
+	o.Now = func() time.Time { return time.Unix(1_700_000_000, 0) }
+	return o
+}
+
 // glance are the commands that read a standing; the last does not exist.
 var glance = []string{"the time", "the meta key before", "the history", "the person", "the meta key after", "nothing"}
 
@@ -189,7 +196,7 @@ func TestUnexpectedReplies(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f, address := startFake(t)
 			f.meta["check"] = check
-			s := reopen(t, options(t, address))
+			s := reopen(t, fakeOptions(t, address))
 			key := s.Key(alice)
 			if _, _, err := s.Standing(t.Context(), key); err != nil {
 				t.Fatalf("before: %v", err)
@@ -221,7 +228,7 @@ func TestUnexpectedReplies(t *testing.T) {
 func TestAcceptedWhileReading(t *testing.T) {
 	f, address := startFake(t)
 	f.meta["check"] = metaCheck(t)
-	s := reopen(t, options(t, address))
+	s := reopen(t, fakeOptions(t, address))
 	const after = 4 // glance
 	f.set(fmt.Sprintf("*4\r\n$4\r\ntest\r\n$1\r\n4\r\n$%d\r\n%s\r\n$10\r\n4294967296\r\n", len(f.meta["check"]), f.meta["check"]), after)
 	_, _, err := s.Standing(t.Context(), s.Key(alice))

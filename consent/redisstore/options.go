@@ -45,12 +45,13 @@ type Options struct {
 	// Replicas is the number of replicas that can be promoted. Whatever is acknowledged, a change or a release, is on all of them.
 	Replicas int
 
-	EventsPerPerson int           // newest events kept for the patient's own overview; default 500
-	StandingBytes   int           // largest standing, in bytes; default 1 MiB; an eighth is reserved for ending consents
-	Timeout         time.Duration // of one call, including its repeat; default 800 ms, so that 503 follows within a second
-	BatchCalls      int           // most calls in one pipeline; default 256
-	QueuedCalls     int           // calls that may wait per master; default 4096; more are refused at once
-	Remembered      int           // persons whose generation is remembered; default 65,536
+	EventsPerPerson int              // newest events kept for the patient's own overview; default 500
+	StandingBytes   int              // largest standing, in bytes; default 1 MiB; an eighth is reserved for ending consents
+	Timeout         time.Duration    // of one call, including its repeat; default 800 ms, so that 503 follows within a second
+	BatchCalls      int              // most calls in one pipeline; default 256
+	QueuedCalls     int              // calls that may wait per master; default 4096; more are refused at once
+	Now             func() time.Time // this machine's clock; default time.Now
+	Remembered      int              // persons whose generation is remembered; default 65,536
 
 	// Declared are server settings (CONFIG names) that the operator vouches for where the server refuses CONFIG.
 	Declared map[string]string
@@ -80,6 +81,9 @@ func (o Options) withDefaults() (Options, error) {
 	orDefault(&o.BatchCalls, 256)
 	orDefault(&o.QueuedCalls, 4096)
 	orDefault(&o.Remembered, 1<<16)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	if len(problems) > 0 {
 		return Options{}, fmt.Errorf("%w: %w", ErrInvalid, errors.Join(problems...))
 	}

@@ -81,6 +81,9 @@ func (s *Store) look(ctx context.Context, client *redis.Client, asks []*ask) {
 	if err == nil && now.UnixMicro() <= 0 {
 		err = errReply
 	}
+	if err == nil {
+		err = s.inStep(now)
+	}
 	for _, g := range glances {
 		sequence, err := s.heedGlance(g, err)
 		for _, a := range g.asks {
