@@ -33,6 +33,9 @@ func (o *oracle) referenceTarget(ref string) (typ string, local LocalReference, 
 // foreignReference is the grammar of R4 §2.3.0.1 for a base of any shape.
 var foreignReference = regexp.MustCompile(`(?s)^https?://(?:.*/)?([A-Za-z]+)/([A-Za-z0-9\-.]{1,64})(?:/_history/([A-Za-z0-9\-.]{1,64}))?$`)
 
+// hiddenPatient matches a segment Patient of a URL, encoded or not, with something behind it.
+var hiddenPatient = regexp.MustCompile(`(^|/|%2[Ff])Patient(/|\?|%2[Ff]|%3[Ff])[^/]`)
+
 // patients returns the distinct local patients that a resource names; false if a reference may name one but does not say which.
 func (o *oracle) patients(typ string, body, readable *node, contained []*node) (distinct []string, ok bool) {
 	ok = true
@@ -97,6 +100,8 @@ func (o *oracle) patients(typ string, body, readable *node, contained []*node) (
 			text, isText := v.(string)
 			if name := path[len(path)-1]; isText && (name == "valueUri" || name == "valueUrl" || name == "valueCanonical") {
 				switch target, local, isLocal := o.referenceTarget(text); {
+				case target == "" && hiddenPatient.MatchString(text):
+					ok = false
 				case target != "Patient":
 				case isLocal:
 					distinct = append(distinct, string(local.ID))

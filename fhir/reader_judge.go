@@ -2,6 +2,7 @@ package fhir
 
 import (
 	"bytes"
+	"regexp"
 	"slices"
 )
 
@@ -137,7 +138,11 @@ func (c *Contents) judgeReference(v *verdict, ref *reference) {
 	case unnamed:
 		v.odd = v.odd || v.typ.decides(ref)
 	case plainURL:
-		if target = w.target(w.bytes(ref.text)); target.typ != nil && target.typ.patient {
+		text := w.bytes(ref.text)
+		switch target = w.target(text); {
+		case target.kind == unresolved:
+			v.odd = v.odd || patientInURL.Match(text)
+		case target.typ.patient:
 			c.namePatient(v, ref, target)
 		}
 		return
@@ -164,6 +169,9 @@ func (c *Contents) judgeReference(v *verdict, ref *reference) {
 		}
 	}
 }
+
+// patientInURL finds a Patient in a URL that is no literal reference: with a query, a fragment, a version or a slash behind it, or encoded.
+var patientInURL = regexp.MustCompile(`(?:^|/|%2[fF])Patient(?:[/?]|%2[fF]|%3[fF])[^/]`)
 
 // namePatient records that a reference names a patient.
 func (c *Contents) namePatient(v *verdict, ref *reference, target targetRef) {

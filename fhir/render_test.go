@@ -160,7 +160,7 @@ func TestSourceHostNeverLeaves(t *testing.T) {
 	for _, form := range forms {
 		resource := `{"resourceType":"DocumentReference","id":"d","meta":{"source":"` + form + `","profile":["` + form + `"]},"implicitRules":"` + form + `",` +
 			`"text":{"div":"<img src=\"` + form + `\"/>"},"subject":{"reference":"Patient/A","display":"` + form + `"},"identifier":[{"system":"` + form + `","value":"` + form + `"}],` +
-			`"content":[{"attachment":{"url":"` + form + `","title":"` + form + `"}}],"extension":[{"url":"` + form + `","valueUri":"` + form + `#"}],"note":"a ` + form + ` b"}`
+			`"content":[{"attachment":{"url":"` + form + `","title":"` + form + `"}}],"extension":[{"url":"` + form + `","valueString":"` + form + `#"},{"url":"x","valueUri":"` + form + `"}],"note":"a ` + form + ` b"}`
 		got := strings.ToLower(render(t, resource, fhir.Edits{Base: "https://gw.example/fhir/h", KeepDisplay: keepAll}))
 		if got == "" {
 			t.Errorf("%s: nothing was written", form)
