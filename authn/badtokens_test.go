@@ -401,6 +401,11 @@ func (b *tokens) scopes() {
 	} {
 		b.claim("TK-17 scope is "+scope, "scope", "zorgsluis "+scope, bad)
 	}
+	for name, scp := range map[string]any{
+		"a text": "user/Observation.rs", "a list": []any{"user/Observation.rs"}, "two words in one": []any{"user/*.rs x"}, "a list of no texts": []any{1}, "a number": 1, "null": nil,
+	} {
+		b.claim("TK-17 scp is narrower than scope, "+name, "scp", scp, bad)
+	}
 }
 
 func (b *tokens) persons() {

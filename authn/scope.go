@@ -11,33 +11,47 @@ import (
 // delegate less than everything. They are not enforced yet, so a token whose SMART scopes do not grant read and search of all types is
 // refused, since accepting it would widen it (leaks.md TK-16, TK-17).
 func checkScope(claims map[string]any, required string, kind policy.SubjectKind) *Error {
-	value, given := claims["scope"]
-	if !given {
-		if required != "" {
-			return badToken(ReasonScope, "scope")
-		}
-		return nil
-	}
-	text, ok := value.(string)
-	if !ok {
-		return badToken(ReasonScope, "scope")
-	}
-	var words []string
-	if text != "" {
-		words = strings.Split(text, " ")
-	}
-	for _, word := range words {
-		if !isScopeToken(word) {
-			return badToken(ReasonScope, "scope")
-		}
-	}
-	if required != "" && !slices.Contains(words, required) {
+	words, ok := scopeWords(claims)
+	if !ok || required != "" && !slices.Contains(words, required) {
 		return badToken(ReasonScope, "scope")
 	}
 	if slices.ContainsFunc(words, isSMART) && !slices.ContainsFunc(words, func(word string) bool { return isSMARTAll(word, kind) }) {
 		return badToken(ReasonScope, "scope")
 	}
 	return nil
+}
+
+// scopeWords returns the words of scope, and of scp, as which some providers name it: there they may stand in a list. A token that says in scp that
+// it is for less must not be taken for more because scope is missing.
+func scopeWords(claims map[string]any) (words []string, ok bool) {
+	if scope, given := claims["scope"]; given {
+		text, isText := scope.(string)
+		if !isText {
+			return nil, false
+		}
+		words = splitScope(text)
+	}
+	switch scp := claims["scp"].(type) {
+	case string:
+		words = append(words, splitScope(scp)...)
+	case []any:
+		for _, element := range scp {
+			word, _ := element.(string)
+			words = append(words, word)
+		}
+	default:
+		if _, given := claims["scp"]; given {
+			return nil, false
+		}
+	}
+	return words, !slices.ContainsFunc(words, func(word string) bool { return !isScopeToken(word) })
+}
+
+func splitScope(text string) []string {
+	if text == "" {
+		return nil
+	}
+	return strings.Split(text, " ")
 }
 
 // isScopeToken reports whether s is 1*( %x21 / %x23-5B / %x5D-7E ) (RFC 6749 §3.3).

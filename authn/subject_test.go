@@ -170,6 +170,9 @@ func TestScopesThatGrantEverythingPass(t *testing.T) {
 		authenticate(t, a, sign(goodHeader(), with(p.claims(c.now()), "scope", scope)))
 	}
 	authenticate(t, a, sign(goodHeader(), with(p.patientClaims(c.now()), "scope", "zorgsluis patient/*.rs")))
+	for _, scp := range []any{"zorgsluis", []any{"zorgsluis", "user/*.rs"}} {
+		authenticate(t, a, sign(goodHeader(), with(with(p.claims(c.now()), "scope", drop), "scp", scp)))
+	}
 }
 
 func TestClaimNamesMayHoldDots(t *testing.T) {
