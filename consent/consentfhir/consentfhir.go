@@ -1,6 +1,6 @@
 // Package consentfhir is the FHIR form of consent records: R4 Consent, by the profile of docs/consent-profile.md, and by the Basic and
 // Intermediate profiles of IHE Privacy Consent on FHIR (PCF). It is pure: no I/O, no clock, no logging. What the profile cannot express is
-// refused, naming the element; nothing is guessed and nothing that could change a decision is left out.
+// refused, naming the element; nothing is guessed, and nothing that could change a decision is dropped.
 package consentfhir
 
 import (
@@ -12,40 +12,41 @@ import (
 	"zorgsluis/fhir"
 )
 
-// Consent is one Consent resource. It may stand for several records, which are made, changed and withdrawn together: a base rule for each
+// Consent is one Consent resource. It may contain several records, which are created, changed and withdrawn together: a base rule for each
 // of its actors, and the exceptions to it.
 type Consent struct {
-	ID      consent.RecordID // empty where it has none yet
+	ID      consent.RecordID // empty if it has none yet
 	Version string           // meta.versionId
 	Updated time.Time        // meta.lastUpdated
-	// Patient is the identifier by which the patient is named; PatientReference is a literal reference instead. Both are empty where the
-	// resource names no patient.
+	// Patient is the identifier of the patient; PatientReference is a literal reference instead. Both are empty if the resource names no
+	// patient.
 	Patient          fhir.Identifier
 	PatientReference string
-	// Records are at least one. Those of a resource that was read have no ids.
+	// Records is not empty. The records of a resource that was read have no ids.
 	Records []consent.Record
 
-	// The first instants after those that dateTime, and the moment of the withdrawal, may mean; zero unless it is a date without a time of day.
+	// The first instants after those that dateTime, and the withdrawal's date, may mean; zero unless that is a date without a time of day.
 	recordedBefore, withdrawnBefore time.Time
 }
 
-// Profile is how this gateway reads and writes Consent: what is the same everywhere, and what is configured. Its zero value knows no
-// groups, and nothing of others.
+// Profile is how this gateway reads and writes Consent: the fixed rules and the configuration. Its zero value knows no groups, and nothing
+// of other systems.
 type Profile struct {
 	Groups []string // of data categories
 	// Parties are the literal references by which other systems name providers: "Organization/ex-org-researcher". Emergency are those that
-	// stand for everyone who may act in an emergency: "Group/ex-privilegedUsers".
+	// mean everyone who may act in an emergency: "Group/ex-privilegedUsers".
 	Parties   map[string]consent.Side
 	Emergency []string
-	// Person gives the key of somebody whom a patient may choose, by what a configured issuer calls that person; nil: by the key alone.
+	// Person returns the key of somebody a patient may choose, from a configured issuer's name for that person; nil: only the key itself is
+	// accepted.
 	Person func(fhir.Identifier) (consent.PersonKey, bool)
-	// Policies are the policies of others that are known here, by their URI: what a patient who agreed to one was shown, and how.
+	// Policies are the known policies of others, by URI: what a patient who agreed to one was shown, and how.
 	Policies map[string]Policy
-	// TestData admits resources that are labelled as test data (HTEST). A gateway for people's records does not set it.
+	// TestData accepts resources labelled as test data (HTEST). A gateway for real records does not set it.
 	TestData bool
 }
 
-// Policy is what a consent under a policy of others rests on.
+// Policy says what a consent under another's policy is based on.
 type Policy struct {
 	Information consent.Information
 	Method      string
@@ -55,7 +56,7 @@ type Policy struct {
 const (
 	URL = "urn:zorgsluis:StructureDefinition:consent" // of the profile, in meta.profile
 
-	// ProfileBasic and ProfileIntermediate are the profiles of IHE PCF that are understood as well.
+	// ProfileBasic and ProfileIntermediate are the profiles of IHE PCF that are read as well.
 	ProfileBasic        = "https://profiles.ihe.net/ITI/PCF/StructureDefinition/IHE.PCF.consentBasic"
 	ProfileIntermediate = "https://profiles.ihe.net/ITI/PCF/StructureDefinition/IHE.PCF.consentIntermediate"
 
@@ -67,7 +68,7 @@ const (
 	extensionInformation = "urn:zorgsluis:consent:information"
 	extensionWithdrawn   = "urn:zorgsluis:consent:withdrawn"
 
-	// SystemPersonKey is the system of person keys: the pseudonym by which a patient is named in what the gateway writes.
+	// SystemPersonKey is the system of person keys: the pseudonym that names the patient in what the gateway writes.
 	SystemPersonKey = "urn:zorgsluis:person-key"
 
 	systemProvider   = "urn:zorgsluis:provider" // identifiers whose prefix has no naming system
@@ -75,7 +76,7 @@ const (
 	systemEmergency  = "urn:zorgsluis:emergency-providers" // one value: everyone
 	valueEmergency   = "all"
 	systemGroup      = "urn:zorgsluis:data-category-group"
-	systemOwnData    = "urn:zorgsluis:data-category" // Restricted and Unclassified, which are no categories of the code system below
+	systemOwnData    = "urn:zorgsluis:data-category" // Restricted and Unclassified, which are not categories of the code system below
 	systemData       = "http://minvws.github.io/generiekefuncties-docs/CodeSystem/nl-gf-data-categories-cs"
 	systemPurpose    = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
 	systemRole       = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
@@ -87,10 +88,10 @@ const (
 	policyURI = "urn:zorgsluis:policy:decision" // the rules by which the gateway decides
 )
 
-// profiles are those whose rules a resource may claim to follow.
+// profiles are those that a resource may claim.
 var profiles = []string{URL, ProfileBasic, ProfileIntermediate}
 
-// namingSystem is a system of identifiers of providers, the prefix that stands for it in records, and whom it numbers.
+// namingSystem is an identifier system of providers, its prefix in records, and whom it numbers.
 type namingSystem struct {
 	prefix, system string
 	types          []string
@@ -104,14 +105,14 @@ var namingSystems = []namingSystem{
 	{"kvk:", "http://fhir.nl/fhir/NamingSystem/kvk", []string{"Organization"}},
 }
 
-// everyPurpose is every purpose that a consent can be about (decision.md, rule 6). A refusal that names them all refuses everything, and
-// yet is no total objection, which would end the permits beside it.
+// everyPurpose is every purpose that a consent can have (decision.md, rule 6). A refusal that names them all refuses everything, but is not
+// a total objection, which would end the permits in the same Consent.
 var everyPurpose = []string{"TREAT", "ETREAT", "HRESCH"}
 
-// maxRecords bounds how many records one resource may stand for.
+// maxRecords bounds how many records one resource may contain.
 const maxRecords = 50
 
-// groupDigits are the last digits of a record's id, in which the records of one Consent differ.
+// groupDigits is how many digits, at the end of their ids, distinguish the records of one Consent.
 const groupDigits = 8
 
 // Same reports whether two ids are of records of one Consent: all but their last digits agree.
@@ -119,7 +120,7 @@ func Same(a, b consent.RecordID) bool {
 	return a == b || len(a) == len(b) && len(a) > groupDigits && a[:len(a)-groupDigits] == b[:len(b)-groupDigits]
 }
 
-// Sibling is the id of another record of the Consent of id, with these last digits: eight, of lower-case hex.
+// Sibling is the id of another record of id's Consent, with these last digits: eight, of lower-case hex.
 func Sibling(id consent.RecordID, digits string) consent.RecordID {
 	if len(id) <= groupDigits || len(digits) != groupDigits {
 		return ""
@@ -127,7 +128,7 @@ func Sibling(id consent.RecordID, digits string) consent.RecordID {
 	return id[:len(id)-groupDigits] + consent.RecordID(digits)
 }
 
-// Of gives the Consents of a standing, in the order in which they were first recorded.
+// Of returns the Consents of a standing, in the order in which they were first recorded.
 func Of(st consent.Standing) []Consent {
 	var all []Consent
 	for _, r := range st.Records {
@@ -150,15 +151,15 @@ func Of(st consent.Standing) []Consent {
 	return all
 }
 
-// versionOf names the version that was made at an instant of the store: no two changes of one person have the same.
+// versionOf names the version made at an instant of the store: no two changes of one person have the same.
 func versionOf(at time.Time) string {
 	return strings.NewReplacer("-", "", ":", "", ".", "-").Replace(at.UTC().Format("2006-01-02T15:04:05.000000Z"))
 }
 
-// Category is the one category (LOINC) of the Consents that are served.
+// Category is the only category (LOINC) of the Consents that are served.
 const Category = codeConsent
 
-// Status is the status of the Consent of a record.
+// Status is the status of a record's Consent.
 func Status(r consent.Record) string {
 	for status, of := range statuses {
 		if of == r.Status {
@@ -168,7 +169,7 @@ func Status(r consent.Record) string {
 	return ""
 }
 
-// elements says where in the resource a field of a record stands.
+// elements maps a field of a record to its element in the resource.
 var elements = map[string]string{
 	"status": "status", "decision": "provision.type", "emergency_exception": "provision.provision",
 	"holder": "provision.actor", "party": "provision.actor", "party_name": "provision.actor.reference.display", "data": "provision.modifierExtension", "channel": "provision.modifierExtension",
@@ -177,7 +178,7 @@ var elements = map[string]string{
 	"method": "extension(method)", "information": "extension(information)",
 }
 
-// Element is where in the resource a field of a record stands, as consent.FieldError names it.
+// Element is the element for a field of a record, as consent.FieldError names it.
 func Element(field string) string {
 	name, rest, nested := strings.Cut(field, ".")
 	element, known := elements[name]

@@ -18,7 +18,7 @@ import (
 	"zorgsluis/consent/consentfhir"
 )
 
-// definition is a StructureDefinition as far as it is compared with the code.
+// definition is the part of a StructureDefinition that is compared with the code.
 type definition struct {
 	URL          string
 	Differential struct {
@@ -38,7 +38,7 @@ type element struct {
 	}
 }
 
-// definitions reads those that are served: each must be an R4 StructureDefinition with what every one has.
+// definitions reads those that are served: each must be an R4 StructureDefinition with the members common to all.
 func definitions(t *testing.T) (byURL map[string]definition) {
 	t.Helper()
 	files, err := configs.Definitions()
@@ -80,8 +80,8 @@ func definitions(t *testing.T) (byURL map[string]definition) {
 	return byURL
 }
 
-// TestDefinitionsAreInTheOrderOfFHIR: a differential names elements in the order of what it is derived from, and each slice behind its element;
-// a validator finds no element that stands elsewhere. The order is that of the model.
+// TestDefinitionsAreInTheOrderOfFHIR: a differential names elements in the order of its base, and each slice after its element; a validator
+// does not find an element that is elsewhere. The order is that of the model.
 func TestDefinitionsAreInTheOrderOfFHIR(t *testing.T) {
 	at := func(parent reflect.Type, name string) int {
 		name = strings.TrimSuffix(name, "[x]")
@@ -119,7 +119,7 @@ func TestDefinitionsAreInTheOrderOfFHIR(t *testing.T) {
 	}
 }
 
-// conforms tells where a resource does not conform to a definition. It knows what these definitions use.
+// conforms returns where a resource does not conform to a definition. It knows only what these definitions use.
 func conforms(defs map[string]definition, d definition, root any) (faults []string) {
 	for _, e := range d.Differential.Element {
 		parent, name, nested := cutLast(e.ID)
@@ -132,7 +132,7 @@ func conforms(defs map[string]definition, d definition, root any) (faults []stri
 			if sliced {
 				values = slices.DeleteFunc(values, func(v any) bool { return !inSlice(v, slice, e) })
 			} else if strings.HasSuffix(name, "xtension") && e.Max == "" {
-				for _, v := range values { // closed: each is in a slice
+				for _, v := range values { // closed: each must be in a slice
 					if !slices.ContainsFunc(d.Differential.Element, func(s element) bool { return s.Path == e.Path && s.SliceName != "" && inSlice(v, s.SliceName, s) }) {
 						faults = append(faults, e.ID+": an extension that is not of the profile")
 					}
@@ -165,7 +165,7 @@ func cutLast(id string) (parent, name string, found bool) {
 	return id[:max(i, 0)], id[i+1:], i >= 0
 }
 
-// inSlice: an extension is in the slice of its URL, which is that of its profile, or its name.
+// inSlice: an extension is in the slice of its URL, which is its profile's, or its name.
 func inSlice(v any, name string, e element) bool {
 	url := v.(map[string]any)["url"]
 	if len(e.Type) > 0 && len(e.Type[0].Profile) > 0 {
@@ -174,7 +174,7 @@ func inSlice(v any, name string, e element) bool {
 	return url == name
 }
 
-// at gives what is at an element's id below the root.
+// at returns what is at an element's id below the root.
 func at(root any, id string) []any {
 	here := []any{root}
 	for _, step := range strings.Split(id, ".")[1:] {
@@ -192,7 +192,7 @@ func at(root any, id string) []any {
 	return here
 }
 
-// members are the values of a member; of a choice, of every member of that name.
+// members are the values of a member; for a choice, of every member of that name.
 func members(v any, name string, choice bool) (all []any) {
 	object, _ := v.(map[string]any)
 	for member, value := range object {
@@ -208,7 +208,7 @@ func members(v any, name string, choice bool) (all []any) {
 	return all
 }
 
-// matches reports whether a value has all of a pattern.
+// matches reports whether a value contains all of a pattern.
 func matches(v any, pattern any) bool {
 	switch p := pattern.(type) {
 	case map[string]any:
@@ -248,8 +248,8 @@ func urls(v any, into map[string]bool) {
 	}
 }
 
-// TestDefinitions: what the code writes conforms to the StructureDefinitions, all of their extensions are written, and what they forbid or
-// ask for, the code refuses or misses.
+// TestDefinitions: what the code writes conforms to the StructureDefinitions, all of their extensions are written, and the code refuses
+// what they forbid and requires what they require.
 func TestDefinitions(t *testing.T) {
 	defs := definitions(t)
 	of := defs[consentfhir.URL]
@@ -308,7 +308,7 @@ func TestDefinitions(t *testing.T) {
 	}
 }
 
-// TestDefinitionsForbidWhatIsRefused: every element that FHIR has and the code does not take is forbidden by the StructureDefinition.
+// TestDefinitionsForbidWhatIsRefused: every element that FHIR has and the code does not accept is forbidden by the StructureDefinition.
 func TestDefinitionsForbidWhatIsRefused(t *testing.T) {
 	forbidden := map[string]bool{"Consent.sourceAttachment": true} // by the type of source[x]
 	for _, e := range definitions(t)[consentfhir.URL].Differential.Element {
@@ -336,7 +336,7 @@ func TestDefinitionsForbidWhatIsRefused(t *testing.T) {
 	}
 }
 
-// TestExampleOfTheDocs: what docs/consent-profile.md shows is taken as it is, and conforms.
+// TestExampleOfTheDocs: the example in docs/consent-profile.md is accepted as it is, and conforms.
 func TestExampleOfTheDocs(t *testing.T) {
 	text, err := os.ReadFile("../../docs/consent-profile.md")
 	if err != nil {

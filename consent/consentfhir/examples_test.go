@@ -14,7 +14,7 @@ import (
 	"zorgsluis/consent/consentfhir"
 )
 
-// others is a gateway that knows what the examples of IHE name: a policy, a group, an organization and a professional.
+// others is a gateway that knows what IHE's examples name: a policy, a group, an organization and a professional.
 var others = consentfhir.Profile{
 	Groups:    catalogue.Groups,
 	Parties:   map[string]consent.Side{"Organization/ex-org-researcher": {Organization: "ura:00000007"}, "Practitioner/ex-practitioner": {Practitioner: "uzi:900000001"}},
@@ -45,7 +45,7 @@ func fields(err error) (names []string) {
 	return names
 }
 
-// decisions are what the gateway decides for a GP, in treatment and in an emergency, and for the practitioner of the examples.
+// decisions are the decisions for a GP, in treatment and in an emergency, and for the practitioner of the examples.
 func decisions(records []consent.Record) string {
 	for i := range records {
 		records[i].ID = consent.RecordID(rune('a' + i))
@@ -65,8 +65,8 @@ func decisions(records []consent.Record) string {
 	return strings.Join(said, ", ")
 }
 
-// TestExamples: every example of IHE PCF and of HL7 is accepted, with the decision that the page says, or refused, with the elements and
-// reasons that the page says. -update is not needed: the line to paste is in the failure.
+// TestExamples: every example of IHE PCF and of HL7 is accepted, with the decision on the page, or refused, with the elements and reasons
+// on the page. -update is not needed: the failure contains the line to paste.
 func TestExamples(t *testing.T) {
 	page, err := os.ReadFile("../../docs/consent-profile.md")
 	if err != nil {
@@ -105,7 +105,7 @@ func TestExamples(t *testing.T) {
 	}
 }
 
-// told is what an error says, each element once with its reason.
+// told are the contents of an error, each element once with its reason.
 func told(err error) (all []string) {
 	for line := range strings.SplitSeq(err.Error(), "\n") {
 		element, reason, _ := strings.Cut(strings.TrimPrefix(line, "consent record: "), ": ")
@@ -119,7 +119,7 @@ func told(err error) (all []string) {
 	return all
 }
 
-// TestAnExampleWithAnActor: what an example of IHE lacks is only whom it is for: with an actor it is accepted and decides as it says.
+// TestAnExampleWithAnActor: an example of IHE lacks only an actor; with one it is accepted, and decides accordingly.
 func TestAnExampleWithAnActor(t *testing.T) {
 	body, err := os.ReadFile("testdata/ihe-pcf/Consent-ex-consent-basic-treat.json")
 	if err != nil {

@@ -9,15 +9,15 @@ import (
 	"zorgsluis/consent"
 )
 
-// dateTime is the grammar of R4 (§2.24.0.1), but for the leap second.
+// dateTime is R4's grammar (§2.24.0.1), except for the leap second.
 var dateTime = regexp.MustCompile(`^\d{4}(-\d{2}(-\d{2}(T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2}))?)?)?$`)
 
-// lastInstant is the last one that a dateTime can write: of what ends with it there is no first instant after.
+// lastInstant is the last one that a dateTime can write; there is no first instant after it.
 var lastInstant = time.Date(9999, time.December, 31, 23, 59, 59, 999_999_999, time.UTC)
 
-// Span reads a dateTime: the first instant that it means, and the first after it, both in UTC. A date without a time is one in the
-// Netherlands. What could not be written again, since it is before the year 1 or after 9999 in UTC, is no dateTime; and the end of the last
-// second is its own last instant.
+// Span reads a dateTime: the first instant that it means, and the first after it, both in UTC. A date without a time is a day in the
+// Netherlands. An instant that could not be written again, because it is before the year 1 or after 9999 in UTC, is no dateTime; and the
+// end of the last second is its own last instant.
 func Span(s string) (from, to time.Time, ok bool) {
 	from, to, ok = span(s)
 	from, to = from.UTC(), to.UTC()
@@ -65,10 +65,10 @@ func span(s string) (from, to time.Time, ok bool) {
 	return from, from.Add(unit), true
 }
 
-// written is an instant as the gateway writes it.
+// written is an instant in the form that the gateway writes.
 func written(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
-// lastBefore is the dateTime that ends where t begins. In FHIR the end of a period belongs to it, here it does not.
+// lastBefore is the dateTime that ends where t begins. In FHIR the end is part of a period, here it is not.
 func lastBefore(t time.Time) string {
 	if t.Nanosecond() == 0 {
 		return t.UTC().Add(-time.Second).Format(time.RFC3339)
@@ -76,7 +76,7 @@ func lastBefore(t time.Time) string {
 	return t.UTC().Add(-time.Nanosecond).Format("2006-01-02T15:04:05.000000000Z07:00")
 }
 
-// period reads a Period into its first instant, and the first after it.
+// period reads a Period as its first instant, and the first after it.
 func (w *walk) period(from, to *time.Time) visit {
 	at := func(start, end *time.Time) visit {
 		return func(path string, n node) {
@@ -101,10 +101,10 @@ func (w *walk) period(from, to *time.Time) visit {
 	}
 }
 
-// instant reads a dateTime into its first instant.
+// instant reads a dateTime as its first instant.
 func (w *walk) instant(into *time.Time) visit { return w.dated(into, new(time.Time)) }
 
-// dated reads a dateTime into its first instant and, if it is a date without a time of day, the first one after it.
+// dated reads a dateTime as its first instant and, if it is a date without a time of day, the first one after it.
 func (w *walk) dated(into, before *time.Time) visit {
 	return func(path string, n node) {
 		first, after, ok := Span(n.text)
@@ -147,7 +147,7 @@ func latest(at, before time.Time, bounds ...time.Time) time.Time {
 	if before.IsZero() {
 		return at
 	}
-	last := before.Add(-time.Microsecond) // the clock of the store counts those
+	last := before.Add(-time.Microsecond) // the resolution of the store's clock
 	for _, bound := range bounds {
 		if !bound.IsZero() && bound.Before(last) {
 			last = bound

@@ -37,14 +37,14 @@ type node struct {
 	yes    bool
 }
 
-// parse reads one JSON object and nothing after it. A member that is there twice is an error, which package json alone would not see.
+// parse reads one JSON object and nothing after it. A repeated member is an error, which encoding/json alone would not detect.
 func parse(b []byte) (node, error) {
 	switch {
 	case len(b) > maxResource:
 		return node{}, problem("", "is too long")
 	case !utf8.Valid(b):
 		return node{}, problem("", "is not UTF-8")
-	case !json.Valid(b): // the error of package json may hold the value
+	case !json.Valid(b): // the error of encoding/json may contain the value
 		return node{}, errNotJSON
 	}
 	c := cursor{string(b)}
@@ -56,17 +56,17 @@ func parse(b []byte) (node, error) {
 
 var errNotJSON = problem("", "is not one JSON object")
 
-// cursor goes through what is known to be JSON: it looks at no more than it needs to tell one value from the next. It is several times as
-// quick as the tokens of package json, which is most of what an import of consents costs.
+// cursor scans text that is known to be JSON: it examines only what it needs to tell one value from the next. It is several times as fast
+// as the tokens of encoding/json, which would be most of the cost of an import of consents.
 type cursor struct{ rest string }
 
-// next skips white space, and tells what is there.
+// next skips white space, and returns the next byte.
 func (c *cursor) next() byte {
 	c.rest = strings.TrimLeft(c.rest, " \t\r\n")
 	return c.rest[0]
 }
 
-// take goes on behind n bytes, which it gives.
+// take returns the next n bytes, and moves past them.
 func (c *cursor) take(n int) string {
 	taken := c.rest[:n]
 	c.rest = c.rest[n:]
@@ -133,7 +133,7 @@ func (c *cursor) items(depth int) (node, error) {
 	return n, nil
 }
 
-// comma skips the comma between two members or items, where there is one.
+// comma skips the comma between two members or items, if there is one.
 func (c *cursor) comma() {
 	if c.next() == ',' {
 		c.take(1)
@@ -154,7 +154,7 @@ func (c *cursor) text() (s string) {
 	return s
 }
 
-// member gives a member of an object; null where it is absent.
+// member returns a member of an object; null if it is absent.
 func (n node) member(name string) node {
 	for i, known := range n.names {
 		if known == name {
@@ -169,7 +169,7 @@ func problem(element, reason string) error {
 	return &consent.FieldError{Field: element, Reason: reason}
 }
 
-// safeName gives a member's name back when it looks like one; a name may otherwise be a value in the wrong place.
+// safeName returns a member's name if it looks like one; otherwise it may be a value in the wrong place.
 func safeName(name string) string {
 	other := func(r rune) bool { return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && r != '_' }
 	if name == "" || len(name) > 32 || strings.ContainsFunc(name, other) {

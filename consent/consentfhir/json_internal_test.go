@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// FuzzParse: what is read is what package json reads, token by token, with every member once; and what it does not read is refused.
+// FuzzParse: the result is what encoding/json reads, token by token, with every member once; anything else is refused.
 func FuzzParse(f *testing.F) {
 	examples, err := filepath.Glob("testdata/*/*.json")
 	if err != nil || len(examples) == 0 {
@@ -42,7 +42,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// byTokens is parse by the tokens of package json.
+// byTokens is parse with the tokens of encoding/json.
 func byTokens(text []byte) (node, error) {
 	if !json.Valid(text) || len(text) > maxResource || strings.ToValidUTF8(string(text), "") != string(text) {
 		return node{}, io.ErrUnexpectedEOF

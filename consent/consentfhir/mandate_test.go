@@ -10,7 +10,7 @@ import (
 	"zorgsluis/fhir"
 )
 
-// anja is the key of somebody whom the patient chose: what the issuer calls "anja".
+// anja is the key of somebody chosen by the patient, whom the issuer calls "anja".
 const anja = consent.PersonKey("0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a")
 
 // knowing is a profile that knows one issuer.
@@ -26,8 +26,8 @@ func personOf(system, value, name string) m {
 	return actor
 }
 
-// TestReadsWhomThePatientChose: a person is named by the key or by what an issuer says, with a name, for data and a time; what is written of it
-// names the key alone.
+// TestReadsWhomThePatientChose: a person is named by the key or by the issuer's name, with a display name, for data and a time; the
+// resource written contains only the key.
 func TestReadsWhomThePatientChose(t *testing.T) {
 	byKey := personOf(consentfhir.SystemPersonKey, string(anja), "Anja")
 	medication := []any{dataOf("GGC013")}
@@ -62,7 +62,7 @@ func TestReadsWhomThePatientChose(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			again, err := profile.Read(written) // which knows no issuer
+			again, err := profile.Read(written) // a profile that knows no issuer
 			if err != nil || comparable(t, again.Records) != comparable(t, read.Records) || strings.Contains(string(written), "idp") {
 				t.Errorf("written as %s, error %v", written, err)
 			}
@@ -70,7 +70,7 @@ func TestReadsWhomThePatientChose(t *testing.T) {
 	}
 }
 
-// TestRefusesWhomThePatientCannotChoose: by a number, by an issuer that is not known, several, or for what is a provider's.
+// TestRefusesWhomThePatientCannotChoose: by a number, by an unknown issuer, several persons, or with what is only for providers.
 func TestRefusesWhomThePatientCannotChoose(t *testing.T) {
 	const bsn = "999990019"
 	byKey := personOf(consentfhir.SystemPersonKey, string(anja), "Anja")

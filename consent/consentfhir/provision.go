@@ -9,7 +9,7 @@ import (
 	"zorgsluis/fhir"
 )
 
-// provision is what one provision says by itself. What it does not name is left to the provision around it.
+// provision is what one provision says itself. What it does not name is inherited from the provision around it.
 type provision struct {
 	path      string
 	typ       string
@@ -23,7 +23,7 @@ type provision struct {
 	nested    []*provision
 }
 
-// scope is what one record is about.
+// scope is the scope of one record.
 type scope struct {
 	decision  string
 	exception bool
@@ -33,11 +33,11 @@ type scope struct {
 	channel   string
 	purposes  []string
 	name      string // of a person
-	every     bool   // the purposes are all there are, because none was named
+	every     bool   // all purposes, because none was named
 	from, to  time.Time
 }
 
-// provision reads one provision; an exception to it stands one level deeper, and has none of its own (IHE PCF).
+// provision reads one provision; an exception to it is one level deeper, and has no exceptions itself (IHE PCF).
 func (w *walk) provision(path string, n node, depth int) *provision {
 	p := &provision{path: path}
 	purposes := 0
@@ -71,7 +71,7 @@ func (w *walk) provision(path string, n node, depth int) *provision {
 	return p
 }
 
-// actor reads for whom a provision is (IRCP, PRCP), or whose data it is about (CST).
+// actor reads whom a provision is for (IRCP, PRCP), or whose data it concerns (CST).
 func (w *walk) actor(p *provision, path string, n node) {
 	var role coding
 	var who reference
@@ -103,7 +103,7 @@ func (w *walk) actor(p *provision, path string, n node) {
 	}
 }
 
-// person reads somebody whom the patient chose: by the key under which that person is known here, or by what a configured issuer says.
+// person reads somebody chosen by the patient: by the key under which that person is known here, or by a configured issuer's name.
 func (w *walk) person(p *provision, path string, role coding, who reference) {
 	key, known := consent.PersonKey(who.value), who.system == SystemPersonKey
 	if !known && w.profile.Person != nil {
@@ -139,7 +139,7 @@ func (w *walk) isEmergency(who reference) bool {
 		who.literal != "" && slices.Contains(w.profile.Emergency, who.literal)
 }
 
-// side is the provider or the category of providers that a reference names.
+// side is the provider or category of providers that a reference names.
 func (w *walk) side(who reference) (consent.Side, bool) {
 	if !who.logical() {
 		side, known := w.profile.Parties[who.literal]
@@ -151,7 +151,7 @@ func (w *walk) side(who reference) (consent.Side, bool) {
 	id := who.value
 	if who.system != systemProvider {
 		at := slices.IndexFunc(namingSystems, func(s namingSystem) bool { return s.system == who.system })
-		if at < 0 || !slices.Contains(namingSystems[at].types, who.typ) { // the number of an organization is no practitioner's: it would match nobody
+		if at < 0 || !slices.Contains(namingSystems[at].types, who.typ) { // an organization's number cannot be a practitioner's: it would match nobody
 			return consent.Side{}, false
 		}
 		id = namingSystems[at].prefix + id
@@ -165,8 +165,8 @@ func (w *walk) side(who reference) (consent.Side, bool) {
 	return consent.Side{}, false
 }
 
-// purpose reads a purpose. Break-the-glass is the emergency here. Payment and operations, which PCF lists beside treatment, say nothing:
-// the gateway refuses both, whatever a consent says (decision.md, rule 6).
+// purpose reads a purpose. Break-the-glass is the emergency here. Payment and operations, which PCF lists with treatment, are ignored: the
+// gateway refuses both, whatever a consent says (decision.md, rule 6).
 func (w *walk) purpose(p *provision, path string, n node) {
 	c := w.coding(path, n)
 	switch {
@@ -183,7 +183,7 @@ func (w *walk) purpose(p *provision, path string, n node) {
 	}
 }
 
-// data reads a data category or a group of them. Its system must be the one that the gateway writes it with.
+// data reads a data category or a group of them. Its system must be the one that the gateway writes for it.
 func (w *walk) data(p *provision, path string, n node) {
 	c := w.coding(path, n)
 	if c.code != "" && c.system != w.profile.systemOf(c.code) {
@@ -204,7 +204,7 @@ func (p Profile) systemOf(name string) string {
 }
 
 // records makes the scopes of a resource's records: the base rule for each of its actors, and each exception within the base rule. An
-// exception that the decision would not put before the base rule is refused (decision.md, The consent state, D).
+// exception that would not take precedence over the base rule is refused (decision.md, The consent state, D).
 func (r *resource) records() {
 	root := r.root
 	rest := slices.Clone(root.nested)
@@ -238,7 +238,8 @@ func (r *resource) records() {
 	}
 }
 
-// mandates checks what is about a person, and gives it the name: it is for requests of the patient's own kind, and nothing else is.
+// mandates checks records about a person, and adds the person's name: their purpose must be the one of patients' own requests, which no
+// other record may have.
 func (r *resource) mandates() {
 	for i := range r.scopes {
 		s := &r.scopes[i]
@@ -253,7 +254,7 @@ func (r *resource) mandates() {
 	}
 }
 
-// emergency checks the one form in which a refusal lets emergencies through.
+// emergency checks the only form in which a refusal allows emergencies.
 func (r *resource) emergency(p *provision) {
 	plain := len(p.parties)+len(p.holders)+len(p.data) == 0 && p.channel == "" && p.from.IsZero() && p.to.IsZero()
 	if p.typ != consent.DecisionPermit || r.root.typ != consent.DecisionDeny || !plain || !slices.Equal(p.purposes, []string{"ETREAT"}) {
@@ -261,7 +262,7 @@ func (r *resource) emergency(p *provision) {
 	}
 }
 
-// except adds the records of one exception: for each actor that it names, one for each of the base rule's that it leaves as they are.
+// except adds the records of one exception: one for each actor that it names, and for each actor of the base rule where it names none.
 func (r *resource) except(p *provision, bases []scope) {
 	var all []scope
 	for _, holder := range orElse(p.holders, consent.Side{}) {
@@ -290,12 +291,12 @@ func (r *resource) except(p *provision, bases []scope) {
 func (p *provision) within(base scope) scope {
 	base.exception = false
 	if p.typ == consent.DecisionPermit && base.every {
-		base.purposes = []string{"TREAT", "ETREAT"} // what a permit that names none is for
+		base.purposes = []string{"TREAT", "ETREAT"} // the purposes of a permit that names none
 	}
 	return p.over(base)
 }
 
-// precedes reports whether the decision puts an exception before its base rule. Where both say the same it need not.
+// precedes reports whether an exception takes precedence over its base rule. If both say the same it need not.
 func (s scope) precedes(base scope) bool {
 	order := s.record().CompareSpecificity(base.record())
 	if s.decision == base.decision {
@@ -311,7 +312,7 @@ func (s scope) forNobody() bool {
 	return s.decision == consent.DecisionPermit && s.party == consent.Side{}
 }
 
-// over is what a provision says over another, actors left aside: what it does not name is as there.
+// over is what a provision says within another, apart from actors: what it does not name is inherited.
 func (p *provision) over(s scope) scope {
 	s.decision = p.typ
 	if len(p.data) > 0 {
@@ -361,7 +362,7 @@ func (s scope) equal(t scope) bool {
 		slices.Equal(s.data, t.data) && slices.Equal(s.purposes, t.purposes) && s.from.Equal(t.from) && s.to.Equal(t.to)
 }
 
-// into fills in what a record is about.
+// into sets the scope of a record.
 func (s scope) into(r *consent.Record) {
 	r.Decision, r.EmergencyException = s.decision, s.exception
 	r.Holder, r.Party, r.PartyName, r.Channel = s.holder, s.party, s.name, s.channel
@@ -374,7 +375,7 @@ func (s scope) record() (r consent.Record) {
 	return r
 }
 
-// scopeOf is what a record is about.
+// scopeOf is the scope of a record.
 func scopeOf(r consent.Record) scope {
 	return scope{
 		decision: r.Decision, exception: r.EmergencyException, holder: r.Holder, party: r.Party, name: r.PartyName, data: r.Data, channel: r.Channel,

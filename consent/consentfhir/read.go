@@ -8,8 +8,8 @@ import (
 	"zorgsluis/fhir"
 )
 
-// Read understands a Consent resource, or refuses it: the error joins one *consent.FieldError for everything that is wrong, whose Field is
-// the element. Errors hold no values. What the records may name is judged by consent.Catalogue.CheckWrite, not here.
+// Read reads a Consent resource, or refuses it: the error joins one *consent.FieldError for everything that is wrong, whose Field is the
+// element. Errors contain no values. Whether the names in the records are known is checked by consent.Catalogue.CheckWrite, not here.
 func (p Profile) Read(b []byte) (Consent, error) {
 	n, err := parse(b)
 	if err != nil {
@@ -23,7 +23,7 @@ func (p Profile) Read(b []byte) (Consent, error) {
 	return r.consent(), nil
 }
 
-// resource is what the elements of one resource say.
+// resource collects the contents of one resource.
 type resource struct {
 	*walk
 	id, version string
@@ -32,26 +32,26 @@ type resource struct {
 	policy      Policy
 	foreign     bool
 	rule        string
-	stated      bool           // a policy or a policyRule
-	common      consent.Record // what all records of the resource have in common
+	stated      bool           // there is a policy or a policyRule
+	common      consent.Record // what all records of the resource share
 	root        *provision
 	scopes      []scope // one for each record
 
 	recordedBefore, withdrawnBefore time.Time // as in Consent
 }
 
-// performer is who consented, and where that is said.
+// performer is who consented, and the element that says so.
 type performer struct {
 	path string
 	reference
 }
 
-// statuses are the states of a Consent that the gateway has a meaning for.
+// statuses are the statuses of a Consent that the gateway knows.
 var statuses = map[string]string{
 	"active": consent.StatusActive, "inactive": consent.StatusWithdrawn, "entered-in-error": consent.StatusEnteredInError,
 }
 
-// read takes the elements, and then what concerns several of them.
+// read reads the elements, and then checks what concerns several of them.
 func (r *resource) read(n node) {
 	r.object("", n, map[string]visit{
 		"resourceType": r.one("Consent"),
@@ -73,7 +73,7 @@ func (r *resource) read(n node) {
 		"patient":         func(path string, n node) { r.patient = r.reference(path, n) },
 		"dateTime":        r.dated(&r.common.RecordedAt.Time, &r.recordedBefore),
 		"performer":       r.each(func(path string, n node) { r.performers = append(r.performers, performer{path, r.reference(path, n)}) }),
-		"organization":    r.each(func(path string, n node) { r.reference(path, n) }), // who keeps the consent: here that is the gateway
+		"organization":    r.each(func(path string, n node) { r.reference(path, n) }), // who keeps the consent: here it is the gateway
 		"sourceReference": func(path string, n node) { r.reference(path, n) },         // where the signed document is: not kept
 		"policy":          r.each(r.policyOf),
 		"policyRule":      r.policyRule,
@@ -105,7 +105,7 @@ func (r *resource) meta(path string, n node) {
 	})
 }
 
-// narrative takes a text that was generated from the elements, and so says nothing beside them.
+// narrative accepts a text that was generated from the elements, and so adds nothing.
 func (r *resource) narrative(path string, n node) {
 	r.object(path, n, map[string]visit{"status": r.one("generated"), "div": r.ignored()})
 }
@@ -145,7 +145,7 @@ func (r *resource) withdrawn(path string, n node) {
 	})
 }
 
-// nested reads an extension that is made of extensions.
+// nested reads an extension that consists of extensions.
 func (r *resource) nested(path string, n node, known map[string]visit) {
 	has := false
 	read := r.extensions(known)
@@ -155,7 +155,7 @@ func (r *resource) nested(path string, n node, known map[string]visit) {
 	}
 }
 
-// policyOf reads under which rules the consent was given: ours, or ones that are configured, with what the patient was shown.
+// policyOf reads the rules under which the consent was given: ours, or configured ones, with what the patient was shown.
 func (r *resource) policyOf(path string, n node) {
 	uri := ""
 	r.object(path, n, map[string]visit{"uri": r.string(&uri)})
@@ -181,7 +181,7 @@ func (r *resource) policyRule(path string, n node) {
 	}
 }
 
-// givenBy says of every performer in which capacity: the patient, or a representative.
+// givenBy determines each performer's capacity: the patient, or a representative.
 func (r *resource) givenBy() {
 	for _, p := range r.performers {
 		same := p.literal == r.patient.literal && p.system == r.patient.system && p.value == r.patient.value
@@ -198,7 +198,7 @@ func (r *resource) givenBy() {
 	}
 }
 
-// agree checks what elements say together.
+// agree checks that the elements are consistent.
 func (r *resource) agree() {
 	if !r.stated {
 		r.refuse("policy", "is missing")
@@ -222,7 +222,7 @@ func (r *resource) agree() {
 	}
 }
 
-// consent is what was read.
+// consent is the Consent that was read.
 func (r *resource) consent() Consent {
 	c := Consent{
 		ID: consent.RecordID(r.id), Version: r.version, PatientReference: r.patient.literal,

@@ -15,7 +15,7 @@ import (
 	"zorgsluis/fhir"
 )
 
-// catalogue is what the stories' gateway has configured.
+// catalogue is the configuration of these tests' gateway.
 var catalogue = consent.Catalogue{
 	ProviderCategories: []string{"gp", "pharmacy", "hospital", "lab", "nursing", "ggz", "other"},
 	DataCategories:     []fhir.DataCategory{"Condition", "ObservationLaboratory", "MedicationRequest", "Patient", "Consent"},
@@ -25,7 +25,7 @@ var catalogue = consent.Catalogue{
 
 var profile = consentfhir.Profile{Groups: catalogue.Groups}
 
-// now is when the stories happen.
+// now is the time of these tests.
 var now = time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)
 
 func instants() *rapid.Generator[time.Time] {
@@ -101,7 +101,7 @@ func records() *rapid.Generator[consent.Record] {
 	})
 }
 
-// comparable gives records in a form in which equal instants are equal.
+// comparable renders records so that equal instants are equal.
 func comparable(t testing.TB, records []consent.Record) string {
 	t.Helper()
 	for i := range records {
@@ -119,7 +119,7 @@ func comparable(t testing.TB, records []consent.Record) string {
 	return string(b)
 }
 
-// TestWrittenReadsBackTheSame: every record that a write accepts has a resource, and the resource is that record again.
+// TestWrittenReadsBackTheSame: every record that a write accepts has a resource, which reads back as that record.
 func TestWrittenReadsBackTheSame(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		record := records().Draw(rt, "record")
@@ -149,8 +149,8 @@ func TestWrittenReadsBackTheSame(t *testing.T) {
 	})
 }
 
-// TestReadWritesBackTheSame: whatever resource is understood, with actors and exceptions of any kind, stands for the same records after it
-// was written by us.
+// TestReadWritesBackTheSame: every resource that is accepted, with actors and exceptions of any kind, has the same records after we wrote
+// it.
 func TestReadWritesBackTheSame(t *testing.T) {
 	accepted := 0
 	rapid.Check(t, func(rt *rapid.T) {
@@ -167,7 +167,7 @@ func TestReadWritesBackTheSame(t *testing.T) {
 		if err != nil {
 			rt.Fatalf("%v\n%s", err, written)
 		}
-		if _, err := json.Marshal(first.Records); err != nil { // as the command line shows them
+		if _, err := json.Marshal(first.Records); err != nil { // as the command line prints them
 			rt.Fatalf("records that cannot be shown: %v", err)
 		}
 		if g, w := comparable(t, second.Records), comparable(t, first.Records); g != w {
@@ -285,7 +285,7 @@ func marshal(t interface{ Fatal(...any) }, v any) []byte {
 
 func document(t *rapid.T) []byte { return marshal(t, resourceOf(drawnProvision(t, 1))) }
 
-// TestConsentsOfAStanding: the records that were made together are one Consent, whatever stands between them.
+// TestConsentsOfAStanding: records that were made together are one Consent, whatever is between them.
 func TestConsentsOfAStanding(t *testing.T) {
 	at := func(s int) consent.Time { return consent.Time{Time: now.Add(time.Duration(s) * time.Second)} }
 	first := consent.RecordID("01-0123456789abcdef01234567aaaaaaaa")

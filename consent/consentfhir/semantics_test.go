@@ -14,8 +14,8 @@ import (
 	"zorgsluis/consent/consentfhir"
 )
 
-// rule is a provision as IHE PCF means it: elements all hold, repeats of one element are alternatives, and what an exception does not
-// name is as in the rule around it.
+// rule is a provision as IHE PCF means it: all elements must match, repeats of one element are alternatives, and what an exception does not
+// name is inherited.
 type rule struct {
 	Type              string
 	Purpose           []struct{ Code string }
@@ -36,7 +36,7 @@ type ruleActor struct {
 	}
 }
 
-// inherit is an exception with what it leaves to the rule around it.
+// inherit is an exception completed by the rule around it.
 func (r rule) inherit(base rule) rule {
 	if len(r.Purpose) == 0 {
 		r.Purpose = base.Purpose
@@ -70,7 +70,7 @@ func (r rule) inherit(base rule) rule {
 // asked is one request of the small world in which decisions are compared.
 type asked struct{ category, organization, practitioner, holder, data, channel, purpose string }
 
-// matches reports whether a rule is about a request.
+// matches reports whether a rule covers a request.
 func (r rule) matches(q asked) bool {
 	named, matched := map[string]bool{}, map[string]bool{}
 	about := func(dimension string, holds bool) {
@@ -108,8 +108,8 @@ func (r rule) matches(q asked) bool {
 
 var groupsOf = map[string][]string{"Condition": {"GGC002"}, "MedicationRequest": {"GGC013", "GGC002"}, "Other": nil}
 
-// decide is what PCF says: the exceptions where they match, else the base rule. It is not ok where exceptions contradict each other, of
-// which PCF says nothing.
+// decide is what PCF says: the exceptions if they match, else the base rule. It is not ok if exceptions contradict each other, which PCF
+// does not cover.
 func (r rule) decide(q asked) (answer string, exception bool, ok bool) {
 	said := map[string]bool{}
 	for _, nested := range r.Provision {
@@ -143,8 +143,7 @@ func everyone(r rule) bool {
 	return false
 }
 
-// TestDecidesAsPCFSays: whatever resource is understood, the decision on its records is what PCF says of the resource, for every request of
-// a small world.
+// TestDecidesAsPCFSays: for every resource that is accepted, the decision on its records is PCF's, for every request of a small world.
 func TestDecidesAsPCFSays(t *testing.T) {
 	var world []asked
 	for _, category := range []string{"gp", "hospital", "lab"} {
@@ -175,7 +174,7 @@ func TestDecidesAsPCFSays(t *testing.T) {
 		}
 		for i := range read.Records {
 			read.Records[i].ID = consent.RecordID(rune('a' + i))
-			read.Records[i].ValidTo = consent.Time{} // the world is at one instant, before every end
+			read.Records[i].ValidTo = consent.Time{} // the world has one instant, before every end
 		}
 		for _, q := range world {
 			want, exception, ok := resource.Provision.decide(q)
@@ -204,7 +203,7 @@ func TestDecidesAsPCFSays(t *testing.T) {
 	}
 }
 
-// TestRefusesNamingTheElement: what the profile cannot express is refused, each with the element that is wrong, and never with a value.
+// TestRefusesNamingTheElement: what the profile cannot express is refused, naming each wrong element and never a value.
 func TestRefusesNamingTheElement(t *testing.T) {
 	gp := actorOf("IRCP", "Group", "urn:zorgsluis:provider-category", "gp")
 	permit := func(more m) m {
@@ -358,7 +357,7 @@ func TestRefusesWhatIsNotJSON(t *testing.T) {
 	}
 }
 
-// TestPoliciesOfOthers: a policy that is configured says what was shown where the resource does not, and there cannot be two.
+// TestPoliciesOfOthers: a configured policy says what was shown if the resource does not, and there cannot be two.
 func TestPoliciesOfOthers(t *testing.T) {
 	shown := func(id string) consentfhir.Policy {
 		return consentfhir.Policy{Information: consent.Information{ID: id, Version: "1", Language: "en", SHA256: strings.Repeat("0", 64)}, Method: id}
@@ -391,7 +390,7 @@ func TestPoliciesOfOthers(t *testing.T) {
 	}
 }
 
-// TestOneConsentSeveralRecords: which records a base rule with exceptions becomes.
+// TestOneConsentSeveralRecords: the records that result from a base rule with exceptions.
 func TestOneConsentSeveralRecords(t *testing.T) {
 	gp := actorOf("IRCP", "Group", "urn:zorgsluis:provider-category", "gp")
 	lab := actorOf("IRCP", "Group", "urn:zorgsluis:provider-category", "lab")
@@ -475,7 +474,7 @@ func TestWriteRefusesRecordsOfSeveral(t *testing.T) {
 	}
 }
 
-// TestElements: every field that a write can refuse has its place in the resource.
+// TestElements: every field that a write can refuse has its element in the resource.
 func TestElements(t *testing.T) {
 	for field, want := range map[string]string{
 		"party.category": "provision.actor", "data": "provision.modifierExtension", "information.sha256": "extension(information).sha256", "other": "other",

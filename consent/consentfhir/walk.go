@@ -9,11 +9,11 @@ import (
 	"zorgsluis/consent"
 )
 
-// walk reads a resource element by element, and notes everything that is wrong with it.
+// walk reads a resource element by element, and notes everything that is wrong.
 type walk struct {
 	profile  Profile
 	problems []error
-	mandated consent.PersonKey // the one person whom the resource names, and the name
+	mandated consent.PersonKey // the one person that the resource names, and the display name
 	name     string
 }
 
@@ -26,7 +26,7 @@ func (w *walk) err() error { return errors.Join(w.problems...) }
 // visit reads one member of an object.
 type visit func(path string, n node)
 
-// reasons say why elements that FHIR has are not taken. All others that the profile does not have get one reason.
+// reasons say why known elements of FHIR are not accepted. All others outside the profile share one reason.
 var reasons = map[string]string{
 	"action":           "the profile has no actions: a consent here is about access",
 	"class":            "the profile has no classes: data is named by data category",
@@ -43,7 +43,7 @@ var reasons = map[string]string{
 
 const notOfProfile = "is not of the profile"
 
-// object reads an object that has these members and no others.
+// object reads an object that has only these members.
 func (w *walk) object(path string, n node, members map[string]visit) {
 	if n.kind != object {
 		w.refuse(path, "is not an object")
@@ -70,7 +70,7 @@ func join(path, name string) string {
 	return path + "." + name
 }
 
-// each reads the items of a list, which has at least one.
+// each reads the items of a list, which must not be empty.
 func (w *walk) each(read visit) visit {
 	return func(path string, n node) {
 		if n.kind != array || len(n.values) == 0 {
@@ -83,7 +83,7 @@ func (w *walk) each(read visit) visit {
 	}
 }
 
-// string reads a text that is not empty.
+// string reads a non-empty text.
 func (w *walk) string(into *string) visit {
 	return func(path string, n node) {
 		if n.kind != text || strings.TrimSpace(n.text) == "" {
@@ -94,10 +94,10 @@ func (w *walk) string(into *string) visit {
 	}
 }
 
-// ignored reads a text that says nothing to the gateway.
+// ignored reads a text that means nothing to the gateway.
 func (w *walk) ignored() visit { return w.string(new(string)) }
 
-// one reads a text that must be this one.
+// one reads a text that must equal want.
 func (w *walk) one(want string) visit {
 	return func(path string, n node) {
 		if n.kind != text || n.text != want {
@@ -124,7 +124,7 @@ func (w *walk) coding(path string, n node) (c coding) {
 	return c
 }
 
-// concept reads a CodeableConcept of exactly one coding; its text is for people.
+// concept reads a CodeableConcept with exactly one coding; its text is ignored.
 func (w *walk) concept(path string, n node) (c coding) {
 	codings := 0
 	w.object(path, n, map[string]visit{
@@ -143,7 +143,7 @@ type reference struct{ literal, typ, system, value, display string }
 
 func (r reference) logical() bool { return r.system != "" || r.value != "" }
 
-// names reports whether the reference is to a resource of this type, by what it says itself.
+// names reports whether the reference says that it is to a resource of this type.
 func (r reference) names(typ string) bool {
 	if r.typ != "" {
 		return r.typ == typ
@@ -181,7 +181,7 @@ func (w *walk) reference(path string, n node) (r reference) {
 	return r
 }
 
-// extensions reads a list of extensions, each of which may be there as often as its reader takes it.
+// extensions reads a list of extensions; the reader of each decides how often it may occur.
 func (w *walk) extensions(known map[string]visit) visit {
 	return w.each(func(path string, n node) {
 		url := n.member("url")
@@ -194,7 +194,7 @@ func (w *walk) extensions(known map[string]visit) visit {
 	})
 }
 
-// once lets an extension be there once.
+// once allows an extension once.
 func (w *walk) once(read visit) visit {
 	seen := false
 	return func(path string, n node) {

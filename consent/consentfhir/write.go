@@ -10,11 +10,10 @@ import (
 	"zorgsluis/consent"
 )
 
-// ErrNotOne is what Write answers to records that are not those of one Consent.
+// ErrNotOne is Write's error for records that are not those of one Consent.
 var ErrNotOne = errors.New("consent resource: the records are not those of one Consent")
 
-// Write gives the resource of records that were made together. What it writes, Read understands as the same records: that is tried
-// before it is given away.
+// Write returns the resource of records that were made together. It checks that Read reads it back as the same records.
 func (p Profile) Write(c Consent) ([]byte, error) {
 	if len(c.Records) == 0 {
 		return nil, ErrNotOne
@@ -60,14 +59,14 @@ var (
 	rules = map[string]string{consent.DecisionPermit: "OPTIN", consent.DecisionDeny: "OPTOUT"}
 )
 
-// sameCommon reports whether two records agree in what all records of a Consent have in common.
+// sameCommon reports whether two records agree in what all records of a Consent share.
 func sameCommon(a, b consent.Record) bool {
 	return a.Status == b.Status && a.RecordedAt.Equal(b.RecordedAt.Time) && a.WithdrawnAt.Equal(b.WithdrawnAt.Time) &&
 		slices.Equal(a.GivenBy, b.GivenBy) && slices.Equal(a.WithdrawnBy, b.WithdrawnBy) && a.Posthumous == b.Posthumous &&
 		a.RecordedBy == b.RecordedBy && a.Method == b.Method && a.Information == b.Information
 }
 
-// patientOf names the patient by the identifier, or says only that it is the patient.
+// patientOf names the patient by the identifier, or only as the patient.
 func patientOf(c Consent) *r4.Reference {
 	switch {
 	case c.PatientReference != "":
@@ -85,7 +84,7 @@ func performerOf(by string, patient *r4.Reference) r4.Reference {
 	return r4.Reference{Type: new("RelatedPerson"), Display: new("a representative of the patient")}
 }
 
-// extensionsOf are what the elements of FHIR have no place for.
+// extensionsOf are the facts for which FHIR has no element.
 func extensionsOf(r consent.Record) (list []r4.Extension) {
 	add := func(to *[]r4.Extension, url, value string) {
 		if value != "" {
@@ -118,8 +117,8 @@ func extensionsOf(r consent.Record) (list []r4.Extension) {
 	return list
 }
 
-// write adds the provision of records: the first ones, which differ in their actors only, are the base rule, the others its exceptions.
-// As many as can be are the base rule.
+// write adds the provision of records: the first ones, which differ only in their actors, are the base rule, the others its exceptions. The
+// base rule gets as many as possible.
 func (p Profile) write(out r4.Consent, records []consent.Record) ([]byte, error) {
 	scopes := make([]scope, len(records))
 	for i, r := range records {
@@ -161,7 +160,7 @@ func (p Profile) rule(scopes []scope, n int) *r4.ConsentProvision {
 	return root
 }
 
-// together is how many of the scopes are one exception: for all actors of the base rule, for all its holders or all its parties, or one.
+// together is how many of the scopes form one exception: for all actors of the base rule, for all its holders or all its parties, or one.
 func together(scopes, base []scope) int {
 	holders, parties := sidesOf(base)
 	for _, n := range []int{len(base), len(holders), len(parties)} {
@@ -176,7 +175,7 @@ func together(scopes, base []scope) int {
 	return 1
 }
 
-// product reports whether scopes are one rule for each of some holders and each of some parties, in this order.
+// product reports whether scopes are one rule for each combination of some holders and some parties, in this order.
 func product(scopes []scope) bool {
 	holders, parties := sidesOf(scopes)
 	if len(holders)*len(parties) != len(scopes) {
@@ -208,7 +207,7 @@ func sidesOf(scopes []scope) (holders, parties []consent.Side) {
 	return holders, parties
 }
 
-// provisionOf writes one rule for all its actors; those of the base rule, where it is an exception to one, need not be said again.
+// provisionOf writes one rule for all its actors; in an exception, it omits those of the base rule.
 func (p Profile) provisionOf(scopes, base []scope) *r4.ConsentProvision {
 	s := scopes[0]
 	out := &r4.ConsentProvision{Type: new(r4.ConsentProvisionTypePermit)}
