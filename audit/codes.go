@@ -5,6 +5,7 @@ import (
 
 	r4 "github.com/samply/golang-fhir-models/fhir-models/fhir"
 
+	"zorgsluis/consent"
 	"zorgsluis/fhir"
 )
 
@@ -52,21 +53,11 @@ const (
 	profileDisclosure    = profileBase + "PrivacyDisclosure.Source"
 )
 
-// identifierSystems maps the prefix of an organization's or practitioner's identifier to its naming system.
-var identifierSystems = map[string]string{
-	"ura":   "http://fhir.nl/fhir/NamingSystem/ura",
-	"uzi":   "http://fhir.nl/fhir/NamingSystem/uzi-nr-pers",
-	"agb":   "http://fhir.nl/fhir/NamingSystem/agb-z",
-	"big":   "http://fhir.nl/fhir/NamingSystem/big",
-	"kvk":   "http://fhir.nl/fhir/NamingSystem/kvk",
-	"uzovi": "http://fhir.nl/fhir/NamingSystem/uzovi",
-}
-
 // identifier renders "ura:00000001" with its naming system; an unknown prefix stays part of the value.
 func identifier(s string) *r4.Identifier {
-	prefix, value, found := strings.Cut(s, ":")
-	if system, known := identifierSystems[prefix]; found && known {
-		return &r4.Identifier{System: &system, Value: text(value)}
+	colon := strings.Index(s, ":") + 1
+	if system := consent.NamingSystem(s[:colon]); system != "" {
+		return &r4.Identifier{System: &system, Value: text(s[colon:])}
 	}
 	return &r4.Identifier{Value: text(s)}
 }

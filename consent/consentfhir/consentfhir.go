@@ -91,18 +91,21 @@ const (
 // profiles are those that a resource may claim.
 var profiles = []string{URL, ProfileBasic, ProfileIntermediate}
 
-// namingSystem is an identifier system of providers, its prefix in records, and whom it numbers.
+// namingSystem is a naming system of providers (consent.NamingSystem) that a resource may use, and whom it numbers.
 type namingSystem struct {
-	prefix, system string
-	types          []string
+	prefix string
+	types  []string
 }
 
+func (s namingSystem) system() string { return consent.NamingSystem(s.prefix) }
+
+// namingSystems has no insurers: no consent opens anything for them.
 var namingSystems = []namingSystem{
-	{"ura:", "http://fhir.nl/fhir/NamingSystem/ura", []string{"Organization"}},
-	{"uzi:", "http://fhir.nl/fhir/NamingSystem/uzi-nr-pers", []string{"Practitioner"}},
-	{"agb:", "http://fhir.nl/fhir/NamingSystem/agb-z", []string{"Organization", "Practitioner"}},
-	{"big:", "http://fhir.nl/fhir/NamingSystem/big", []string{"Practitioner"}},
-	{"kvk:", "http://fhir.nl/fhir/NamingSystem/kvk", []string{"Organization"}},
+	{"ura:", []string{"Organization"}},
+	{"uzi:", []string{"Practitioner"}},
+	{"agb:", []string{"Organization", "Practitioner"}},
+	{"big:", []string{"Practitioner"}},
+	{"kvk:", []string{"Organization"}},
 }
 
 // everyPurpose is every purpose that a consent can have (decision.md, rule 6). A refusal that names them all refuses everything, but is not

@@ -150,7 +150,7 @@ func (w *walk) side(who reference) (consent.Side, bool) {
 	}
 	id := who.value
 	if who.system != systemProvider {
-		at := slices.IndexFunc(namingSystems, func(s namingSystem) bool { return s.system == who.system })
+		at := slices.IndexFunc(namingSystems, func(s namingSystem) bool { return s.system() == who.system })
 		if at < 0 || !slices.Contains(namingSystems[at].types, who.typ) { // an organization's number cannot be a practitioner's: it would match nobody
 			return consent.Side{}, false
 		}

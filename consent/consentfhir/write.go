@@ -273,7 +273,7 @@ func referenceTo(side consent.Side, name string) r4.Reference {
 	}
 	for _, known := range namingSystems {
 		if rest, found := strings.CutPrefix(value, known.prefix); found && slices.Contains(known.types, typ) && rest != "" && strings.TrimSpace(rest) == rest {
-			system, value = known.system, rest
+			system, value = known.system(), rest
 			break
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"zorgsluis/configs"
+	"zorgsluis/consent"
 	"zorgsluis/policy"
 )
 
@@ -26,11 +27,8 @@ type Registry struct {
 	Organizations     bool              `yaml:"organizations"`
 }
 
-// registrySystems are the identifier systems of a registry whose configuration names none.
-var registrySystems = map[string]string{
-	"uzi:": "http://fhir.nl/fhir/NamingSystem/uzi-nr-pers", "ura:": "http://fhir.nl/fhir/NamingSystem/ura",
-	"agb:": "http://fhir.nl/fhir/NamingSystem/agb-z", "big:": "http://fhir.nl/fhir/NamingSystem/big",
-}
+// registryPrefixes are the identifiers by which a registry knows callers where its configuration names none.
+var registryPrefixes = []string{"uzi:", "ura:", "agb:", "big:"}
 
 // registries checks the registries of treatment relations, and fills in defaults.
 func (s *Settings) registries(c *checker) {
@@ -49,7 +47,10 @@ func (s *Settings) registries(c *checker) {
 			r.InFlight = 32
 		}
 		if r.Identifiers == nil {
-			r.Identifiers = registrySystems
+			r.Identifiers = map[string]string{}
+			for _, prefix := range registryPrefixes {
+				r.Identifiers[prefix] = consent.NamingSystem(prefix)
+			}
 		}
 		c.between(key+"timeout", r.Timeout, 100*time.Millisecond, 5*time.Second)
 		if r.InFlight < 1 || r.InFlight > 1024 {
