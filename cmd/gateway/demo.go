@@ -220,18 +220,18 @@ func (w *world) show(ctx context.Context, tour bool, g *running, at addresses, o
 		return demo.Tour{
 			Base: s.File.PublicURL, Source: "demo", Older: "demo-stu3", Token: w.issuer.Token, Put: put, Out: out,
 			Withdraw: func(ctx context.Context, person fhir.Identifier, party consent.Side) error {
-				return withdrawParty(ctx, s, g, person, party)
+				return withdrawParty(ctx, g, person, party)
 			},
-			Review: func(ctx context.Context, person fhir.Identifier) error { return reviewJustified(ctx, s, g, person) },
+			Review: func(ctx context.Context, person fhir.Identifier) error { return reviewJustified(ctx, g, person) },
 		}.Run(ctx)
 	}
 	return w.tell(s, at, out)
 }
 
 // withdrawParty withdraws, as the patient, every active permit that names exactly this party.
-func withdrawParty(ctx context.Context, s *config.Settings, g *running, person fhir.Identifier, party consent.Side) error {
+func withdrawParty(ctx context.Context, g *running, person fhir.Identifier, party consent.Side) error {
 	request := rand.Text()
-	event := operator.Event(s, audit.KindConsent, "withdrawn", request)
+	event := operator.Event(g.settings.Settings, audit.KindConsent, "withdrawn", request)
 	event.Interaction = audit.CodeUpdate
 	_, err := g.store.Change(ctx, audit.Change{
 		Request: request, Person: person, Event: event,
@@ -249,7 +249,7 @@ func withdrawParty(ctx context.Context, s *config.Settings, g *running, person f
 }
 
 // reviewJustified records, as the privacy officer, that every emergency declared for a person was justified.
-func reviewJustified(ctx context.Context, s *config.Settings, g *running, person fhir.Identifier) error {
+func reviewJustified(ctx context.Context, g *running, person fhir.Identifier) error {
 	standing, _, err := g.store.Standing(ctx, g.store.Key(person))
 	if err != nil {
 		return err
@@ -258,7 +258,7 @@ func reviewJustified(ctx context.Context, s *config.Settings, g *running, person
 	for _, declared := range standing.Declarations {
 		review := consent.Review{Justified: true, By: "privacy officer of the demo", Why: "she could not be asked"}
 		request := rand.Text()
-		event := operator.Event(s, audit.KindReview, string(audit.ReasonReviewJustified), request)
+		event := operator.Event(g.settings.Settings, audit.KindReview, string(audit.ReasonReviewJustified), request)
 		event.Declaration, event.Code, event.Emergency = declared.ID, declared.Code, declared.Reason
 		event.Grounds, event.Actor.Name = review.Why, review.By
 		_, err := g.store.Change(ctx, audit.Change{Request: request, Person: person, Event: event, Apply: func(st *consent.Standing) error {

@@ -176,7 +176,7 @@ func (g *running) start(ctx, background context.Context) (*http.Server, error) {
 		return nil, err
 	}
 	archived := audit.OpenHistory(g.settings.ArchiveFolder)
-	gate, err := newGate(g.settings.Settings, store, archived, a, g.metrics, g.log)
+	gate, err := g.gate(archived)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -11,7 +10,6 @@ import (
 	"zorgsluis/audit"
 	"zorgsluis/authn"
 	"zorgsluis/configs"
-	"zorgsluis/consent/redisstore"
 	"zorgsluis/internal/config"
 	"zorgsluis/internal/explain"
 	"zorgsluis/internal/storage"
@@ -49,8 +47,10 @@ func (a authenticator) Authenticate(ctx context.Context, r *http.Request) (polic
 	return subject, refused
 }
 
-// newGate assembles the enforcement point. NewGate refuses it if a part is missing.
-func newGate(s *config.Settings, store *redisstore.Store, archived *audit.History, a *authn.Authenticator, m *metrics, log *slog.Logger) (*proxy.Gate, error) {
+// gate assembles the enforcement point, on the store that is open and with its events that are archived. NewGate refuses it if a part is
+// missing.
+func (g *running) gate(archived *audit.History) (*proxy.Gate, error) {
+	s, store, m := g.settings.Settings, g.store, g.metrics
 	sources, err := s.ProxySources()
 	if err != nil {
 		return nil, err
@@ -72,11 +72,11 @@ func newGate(s *config.Settings, store *redisstore.Store, archived *audit.Histor
 		StepUp:        func(issuer string, least policy.AssuranceLevel) string { return stepUp(s, issuer, least) },
 		SignIn:        s.SignIn,
 		Authorization: authorization(s),
-		SMART:         smart(s, a),
+		SMART:         smart(s, g.authenticator),
 		PolicyHash:    s.PolicyHash,
 		Sources:       sources,
 		Address:       s.Proxies.Address,
-		Authenticator: authenticator{a, s.Proxies, cfg.PublicURL, s.Callers, m.step(stepAuthenticate)},
+		Authenticator: authenticator{g.authenticator, s.Proxies, cfg.PublicURL, s.Callers, m.step(stepAuthenticate)},
 		Policy:        s.Policy,
 		Categories:    s.Tables.DataCategories,
 		Standings:     timedStandings{store, m.step(stepStanding)},
@@ -92,7 +92,7 @@ func newGate(s *config.Settings, store *redisstore.Store, archived *audit.Histor
 		Limits:        s.ProxyLimits(),
 		BreakGlass:    parts(cfg.BreakGlass),
 		Now:           time.Now,
-		Log:           log,
+		Log:           g.log,
 		Observe:       m.observe,
 		Software:      softwareVersion(),
 		Started:       time.Now(),

@@ -96,7 +96,7 @@ func (s *Settings) followers(c *checker) {
 		files := watched(s, c, &Watched[connection]{
 			what: "follower:" + f.Name, files: append(f.TLS.files(), f.HeaderFile, f.SecretFile, f.PasswordFile, f.CredentialsFile),
 			read: func(c *checker) *connection {
-				made := &connection{tls: c.ownTLS(f.TLS, key+"tls.ca_file", key+"tls."), identify: identify}
+				made := &connection{tls: c.ownTLS(f.TLS.at(key + "tls.")), identify: identify}
 				made.destination = s.destination(c, key, f, made)
 				return made
 			},

@@ -34,7 +34,7 @@ func (s *Settings) toSource(c *checker, what, key string, src Source, base *url.
 		c.add(key+"tls", "has no meaning where base_url is not https")
 	}
 	l := s.File.Limits
-	carrier := s.carrier(c, what, src.TLS, key+"tls.ca_file", key+"tls.", func() *http.Transport { return sourceTransport(src, l) })
+	carrier := s.carrier(c, what, src.TLS.at(key+"tls."), func() *http.Transport { return sourceTransport(src, l) })
 	header := watched(s, c, &Watched[fixedHeader]{
 		what: what + ":credential", files: []string{src.CredentialFile},
 		read: func(c *checker) *fixedHeader {
@@ -64,7 +64,7 @@ func (s *Settings) tokens(c *checker, what, key string, o OAuth) *credential.Tok
 	}
 	options := credential.Options{
 		TokenURL: o.TokenURL, ClientID: o.ClientID, Scopes: o.Scopes, Parameters: url.Values{},
-		Transport: s.carrier(c, what+":token-endpoint", o.TLS, key+"tls.ca_file", key+"tls.", rareTransport),
+		Transport: s.carrier(c, what+":token-endpoint", o.TLS.at(key+"tls."), rareTransport),
 	}
 	if len(o.Resources) > 0 {
 		options.Parameters["resource"] = o.Resources
@@ -109,13 +109,13 @@ func (c carrier) RoundTrip(r *http.Request) (*http.Response, error) {
 	return c.files.get().RoundTrip(r)
 }
 
-// carrier makes a carrier from a plain transport; ca and pair are those of ownTLS.
-func (s *Settings) carrier(c *checker, what string, own OwnTLS, ca, pair string, plain func() *http.Transport) carrier {
+// carrier makes a carrier from a plain transport, and TLS of its own; what names it where its files are watched.
+func (s *Settings) carrier(c *checker, what string, own keyedTLS, plain func() *http.Transport) carrier {
 	return carrier{watched(s, c, &Watched[http.Transport]{
 		what: what, files: own.files(),
 		read: func(c *checker) *http.Transport {
 			transport := plain()
-			transport.TLSClientConfig = c.ownTLS(own, ca, pair)
+			transport.TLSClientConfig = c.ownTLS(own)
 			return transport
 		},
 		expires: func(t *http.Transport) time.Time { return shownUntil(t.TLSClientConfig) },

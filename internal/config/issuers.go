@@ -128,7 +128,7 @@ func (s *Settings) authentication(c *checker) {
 		s.channel(c, key+"channel", issuer.Channel)
 		s.registryNamed(c, key+"relationship_registry", issuer.Registry)
 		resolved := issuer.resolve(c, key)
-		resolved.Transport = s.carrier(c, "issuer:"+issuer.URL, OwnTLS{CAFile: issuer.TLSCAFile}, key+"tls_ca_file", "", rareTransport)
+		resolved.Transport = s.carrier(c, "issuer:"+issuer.URL, authorities(key+"tls_ca_file", issuer.TLSCAFile), rareTransport)
 		resolved.Introspection = s.introspection(c, key, issuer)
 		resolved.Userinfo = s.userinfo(c, key, issuer)
 		a.Issuers = append(a.Issuers, resolved)

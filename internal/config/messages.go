@@ -35,7 +35,7 @@ func (s *Settings) messageWebhook(c *checker, key string, w Webhook) *Watched[Re
 	return watched(s, c, &Watched[Receiver]{
 		what: key, files: []string{w.SecretFile, w.TLSCAFile},
 		read: func(c *checker) *Receiver {
-			return &Receiver{w.URL, c.key(key+".secret_file", w.SecretFile), c.ownTLS(OwnTLS{CAFile: w.TLSCAFile}, key+".tls_ca_file", "")}
+			return &Receiver{w.URL, c.key(key+".secret_file", w.SecretFile), c.ownTLS(authorities(key+".tls_ca_file", w.TLSCAFile))}
 		},
 	})
 }

@@ -56,9 +56,9 @@ func (s *Settings) externalRedis(c *checker) {
 	}
 	s.redisPassword = c.secret("redis.password_file", r.PasswordFile)
 	if r.TLSCAFile != "" {
-		own := OwnTLS{CAFile: r.TLSCAFile}
+		own := authorities("redis.tls_ca_file", r.TLSCAFile)
 		s.redisTLS = watched(s, c, &Watched[tls.Config]{
-			what: "redis", files: own.files(), read: func(c *checker) *tls.Config { return c.ownTLS(own, "redis.tls_ca_file", "") },
+			what: "redis", files: own.files(), read: func(c *checker) *tls.Config { return c.ownTLS(own) },
 		})
 	} else if remote && !r.InsecurePlaintext {
 		c.add("redis.tls_ca_file", "missing: access events would cross the network in clear; insecure_plaintext: true where another layer protects them")

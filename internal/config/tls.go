@@ -79,14 +79,27 @@ type OwnTLS struct {
 // files returns all files that it names.
 func (o OwnTLS) files() []string { return []string{o.CAFile, o.CertificateFile, o.KeyFile} }
 
-// ownTLS reads an OwnTLS: ca is the key of the authorities, and pair the prefix of the keys of certificate and key.
-func (c *checker) ownTLS(own OwnTLS, ca, pair string) *tls.Config {
+// keyedTLS is an OwnTLS and the keys of the configuration file under which its problems are reported.
+type keyedTLS struct {
+	OwnTLS
+	ca   string // key of the authorities
+	pair string // prefix of the keys of certificate and key
+}
+
+// at gives the OwnTLS whose keys have a prefix.
+func (o OwnTLS) at(prefix string) keyedTLS { return keyedTLS{o, prefix + "ca_file", prefix} }
+
+// authorities gives the OwnTLS that is only a file of authorities, under a key of its own.
+func authorities(key, file string) keyedTLS { return keyedTLS{OwnTLS: OwnTLS{CAFile: file}, ca: key} }
+
+// ownTLS reads an OwnTLS.
+func (c *checker) ownTLS(own keyedTLS) *tls.Config {
 	config := goodTLS()
 	if own.CAFile != "" {
-		config.RootCAs = c.pool(ca, own.CAFile)
+		config.RootCAs = c.pool(own.ca, own.CAFile)
 	}
 	if own.CertificateFile != "" || own.KeyFile != "" {
-		if shown := c.keyPair(pair, own.CertificateFile, own.KeyFile); shown != nil {
+		if shown := c.keyPair(own.pair, own.CertificateFile, own.KeyFile); shown != nil {
 			config.Certificates = []tls.Certificate{*shown}
 		}
 	}

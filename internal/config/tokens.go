@@ -62,8 +62,8 @@ func (s *Settings) introspection(c *checker, key string, i Issuer) *authn.Intros
 			read: func(c *checker) *authn.AssertionKey { return c.assertionKey(at+".assertion_key_file", n.AssertionFile) },
 		}).get
 	}
-	own := OwnTLS{i.TLSCAFile, n.CertificateFile, n.KeyFile}
-	resolved.Transport = s.carrier(c, "introspection:"+i.URL, own, key+"tls_ca_file", at+".", n.transport)
+	own := keyedTLS{OwnTLS{i.TLSCAFile, n.CertificateFile, n.KeyFile}, key + "tls_ca_file", at + "."}
+	resolved.Transport = s.carrier(c, "introspection:"+i.URL, own, n.transport)
 	return resolved
 }
 
@@ -105,7 +105,7 @@ func (s *Settings) userinfo(c *checker, key string, i Issuer) *authn.Userinfo {
 	return &authn.Userinfo{
 		Endpoint: u.Endpoint, TokenPrefix: u.TokenPrefix, Audience: u.Audience, Keys: c.decryptionKeys(at+".keys", u.KeyFiles),
 		Algorithms: u.Algorithms, Content: u.Content, CacheFor: u.Cache, Timeout: u.Timeout, InFlight: u.InFlight,
-		Transport: s.carrier(c, "userinfo:"+i.URL, OwnTLS{CAFile: i.TLSCAFile}, key+"tls_ca_file", "", Introspection{InFlight: u.InFlight}.transport),
+		Transport: s.carrier(c, "userinfo:"+i.URL, authorities(key+"tls_ca_file", i.TLSCAFile), Introspection{InFlight: u.InFlight}.transport),
 	}
 }
 

@@ -51,7 +51,7 @@ func (c *erasureTellCommand) check() error {
 
 // Run tells every recipient (AVG art. 17 lid 2 and 19).
 func (c *erasureTellCommand) Run(env *cli.Environment) error {
-	from, until, err := between(c.From, c.To)
+	during, err := between(c.From, c.To)
 	if err == nil {
 		err = c.check()
 	}
@@ -64,7 +64,7 @@ func (c *erasureTellCommand) Run(env *cli.Environment) error {
 	}
 	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
 		x := newErasure(store.Key(person), s.FHIROptions().Holders)
-		x.source, x.from, x.until, x.references = c.Source, from, until, c.References
+		x.source, x.during, x.references = c.Source, during, c.References
 		return inCommand("erasure tell", c.tell(ctx, env, s, store, x))
 	})
 }
@@ -142,11 +142,11 @@ func (r receiver) matter(d disclosure) string {
 
 // erasure collects who received erased data.
 type erasure struct {
-	person      consent.PersonKey
-	holders     map[string]string // organization by source: it erased the data, and need not be told
-	source      string            // "": all
-	from, until time.Time
-	references  []string // none: everything
+	person     consent.PersonKey
+	holders    map[string]string // organization by source: it erased the data, and need not be told
+	source     string            // "": all
+	during     span
+	references []string // none: everything
 
 	received map[receiver]*disclosure
 	unnamed  map[recipient]bool
@@ -163,7 +163,7 @@ func (x *erasure) take(e audit.Event) {
 		x.told[e.ID] = true
 	}
 	switch {
-	case e.Person != x.person, !disclosed(e), !within(e.Time, x.from, x.until), x.source != "" && x.source != e.Source,
+	case e.Person != x.person, !disclosed(e), !x.during.holds(e.Time), x.source != "" && x.source != e.Source,
 		e.Actor.Kind == "patient", e.Actor.Kind == "representative",
 		e.Actor.Organization != "" && e.Actor.Organization == x.holders[e.Source]:
 		return

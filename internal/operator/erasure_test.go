@@ -55,7 +55,7 @@ func TestWhoIsToldOfAnErasure(t *testing.T) {
 		"until a day":                          {"", 1, 5, nil, []string{"ura:1 demo 2"}},
 	} {
 		x := newErasure(key, map[string]string{"demo": holder})
-		x.source, x.from, x.until, x.references = tt.source, day(tt.from), day(tt.until), tt.references
+		x.source, x.during, x.references = tt.source, span{day(tt.from), day(tt.until)}, tt.references
 		for _, e := range events {
 			x.take(e)
 		}

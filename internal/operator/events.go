@@ -210,7 +210,7 @@ func (c *eventsExportCommand) Run(env *cli.Environment) error {
 			if err := ctx.Err(); err != nil {
 				return err
 			}
-			line, err := c.line(s, l, key, from, to)
+			line, err := c.line(s, l, key, span{from, to})
 			if err != nil || line == nil {
 				return err
 			}
@@ -225,12 +225,12 @@ func (c *eventsExportCommand) Run(env *cli.Environment) error {
 }
 
 // line returns what is printed of an event; nil if it was not asked for.
-func (c *eventsExportCommand) line(s *config.Settings, l audit.Line, person consent.PersonKey, from, to time.Time) ([]byte, error) {
+func (c *eventsExportCommand) line(s *config.Settings, l audit.Line, person consent.PersonKey, during span) ([]byte, error) {
 	e, err := audit.ParseEvent(l.Payload)
 	if err != nil {
 		return nil, fmt.Errorf("event %d: %w", l.N, err)
 	}
-	if person != "" && e.Person != person || e.Time.Before(from) || !to.IsZero() && !e.Time.Before(to) {
+	if person != "" && e.Person != person || !during.holds(e.Time) {
 		return nil, nil
 	}
 	if c.Format == "fhir" {

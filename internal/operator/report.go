@@ -25,19 +25,28 @@ type period struct {
 	To   string `required:"" placeholder:"DATE" help:"Last day of the period."`
 }
 
-// instants returns the first instant of the period and the first one after it.
-func (p period) instants() (from, until time.Time, err error) {
+// instants gives the period from the beginning of its first day to the end of its last.
+func (p period) instants() (during span, err error) {
 	zone := consent.Zone()
-	if from, err = time.ParseInLocation(time.DateOnly, p.From, zone); err != nil {
-		return from, until, cli.Usage(errors.New("--from must be a date as in 2026-01-31"))
+	if during.from, err = time.ParseInLocation(time.DateOnly, p.From, zone); err != nil {
+		return during, cli.Usage(errors.New("--from must be a date as in 2026-01-31"))
 	}
-	if until, err = time.ParseInLocation(time.DateOnly, p.To, zone); err != nil {
-		return from, until, cli.Usage(errors.New("--to must be a date as in 2026-01-31"))
+	last, err := time.ParseInLocation(time.DateOnly, p.To, zone)
+	if err != nil {
+		return during, cli.Usage(errors.New("--to must be a date as in 2026-01-31"))
 	}
-	if until.Before(from) {
-		return from, until, cli.Usage(errors.New("--to is before --from"))
+	if last.Before(during.from) {
+		return during, cli.Usage(errors.New("--to is before --from"))
 	}
-	return from, until.AddDate(0, 0, 1), nil
+	during.until = last.AddDate(0, 0, 1)
+	return during, nil
+}
+
+// span is the time from one instant up to, but not including, another. It has no end if until is zero.
+type span struct{ from, until time.Time }
+
+func (s span) holds(at time.Time) bool {
+	return !at.Before(s.from) && (s.until.IsZero() || at.Before(s.until))
 }
 
 // eachEvent calls each for every event of the archive, oldest first, and returns the time of the newest. It verifies the archive: there is

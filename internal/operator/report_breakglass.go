@@ -21,7 +21,7 @@ type reportBreakGlassCommand struct {
 // Run prints the report: declarations made in the period, and what has become of them. It reads the archive, so what was recorded in the
 // last second may be missing; archived_through says how far it goes.
 func (r *reportBreakGlassCommand) Run(env *cli.Environment) error {
-	from, until, err := r.instants()
+	during, err := r.instants()
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (r *reportBreakGlassCommand) Run(env *cli.Environment) error {
 	if err != nil {
 		return err
 	}
-	c := emergencies{from: from, until: until, made: map[consent.DeclarationID]*emergency{}}
+	c := emergencies{during: during, made: map[consent.DeclarationID]*emergency{}}
 	if c.through, err = eachEvent(env.Context, s, c.take); err != nil {
 		return fmt.Errorf("report breakglass: %w", err)
 	}
@@ -38,10 +38,10 @@ func (r *reportBreakGlassCommand) Run(env *cli.Environment) error {
 
 // emergencies are the declarations of a period, and those refused in it.
 type emergencies struct {
-	from, until time.Time
-	made        map[consent.DeclarationID]*emergency
-	turnedDown  []*emergency
-	through     time.Time // of the newest event
+	during     span
+	made       map[consent.DeclarationID]*emergency
+	turnedDown []*emergency
+	through    time.Time // of the newest event
 }
 
 // emergency is one declaration, or the refusal of one.
@@ -59,7 +59,7 @@ func (c *emergencies) take(e audit.Event) {
 	made := c.made[e.Declaration]
 	switch {
 	case e.Kind == audit.KindBreakGlass && !ends:
-		if !e.Time.Before(c.from) && e.Time.Before(c.until) {
+		if c.during.holds(e.Time) {
 			c.declares(e)
 		}
 	case made == nil:
@@ -124,7 +124,7 @@ type emergencyReport struct {
 type tally map[emergencyRow]*emergencyCounts
 
 func (c *emergencies) report(b config.BreakGlass, now time.Time) emergencyReport {
-	r := emergencyReport{From: c.from, Until: c.until, ArchivedThrough: c.through}
+	r := emergencyReport{From: c.during.from, Until: c.during.until, ArchivedThrough: c.through}
 	organizations, professionals, reasons := tally{}, tally{}, tally{}
 	for _, one := range slices.Concat(slices.Collect(maps.Values(c.made)), c.turnedDown) {
 		late := one.declaration.ReviewLate(b.ReviewWithin, now)

@@ -110,7 +110,7 @@ type recipientRow struct {
 
 // Run prints who received what of one patient's record (AVG art. 15 and 19). The patient is read from standard input.
 func (r *reportRecipientsCommand) Run(env *cli.Environment) error {
-	from, to, err := between(r.From, r.To)
+	during, err := between(r.From, r.To)
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (r *reportRecipientsCommand) Run(env *cli.Environment) error {
 		found := map[recipient]*disclosure{}
 		var err error
 		report.ArchivedThrough, err = eachEvent(ctx, s, func(e audit.Event) {
-			if disclosed(e) && e.Person == key && within(e.Time, from, to) {
+			if disclosed(e) && e.Person == key && during.holds(e.Time) {
 				at(found, recipientOf(e)).add(e)
 			}
 		})
@@ -173,7 +173,7 @@ type incident struct {
 
 // Run prints which patients, and which of their data, a period and a choice of callers concern.
 func (r *reportIncidentCommand) Run(env *cli.Environment) error {
-	from, until, err := r.instants()
+	during, err := r.instants()
 	if err != nil {
 		return err
 	}
@@ -191,7 +191,7 @@ func (r *reportIncidentCommand) Run(env *cli.Environment) error {
 		if err := onRecord(ctx, s, store, key); err != nil {
 			return fmt.Errorf("report incident: %w", err)
 		}
-		report, err := r.collect(ctx, s, key, from, until)
+		report, err := r.collect(ctx, s, key, during)
 		if err == nil && r.Identify {
 			err = identify(ctx, store, report.Patients)
 		}
@@ -202,13 +202,13 @@ func (r *reportIncidentCommand) Run(env *cli.Environment) error {
 	})
 }
 
-func (r *reportIncidentCommand) collect(ctx context.Context, s *config.Settings, person consent.PersonKey, from, until time.Time) (incident, error) {
-	report := incident{From: from, Until: until, Patients: []affected{}}
+func (r *reportIncidentCommand) collect(ctx context.Context, s *config.Settings, person consent.PersonKey, during span) (incident, error) {
+	report := incident{From: during.from, Until: during.until, Patients: []affected{}}
 	data, recipients := map[consent.PersonKey]*disclosure{}, map[consent.PersonKey]map[recipient]bool{}
 	var err error
 	report.ArchivedThrough, err = eachEvent(ctx, s, func(e audit.Event) {
 		switch {
-		case !within(e.Time, from, until), person != "" && e.Person != person, e.Kind != audit.KindAccess && e.Kind != audit.KindBreakGlass,
+		case !during.holds(e.Time), person != "" && e.Person != person, e.Kind != audit.KindAccess && e.Kind != audit.KindBreakGlass,
 			r.Client != "" && e.Actor.Client != r.Client, r.Organization != "" && e.Actor.Organization != r.Organization:
 		case disclosed(e):
 			report.Disclosures++
@@ -250,7 +250,7 @@ type reportInsurersCommand struct {
 
 // Run prints which parties blocked by law asked for records, insurers first: those are reported to the authority (Wabvpz art. 15h).
 func (r *reportInsurersCommand) Run(env *cli.Environment) error {
-	from, until, err := r.instants()
+	during, err := r.instants()
 	if err != nil {
 		return err
 	}
@@ -270,10 +270,10 @@ func (r *reportInsurersCommand) Run(env *cli.Environment) error {
 		Until           time.Time   `json:"until"`
 		ArchivedThrough time.Time   `json:"archived_through,omitzero"`
 		Attempts        []*attempts `json:"attempts"`
-	}{From: from, Until: until, Attempts: []*attempts{}}
+	}{From: during.from, Until: during.until, Attempts: []*attempts{}}
 	found := map[recipient]*attempts{}
 	report.ArchivedThrough, err = eachEvent(env.Context, s, func(e audit.Event) {
-		if within(e.Time, from, until) && slices.Contains(e.Obligations, policy.ObligationReportAuthority) {
+		if during.holds(e.Time) && slices.Contains(e.Obligations, policy.ObligationReportAuthority) {
 			who := recipientOf(e)
 			if found[who] == nil {
 				found[who] = &attempts{recipient: who, persons: map[consent.PersonKey]bool{}}
@@ -306,12 +306,10 @@ func onRecord(ctx context.Context, s *config.Settings, store *redisstore.Store, 
 }
 
 // between parses a period whose ends may both be missing.
-func between(first, last string) (from, until time.Time, err error) {
+func between(first, last string) (span, error) {
 	p := period{From: cmp.Or(first, "2000-01-01"), To: cmp.Or(last, "9000-01-01")}
 	return p.instants()
 }
-
-func within(at, from, until time.Time) bool { return !at.Before(from) && at.Before(until) }
 
 // at returns the disclosure of a key.
 func at[K comparable](found map[K]*disclosure, key K) *disclosure {

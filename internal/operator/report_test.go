@@ -14,7 +14,7 @@ import (
 func TestEmergenciesAreCounted(t *testing.T) {
 	const day = 24 * time.Hour
 	from := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
-	c := emergencies{from: from, until: from.Add(10 * day), made: map[consent.DeclarationID]*emergency{}}
+	c := emergencies{during: span{from, from.Add(10 * day)}, made: map[consent.DeclarationID]*emergency{}}
 	event := func(at time.Duration, kind audit.Kind, reason policy.Reason, id consent.DeclarationID, practitioner string) {
 		e := audit.Event{Time: from.Add(at), Kind: kind, Reason: reason, Declaration: id, Outcome: audit.OutcomePermit, Code: "unconscious"}
 		e.Actor.Practitioner, e.Actor.Organization = practitioner, "ura:1"
