@@ -99,8 +99,8 @@ func newAsk() *ask { return asks.Get().(*ask) }
 // do queues an ask and waits for its answer. If the outcome is unknown, it repeats the ask once: asks are idempotent. The ask must
 // not be used afterwards.
 func (s *Store) do(ctx context.Context, a *ask) (answer, error) {
-	if s.unkept.Load() {
-		return answer{}, errUnsafe
+	if err := s.refuses(); err != nil {
+		return answer{}, err
 	}
 	s.counters.calls.Add(1)
 	a.timer.Reset(s.o.Timeout)

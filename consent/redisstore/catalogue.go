@@ -50,6 +50,25 @@ func (s *Store) SetCatalogue(ctx context.Context, catalogue []byte) error {
 	return nil
 }
 
+// WatchCatalogue has every Check look at the catalogue in the store. After a Check for which same returns an error, nothing is decided or
+// recorded until a Check for which it does not: this process would read consents differently than the instance that activated it.
+func (s *Store) WatchCatalogue(same func(catalogue []byte) error) { s.same.Store(&same) }
+
+// checkCatalogue looks at the catalogue for WatchCatalogue.
+func (s *Store) checkCatalogue(ctx context.Context) error {
+	same := s.same.Load()
+	if same == nil {
+		return nil
+	}
+	catalogue, err := s.Catalogue(ctx)
+	if err != nil || catalogue == nil {
+		return err
+	}
+	err = (*same)(catalogue)
+	s.outdated.Store(err != nil)
+	return err
+}
+
 // NoticeID returns the id of the event by which a person is told something once: the same for the same matter. Committing it again
 // records nothing, as long as it is among the person's kept events.
 func (s *Store) NoticeID(person consent.PersonKey, matter string) (audit.EventID, error) {

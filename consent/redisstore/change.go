@@ -27,8 +27,8 @@ import (
 // ErrOutcomeUnknown: ask again with the same request id.
 func (s *Store) Change(ctx context.Context, c audit.Change) (consent.Standing, error) {
 	e, err := s.newEdit(c)
-	if err == nil && s.unkept.Load() {
-		err = errUnsafe
+	if err == nil {
+		err = s.refuses()
 	}
 	if err != nil {
 		return consent.Standing{}, fmt.Errorf("change: %w", err)

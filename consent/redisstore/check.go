@@ -28,7 +28,7 @@ var wanted = []struct{ setting, value, why string }{
 // is evicted, and that the replicas are connected. It reports all problems at once; each names the setting to change. After a check
 // that finds that acknowledged writes could be lost, nothing is decided or recorded until a check that does not.
 func (s *Store) Check(ctx context.Context) error {
-	problems := []error{s.verify(ctx)}
+	problems := []error{s.verify(ctx), s.checkCatalogue(ctx)}
 	err := s.forEachMaster(ctx, func(ctx context.Context, client *redis.Client) error {
 		return s.checkServer(ctx, client)
 	})
@@ -37,6 +37,17 @@ func (s *Store) Check(ctx context.Context) error {
 	}
 	if err := errors.Join(append(problems, err)...); err != nil {
 		return fmt.Errorf("check store: %w", err)
+	}
+	return nil
+}
+
+// refuses returns why nothing may be decided or recorded since the last Check; nil if it may.
+func (s *Store) refuses() error {
+	switch {
+	case s.unkept.Load():
+		return errUnsafe
+	case s.outdated.Load():
+		return errOutdated
 	}
 	return nil
 }

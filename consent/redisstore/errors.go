@@ -41,6 +41,8 @@ var (
 	errClosed     = fmt.Errorf("%w: closed", audit.ErrUnavailable)
 	// errUnsafe is a refusal because of the last Check, which named the setting.
 	errUnsafe = fmt.Errorf("%w: the server could lose what it acknowledges", audit.ErrUnavailable)
+	// errOutdated refuses a call since the last Check, which found another catalogue.
+	errOutdated = fmt.Errorf("%w: another instance has activated another catalogue", audit.ErrUnavailable)
 	// errReplicas: the write is on the master, but too few replicas confirmed it in time.
 	errReplicas = fmt.Errorf("%w: too few replicas confirmed", audit.ErrUnavailable)
 )
@@ -67,7 +69,7 @@ func worthRepeating(err error) bool {
 	if errors.As(err, &reply) {
 		return false
 	}
-	for _, final := range []error{errOverloaded, errClosed, errUnsafe, errClock, ErrStoreMismatch, ErrDataLost, ErrDiverged, ErrSealed, context.Canceled} {
+	for _, final := range []error{errOverloaded, errClosed, errUnsafe, errOutdated, errClock, ErrStoreMismatch, ErrDataLost, ErrDiverged, ErrSealed, context.Canceled} {
 		if errors.Is(err, final) {
 			return false
 		}

@@ -28,6 +28,8 @@ type Store struct {
 	batchers    [2][]*batcher     // by kind, then by master
 	counters    counters
 	unkept      atomic.Bool // the server could lose what it acknowledges (Check)
+	outdated    atomic.Bool // the catalogue is not the one by which this process reads consents (Check)
+	same        atomic.Pointer[func(catalogue []byte) error]
 	closed      chan struct{}
 	closing     sync.Once
 	running     sync.WaitGroup

@@ -4,6 +4,7 @@
 package catalogue
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,6 +55,7 @@ func Prepare(ctx context.Context, s *config.Settings, store *redisstore.Store) (
 		}
 		if now.Meaning.hash() == next.Meaning.hash() {
 			s.Policy = s.Policy.Since(now.Since)
+			watch(store, now)
 			if err := keep(s, text); err != nil || !now.Pending {
 				return nil, err
 			}
@@ -74,10 +76,34 @@ func Prepare(ctx context.Context, s *config.Settings, store *redisstore.Store) (
 		return nil, err
 	}
 	s.Policy = s.Policy.Since(next.Since)
+	watch(store, next)
 	if !next.Pending {
 		return nil, nil
 	}
 	return &next, nil
+}
+
+// errAnother says that the names in consents have got another meaning than the one by which this process reads them.
+var errAnother = errors.New("catalogue: another one was activated: restart with the configuration that was activated")
+
+// watch has checks of the store fail once another version than active is the active one: this process does not know which permits have
+// ended since, and would record new ones under names that mean something else to the others.
+func watch(store *redisstore.Store, active Version) {
+	store.WatchCatalogue(active.heldBy)
+}
+
+// heldBy returns errAnother unless consents are read by the active catalogue as they are by v.
+func (v Version) heldBy(active []byte) error {
+	var now Version
+	if err := json.Unmarshal(active, &now); err != nil {
+		return fmt.Errorf("catalogue in the store: %w", err)
+	}
+	ours, err1 := json.Marshal(Version{Meaning: v.Meaning, Since: v.Since})
+	theirs, err2 := json.Marshal(Version{Meaning: now.Meaning, Since: now.Since})
+	if err1 != nil || err2 != nil || !bytes.Equal(ours, theirs) {
+		return errAnother
+	}
+	return nil
 }
 
 // Apply has the policy of s read consents as running gateways do, and changes nothing in the store. It is an error if the names mean something
@@ -189,6 +215,13 @@ func Tell(ctx context.Context, s *config.Settings, store *redisstore.Store, a *V
 	})
 	if err != nil {
 		return int(count.Load()), fmt.Errorf("catalogue: %w", err)
+	}
+	active, err := store.Catalogue(ctx)
+	if err == nil {
+		err = a.heldBy(active) // not to take the place of a version that was activated meanwhile
+	}
+	if err != nil {
+		return int(count.Load()), err
 	}
 	text, err := json.Marshal(Version{Meaning: a.Meaning, Since: a.Since})
 	if err == nil {

@@ -3,6 +3,8 @@ package catalogue
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -103,4 +105,67 @@ func opened(t *testing.T, s *config.Settings) *storage.Backend {
 	}
 	t.Cleanup(func() { _ = b.Close() })
 	return b
+}
+
+// TestWhoReadsByAnotherCatalogueIsShut: an instance that goes on with an older configuration does not know which permits the newer catalogue has
+// ended, and would record permits under names that mean something else to the others. It decides and records nothing, also if the names get
+// their old meaning back; nor do its notices, which may take long, bring the older catalogue back.
+func TestWhoReadsByAnotherCatalogueIsShut(t *testing.T) {
+	text := strings.Replace(configtest.Good, "mode: embedded\n  folder: redis\n", fmt.Sprintf("mode: external\n  addresses: [%q]\n", redistest.Start(t).Address()), 1)
+	file := configtest.Place(t, strings.Replace(text, "    regional: { consent: explicit }\n", "    regional: { consent: explicit }\n    spare: { consent: explicit }\n", 1))
+	older, err := config.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	beside := filepath.Join(filepath.Dir(file), "newer.yaml")
+	if err := os.WriteFile(beside, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	newer, err := config.Load(beside)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := opened(t, older)
+	prepare := func(s *config.Settings, store *redisstore.Store) *Version {
+		t.Helper()
+		pending, err := Prepare(t.Context(), s, store)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pending
+	}
+	serves := func(what string, store *redisstore.Store, want bool) {
+		t.Helper()
+		checked := store.Check(t.Context())
+		_, _, err := store.Standing(t.Context(), store.Key(person(1)))
+		_, changed := store.Change(t.Context(), audit.Change{
+			Person: person(1), Event: audit.ByGateway(audit.KindConsent, "recorded", what, "policy"), Apply: func(*consent.Standing) error { return nil },
+		})
+		if (checked == nil) != want || (err == nil) != want || (changed == nil) != want {
+			t.Errorf("%s: check %v, standing %v, change %v", what, checked, err, changed)
+		}
+	}
+	prepare(older, a.Store)
+	telling := &Version{Meaning: meaningOf(older)}
+	serves("alone", a.Store, true)
+	b, err := storage.Open(t.Context(), newer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	prepare(newer, b.Store)
+	serves("the newer", b.Store, true)
+	if _, err := Tell(t.Context(), older, a.Store, telling); err == nil {
+		t.Error("the notices of the older one ended as if it were still active")
+	}
+	serves("the older", a.Store, false)
+	serves("the newer, after all", b.Store, true)
+	back, err := json.Marshal(Version{Meaning: meaningOf(older), Since: &consent.Changes{Ended: []consent.Ended{{Kind: consent.NameOfParty, Name: "gp"}}}})
+	if err == nil {
+		err = b.Store.SetCatalogue(t.Context(), back)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	serves("the older, with permits that ended meanwhile", a.Store, false)
 }
