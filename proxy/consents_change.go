@@ -90,7 +90,7 @@ func (g *Gate) changeConsents(ctx context.Context, x *exchange, who *speaker, c 
 
 // asItIs answers with a Consent that is already as the change would make it. No new version is written.
 func (g *Gate) asItIs(ctx context.Context, x *exchange, who *speaker, may func(consent.Standing) error, c consentChange) (answer, *refusal) {
-	return g.showUnder(ctx, x, who, may, reasonUnchanged, func(st consent.Standing) (shown, *refusal) {
+	return g.showUnder(ctx, x, who, showing{may, reasonUnchanged, func(st consent.Standing) (shown, *refusal) {
 		all := consentfhir.Of(st)
 		at := slices.IndexFunc(all, func(one consentfhir.Consent) bool { return who.sees(one) && c.made(one) })
 		if at < 0 { // changed in between
@@ -98,7 +98,7 @@ func (g *Gate) asItIs(ctx context.Context, x *exchange, who *speaker, may func(c
 		}
 		a, ref := g.consentAnswer(http.StatusOK, all[at], who)
 		return shown{a, []consent.RecordID{all[at].ID}}, ref
-	})
+	}})
 }
 
 // notMade returns the refusal for a change that failed.
@@ -278,7 +278,7 @@ func (g *Gate) updateConsent(ctx context.Context, x *exchange, r *http.Request, 
 			by = slices.Clone(c.Records[0].GivenBy)
 		}
 		change.apply = func(st *consent.Standing, _ *audit.Event) error {
-			return withdraw(st, who, q.id, version, by, c.Records)
+			return withdrawal{q.id, version, by, c.Records}.apply(st, who)
 		}
 	case consent.StatusEnteredInError:
 		return answer{}, unacceptable(&consent.FieldError{Field: "status", Reason: "is not active or inactive"})

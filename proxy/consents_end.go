@@ -19,10 +19,17 @@ const reasonUnchanged policy.Reason = "unchanged"
 // errUnchanged says that a change was already made: nothing is written, and the answer is what is on file.
 var errUnchanged = errors.New("consent is as it is to be")
 
-// withdraw marks all records of a Consent as withdrawn; the store sets the time. records, if any, are what the caller believes it
-// withdraws. What is already withdrawn stays as it is.
-func withdraw(st *consent.Standing, who *speaker, id consent.RecordID, version string, by []string, records []consent.Record) error {
-	current, err := there(st, who, id, version)
+// withdrawal is the withdrawal of a Consent at a version.
+type withdrawal struct {
+	id      consent.RecordID
+	version string
+	by      []string
+	records []consent.Record // what the caller believes it withdraws; nil where it does not say
+}
+
+// apply marks all records of the Consent as withdrawn; the store sets the time. What is already withdrawn stays as it is.
+func (w withdrawal) apply(st *consent.Standing, who *speaker) error {
+	current, err := there(st, who, w.id, w.version)
 	first := consent.Record{}
 	if err == nil {
 		first = current.Records[0]
@@ -32,16 +39,16 @@ func withdraw(st *consent.Standing, who *speaker, id consent.RecordID, version s
 		return err
 	case first.Status == consent.StatusEnteredInError:
 		return errNotActive
-	case records != nil && !sameContent(records, current.Records):
+	case w.records != nil && !sameContent(w.records, current.Records):
 		return errOtherBody
 	case first.Status == consent.StatusWithdrawn:
 		return errUnchanged
-	case first.Decision == consent.DecisionDeny && !slices.ContainsFunc(by, func(one string) bool { return slices.Contains(first.GivenBy, one) }):
+	case first.Decision == consent.DecisionDeny && !slices.ContainsFunc(w.by, func(one string) bool { return slices.Contains(first.GivenBy, one) }):
 		return errOthersObjection
 	}
 	for i := range st.Records {
-		if r := &st.Records[i]; consentfhir.Same(r.ID, id) {
-			r.Status, r.WithdrawnBy = consent.StatusWithdrawn, by
+		if r := &st.Records[i]; consentfhir.Same(r.ID, w.id) {
+			r.Status, r.WithdrawnBy = consent.StatusWithdrawn, w.by
 		}
 	}
 	return nil
@@ -109,7 +116,7 @@ func (g *Gate) withdrawConsent(ctx context.Context, x *exchange, r *http.Request
 	return g.changeConsents(ctx, x, who, consentChange{
 		id: q.id, reason: reasonWithdrawn, status: http.StatusOK, ends: true,
 		apply: func(st *consent.Standing, _ *audit.Event) error {
-			return withdraw(st, who, q.id, version, []string{w.by}, nil)
+			return withdrawal{id: q.id, version: version, by: []string{w.by}}.apply(st, who)
 		},
 		made: func(c consentfhir.Consent) bool {
 			return c.ID == q.id && c.Records[0].Status == consent.StatusWithdrawn

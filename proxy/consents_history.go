@@ -48,39 +48,38 @@ func (g *Gate) consentHistory(ctx context.Context, x *exchange, r *http.Request,
 	if err != nil {
 		return answer{}, misunderstood(err)
 	}
-	before := ""
+	at := consentsCursor{ID: q.id, Search: search}
 	if search.Cursor != "" {
 		c, ref := g.openConsentsCursor(x, search.Cursor, q.id, who)
 		if ref != nil {
 			return answer{}, ref
 		}
-		before, search = c.Before, c.Search
+		at.Before, at.Search = c.Before, c.Search
 	}
 	return g.show(ctx, x, who, who.reason(), func(st consent.Standing) (shown, *refusal) {
 		versions, ref := g.versionsOf(ctx, x, st, q.id, who)
 		if ref != nil {
 			return shown{}, ref
 		}
-		return g.historyPage(x, who, q.id, search, before, versions)
+		return g.historyPage(x, who, at, versions)
 	})
 }
 
-// historyPage renders one page of the versions.
-func (g *Gate) historyPage(
-	x *exchange, who *speaker, id consent.RecordID, search fhir.OwnSearch, before string, versions []consentfhir.Consent,
-) (shown, *refusal) {
+// historyPage renders the page of the versions that begins at a cursor.
+func (g *Gate) historyPage(x *exchange, who *speaker, at consentsCursor, versions []consentfhir.Consent) (shown, *refusal) {
+	id := at.ID
 	base := g.parts.PublicURL + consentPath + "/" + string(id)
 	bundle := model.Bundle{Type: model.BundleTypeHistory, Link: []model.BundleLink{{
-		Relation: "self", Url: g.parts.PublicURL + "/gateway/" + strings.Replace(search.Redacted(), "Consent", "Consent/"+string(id), 1),
+		Relation: "self", Url: g.parts.PublicURL + "/gateway/" + strings.Replace(at.Search.Redacted(), "Consent", "Consent/"+string(id), 1),
 	}}}
-	most := min(cmp.Or(search.Count, shownConsents), mostConsents)
+	most := min(cmp.Or(at.Search.Count, shownConsents), mostConsents)
 	last := ""
 	for i, c := range versions {
-		if before != "" && c.Version >= before || !matchesConsent(search, c) {
+		if at.Before != "" && c.Version >= at.Before || !matchesConsent(at.Search, c) {
 			continue
 		}
 		if len(bundle.Entry) == most {
-			next, ref := g.consentsLink(x, who, consentsCursor{Before: last, ID: id, Search: search})
+			next, ref := g.consentsLink(x, who, consentsCursor{Before: last, ID: id, Search: at.Search})
 			if ref != nil {
 				return shown{}, ref
 			}

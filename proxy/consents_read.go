@@ -36,23 +36,28 @@ func (g *Gate) show(ctx context.Context, x *exchange, who *speaker, reason polic
 	if ref != nil {
 		return answer{}, ref
 	}
-	return g.showUnder(ctx, x, who, may, reason, render)
+	return g.showUnder(ctx, x, who, showing{may, reason, render})
 }
 
-// showUnder is show with the check that entitles the speaker.
-func (g *Gate) showUnder(
-	ctx context.Context, x *exchange, who *speaker, may func(consent.Standing) error, reason policy.Reason, render func(consent.Standing) (shown, *refusal),
-) (answer, *refusal) {
+// showing is what show does: the check that entitles the speaker, the reason in the event, and the answer from a standing.
+type showing struct {
+	may    func(consent.Standing) error
+	reason policy.Reason
+	render func(consent.Standing) (shown, *refusal)
+}
+
+// showUnder is show with a check of the caller's own.
+func (g *Gate) showUnder(ctx context.Context, x *exchange, who *speaker, what showing) (answer, *refusal) {
 	ctx = context.WithoutCancel(ctx)
 	for range attempts {
 		st, err := g.standing(ctx, x, who.key)
 		if err != nil {
 			return answer{}, &refusal{cause: causeUnavailable, reason: "store-unavailable", err: err}
 		}
-		if may(st) != nil {
+		if what.may(st) != nil {
 			return answer{}, refuse(causeNotFound, x.reason)
 		}
-		s, ref := render(st)
+		s, ref := what.render(st)
 		if ref != nil {
 			return answer{}, ref
 		}
@@ -67,13 +72,13 @@ func (g *Gate) showUnder(
 			notAfter = who.until
 		}
 		release := audit.Release{
-			Event: x.event(audit.OutcomePermit, reason, g.parts.PolicyHash), Conditional: true, Generation: st.Generation, NotAfter: notAfter,
+			Event: x.event(audit.OutcomePermit, what.reason, g.parts.PolicyHash), Conditional: true, Generation: st.Generation, NotAfter: notAfter,
 		}
 		sent := g.parts.Now()
 		err = g.commit(ctx, release)
 		switch {
 		case err == nil:
-			x.reason = reason
+			x.reason = what.reason
 			s.answer.releases, s.answer.committed = []*audit.Release{&release}, sent
 			return s.answer, nil
 		case errors.Is(err, audit.ErrTooLate) && !entitlementEnds:

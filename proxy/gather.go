@@ -41,13 +41,13 @@ func (r *gathered) release() {
 	r.pages, r.companions = nil, nil
 }
 
-// gather fetches source pages until more than count matches are permitted, the plan ends, or the limit is reached. It looks for one match
+// gather fetches source pages until more than p.count matches are permitted, the plan ends, or the limit is reached. It looks for one match
 // more than the page holds, so that there is a next link only if there is another permitted row (leaks.md OR-7).
-func (g *Gate) gather(ctx context.Context, x *exchange, j *judge, p plan, start position, count int) (*gathered, *refusal) {
+func (g *Gate) gather(ctx context.Context, x *exchange, j *judge, p plan, start position) (*gathered, *refusal) {
 	result := &gathered{}
 	found, bytes := 0, int64(0)
 	at := &start
-	for found <= count && at != nil && len(result.pages) < len(p.searches)+maxExtraPages {
+	for found <= p.count && at != nil && len(result.pages) < len(p.searches)+maxExtraPages {
 		if at.Next == "" && len(p.searches) > 1 && !j.first(x.source.Classifier.TypeCategories(p.searches[at.Search].Type)).Permit {
 			at = p.nextSearch(*at) // nothing of this type could be kept
 			continue

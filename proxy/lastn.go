@@ -10,18 +10,19 @@ import (
 // (leaks.md OP-3). The source sorts newest first; of each code the first are taken. That takes all permitted rows, so a patient with more
 // pages than the limit needs a narrower request.
 func (g *Gate) serveLastN(ctx context.Context, x *exchange, j *judge, p plan) (answer, *refusal) {
-	found, ref := g.gather(ctx, x, j, p, position{}, everyMatch)
+	p.count = everyMatch
+	found, ref := g.gather(ctx, x, j, p, position{})
 	if ref != nil {
 		return answer{}, ref
 	}
 	defer found.release()
 	_, most := x.interaction.LastN()
-	return g.page(ctx, x, j, found, func(j *judge) ([]pick, *position, *refusal) {
-		picks, more := found.matches(j, everyMatch)
+	return g.page(ctx, x, j, found, func(j *judge) (choice, *refusal) {
+		picks, more := found.matches(j, p.count)
 		if more != nil {
-			return nil, nil, refuse(causeTooLarge, "lastn-too-large")
+			return choice{}, refuse(causeTooLarge, "lastn-too-large")
 		}
-		return newest(picks, most), nil, nil
+		return choice{picks: newest(picks, most)}, nil
 	})
 }
 

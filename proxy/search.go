@@ -31,7 +31,7 @@ func (g *Gate) serveSearch(ctx context.Context, x *exchange, request policy.Requ
 	if x.interaction.Code == fhir.CodeLastN {
 		return g.serveLastN(ctx, x, j, p)
 	}
-	found, ref := g.gather(ctx, x, j, p, start, p.count)
+	found, ref := g.gather(ctx, x, j, p, start)
 	if ref != nil {
 		return answer{}, ref
 	}
@@ -42,14 +42,20 @@ func (g *Gate) serveSearch(ctx context.Context, x *exchange, request policy.Requ
 			return answer{}, ref
 		}
 	}
-	return g.page(ctx, x, j, found, func(j *judge) ([]pick, *position, *refusal) {
+	return g.page(ctx, x, j, found, func(j *judge) (choice, *refusal) {
 		picks, more := found.matches(j, p.count)
-		return picks, more, nil
+		return choice{picks, more}, nil
 	})
 }
 
+// choice is the rows that a page shows, and the position of those that follow; nil at the end.
+type choice struct {
+	picks []pick
+	more  *position
+}
+
 // page renders what choose picks from the gathered pages, under the standing that it is recorded on.
-func (g *Gate) page(ctx context.Context, x *exchange, j *judge, found *gathered, choose func(*judge) ([]pick, *position, *refusal)) (answer, *refusal) {
+func (g *Gate) page(ctx context.Context, x *exchange, j *judge, found *gathered, choose func(*judge) (choice, *refusal)) (answer, *refusal) {
 	buf, give, ref := g.buffer(x, found.size()+4096)
 	if ref != nil {
 		return answer{}, ref
@@ -58,11 +64,11 @@ func (g *Gate) page(ctx context.Context, x *exchange, j *judge, found *gathered,
 		if ref := g.permitsAny(x, j); ref != nil { // the standing may have changed since the first look
 			return draft{}, ref
 		}
-		picks, more, ref := choose(j)
+		chosen, ref := choose(j)
 		if ref != nil {
 			return draft{}, ref
 		}
-		d, ref := g.draftPage(x, j, found, picks, more, buf[:0])
+		d, ref := g.draftPage(x, j, found, chosen, buf[:0])
 		if ref == nil {
 			buf = d.body
 		}
@@ -126,7 +132,8 @@ func (g *Gate) permitsAny(x *exchange, j *judge) *refusal {
 }
 
 // draftPage notes what a page discloses, and renders it.
-func (g *Gate) draftPage(x *exchange, j *judge, found *gathered, picks []pick, more *position, buf []byte) (draft, *refusal) {
+func (g *Gate) draftPage(x *exchange, j *judge, found *gathered, chosen choice, buf []byte) (draft, *refusal) {
+	picks := chosen.picks
 	if x.interaction.HasIncludes() {
 		picks = append(picks[:len(picks):len(picks)], found.includes(j, picks, x.interaction.Includes(x.source.Version))...)
 	}
@@ -146,7 +153,7 @@ func (g *Gate) draftPage(x *exchange, j *judge, found *gathered, picks []pick, m
 		d.reason = j.reason(x.categories)
 	}
 	x.sorted()
-	next, ref := g.nextLink(x, j, more)
+	next, ref := g.nextLink(x, j, chosen.more)
 	if ref != nil {
 		return draft{}, ref
 	}

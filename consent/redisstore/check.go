@@ -17,7 +17,7 @@ var ErrServer = errors.New("redis server")
 var errUnkept = fmt.Errorf("%w", ErrServer)
 
 // wanted are the settings without which an acknowledged write can be lost or evicted, and why.
-var wanted = []struct{ setting, value, why string }{
+var wanted = []struct{ name, value, why string }{
 	{"appendonly", "yes", "without it a restart loses consents and events"},
 	{"appendfsync", "always", "otherwise a crash loses what was acknowledged"},
 	{"no-appendfsync-on-rewrite", "no", "otherwise nothing is synced while the log is rewritten"},
@@ -63,10 +63,10 @@ func (s *Store) forEachMaster(ctx context.Context, f func(context.Context, *redi
 func (s *Store) checkServer(ctx context.Context, client *redis.Client) error {
 	problems := []error{s.checkRole(ctx, client), s.checkClock(ctx, client)}
 	for _, w := range wanted {
-		problems = append(problems, s.checkSetting(ctx, client, w.setting, errUnkept, w.why, func(v string) bool { return v == w.value }, w.value))
+		problems = append(problems, s.checkSetting(ctx, client, setting{w.name, w.value, w.why, func(v string) bool { return v == w.value }, errUnkept}))
 	}
 	atLeast1 := func(v string) bool { n, err := strconv.ParseUint(v, 10, 64); return err == nil && n > 0 }
-	problems = append(problems, s.checkSetting(ctx, client, "maxmemory", ErrServer, "otherwise the machine's memory runs out", atLeast1, "a number of bytes"))
+	problems = append(problems, s.checkSetting(ctx, client, setting{"maxmemory", "a number of bytes", "otherwise the machine's memory runs out", atLeast1, ErrServer}))
 	return errors.Join(problems...)
 }
 
@@ -99,20 +99,25 @@ func (s *Store) checkClock(ctx context.Context, client *redis.Client) error {
 	return nil
 }
 
+// setting is one that a server must have.
+type setting struct {
+	name, want, why string
+	good            func(value string) bool
+	kind            error // of the problem
+}
+
 // checkSetting requires a good value; where the server refuses CONFIG, the operator's declaration counts.
-func (s *Store) checkSetting(
-	ctx context.Context, client *redis.Client, setting string, kind error, why string, good func(string) bool, want string,
-) error {
-	values, err := client.ConfigGet(ctx, setting).Result()
-	value := values[setting]
+func (s *Store) checkSetting(ctx context.Context, client *redis.Client, w setting) error {
+	values, err := client.ConfigGet(ctx, w.name).Result()
+	value := values[w.name]
 	if err != nil {
 		var declared bool
-		if value, declared = s.o.Declared[setting]; !declared {
-			return fmt.Errorf("%w: %s: the server does not tell, and it is not declared: %w", ErrServer, setting, err)
+		if value, declared = s.o.Declared[w.name]; !declared {
+			return fmt.Errorf("%w: %s: the server does not tell, and it is not declared: %w", ErrServer, w.name, err)
 		}
 	}
-	if !good(value) {
-		return fmt.Errorf("%w: %s: set it to %s: %s", kind, setting, want, why)
+	if !w.good(value) {
+		return fmt.Errorf("%w: %s: set it to %s: %s", w.kind, w.name, w.want, w.why)
 	}
 	return nil
 }
