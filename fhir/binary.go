@@ -17,6 +17,10 @@ type Binary struct {
 	HasSecurityContext bool
 	// Categories are those that its labels add, as in Resource.Categories; a Binary has none of its own. Sorted.
 	Categories []DataCategory
+	// Identifiers and Patients are whom its content names if that is FHIR, which has not passed the filter otherwise: person identifiers, and
+	// local patients. Its codes and labels are in Categories, and content that cannot be read as JSON is Restricted.
+	Identifiers []Identifier
+	Patients    []ID
 }
 
 // errBinary is a missing Binary, or one that does not say clearly what it holds.
@@ -35,6 +39,9 @@ func (r *Reader) Binary(body []byte, id ID) (Binary, error) {
 	err := r.read(body, &c, func(i int) int { return c.walk.binaryResource(i, id, &b) })
 	if err != nil {
 		return Binary{}, err
+	}
+	if isFHIR(b.ContentType, b.Data) {
+		r.readContent(&b)
 	}
 	return b, nil
 }

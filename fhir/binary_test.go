@@ -28,6 +28,12 @@ func TestBinary(t *testing.T) {
 	labelled := func(categories ...fhir.DataCategory) *fhir.Binary {
 		return with(func(b *fhir.Binary) { b.Categories = categories })
 	}
+	content := func(typ, data string) string {
+		return binary(`"contentType":"` + typ + `","data":"` + base64.StdEncoding.EncodeToString([]byte(data)) + `"`)
+	}
+	holding := func(typ string, categories []fhir.DataCategory, identifiers []fhir.Identifier, patients ...fhir.ID) *fhir.Binary {
+		return &fhir.Binary{ContentType: typ, Categories: categories, Identifiers: identifiers, Patients: patients}
+	}
 	tests := []struct {
 		name, body string
 		want       *fhir.Binary // nil: refused
@@ -87,12 +93,24 @@ func TestBinary(t *testing.T) {
 		{"CA-11 a label that restricts nothing", binary(holds + `,"meta":{"versionId":"1","security":[{"system":"` + systemConfidentiality + `","code":"N"}]}`), &pdf},
 		{"CA-11 a label in the twin only", binary(holds + `,"meta":{"_security":[{}]}`), labelled(fhir.Restricted)},
 		{"CA-11 a sensitive code among the tags", binary(`"meta":{"tag":[{"system":"` + sct + `","code":"370143000"}]},` + holds), labelled("MentalHealth")},
+		{"BI-7 the content is a Bundle", content("application/fhir+json", `{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Patient","identifier":[{"system":"`+systemBSN+`","value":"999999990"}]}},`+
+			`{"resource":{"resourceType":"Condition","subject":{"reference":"Patient/B"},"code":{"coding":[{"system":"`+sct+`","code":"370143000"}]}}}]}`),
+			holding("application/fhir+json", []fhir.DataCategory{"MentalHealth"}, []fhir.Identifier{{System: systemBSN, Value: "999999990"}}, "B")},
+		{"BI-7 and does not say so", content("text/plain", ` {"resourceType":"Condition","subject":{"reference":"http://hapi:8080/fhir/Patient/B"}}`), holding("text/plain", nil, nil, "B")},
+		{"BI-7 the content is a label", content("application/json", `[{"resourceType":"Basic","meta":{"security":[{"system":"`+systemConfidentiality+`","code":"R"}]}}]`), holding("application/json", []fhir.DataCategory{fhir.Restricted}, nil)},
+		{"BI-7 the content is XML", content("text/xml", `<Patient xmlns="http://hl7.org/fhir"/>`), holding("text/xml", []fhir.DataCategory{fhir.Restricted}, nil)},
+		{"BI-7 the content is broken", content("application/fhir+json", `{"resourceType":"Patient"`), holding("application/fhir+json", []fhir.DataCategory{fhir.Restricted}, nil)},
+		{"BI-7 the content is another document", content("text/xml", `<ClinicalDocument xmlns="urn:hl7-org:v3"/>`), holding("text/xml", nil, nil)},
+
 		{"CA-11 meta that is no object", binary(holds + `,"meta":[]`), nil},
 	}
 	r := newReader(t)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := r.Binary([]byte(tt.body), "b")
+			if tt.want != nil && tt.want.Data == nil { // the content is as given, and what it discloses is looked at
+				tt.want.Data = got.Data
+			}
 			if tt.want == nil {
 				if !errors.Is(err, fhir.ErrContent) || !reflect.DeepEqual(got, fhir.Binary{}) {
 					t.Errorf("got %+v, %v, want ErrContent", got, err)

@@ -78,6 +78,11 @@ func TestCategories(t *testing.T) {
 		{"a sensitive code in wide characters", condition(`"code":` + concept(coding(atc, "Ｎ０６Ａ"))), "Condition MentalHealth"},
 		{"never disclosed, of a system with a slash", condition(`"code":` + concept(coding("urn:note/", "own"))), ""},
 
+		{"BI-7 resources inside an attachment", condition(`"x":{"contentType":"application/fhir+json; charset=utf-8","data":"e30="}`), "Condition Restricted"},
+		{"BI-7 and in the type of another version", condition(`"x":[{"data":"e30=","contentType":"application/JSON+FHIR"}]`), "Condition Restricted"},
+		{"BI-7 a link to them", condition(`"x":{"contentType":"application/fhir+json","url":"Binary/b"}`), "Condition"},
+		{"BI-7 a document", condition(`"x":{"contentType":"application/pdf","data":"e30="}`), "Condition"},
+
 		{"CA-11 a label in a tag", condition(`"meta":{"tag":[` + coding(systemConfidentiality, "R") + `]}`), "Condition Restricted"},
 		{"CA-11 a label of what an element is about", condition(`"code":{"text":"x","extension":[{"url":"x","valueCoding":` + coding(systemConfidentiality, "V") + `}]}`), "Condition Restricted"},
 		{"CA-11 a label of another version in a tag", condition(`"meta":{"tag":[` + coding("http://hl7.org/fhir/v3/Confidentiality", "R") + `]}`), "Condition Restricted"},

@@ -230,7 +230,11 @@ func (o *oracle) categories(tree, body *node, contained []*node) []DataCategory 
 
 // sensitives returns the categories of sensitive codes anywhere below n.
 func (o *oracle) sensitives(n any) (all []DataCategory) {
-	visit(nil, n, func(_ []string, n *node) {
+	visit(nil, n, func(path []string, n *node) {
+		inner := len(path) > 0 && !slices.Equal(path, []string{"contained"})
+		if media, _ := n.get("contentType").(string); inner && isAttachment(path[len(path)-1], n) && n.has("data") && namesFHIR(media) {
+			all = append(all, Restricted)
+		}
 		system, isSystem := n.get("system").(string)
 		code, isCode := n.get("code").(string)
 		codes := []string{string(plainCode([]byte(code)))}

@@ -98,7 +98,7 @@ func isAttachment(name string, v *node) bool {
 	if name == "extension" || name == "modifierExtension" {
 		return false
 	}
-	return slices.Contains(keywords[kwAttachment], name) || slices.ContainsFunc(keywords[kwAttachmentPart], v.has)
+	return slices.Contains(keywords[kwAttachment], name) || slices.ContainsFunc(append([]string{"contentType", "data"}, keywords[kwAttachmentPart]...), v.has)
 }
 
 // hidesDisplay reports whether an object is a reference whose display is removed.

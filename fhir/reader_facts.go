@@ -131,7 +131,10 @@ func (w *walk) noteMeta(kw keyword, s shape) {
 }
 
 // tellsType are the members by which close recognizes the type of an object whose name does not give it.
-const tellsType = 1<<kwReference | 1<<kwType | 1<<kwIdentifier | 1<<kwSystem | 1<<kwAttachmentPart
+const tellsType = 1<<kwReference | 1<<kwType | 1<<kwIdentifier | 1<<kwSystem | attachmentParts
+
+// attachmentParts are the members by which an Attachment is recognized.
+const attachmentParts = 1<<kwContentType | 1<<kwData | 1<<kwAttachmentPart
 
 // close records a complete object. The object's type is recognized by its members, wherever it occurs: extensions and unknown
 // elements can hold anything (RF-15).
@@ -232,8 +235,11 @@ func (w *walk) closeCode(o *object, system *systemFacts) {
 // recognized by its element name or its other members; the url of an Extension is its name.
 func (w *walk) closeAttachment(o *object, d int) {
 	name := w.path[d-1]
-	if name == kwExtension || name != kwAttachment && !o.hasAny(1<<kwAttachmentPart) {
+	if name == kwExtension || name != kwAttachment && !o.hasAny(attachmentParts) {
 		return
+	}
+	if o.hasAny(1<<kwData) && namesFHIR(string(w.bytes(o.text(kwContentType)))) {
+		w.restrict() // resources that nobody has looked into
 	}
 	w.removeMember(o, o.get(kwURLTwin))
 	url := o.get(kwURL)

@@ -17,7 +17,9 @@ const (
 	kwURL
 	kwURLTwin
 	kwCoding
-	kwAttachmentPart // members that only an Attachment has beside url
+	kwContentType
+	kwData
+	kwAttachmentPart // other members that only an Attachment has beside url
 	kwTelling        // the end of these
 	kwResourceType
 	kwID
@@ -82,7 +84,9 @@ var keywords = [kwFirstMember][]string{
 		"document", "legallyBindingAttachment", "bindingAttachment", "pAttachment", "initialAttachment", "answerAttachment", "defaultValueAttachment",
 		"fixedAttachment", "patternAttachment",
 	},
-	kwAttachmentPart: {"contentType", "data", "size", "hash", "title", "creation", "language"},
+	kwContentType:    {"contentType"},
+	kwData:           {"data"},
+	kwAttachmentPart: {"size", "hash", "title", "creation", "language"},
 	kwValueURL:       {"valueUri", "valueUrl", "valueCanonical"},
 	kwEntry:          {"entry"},
 	kwResource:       {"resource"},

@@ -118,21 +118,24 @@ func (g *Gate) binary(ctx context.Context, x *exchange, id fhir.ID) (fhir.Binary
 	return binary, nil
 }
 
-// Reasons to withhold a Binary because of its own metadata.
+// Reasons to withhold a Binary because of its own metadata, or of what it holds.
 const (
 	reasonSecurityContext policy.Reason = "security-context"
 	reasonSecurityLabel   policy.Reason = "security-label"
+	reasonOtherPerson     policy.Reason = "content-other-person"
 )
 
-// withholds returns the reason to withhold a Binary whose holder is released, or "": the metadata of a Binary can only narrow access
+// withholds returns the reason to withhold a Binary whose holder is released, or "": what a Binary says can only narrow access
 // (leaks.md BI-2).
 func (j *judge) withholds(b fhir.Binary, holder *fhir.Resource) policy.Reason {
 	patient := fhir.LocalReference{Type: "Patient", ID: j.person.id}
 	switch {
 	case b.HasSecurityContext && b.SecurityContext != patient && b.SecurityContext != name(holder):
 		return reasonSecurityContext
-	case len(b.Categories) > 0 && !j.all(b.Categories):
+	case slices.Contains(b.Categories, fhir.NeverDisclosed), len(b.Categories) > 0 && !j.all(b.Categories):
 		return reasonSecurityLabel
+	case !j.onlyPerson(b.Identifiers), len(b.Identifiers) == 0 && slices.ContainsFunc(b.Patients, func(id fhir.ID) bool { return id != j.person.id }):
+		return reasonOtherPerson
 	}
 	return ""
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"zorgsluis/configs"
 	"zorgsluis/fhir"
 	"zorgsluis/proxy"
 )
@@ -67,6 +68,48 @@ func TestAttachmentsGoThroughTheirHolder(t *testing.T) {
 	}
 }
 
+// TestResourcesInAnAttachment: what a document holds is given with it, if it is FHIR too, as long as it is about this patient and not more
+// sensitive; and no label of a Binary that hides it from everybody is overlooked, for the patient either.
+func TestResourcesInAnAttachment(t *testing.T) {
+	w := newWorld(t)
+	w.story()
+	own := `{"resourceType":"Bundle","type":"document","entry":[{"resource":{"resourceType":"Patient","id":"x","identifier":[{"system":"` + bsnSystem + `","value":"` + bsnA + `"}]}},` +
+		`{"resource":{"resourceType":"Condition","subject":{"reference":"Patient/x"}}}]}`
+	for _, content := range []string{own, `{"resourceType":"Condition","subject":{"reference":"Patient/A"}}`} {
+		w.document("application/fhir+json", content, "")
+		if got := w.get("gp", w.get("gp", "/fhir/demo/DocumentReference/doc-A").attachmentURL()); got.status != 200 || got.body != content {
+			t.Errorf("got %d %s", got.status, got.body)
+		}
+	}
+
+	w = newWorld(t, func(p *proxy.Parts) { hide(t, p, fhir.Coding{System: "urn:note", Code: "own"}) })
+	w.document("text/plain", canary, `,"meta":{"tag":[{"system":"urn:note","code":"own"}]}`)
+	for _, caller := range []string{"patient-a", "gp"} {
+		w.store.put(bsnA, permit("c1", "gp", "GGC002"))
+		if got := w.get(caller, w.get(caller, "/fhir/demo/DocumentReference/doc-A").attachmentURL()); got.status != 404 {
+			t.Errorf("%s: a Binary that is never disclosed: got %d %s", caller, got.status, got.body)
+		}
+	}
+}
+
+// hide makes a code one that hides what holds it from everybody.
+func hide(t *testing.T, p *proxy.Parts, code fhir.Coding) {
+	t.Helper()
+	tables, err := configs.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	classifier, err := fhir.NewClassifier(fhir.R4, tables.Rules(fhir.R4), append(tables.Sensitive, fhir.SensitiveCode{Coding: code, Category: fhir.NeverDisclosed}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	source := p.Sources[0]
+	source.Classifier = classifier
+	if source.Reader, err = fhir.NewReader(fhir.ReaderOptions{Version: fhir.R4, Base: source.Base, PersonSystems: source.PersonSystems, Classifier: classifier}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestAttachmentsThatAreNotGiven(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -99,6 +142,22 @@ func TestAttachmentsThatAreNotGiven(t *testing.T) {
 		}},
 		{"CA-11 a label restricts it", func(w *world, link string) (string, string) {
 			w.document("application/pdf", canary, `,"meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"R"}]}`)
+			return "gp", link
+		}},
+		{"BI-7 it holds resources of another patient", func(w *world, link string) (string, string) {
+			w.document("application/fhir+json", strings.ReplaceAll(`{'resourceType':'Bundle','type':'document','entry':[{'resource':{'resourceType':'Patient','identifier':[{'system':'`+bsnSystem+`','value':'`+bsnB+`'}],'name':[{'family':'`+canary+`'}]}}]}`, "'", `"`), "")
+			return "gp", link
+		}},
+		{"BI-7 it holds a resource of another patient, and does not say so", func(w *world, link string) (string, string) {
+			w.document("text/plain", `{"resourceType":"Condition","subject":{"reference":"Patient/B"},"code":{"text":"`+canary+`"}}`, "")
+			return "gp", link
+		}},
+		{"BI-7 it holds a sensitive code", func(w *world, link string) (string, string) {
+			w.document("application/json", `{"resourceType":"Condition","code":{"coding":[{"system":"http://hl7.org/fhir/sid/icd-10","code":"F32.1","display":"`+canary+`"}]}}`, "")
+			return "gp", link
+		}},
+		{"BI-7 it holds resources in XML", func(w *world, link string) (string, string) {
+			w.document("application/fhir+xml", `<Condition xmlns="http://hl7.org/fhir"><note>`+canary+`</note></Condition>`, "")
 			return "gp", link
 		}},
 		{"a page link is no attachment link", func(w *world, _ string) (string, string) {

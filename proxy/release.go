@@ -109,12 +109,12 @@ func (j *judge) permits(r *fhir.Resource) bool {
 	if r.Shared || !r.Attributed || r.Patient != j.person.id {
 		return false
 	}
-	return j.onlyPerson(r) && j.all(r.Categories)
+	return j.onlyPerson(r.Identifiers) && j.all(r.Categories)
 }
 
-// onlyPerson reports whether the resource has no other person's identifier (leaks.md RF-5, RM-8, RM-23).
-func (j *judge) onlyPerson(r *fhir.Resource) bool {
-	for _, identifier := range r.Identifiers {
+// onlyPerson reports whether none of the identifiers is another person's (leaks.md RF-5, RM-8, RM-23).
+func (j *judge) onlyPerson(identifiers []fhir.Identifier) bool {
+	for _, identifier := range identifiers {
 		person, err := consent.NormalizePerson(identifier)
 		if err != nil || person != j.person.person {
 			return false

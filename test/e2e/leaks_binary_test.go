@@ -127,7 +127,7 @@ var leaksOfBinaries = []leak{
 		s.has(`{"resourceType":"DocumentReference","id":"doc-own","status":"current","subject":{"reference":"Patient/PATIENT-D"},"content":[{"attachment":{"url":"http://hapi:8080/fhir/Binary/CANARY"}}]}`)
 		s.permitted(demo.GP(), at("DocumentReference/doc-own"))
 	}},
-	{"BI-7", "Inline content is as permitted as the resource that holds it: without that the whole resource is hidden.", func(s *stage) {
+	{"BI-7", "Inline content is as permitted as the resource that holds it: without that the whole resource is hidden. FHIR in it is restricted; in a Binary it is looked into, for other persons and sensitive codes.", func(s *stage) {
 		s.has(`{"resourceType":"DocumentReference","id":"doc-inline","status":"current","subject":{"reference":"Patient/PATIENT-A"},"content":[{"attachment":{"contentType":"text/plain","data":"Q0FOQVJZN2YzYSBh"}}]}`)
 		s.absent(demo.GP(), at("DocumentReference/doc-inline"))
 		s.given(demo.GP(), at("DocumentReference?patient=leak-a"))
