@@ -25,6 +25,7 @@ type Gate struct {
 	parts    Parts
 	sources  map[string]*Source
 	memory   *budget // by caller
+	asking   asking
 	arriving *budget // by address
 	people   *people
 	lookups  *counter // by caller: patients named, and reads that found nothing

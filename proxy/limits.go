@@ -124,3 +124,35 @@ func (b *budget) give(owner string, n int64) {
 		delete(b.held, owner)
 	}
 }
+
+// asking counts the requests that sources have not answered yet. A source that does not answer must leave room for the other sources, and all
+// of them together for patients who withdraw what they permitted.
+type asking struct {
+	mu  sync.Mutex
+	all int
+	of  map[string]int // by source
+}
+
+// enter counts one more request to a source, and reports whether it is within the limits: three quarters of the requests in flight for one
+// source, seven eighths for all. leave must follow if it is.
+func (a *asking) enter(source string, inFlight int) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.of == nil {
+		a.of = map[string]int{}
+	}
+	if a.of[source] >= max((inFlight*3+3)/4, 1) || a.all >= max((inFlight*7+7)/8, 1) {
+		return false
+	}
+	a.of[source]++
+	a.all++
+	return true
+}
+
+// leave ends one request to a source.
+func (a *asking) leave(source string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.of[source]--
+	a.all--
+}

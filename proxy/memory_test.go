@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"zorgsluis/fhir"
 	"zorgsluis/proxy"
 )
 
@@ -96,6 +97,74 @@ func TestSlowReadersKeepNobodyElseOut(t *testing.T) {
 	}
 	if got := w.get("gp", searchA); got.status != 200 {
 		t.Errorf("after all of it was read: got %d %s", got.status, got.body)
+	}
+}
+
+// TestASourceThatIsStuckLeavesRoom: while a source does not answer, requests to it do not take all places: other sources are asked, and patients
+// reach what is the gateway's own.
+func TestASourceThatIsStuckLeavesRoom(t *testing.T) {
+	other := newFakeSource(t)
+	w := newWorld(t, func(p *proxy.Parts) {
+		p.Limits.InFlight = 8
+		second := *p.Sources[0]
+		second.ID, second.Base = "other", other.base()
+		reader, err := fhir.NewReader(fhir.ReaderOptions{
+			Version: fhir.R4, Base: other.base(), PersonSystems: second.PersonSystems, Classifier: second.Classifier,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		second.Reader = reader
+		p.Sources = append(p.Sources, &second)
+	})
+	w.story()
+	block, inside, answered := make(chan struct{}), make(chan struct{}), make(chan reply, 8)
+	hang := func(_ http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "/Observation") {
+			inside <- struct{}{}
+			<-block
+		}
+		return false
+	}
+	stuck := 0
+	fill := func(search string, room int) {
+		t.Helper()
+		waiting := 0
+		for range 8 {
+			go func() { answered <- w.get("gp", search) }()
+			select {
+			case <-inside:
+				waiting++
+			case got := <-answered:
+				if got.status != 503 || got.header.Get("Retry-After") == "" {
+					t.Errorf("got %d, want 503 at once", got.status)
+				}
+			}
+		}
+		if stuck += waiting; waiting != room {
+			t.Errorf("%d requests wait for the source, want %d", waiting, room)
+		}
+	}
+	w.source.intercept = hang
+	fill(searchA, 6)
+	elsewhere := strings.Replace(searchA, "/demo/", "/other/", 1)
+	if got := w.get("gp", elsewhere); got.status != 200 {
+		t.Errorf("another source: got %d %s", got.status, got.body)
+	}
+	other.intercept = hang
+	fill(elsewhere, 1)
+	if got := w.get("patient-a", "/gateway/AuditEvent"); got.status != 200 {
+		t.Errorf("what is the gateway's own: got %d", got.status)
+	}
+	close(block)
+	for range stuck {
+		if got := <-answered; got.status != 200 {
+			t.Errorf("a request that waited: got %d", got.status)
+		}
+	}
+	w.source.intercept = nil
+	if got := w.get("gp", searchA); got.status != 200 {
+		t.Errorf("afterwards: got %d", got.status)
 	}
 }
 

@@ -63,6 +63,10 @@ func (g *Gate) fetch(ctx context.Context, x *exchange, a ask) (*fetched, *refusa
 	if err != nil {
 		return nil, &refusal{cause: causeInternal, reason: "source-request", err: errors.New("source request could not be built")}
 	}
+	if !g.asking.enter(x.source.ID, g.parts.Limits.InFlight) {
+		return nil, refuse(causeOverloaded, "source-busy")
+	}
+	defer g.asking.leave(x.source.ID)
 	resp, err := x.source.Transport.RoundTrip(req)
 	if err != nil {
 		return nil, sourceError(ctx, err, "source-unavailable")
