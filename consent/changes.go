@@ -5,10 +5,12 @@ import (
 	"time"
 )
 
-// The kinds of names whose meaning can change: categories of providers, and categories and groups of data.
+// The kinds of names whose meaning can change: categories of providers, categories and groups of data, and who holds data: a category or an
+// organization, whose meaning is carried to the organization that holds the data now.
 const (
-	NameOfParty = "party"
-	NameOfData  = "data"
+	NameOfParty  = "party"
+	NameOfHolder = "holder"
+	NameOfData   = "data"
 )
 
 // Changes are what became of the names in consents when operators gave categories another meaning. A consent keeps the meaning that it had
@@ -22,7 +24,7 @@ type Changes struct {
 // a permit does only if the operator says so (Permits).
 type Carried struct {
 	At      time.Time `json:"at"`
-	Kind    string    `json:"kind"` // NameOfParty or NameOfData
+	Kind    string    `json:"kind"` // NameOfParty, NameOfHolder or NameOfData
 	From    string    `json:"from"`
 	To      string    `json:"to"`
 	Permits bool      `json:"permits,omitempty"`

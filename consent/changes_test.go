@@ -68,3 +68,46 @@ func TestChangedNames(t *testing.T) {
 		}
 	}
 }
+
+// TestChangedHolders: a name of those who hold data stands for the data that it stood for when the consent was recorded, whoever holds them now.
+func TestChangedHolders(t *testing.T) {
+	change := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	var none *consent.Changes
+	changes := none.And(consent.Changes{
+		Carried: []consent.Carried{{At: change, Kind: consent.NameOfHolder, From: "hospital", To: "ura:1"}, {At: change, Kind: consent.NameOfHolder, From: "ura:0", To: "ura:1"}},
+		Ended:   []consent.Ended{{At: change, Kind: consent.NameOfHolder, Name: "clinic"}},
+	})
+	hospital, clinic := consent.Side{Category: "hospital"}, consent.Side{Category: "clinic"}
+	moved, other := consent.Side{Category: "clinic", Organization: "ura:1"}, consent.Side{Category: "clinic", Organization: "ura:2"}
+	for name, tt := range map[string]struct {
+		decision     string
+		named, asked consent.Side
+		after        bool
+		want         consent.State
+	}{
+		"a refusal of the old category":              {"deny", hospital, moved, false, consent.Refused},
+		"a refusal of the old organization":          {"deny", consent.Side{Organization: "ura:0"}, moved, false, consent.Refused},
+		"a refusal, of another of the new category":  {"deny", hospital, other, false, consent.Unknown},
+		"a refusal given afterwards":                 {"deny", hospital, moved, true, consent.Unknown},
+		"a refusal of all holders":                   {"deny", consent.Side{}, moved, false, consent.Refused},
+		"a permit of the old category":               {"permit", hospital, moved, false, consent.Unknown},
+		"a permit of the new category, which ended":  {"permit", clinic, moved, false, consent.Unknown},
+		"a refusal of the new category":              {"deny", clinic, moved, false, consent.Refused},
+		"a permit of the new category, given later":  {"permit", clinic, moved, true, consent.Granted},
+		"a permit for all holders":                   {"permit", consent.Side{}, moved, false, consent.Granted},
+		"a permit of the organization that has them": {"permit", consent.Side{Organization: "ura:1"}, moved, false, consent.Granted},
+	} {
+		r := consent.Record{ID: "r", Status: consent.StatusActive, Decision: tt.decision, GivenBy: []string{consent.ByPatient}, Holder: tt.named}
+		r.RecordedAt.Time = change.Add(-time.Hour)
+		if tt.after {
+			r.RecordedAt.Time = change.Add(time.Hour)
+		}
+		q := consent.Query{At: change.AddDate(1, 0, 0), Born: "1980-01-01", Holder: tt.asked, Party: consent.Side{Category: "gp"}, Category: "Condition", Purpose: "TREAT", Changes: changes}
+		if got, _ := consent.Evaluate(q, []consent.Record{r}); got != tt.want {
+			t.Errorf("%s: got %v, want %v", name, got, tt.want)
+		}
+		if objected := len(q.Objections([]consent.Record{r}, time.Time{}, false)) > 0; objected != (tt.want == consent.Refused) {
+			t.Errorf("%s: got an objection of the deceased: %v", name, objected)
+		}
+	}
+}

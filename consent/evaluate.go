@@ -106,7 +106,7 @@ func endedByTotal(said []statement) []statement {
 // about reports whether a statement concerns this request (C).
 func (q Query) about(s statement) bool {
 	r := s.record
-	return r.Holder.matches(q.Holder) &&
+	return q.aboutHolder(s) &&
 		q.aboutParty(s) &&
 		(r.Channel == "" || r.Channel == q.Channel) &&
 		q.aboutData(s) &&
@@ -119,6 +119,16 @@ func (named Side) matches(asked Side) bool {
 		(named.Organization == "" || named.Organization == asked.Organization) &&
 		(named.Practitioner == "" || named.Practitioner == asked.Practitioner) &&
 		(named.Person == "" || named.Person == asked.Person)
+}
+
+// aboutHolder reports whether the holder is meant: by what is named, or by what its name stood for.
+func (q Query) aboutHolder(s statement) bool {
+	named, asked := s.record.Holder, q.Holder
+	name := cmp.Or(named.Category, named.Organization)
+	if named.matches(asked) {
+		return q.Changes.names(s, NameOfHolder, name, name)
+	}
+	return name != "" && name != asked.Organization && q.Changes.names(s, NameOfHolder, name, asked.Organization)
 }
 
 // aboutParty reports whether the statement covers the party: a category by what its name covers.

@@ -20,7 +20,7 @@ func (q Query) Objections(records []Record, died time.Time, ofPatient bool) []Re
 			continue
 		}
 		s := statement{record: r, kind: Refused}
-		if r.Holder.matches(q.Holder) && q.aboutData(s) {
+		if q.aboutHolder(s) && q.aboutData(s) {
 			objections = append(objections, r.ID)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -32,6 +33,7 @@ type Version struct {
 	Meaning meaning  `json:"meaning"`
 	Pending bool     `json:"pending,omitempty"`
 	Changes []string `json:"changes,omitempty"` // what the notice says, while it is pending
+	Holders holders  `json:"holders,omitempty"`
 	// Since is what became of the names in all versions up to this one: older consents are read with it.
 	Since *consent.Changes `json:"since,omitempty"`
 }
@@ -43,7 +45,7 @@ var ErrWidens = errors.New("consents on file would open more than they did")
 // error is ErrWidens if a name would cover more than before, and the configuration says neither that consents with that name carry over nor
 // that they end. pending is what Tell has to tell the patients; nil if nothing.
 func Prepare(ctx context.Context, s *config.Settings, store *redisstore.Store) (pending *Version, err error) {
-	next := Version{Meaning: meaningOf(s)}
+	next := Version{Meaning: meaningOf(s), Holders: holdersOf(s)}
 	text, err := stored(ctx, s, store)
 	if err != nil {
 		return nil, err
@@ -53,10 +55,11 @@ func Prepare(ctx context.Context, s *config.Settings, store *redisstore.Store) (
 		if err := json.Unmarshal(text, &now); err != nil {
 			return nil, fmt.Errorf("catalogue in the store: %w", err)
 		}
-		if now.Meaning.hash() == next.Meaning.hash() {
+		next.Holders = now.Holders.with(next.Holders)
+		if now.means(next) {
 			s.Policy = s.Policy.Since(now.Since)
 			watch(store, now)
-			if err := keep(s, text); err != nil || !now.Pending {
+			if err := now.remember(ctx, s, store, next.Holders, text); err != nil || !now.Pending {
 				return nil, err
 			}
 			return &now, nil
@@ -106,6 +109,39 @@ func (v Version) heldBy(active []byte) error {
 	return nil
 }
 
+// means reports whether the names mean the same in another version.
+func (v Version) means(other Version) bool {
+	return v.Meaning.hash() == other.Meaning.hash() && len(v.Holders.shifts(other.Holders)) == 0
+}
+
+// remember keeps an active version whose text is stored, with the holders of sources that are new in it.
+func (v *Version) remember(ctx context.Context, s *config.Settings, store *redisstore.Store, all holders, text []byte) error {
+	if maps.Equal(v.Holders, all) {
+		return keep(s, text)
+	}
+	active, err := store.Catalogue(ctx)
+	if err == nil {
+		err = v.heldBy(active)
+	}
+	if err != nil {
+		return err
+	}
+	v.Holders = all
+	if text, err = json.Marshal(v); err == nil {
+		err = save(ctx, s, store, text)
+	}
+	return err
+}
+
+// matter identifies what Tell tells: the same is told once.
+func (v Version) matter() string {
+	matter := "catalogue " + v.Meaning.hash()
+	if slices.ContainsFunc(v.Changes, func(change string) bool { return strings.HasPrefix(change, consent.NameOfHolder+" ") }) {
+		matter += " " + v.Holders.hash()
+	}
+	return matter
+}
+
 // Apply has the policy of s read consents as running gateways do, and changes nothing in the store. It is an error if the names mean something
 // else in s.
 func Apply(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
@@ -117,7 +153,7 @@ func Apply(ctx context.Context, s *config.Settings, store *redisstore.Store) err
 	if err := json.Unmarshal(text, &now); err != nil {
 		return fmt.Errorf("catalogue in the store: %w", err)
 	}
-	if now.Meaning.hash() != meaningOf(s).hash() {
+	if !now.means(Version{Meaning: meaningOf(s), Holders: holdersOf(s)}) {
 		return errors.New("the categories of this configuration are not those that consents are read by: gateway catalogue activate first")
 	}
 	s.Policy = s.Policy.Since(now.Since)
@@ -128,7 +164,7 @@ func Apply(ctx context.Context, s *config.Settings, store *redisstore.Store) err
 func transition(s *config.Settings, next *Version, now Version, at time.Time) error {
 	var undecided []string
 	var since consent.Changes
-	for _, c := range now.Meaning.shifts(next.Meaning) {
+	for _, c := range append(now.Meaning.shifts(next.Meaning), now.Holders.shifts(next.Holders)...) {
 		fate := fateOf(s, c)
 		if fate == undecidedFate {
 			undecided = append(undecided, c.String())
@@ -143,7 +179,7 @@ func transition(s *config.Settings, next *Version, now Version, at time.Time) er
 		return fmt.Errorf("%w: %s. Use names that no consent has, or list these in catalogue.carry or catalogue.end (gateway check --against shows all of it)",
 			ErrWidens, strings.Join(undecided, "; "))
 	}
-	for _, m := range now.Meaning.moves(next.Meaning) {
+	for _, m := range append(now.Meaning.moves(next.Meaning), now.Holders.moves(next.Holders)...) {
 		m.At, m.Permits = at, carries(s, m)
 		since.Carried = append(since.Carried, m)
 		next.Changes = append(next.Changes, movedText(m))
@@ -162,7 +198,7 @@ const (
 	undecidedFate fate = ": nobody said what becomes of consents"
 )
 
-// fateOf returns what the operator decided: to carry over, or, for a name of parties or data, to end.
+// fateOf returns what the operator decided: to carry over, or, for a name of parties, holders or data, to end.
 func fateOf(s *config.Settings, c shift) fate {
 	kind, _, _ := strings.Cut(c.name, " ")
 	switch {
@@ -170,7 +206,7 @@ func fateOf(s *config.Settings, c shift) fate {
 		return unchangedFate
 	case slices.Contains(s.File.Catalogue.Carry, c.name):
 		return carriedFate
-	case slices.Contains(s.File.Catalogue.End, c.name) && (kind == consent.NameOfParty || kind == consent.NameOfData):
+	case slices.Contains(s.File.Catalogue.End, c.name) && kind != "channel" && kind != "sensitive":
 		return endedFate
 	}
 	return undecidedFate
@@ -194,7 +230,7 @@ func movedText(m consent.Carried) string {
 // told. It may be interrupted, repeated, and run by several instances at once. told is the number of patients.
 func Tell(ctx context.Context, s *config.Settings, store *redisstore.Store, a *Version) (told int, err error) {
 	var count atomic.Int64
-	matter := "catalogue " + a.Meaning.hash()
+	matter := a.matter()
 	err = storage.Everybody(ctx, store, func(ctx context.Context, key consent.PersonKey) error {
 		standing, now, err := store.Standing(ctx, key)
 		if err != nil || !hasActive(standing, now) {
@@ -223,7 +259,7 @@ func Tell(ctx context.Context, s *config.Settings, store *redisstore.Store, a *V
 	if err != nil {
 		return int(count.Load()), err
 	}
-	text, err := json.Marshal(Version{Meaning: a.Meaning, Since: a.Since})
+	text, err := json.Marshal(Version{Meaning: a.Meaning, Holders: a.Holders, Since: a.Since})
 	if err == nil {
 		err = save(ctx, s, store, text)
 	}
@@ -239,7 +275,8 @@ func hasActive(st consent.Standing, now time.Time) bool {
 
 // Compare prints which names cover more or less in s than in an older configuration, and what becomes of consents with them.
 func Compare(w io.Writer, s, old *config.Settings) {
-	changed := meaningOf(old).shifts(meaningOf(s))
+	before, after := holdersOf(old), holdersOf(s)
+	changed := append(meaningOf(old).shifts(meaningOf(s)), before.shifts(after)...)
 	fmt.Fprintf(w, "consents that are on file, compared with the old configuration\n")
 	for _, c := range changed {
 		sign, note := "-", ""
@@ -256,7 +293,7 @@ func Compare(w io.Writer, s, old *config.Settings) {
 		}
 		fmt.Fprintf(w, "%s\t%s%s\n", sign, c, note)
 	}
-	for _, m := range meaningOf(old).moves(meaningOf(s)) {
+	for _, m := range append(meaningOf(old).moves(meaningOf(s)), before.moves(after)...) {
 		m.Permits = carries(s, m)
 		fmt.Fprintf(w, "=\t%s\n", movedText(m))
 	}
