@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"zorgsluis/audit"
+	"zorgsluis/consent"
+	"zorgsluis/fhir"
 	"zorgsluis/internal/cli"
 	"zorgsluis/internal/config/configtest"
 	"zorgsluis/policy"
@@ -40,6 +42,7 @@ func TestReleaseArguments(t *testing.T) {
 		{"--why", "about 9999 91346", testBSN, "the number of a person"},
 		{"--by", testBSN, testBSN, "the number of a person"},
 		{"--out", filepath.Join(folder, testBSN), testBSN, "the number of a person"},
+		{"--out", filepath.Join(folder, otherBSN+".json"), testBSN, "the number of a person"},
 		{"--ground", "file of " + testBSN, testBSN, "the number of a person"},
 		{"--to", "chart X1-Y", "urn:hospital|X1-Y", "the number of a person"},
 	} {
@@ -54,6 +57,13 @@ func TestReleaseArguments(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(folder); err != nil || len(entries) != 1 {
 		t.Errorf("got %v, %v, want nothing new", entries, err)
+	}
+	person := fhir.Identifier{System: consent.SystemBSN, Value: testBSN}
+	for folder, want := range map[string]bool{otherBSN: true, testBSN: false} { // a folder has its name by chance, but not that of the person
+		err := (&releaseCommand{Out: filepath.Join(folder, "copy")}).withoutNumbers(person)
+		if (err == nil) != want {
+			t.Errorf("got error %v of a folder of digits, want it accepted: %v", err, want)
+		}
 	}
 }
 
