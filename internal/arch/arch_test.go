@@ -31,6 +31,7 @@ func TestEachRuleBites(t *testing.T) {
 		{"an arrow pointing back", "fhir/a.go", `package fhir; import _ "zorgsluis/policy"`, "fhir may not import policy"},
 		{"an adapter that knows another", "authn/a.go", `package authn; import _ "zorgsluis/consent/redisstore"`, "authn may not import consent/redisstore"},
 		{"a configuration that knows commands", "internal/config/a.go", `package config; import _ "zorgsluis/internal/operator"`, "internal/config may not import internal/operator"},
+		{"a demo that knows the gateway's parts", "internal/demo/a.go", `package demo; import _ "zorgsluis/proxy"`, "internal/demo may not import proxy"},
 		{"a part that knows the configuration", "proxy/a.go", `package proxy; import _ "zorgsluis/internal/config"`, "proxy may not import internal/config"},
 		{"a package that has no place", "cache/a.go", `package cache`, "cache has no row in mayImport"},
 		{"a library outside its package", "proxy/a.go", `package proxy; import _ "github.com/redis/go-redis/v9"`, "only in"},
@@ -164,7 +165,7 @@ func (c *checker) imports(dir string, f *ast.File) {
 		if reason, ok := entry(notInPure, target); ok && isPure(dir) {
 			c.problem(spec.Pos(), "pure package %s may not import %s: %s", dir, target, reason)
 		}
-		if owners, ok := entry(onlyIn, target); ok && !slices.ContainsFunc(owners, func(o string) bool { return within(dir, o) }) && dir != "internal/deps" {
+		if owners, ok := entry(onlyIn, target); ok && !slices.ContainsFunc(owners, func(o string) bool { return within(dir, o) }) {
 			c.problem(spec.Pos(), "%s uses %s, which is wanted only in %s", dir, target, strings.Join(owners, ", "))
 		}
 	}

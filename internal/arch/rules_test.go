@@ -11,8 +11,9 @@ const (
 	maxFunctionLines = 60
 )
 
-// mayImport says, for each package of the module, which others it may know: fhir ← consent ← policy ← audit ← proxy, with the
-// adapters hanging on that chain. A package that is not listed has no place in the design yet, and fails.
+// mayImport says, for each package of the module, which others it may know: fhir ← consent ← policy ← audit ← proxy, with the adapters
+// hanging on that chain; none of these knows the configuration. What does is below internal/, and only cmd/gateway may know every package. A
+// package that is not listed has no place in the design yet, and fails.
 var mayImport = map[string][]string{
 	"fhir":                         {},
 	"consent":                      {"fhir"},
@@ -22,43 +23,46 @@ var mayImport = map[string][]string{
 	"authn":                        {"fhir", "consent", "policy"},
 	"consent/consentfhir":          {"fhir", "consent"}, // the FHIR form of records
 	"consent/redisstore":           {"fhir", "consent", "policy", "audit"},
-	"audit/follow":                 {"fhir", "consent", "policy", "audit"},               // reads the archive, and nothing else
 	"consent/redisstore/redistest": {"consent/redisstore"},                               // real servers for tests
+	"audit/follow":                 {"fhir", "consent", "policy", "audit"},               // reads the archive, and nothing else
 	"proxy/credential":             {},                                                   // who the gateway is; nothing of what is asked
 	"proxy/relations":              {"fhir", "consent", "consent/consentfhir", "policy"}, // asks who treats whom
 	"proxy":                        {"fhir", "consent", "consent/consentfhir", "policy", "audit"},
-	"internal/demo":                {"*"},
-	"internal/arch":                {},
-	"internal/deps":                {},
-	"internal/cli":                 {}, // knows no command
-	"internal/config":              {"fhir", "consent", "consent/consentfhir", "consent/redisstore", "policy", "audit", "audit/follow", "authn", "configs", "proxy", "proxy/credential", "internal/files"},
-	"internal/config/configtest":   {},
-	"internal/storage":             {"consent", "consent/redisstore", "audit", "internal/config"},
-	"internal/catalogue":           {"fhir", "consent", "consent/redisstore", "policy", "audit", "internal/config", "internal/files", "internal/storage"},
+
+	"internal/arch":  {},
+	"internal/cli":   {}, // knows no command
+	"internal/files": {},
+	"internal/demo":  {"fhir", "consent", "policy", "configs"},
+	"internal/config": {
+		"fhir", "consent", "consent/consentfhir", "consent/redisstore", "policy", "audit", "audit/follow", "authn", "configs", "proxy", "proxy/credential",
+		"internal/files",
+	},
+	"internal/config/configtest": {},
+	"internal/storage":           {"consent", "consent/redisstore", "audit", "internal/config"},
+	"internal/catalogue":         {"fhir", "consent", "consent/redisstore", "policy", "audit", "internal/config", "internal/files", "internal/storage"},
+	"internal/explain":           {"fhir", "consent", "policy", "configs", "proxy", "internal/catalogue", "internal/config"},
 	"internal/operator": {
 		"fhir", "consent", "consent/consentfhir", "consent/redisstore", "policy", "audit", "configs", "proxy",
 		"internal/catalogue", "internal/cli", "internal/config", "internal/files", "internal/storage",
 	},
-	"internal/explain": {"fhir", "consent", "policy", "configs", "proxy", "internal/catalogue", "internal/config"},
-	"internal/files":   {},
-	"cmd/gateway":      {"*"},
-	"test/":            {"*"}, // e2e stories and the bench: outside of the program
+	"cmd/gateway": {"*"},
+	"test/":       {"*"}, // e2e stories and the bench: outside of the program
 }
 
 // onlyIn says where a library may be used, so that replacing it means changing one package.
 var onlyIn = map[string][]string{
-	"github.com/redis/":              {"consent/redisstore", "consent/redisstore/redistest", "cmd/gateway", "internal/demo", "internal/storage", "test/"},
-	"github.com/alicebob/miniredis/": {"consent/redisstore", "internal/demo", "test/"},
+	"github.com/redis/":              {"consent/redisstore", "consent/redisstore/redistest", "internal/storage", "cmd/gateway", "test/"},
+	"github.com/alicebob/miniredis/": {"consent/redisstore", "test/"},
 	"github.com/alecthomas/kong":     {"internal/cli"},
-	"github.com/prometheus/":         {"cmd/gateway", "proxy", "test/"},
-	"github.com/coreos/go-oidc/":     {"authn", "internal/demo", "test/"},
+	"github.com/prometheus/":         {"cmd/gateway", "test/"},
+	"github.com/coreos/go-oidc/":     {"authn", "test/"},
 	"github.com/zitadel/":            {"internal/demo", "test/"},
-	"github.com/samply/":             {"fhir", "audit", "consent/consentfhir", "proxy", "internal/demo", "test/"},
+	"github.com/samply/":             {"fhir", "audit", "consent/consentfhir", "proxy", "test/"},
 	"github.com/nats-io/":            {"audit/follow", "test/"},
 	"github.com/twmb/":               {"audit/follow", "test/"},
-	"golang.org/x/oauth2":            {"proxy/credential", "internal/demo", "test/"},
+	"golang.org/x/oauth2":            {"proxy/credential", "test/"},
 	"golang.org/x/mod/":              {"audit"},
-	"go.yaml.in/yaml/":               {"configs"},
+	"go.yaml.in/yaml/":               {"configs", "test/"},
 }
 
 // pure lists the packages without I/O, clock, logging, context and changing globals: what they answer depends on their
