@@ -439,7 +439,7 @@ func (o *oracle) malformed(tree *node) bool {
 			typ, _ := n.get("resourceType").(string)
 			class := ClassOf(o.Version, typ)
 			_, isText := n.get("id").(string)
-			bad = bad || class == ClassUnknown || class == ClassRefused || typ == "Patient" || n.has("contained") && holdsResource(n.get("contained")) ||
+			bad = bad || class == ClassUnknown || class == ClassRefused || typ == "Patient" && !o.identified(n) || n.has("contained") && holdsResource(n.get("contained")) ||
 				n.has("id") && !isText
 			parts = append(parts, n)
 		}
@@ -453,6 +453,16 @@ func (o *oracle) malformed(tree *node) bool {
 			n.has("modifierExtension") && !allObjects(n.get("modifierExtension")) || o.badClassification(n)
 	}
 	return bad
+}
+
+// identified reports whether a contained Patient has an identifier of a person, and no links.
+func (o *oracle) identified(n *node) bool {
+	found := false
+	visit(nil, n.get("identifier"), func(_ []string, n *node) {
+		_, isText := n.get("value").(string)
+		found = found || o.isPerson(n) && isText
+	})
+	return found && !n.has("link") && !n.has("_link")
 }
 
 // holdsResource reports whether a resource occurs anywhere below v.

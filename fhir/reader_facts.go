@@ -58,6 +58,8 @@ type classifying struct {
 type person struct {
 	system int // index in Reader.persons
 	value  token
+	part   int  // in which it stands
+	own    bool // in the top-level identifier of that part
 	linked bool // in the top-level link
 }
 
@@ -210,7 +212,9 @@ func (w *walk) closeIdentifier(o *object, system *systemFacts) bool {
 	}
 	w.odd = w.odd || o.odd(kwValue, isString)
 	if value := o.text(kwValue); value.present() {
-		w.persons = append(w.persons, person{system.person, value, w.current == 0 && w.path[0] == kwLink})
+		w.persons = append(w.persons, person{
+			system: system.person, value: value, part: w.current, own: w.path[0] == kwIdentifier, linked: w.current == 0 && w.path[0] == kwLink,
+		})
 	}
 	return true
 }

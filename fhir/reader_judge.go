@@ -79,7 +79,7 @@ func (w *walk) judgePart(v *verdict, i int) {
 	t := v.typ
 	if i > 0 {
 		t = w.typeOf(w.bytes(p.typ))
-		if !p.typ.present() || t == nil || t.class == ClassRefused || t.patient || p.idOdd {
+		if !p.typ.present() || t == nil || t.class == ClassRefused || t.patient && !w.identifies(i) || p.idOdd {
 			v.odd = true
 			return
 		}
@@ -92,6 +92,13 @@ func (w *walk) judgePart(v *verdict, i int) {
 	}
 	one := w.classify(t.rules, i)
 	v.categories.union(&one)
+}
+
+// identifies reports whether a contained Patient says by a person identifier of its own whom it describes, and is linked to nobody else:
+// documents hold their patient so (RF-7). Whether it is the right person is checked like every other identifier.
+func (w *walk) identifies(i int) bool {
+	p := &w.parts[i]
+	return p.link == (span{}) && p.linkTwin == (span{}) && slices.ContainsFunc(w.persons, func(one person) bool { return one.part == i && one.own })
 }
 
 // hasCategory reports whether category, if present, is a list exactly if the type has a list. A code is never a list.

@@ -68,6 +68,33 @@ func TestAttachmentsGoThroughTheirHolder(t *testing.T) {
 	}
 }
 
+// TestADocumentHoldsItsPatient is RF-7: as IHE MHD has it, a document may hold its patient as it was then. It is given if it is the same
+// person, to who may see patients too, and without the number where that is not to be seen.
+func TestADocumentHoldsItsPatient(t *testing.T) {
+	for _, tt := range []struct {
+		name, caller, bsn string
+		data              []string
+		status            int
+	}{
+		{"the same person", "gp", bsnA, []string{"Unclassified", "Patient"}, 200},
+		{"to somebody who may not see patients", "gp", bsnA, []string{"Unclassified"}, 404},
+		{"another person", "gp", bsnB, []string{"Unclassified", "Patient"}, 404},
+		{"to the patient", "patient-a", bsnA, nil, 200},
+		{"to the patient, of another person", "patient-a", bsnB, nil, 404},
+	} {
+		w := newWorld(t)
+		w.store.put(bsnA, permit("c1", "gp", tt.data...))
+		w.document("application/pdf", "the letter", "")
+		w.source.records["DocumentReference/doc-A"] = strings.Replace(w.source.records["DocumentReference/doc-A"], `"status"`,
+			`"contained":[{"resourceType":"Patient","id":"p","identifier":[{"system":"`+bsnSystem+`","value":"`+tt.bsn+`"}],"name":[{"family":"Alder"}]}],`+
+				`"context":{"sourcePatientInfo":{"reference":"#p"}},"status"`, 1)
+		got := w.get(tt.caller, "/fhir/demo/DocumentReference/doc-A")
+		if got.status != tt.status || strings.Contains(got.body, tt.bsn) != (tt.status == 200 && tt.caller == "gp") {
+			t.Errorf("%s: got %d %s", tt.name, got.status, got.body)
+		}
+	}
+}
+
 // TestResourcesInAnAttachment: what a document holds is given with it, if it is FHIR too, as long as it is about this patient and not more
 // sensitive; and no label of a Binary that hides it from everybody is overlooked, for the patient either.
 func TestResourcesInAnAttachment(t *testing.T) {

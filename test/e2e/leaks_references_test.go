@@ -56,12 +56,18 @@ var referenceLeaks = []leak{
 			observation(ofD+`,"performer":[{"reference":"Practitioner/p","type":"Patient"}]`),
 		)
 	}},
-	{"RF-7", "A contained Patient attributes nothing and hides what holds it", func(s *stage) {
+	{"RF-7", "A contained Patient attributes nothing, and hides what holds it unless it has the number of the same person", func(s *stage) {
 		patient := `"contained":[{"resourceType":"Patient","id":"p1","identifier":[{"system":"http://fhir.nl/fhir/NamingSystem/bsn","value":"NUMBER"}]}]`
 		for _, number := range []string{"BSN-B", "BSN-D"} {
 			contained := strings.Replace(patient, "NUMBER", number, 1)
-			s.hides(observation(contained+`,"subject":{"reference":"#p1"}`), observation(contained+`,`+ofD))
+			s.hides(observation(contained + `,"subject":{"reference":"#p1"}`))
+			if number == "BSN-D" {
+				s.shows(seen(observation(contained + `,` + ofD)))
+			} else {
+				s.hides(observation(contained + `,` + ofD))
+			}
 		}
+		s.hides(observation(strings.Replace(patient, `"identifier"`, `"x"`, 1) + `,` + ofD))
 		s.hides(referring(`{"reference":"#p1"}`), referring(`{"reference":"#"}`))
 	}},
 	{"RF-8", "A subject by urn hides the resource, in a read and in a searchset, whatever its entries call themselves", func(s *stage) {
