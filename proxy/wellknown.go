@@ -74,11 +74,15 @@ func (g *Gate) withMetadata(x *exchange, challenge string) string {
 	if x.source != nil {
 		path += "/fhir/" + x.source.ID
 	}
+	parameter := `resource_metadata="` + u.Scheme + "://" + u.Host + protectedResource + path + `"`
+	if second, two := strings.CutPrefix(challenge, "Bearer, "); two { // parameters belong to one challenge (RFC 9110 §11.6.1): both have it
+		return "Bearer " + parameter + ", " + second + ", " + parameter
+	}
 	separator := " "
 	if strings.Contains(challenge, "=") {
 		separator = ", "
 	}
-	return challenge + separator + `resource_metadata="` + u.Scheme + "://" + u.Host + protectedResource + path + `"`
+	return challenge + separator + parameter
 }
 
 // serveSMART serves the SMART configuration of the source.

@@ -178,7 +178,7 @@ func (row badCredentials) wantTold(t *testing.T, r reply) {
 	}
 	want := fmt.Sprintf(`%s error=%q, `, scheme, code)
 	if row.reason == "token-missing" {
-		want = `Bearer, DPoP algs="ES256 ES384 PS256 EdDSA"`
+		want = `Bearer resource_metadata="`
 	}
 	if r.status != status || !strings.HasPrefix(challenge, want) || issueCode(r.body) != "login" {
 		t.Errorf("%s: got %d %s %s, want %d %s", row.name, r.status, challenge, r.body, status, want)

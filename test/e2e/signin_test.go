@@ -70,6 +70,10 @@ func TestCallersFindOutWhoMayVouchForThem(t *testing.T) {
 	g := w.startWith(p, gatewayAudience, "{ refresh: 1s, cool_down: 1s, keep: 6s }", "    required_scope: zorgsluis\n")
 	nobody := demo.Caller{}
 	challenge := g.ask(nobody, get("/fhir/demo/Condition")).wantStatus(t, http.StatusUnauthorized, "without a token").header.Get("WWW-Authenticate")
+	bearer, dpop, two := strings.Cut(challenge, `, DPoP algs="ES256 ES384 PS256 EdDSA", `)
+	if parameter, is := strings.CutPrefix(bearer, "Bearer "); !two || !is || parameter != dpop {
+		t.Errorf("got challenge %q, want the metadata for those who speak either scheme", challenge)
+	}
 	_, after, _ := strings.Cut(challenge, `resource_metadata="`+g.base)
 	path, _, found := strings.Cut(after, `"`)
 	if !found {
