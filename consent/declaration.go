@@ -2,15 +2,18 @@ package consent
 
 import "time"
 
-// Declaration returns the declaration under which a professional may ask in an emergency at an instant: made for exactly this issuer,
-// client, practitioner and organization, and still in force. A review that finds it unjustified ends it at once. If there are several, it
-// is the one that lasts longest.
-func (s Standing) Declaration(issuer, client, practitioner, organization string, at time.Time) (active Declaration, ok bool) {
-	if issuer == "" || client == "" || practitioner == "" || organization == "" {
+// Declarant is a professional who declares an emergency: as the issuer of the token names the person, with a client, for an organization. A
+// declaration is of use to nobody else.
+type Declarant struct{ Issuer, Client, Practitioner, Organization string }
+
+// Declaration returns the declaration under which a professional may ask in an emergency at an instant: made by exactly this declarant, and
+// still in force. A review that finds it unjustified ends it at once. If there are several, it is the one that lasts longest.
+func (s Standing) Declaration(by Declarant, at time.Time) (active Declaration, ok bool) {
+	if by.Issuer == "" || by.Client == "" || by.Practitioner == "" || by.Organization == "" {
 		return Declaration{}, false // a missing claim never equals a missing claim
 	}
 	for _, d := range s.Declarations {
-		if d.madeBy(issuer, client, practitioner, organization) && d.activeAt(at) && d.Expires.After(active.Expires) {
+		if d.declarant() == by && d.activeAt(at) && d.Expires.After(active.Expires) {
 			active, ok = d, true
 		}
 	}
@@ -27,12 +30,12 @@ func (s *Standing) DeclarationWithID(id DeclarationID) *Declaration {
 	return nil
 }
 
-// EndDeclarations ends, at an instant, every declaration then in force that was made for exactly these four, and reports whether there was
-// one. Each must still be reviewed.
-func (s *Standing) EndDeclarations(issuer, client, practitioner, organization string, at time.Time) bool {
+// EndDeclarations ends, at an instant, every declaration of a declarant that is then in force, and reports whether there was one. Each
+// must still be reviewed.
+func (s *Standing) EndDeclarations(by Declarant, at time.Time) bool {
 	ended := false
 	for {
-		d, found := s.Declaration(issuer, client, practitioner, organization, at)
+		d, found := s.Declaration(by, at)
 		if !found {
 			return ended
 		}
@@ -51,10 +54,10 @@ func (s *Standing) EndDeclaration(id DeclarationID, at time.Time) bool {
 	return false
 }
 
-// EndedDeclaration returns a declaration of these four that ended at exactly this instant.
-func (s Standing) EndedDeclaration(issuer, client, practitioner, organization string, at time.Time) (Declaration, bool) {
+// EndedDeclaration returns a declaration of a declarant that ended at exactly this instant.
+func (s Standing) EndedDeclaration(by Declarant, at time.Time) (Declaration, bool) {
 	for _, d := range s.Declarations {
-		if d.madeBy(issuer, client, practitioner, organization) && d.Expires.Equal(at) {
+		if d.declarant() == by && d.Expires.Equal(at) {
 			return d, true
 		}
 	}
@@ -72,8 +75,8 @@ func (d Declaration) ReviewLate(within time.Duration, at time.Time) bool {
 	return !at.Before(d.ReviewBy(within))
 }
 
-func (d Declaration) madeBy(issuer, client, practitioner, organization string) bool {
-	return d.Issuer == issuer && d.Client == client && d.Practitioner == practitioner && d.Organization == organization
+func (d Declaration) declarant() Declarant {
+	return Declarant{d.Issuer, d.Client, d.Practitioner, d.Organization}
 }
 
 // activeAt includes the instant of the declaration and excludes that of its end.

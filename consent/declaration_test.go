@@ -47,7 +47,7 @@ func TestDeclaration(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			s := consent.Standing{Declarations: tt.declarations}
-			got, ok := s.Declaration("https://issuer", "app", "uzi:3", "ura:2", instant(tt.at))
+			got, ok := s.Declaration(consent.Declarant{Issuer: "https://issuer", Client: "app", Practitioner: "uzi:3", Organization: "ura:2"}, instant(tt.at))
 			if got.ID != tt.want || ok != (tt.want != "") {
 				t.Errorf("got %q, %t, want %q", got.ID, ok, tt.want)
 			}
@@ -62,7 +62,7 @@ func TestDeclarationNeedsAllFourNames(t *testing.T) {
 		names[missing] = ""
 		d.Issuer, d.Client, d.Practitioner, d.Organization = names[0], names[1], names[2], names[3]
 		s := consent.Standing{Declarations: []consent.Declaration{d}}
-		if _, ok := s.Declaration(names[0], names[1], names[2], names[3], now); ok {
+		if _, ok := s.Declaration(consent.Declarant{Issuer: names[0], Client: names[1], Practitioner: names[2], Organization: names[3]}, now); ok {
 			t.Errorf("name %d is missing on both sides: got a declaration", missing)
 		}
 	}
@@ -83,26 +83,26 @@ func TestDeclarationsThatEndEarly(t *testing.T) {
 	}
 
 	s := all()
-	if !s.EndDeclarations("i", "c", "p", "o", at) {
+	if !s.EndDeclarations(consent.Declarant{Issuer: "i", Client: "c", Practitioner: "p", Organization: "o"}, at) {
 		t.Error("nothing was in force")
 	}
-	if _, active := s.Declaration("i", "c", "p", "o", at); active {
+	if _, active := s.Declaration(consent.Declarant{Issuer: "i", Client: "c", Practitioner: "p", Organization: "o"}, at); active {
 		t.Error("one is still in force")
 	}
 	if got := s.Declarations; !got[0].Expires.Equal(at) || !got[1].Expires.Equal(at) || !got[2].Expires.Equal(over.Expires) || !got[3].Expires.Equal(others.Expires) {
 		t.Errorf("got %+v, want the two that were in force ended, and no other", got)
 	}
-	if d, found := s.EndedDeclaration("i", "c", "p", "o", at); !found || d.ID != "a" {
+	if d, found := s.EndedDeclaration(consent.Declarant{Issuer: "i", Client: "c", Practitioner: "p", Organization: "o"}, at); !found || d.ID != "a" {
 		t.Errorf("got %q, %t as ended now, want a", d.ID, found)
 	}
-	if _, found := s.EndedDeclaration("i", "c", "q", "o", at); found {
+	if _, found := s.EndedDeclaration(consent.Declarant{Issuer: "i", Client: "c", Practitioner: "q", Organization: "o"}, at); found {
 		t.Error("another's declaration ended")
 	}
-	if s.EndDeclarations("i", "c", "p", "o", at) {
+	if s.EndDeclarations(consent.Declarant{Issuer: "i", Client: "c", Practitioner: "p", Organization: "o"}, at) {
 		t.Error("what is over ended again")
 	}
 	for _, missing := range [][4]string{{"", "c", "p", "o"}, {"i", "", "p", "o"}, {"i", "c", "", "o"}, {"i", "c", "p", ""}, {"i", "x", "p", "o"}, {"i", "c", "p", "x"}} {
-		if all().EndDeclarations(missing[0], missing[1], missing[2], missing[3], at) {
+		if all().EndDeclarations(consent.Declarant{Issuer: missing[0], Client: missing[1], Practitioner: missing[2], Organization: missing[3]}, at) {
 			t.Errorf("%q ended what is not theirs", missing)
 		}
 	}

@@ -183,7 +183,7 @@ func (g *Gate) declare(ctx context.Context, x *exchange, person fhir.Identifier,
 	if err != nil {
 		return answer{}, &refusal{cause: causeUnavailable, reason: "declaration-not-recorded", err: err}
 	}
-	recorded, found := standing.Declaration(s.Issuer, s.ClientID, s.Practitioner, s.Organization, standing.Newest)
+	recorded, found := standing.Declaration(declarant(s), standing.Newest)
 	if !found {
 		return answer{}, &refusal{cause: causeInternal, reason: "declaration-not-recorded", err: errors.New("declaration is not in force")}
 	}
@@ -221,4 +221,9 @@ func validReason(s string) bool {
 	n := utf8.RuneCountInString(strings.TrimSpace(s))
 	return n >= minReason && utf8.RuneCountInString(s) <= maxReason && utf8.ValidString(s) &&
 		!strings.ContainsFunc(s, unicode.IsControl)
+}
+
+// declarant is the caller as a declarant.
+func declarant(s policy.Subject) consent.Declarant {
+	return consent.Declarant{Issuer: s.Issuer, Client: s.ClientID, Practitioner: s.Practitioner, Organization: s.Organization}
 }

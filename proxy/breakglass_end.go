@@ -62,14 +62,14 @@ func (g *Gate) endDeclaration(ctx context.Context, x *exchange, person fhir.Iden
 	if before.Newest.After(now) {
 		now = before.Newest
 	}
-	inForce, found := before.Declaration(s.Issuer, s.ClientID, s.Practitioner, s.Organization, now)
+	inForce, found := before.Declaration(declarant(s), now)
 	if found {
 		x.emergency, x.purpose = &inForce, policy.PurposeEmergency
 	}
 	after, err := g.parts.Declarations.Change(ctx, audit.Change{
 		Request: x.requestKey(), Person: person, Event: x.event(audit.OutcomePermit, audit.ReasonDeclarationEnded, g.parts.PolicyHash),
 		Apply: func(st *consent.Standing) error {
-			if !st.EndDeclarations(s.Issuer, s.ClientID, s.Practitioner, s.Organization, st.Newest) {
+			if !st.EndDeclarations(declarant(s), st.Newest) {
 				return errNotDeclared
 			}
 			return nil
@@ -85,7 +85,7 @@ func (g *Gate) endDeclaration(ctx context.Context, x *exchange, person fhir.Iden
 		return answer{}, refuse(causeReused, reasonReused)
 	}
 	x.reason = audit.ReasonDeclarationEnded
-	ended, found := after.EndedDeclaration(s.Issuer, s.ClientID, s.Practitioner, s.Organization, after.Newest)
+	ended, found := after.EndedDeclaration(declarant(s), after.Newest)
 	if !found {
 		return answer{}, &refusal{cause: causeInternal, reason: "declaration-not-recorded", err: errors.New("no declaration ended")}
 	}

@@ -60,7 +60,7 @@ func (g *Gate) judge(ctx context.Context, x *exchange, req policy.Request, m *ma
 	}
 	if mayUseDeclaration(req) {
 		s := x.subject
-		if d, found := standing.Declaration(s.Issuer, s.ClientID, s.Practitioner, s.Organization, j.at); found {
+		if d, found := standing.Declaration(declarant(s), j.at); found {
 			j.declaration = new(d)
 		}
 	}
