@@ -9,8 +9,8 @@ import (
 	"zorgsluis/policy"
 )
 
-// Words that stand where a category could: a code that is known and gives none, a role that blocked.yaml must list, and no
-// basis of secrecy.
+// Words in place of a category or basis: deny and review for a known code without a category, BLOCKED for a role that blocked.yaml must list,
+// none for a role without a basis of secrecy.
 const (
 	wordDeny    = "deny"
 	wordReview  = "review"
@@ -18,7 +18,7 @@ const (
 	wordNone    = "none"
 )
 
-// codeTables reads the tables that turn a provider's signals into categories.
+// codeTables reads the tables that map what is known of a provider to categories.
 func (l *loader) codeTables(t *Tables) policy.CodeTables {
 	c := policy.CodeTables{}
 	l.blocked(&c)
@@ -38,7 +38,7 @@ func (l *loader) blocked(c *policy.CodeTables) {
 			UZIRoles          []string                `yaml:"uzi_roles"`
 			Purposes          []policy.PurposeOfUse   `yaml:"purposes"`
 			Organisations     []string                `yaml:"organisations"`
-			Alert             string                  `yaml:"alert"` // for readers; rule 1 gives the obligation
+			Alert             string                  `yaml:"alert"` // for readers; the obligation comes from rule 1
 		} `yaml:"blocked"`
 	}
 	tab := l.open(blockedFile, &file)
@@ -68,14 +68,14 @@ func (l *loader) blocked(c *policy.CodeTables) {
 	}
 }
 
-// forms checks that every code of a list has its form.
+// forms checks that every code of a list has the given form.
 func forms[T ~string](t *table, key string, codes []T, form *regexp.Regexp, what string) {
 	for i, code := range codes {
 		t.refuse(!form.MatchString(string(code)), key+"["+strconv.Itoa(i)+"]", what)
 	}
 }
 
-// target checks the category that a code gives, and returns it; "" when the code is known and gives none.
+// target checks the category of a code, and returns it; "" if the code is known and has none.
 func (t *table) target(key, word string, tables *Tables) policy.ProviderCategory {
 	if word == wordDeny || word == wordReview {
 		return ""

@@ -1,6 +1,6 @@
-// Package configs holds the tables that operators edit: which codes make which provider category, who is blocked, which data
-// category a resource falls in, how sure a login is. It reads them strictly and reports every mistake with file, line and key; it
-// decides nothing. The files beside this one are the defaults, and their own documentation.
+// Package configs reads the tables that operators edit: the provider category of each code, who is blocked, the data category of each resource,
+// the level of a sign-in. It reads them strictly, reports every mistake with file, line and key, and decides nothing. The files beside this one
+// are the defaults, and document themselves.
 package configs
 
 import (
@@ -23,7 +23,7 @@ var files embed.FS
 // Files are the defaults: the tables, gateway.yaml, profiles.yaml, and the information texts.
 func Files() fs.FS { return files }
 
-// ProfilesFile holds the ready issuers of gateway.yaml, for whoever knows what an issuer is.
+// ProfilesFile contains the predefined issuers of gateway.yaml; package config reads it, since it knows what an issuer is.
 const ProfilesFile = "profiles.yaml"
 
 // Default loads the defaults.
@@ -40,21 +40,21 @@ type Tables struct {
 	DataCategories []fhir.DataCategory            // all, sorted; Unclassified and Restricted are among them
 	Groups         map[string][]fhir.DataCategory // direct members, sorted
 	GroupIncludes  map[string][]string
-	Labels         map[string]Label     // of data categories and groups, which never have the same name
-	Sensitive      []fhir.SensitiveCode // those that are never disclosed too
+	Labels         map[string]Label     // of data categories and groups, whose names never coincide
+	Sensitive      []fhir.SensitiveCode // including those that are never disclosed
 
 	rules map[fhir.Version][]fhir.CategoryRule
 
-	Hash string // SHA-256 over the files, in hex: two instances with the same hash decide alike
+	Hash string // SHA-256 over the files, in hex: instances with the same hash decide alike
 }
 
-// ProviderCategory is a category of providers and what patients call it.
+// ProviderCategory is a category of providers and its name for patients.
 type ProviderCategory struct {
 	Name policy.ProviderCategory
 	Label
 }
 
-// Label is what patients read for a name of the tables. Where a table has none it is the name; where there is no English it is the Dutch.
+// Label is the name for patients of something in the tables: by default the name in the table; in English by default the Dutch.
 type Label struct{ Dutch, English string }
 
 func labelled(name, dutch, english string) Label {
@@ -62,7 +62,7 @@ func labelled(name, dutch, english string) Label {
 	return Label{dutch, cmp.Or(english, dutch)}
 }
 
-// The files, in the order in which they are read: the first names what the others refer to.
+// The files. Those that others refer to are read first.
 const (
 	providerCategoriesFile = "provider-categories.yaml"
 	dataCategoriesFile     = "data-categories.yaml"
@@ -101,13 +101,13 @@ func Load(fsys fs.FS) (*Tables, error) {
 	return t, nil
 }
 
-// versions are those that sources may have.
+// versions are the FHIR versions that sources may have.
 var versions = [...]fhir.Version{fhir.R4, fhir.STU3}
 
-// Rules say in which data categories the resources of a version fall: what NewClassifier takes for it.
+// Rules returns the rules by which resources of a version get their data categories, for fhir.NewClassifier.
 func (t *Tables) Rules(v fhir.Version) []fhir.CategoryRule { return t.rules[v] }
 
-// CategoryNames are the provider categories without their labels.
+// CategoryNames returns the provider categories without their labels.
 func (t *Tables) CategoryNames() []policy.ProviderCategory {
 	names := make([]policy.ProviderCategory, len(t.ProviderCategories))
 	for i, c := range t.ProviderCategories {
@@ -116,7 +116,7 @@ func (t *Tables) CategoryNames() []policy.ProviderCategory {
 	return names
 }
 
-// PolicyConfig is what the tables give of the policy. Emergency categories, channels and ages are for gateway.yaml to add.
+// PolicyConfig returns the part of the policy that is in the tables. gateway.yaml adds emergency categories, channels, ages and caps.
 func (t *Tables) PolicyConfig() policy.Config {
 	return policy.Config{
 		Categories:       t.CategoryNames(),
@@ -126,7 +126,7 @@ func (t *Tables) PolicyConfig() policy.Config {
 	}
 }
 
-// Catalogue is what a consent record may name.
+// Catalogue returns what a consent record may name.
 func (t *Tables) Catalogue(channels []string) consent.Catalogue {
 	c := consent.Catalogue{DataCategories: t.DataCategories, Channels: channels}
 	for _, category := range t.ProviderCategories {

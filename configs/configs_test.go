@@ -16,7 +16,7 @@ import (
 	"zorgsluis/policy"
 )
 
-// shipped copies the tables that are built in, so that a case can change one.
+// shipped copies the built-in tables, so that a case can change one.
 func shipped(t *testing.T) fstest.MapFS {
 	t.Helper()
 	copied := fstest.MapFS{}
@@ -106,7 +106,7 @@ func TestDefaultTables(t *testing.T) {
 	}
 }
 
-// Each version has the rules for its own types and code systems; those without a version of their own hold for both.
+// Each version has the rules for its own types and code systems; those without a version apply to both.
 func TestRulesOfAVersion(t *testing.T) {
 	tables, err := configs.Default()
 	if err != nil {
@@ -343,7 +343,7 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
-// lineOf finds the line in a problem.
+// lineOf matches the line in a problem.
 var lineOf = regexp.MustCompile(`\.yaml:([0-9]+):`)
 
 // edit replaces old in a file and returns its line; an empty old removes the file, and "*" is all of it.
@@ -409,8 +409,8 @@ func TestLoadRefusesMoreDataCategoriesThanTheFilterHolds(t *testing.T) {
 	}
 }
 
-// TestWhatIsNeverDisclosedIsTheOperators: the list is empty as shipped, an operator's entry is handed to the classifier, and the hash
-// says that instances with and without it decide differently.
+// TestWhatIsNeverDisclosedIsTheOperators: the shipped list is empty, an operator's entry reaches the classifier, and it changes the hash, since
+// instances with and without it decide differently.
 func TestWhatIsNeverDisclosedIsTheOperators(t *testing.T) {
 	never := func(s fhir.SensitiveCode) bool { return s.Category == fhir.NeverDisclosed }
 	before, err := configs.Default()
@@ -433,7 +433,7 @@ func TestWhatIsNeverDisclosedIsTheOperators(t *testing.T) {
 	}
 }
 
-// TestADenyAddedByAnOperatorEndsTheSearch shows an edit of the tables at work.
+// TestADenyAddedByAnOperatorEndsTheSearch tests the effect of an edit of the tables.
 func TestADenyAddedByAnOperatorEndsTheSearch(t *testing.T) {
 	files := shipped(t)
 	edit(t, files, "organisation-types.yaml", "J8: { name: \"Openbare apotheek\", category: pharmacy", "J8: { name: \"Openbare apotheek\", category: review")

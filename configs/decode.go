@@ -18,11 +18,11 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// Problem is one thing wrong with one key of a configuration file. It repeats names of keys, never a value: a value may be a
-// secret that stands in the wrong place.
+// Problem is one problem with one key of a configuration file. It repeats names of keys, never a value, which may be a secret in the wrong
+// place.
 type Problem struct {
 	File string
-	Line int    // 0 when the problem is in no certain line
+	Line int    // 0 if the problem is in no particular line
 	Key  string // path of the key: "sources[0].holder.category"; empty for the file as a whole
 	What string
 }
@@ -39,11 +39,10 @@ func (p *Problem) Error() string {
 	return where + ": " + p.Key + ": " + p.What
 }
 
-// Decode reads one YAML document into a struct, strictly: a key that the struct does not have, one that is there twice, and a value
-// of another type are errors. All of them are reported at once, each a *Problem. Keys that are absent leave into as it is, so that
-// it may hold defaults.
+// Decode reads one YAML document into a struct, strictly: unknown keys, duplicate keys and values of the wrong type are errors. All of them are
+// reported at once, each a *Problem. Absent keys leave into as it is, so that it may contain defaults.
 //
-// Fields are named by the tag yaml:"name". Their types are structs, maps with string keys, slices, strings, booleans, whole numbers,
+// Fields are named by the tag yaml:"name". Their types are structs, maps with string keys, slices, pointers, strings, booleans, whole numbers,
 // time.Duration ("30s"), and whatever implements encoding.TextUnmarshaler; the text of an error of the latter is shown unless it
 // repeats the value. A string must be one in YAML too: 01 is a number, "01" is not. Aliases and merge keys are refused.
 func Decode(name string, data []byte, into any) error {
@@ -51,7 +50,7 @@ func Decode(name string, data []byte, into any) error {
 	return err
 }
 
-// decode also says where each key stands, by its path.
+// decode also returns the line of each key, by its path.
 func decode(name string, data []byte, into any) (lines map[string]int, err error) {
 	v := reflect.ValueOf(into)
 	if v.Kind() != reflect.Pointer || v.IsNil() {
@@ -66,7 +65,7 @@ func decode(name string, data []byte, into any) (lines map[string]int, err error
 	return d.lines, errors.Join(d.problems...)
 }
 
-// parse reads the one document of a file.
+// parse reads the only document of a file.
 func parse(name string, data []byte) (*yaml.Node, error) {
 	loader, err := yaml.NewLoader(bytes.NewReader(data))
 	if err != nil {
@@ -88,7 +87,7 @@ func parse(name string, data []byte) (*yaml.Node, error) {
 	return document.Content[0], nil
 }
 
-// syntaxProblem keeps the line, and the library's message where it speaks of syntax alone: those of other stages quote the file.
+// syntaxProblem keeps the line, and the library's message if it is only about syntax: those of other stages quote the file.
 func syntaxProblem(name string, err error) *Problem {
 	p := &Problem{File: name, What: "is not valid YAML"}
 	var load *yaml.LoadError
@@ -101,7 +100,7 @@ func syntaxProblem(name string, err error) *Problem {
 	return p
 }
 
-// decoder is one document on its way into a Go value.
+// decoder reads one document into a Go value.
 type decoder struct {
 	file     string
 	lines    map[string]int
@@ -112,7 +111,7 @@ func (d *decoder) problem(path string, n *yaml.Node, format string, args ...any)
 	d.problems = append(d.problems, &Problem{d.file, n.Line, path, fmt.Sprintf(format, args...)})
 }
 
-// value reads a node into v, which can be set.
+// value reads a node into v, which must be settable.
 func (d *decoder) value(path string, n *yaml.Node, v reflect.Value) {
 	if n.Kind == yaml.AliasNode {
 		d.problem(path, n, "is an alias: write the value itself")
@@ -133,7 +132,7 @@ func (d *decoder) value(path string, n *yaml.Node, v reflect.Value) {
 		d.mapping(path, n, v)
 	case reflect.Slice:
 		d.sequence(path, n, v)
-	case reflect.Pointer: // what is there at all, or not
+	case reflect.Pointer: // nil if the key is absent
 		v.Set(reflect.New(v.Type().Elem()))
 		d.value(path, n, v.Elem())
 	default:
@@ -203,7 +202,7 @@ func (d *decoder) sequence(path string, n *yaml.Node, v reflect.Value) {
 // member is one key of a mapping and its value.
 type member struct{ key, value *yaml.Node }
 
-// members gives what a mapping holds; keys that are no strings, or there twice, are problems and left out.
+// members returns the members of a mapping; keys that are not strings, or duplicate, are problems and left out.
 func (d *decoder) members(path string, n *yaml.Node) (found []member) {
 	if n.Kind != yaml.MappingNode {
 		d.problem(path, n, "must hold keys with values")
@@ -227,7 +226,7 @@ func (d *decoder) members(path string, n *yaml.Node) (found []member) {
 	return found
 }
 
-// plainKey is a key that is shown as it is; others are quoted.
+// plainKey matches keys that are shown as they are; others are quoted.
 var plainKey = regexp.MustCompile(`^[\w./:|+-]+$`)
 
 func join(path, key string) string {
@@ -237,7 +236,7 @@ func join(path, key string) string {
 	return strings.TrimPrefix(path+"."+key, ".")
 }
 
-// scalar reads a single value. What it must be is said by the type of v.
+// scalar reads a single value, as the type of v requires.
 func (d *decoder) scalar(path string, n *yaml.Node, v reflect.Value) {
 	what, ok := setScalar(n, v)
 	if !ok {

@@ -40,7 +40,7 @@ type settings struct {
 
 type word string
 
-// level is a scalar of our own; its errors repeat the value for "echo".
+// level is a scalar type of our own; for "echo" its error repeats the value.
 type level int
 
 func (l *level) UnmarshalText(text []byte) error {
@@ -165,7 +165,7 @@ func TestDecodeRefuses(t *testing.T) {
 // known are the keys of settings.
 const known = "absent, count, level, list, name, nested, numbered, on, optional, ratio, secrets, small, wait, words"
 
-// problems are the lines of an error, which must be of our type.
+// problems returns the lines of an error, which must contain a *configs.Problem.
 func problems(t *testing.T, err error) []string {
 	t.Helper()
 	if err == nil {
@@ -191,6 +191,6 @@ func FuzzDecode(f *testing.F) {
 	f.Add([]byte("name: a\nwait: 1s\nnested: {items: [{port: 1}]}\nwords: {a: b}\nlist: [x]\n"))
 	f.Add([]byte("name: &a x\nlist: [*a, !!int y, ~]\n<<: {a: b}\n? [q]\n: z\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		_ = configs.Decode("a.yaml", b, &settings{}) // it must only not panic
+		_ = configs.Decode("a.yaml", b, &settings{}) // it must not panic
 	})
 }

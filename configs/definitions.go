@@ -7,14 +7,14 @@ import (
 	"io/fs"
 )
 
-// definitions say in FHIR R4 what the gateway writes and takes, for the tools of others: the profile of Consent and its extensions
-// (StructureDefinition), its operations (OperationDefinition), and its codes in AuditEvents (CodeSystem). They are not for operators to
-// edit: tests of the packages whose resources they describe hold them to the code.
+// definitions describe in FHIR R4 what the gateway writes and accepts, for the tools of others: the profile of Consent and its extensions
+// (StructureDefinition), its operations (OperationDefinition), and its codes in AuditEvents (CodeSystem). Operators do not edit them: tests of
+// the packages whose resources they describe compare them with the code.
 //
 //go:embed definitions/*.json
 var definitions embed.FS
 
-// Definitions are these resources, as JSON by "[type]/[id]". The map is the caller's own.
+// Definitions returns these resources, as JSON by "[type]/[id]". The caller may change the map.
 func Definitions() (map[string][]byte, error) {
 	names, err := fs.Glob(definitions, "definitions/*.json")
 	if err != nil {

@@ -12,20 +12,20 @@ import (
 	"zorgsluis/consent"
 )
 
-// Text is an information text: what patients are shown before they choose. A consent names it by id, version, language and the
-// SHA-256 of its bytes, so that it can be proven later what was shown.
+// Text is an information text, which patients are shown before they choose. A consent names it by id, version, language and SHA-256, so that it
+// can be proven later what was shown.
 type Text struct {
 	consent.Information
 	Text string
 }
 
-// maxText bounds one information text, in bytes.
+// maxText limits one information text, in bytes.
 const maxText = 64 << 10
 
-// informationName is <id>/<version>/<language>.txt: names that can stand in a URL as they are.
+// informationName matches <id>/<version>/<language>.txt, with names that need no escaping in a URL.
 var informationName = regexp.MustCompile(`^([A-Za-z0-9][A-Za-z0-9.-]{0,63})/([A-Za-z0-9][A-Za-z0-9.-]{0,31})/([a-z]{2,3}(?:-[A-Za-z0-9]{2,8})?)\.txt$`)
 
-// DefaultInformation are the texts that come with the program.
+// DefaultInformation returns the built-in texts.
 func DefaultInformation() ([]Text, error) {
 	sub, err := fs.Sub(files, "information")
 	if err != nil {
@@ -34,8 +34,8 @@ func DefaultInformation() ([]Text, error) {
 	return LoadInformation(sub)
 }
 
-// LoadInformation reads every text of a folder: <id>/<version>/<language>.txt, in the order of their names. All mistakes are
-// reported at once, each a *Problem. A text that was shown is never changed: a new wording is a new version beside the old one.
+// LoadInformation reads every text of a folder: <id>/<version>/<language>.txt, in the order of their names. All mistakes are reported at once,
+// each a *Problem. A text that was shown must never change: a new wording is a new version beside it.
 func LoadInformation(fsys fs.FS) ([]Text, error) {
 	var texts []Text
 	var problems []error

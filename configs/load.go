@@ -13,14 +13,14 @@ import (
 	"zorgsluis/policy"
 )
 
-// loader reads the files one by one and gathers what is wrong with them.
+// loader reads the files one by one and collects their problems.
 type loader struct {
 	fsys     fs.FS
 	hash     hash.Hash
 	problems []error
 }
 
-// open decodes one file into a struct. It returns nil when the file cannot be used.
+// open decodes one file into a struct. It returns nil if the file cannot be used.
 func (l *loader) open(name string, into any) *table {
 	data, err := fs.ReadFile(l.fsys, name)
 	if err != nil {
@@ -37,21 +37,21 @@ func (l *loader) open(name string, into any) *table {
 	return &table{l, name, lines}
 }
 
-// table is one file that was decoded; its keys still have lines to complain about.
+// table is one decoded file, with the lines of its keys for problems that are found later.
 type table struct {
 	loader *loader
 	file   string
 	lines  map[string]int
 }
 
-// refuse notes a problem with a key where wrong is true.
+// refuse notes a problem with a key if wrong is true.
 func (t *table) refuse(wrong bool, key, what string) {
 	if wrong {
 		t.loader.problems = append(t.loader.problems, &Problem{t.file, t.lines[key], key, what})
 	}
 }
 
-// The forms of codes. A code of another form would never be found, and nobody would notice.
+// The forms of codes. A code of another form would never match, and nobody would notice.
 var (
 	namePattern         = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,63}$`)
 	organisationPattern = regexp.MustCompile(`^[A-Z]{1,3}[0-9]{0,3}$`)
@@ -139,7 +139,7 @@ func (l *loader) dataCategories(t *Tables) {
 	}
 }
 
-// group checks one group: what it includes is a group that includes no other.
+// group checks one group: it may include only groups that include no others.
 func (t *table) group(key, name string, groups map[string]groupEntry) {
 	t.refuse(!namePattern.MatchString(name), key, "is not a name of letters, digits and hyphens")
 	t.refuse(groups[name].Label == "", key, "has no label")
@@ -151,7 +151,7 @@ func (t *table) group(key, name string, groups map[string]groupEntry) {
 	}
 }
 
-// groupOf checks the group of a category, and reports whether it is in one.
+// groupOf checks the group of a category, and reports whether it has one.
 func (t *table) groupOf(key string, name fhir.DataCategory, entry dataCategoryEntry, groups map[string]groupEntry) bool {
 	_, known := groups[entry.Group]
 	switch name {
@@ -165,7 +165,7 @@ func (t *table) groupOf(key string, name fhir.DataCategory, entry dataCategoryEn
 	return known
 }
 
-// searches reads the searches that make up a data category. Each holds for all versions given that have the type.
+// searches reads the searches that make up a data category. Each applies to the versions in in that have the type.
 func (t *table) searches(to *Tables, key string, category fhir.DataCategory, searches []string, in []fhir.Version) {
 	for i, search := range searches {
 		at := key + "[" + strconv.Itoa(i) + "]"
@@ -221,7 +221,7 @@ func (l *loader) sensitiveCodes(t *Tables) {
 	t.Sensitive = append(t.Sensitive, renamed(t.Sensitive, file.OtherNames, tab)...)
 }
 
-// renamed are the codes once more, under the other names of their systems: a source that writes the OID of a system means the same.
+// renamed returns the codes under the other names of their systems: a source that writes the OID of a system means the same.
 func renamed(codes []fhir.SensitiveCode, otherNames map[string][]string, tab *table) (more []fhir.SensitiveCode) {
 	uses := func(system string) bool {
 		return slices.ContainsFunc(codes, func(c fhir.SensitiveCode) bool { return c.System == system })

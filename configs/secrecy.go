@@ -8,7 +8,7 @@ import (
 	"zorgsluis/policy"
 )
 
-// secrecyEntry is what secrecy.yaml holds.
+// secrecyEntry is the content of secrecy.yaml.
 type secrecyEntry struct {
 	Bases []struct {
 		ID      policy.SecrecyBasis `yaml:"id"`
@@ -20,7 +20,7 @@ type secrecyEntry struct {
 	Roles         map[string]string `yaml:"roles"`       // exact
 }
 
-// secrecy reads on which legal bases callers keep medical secrecy. Each known role needs an answer, which may be that there is none.
+// secrecy reads the legal bases on which callers keep medical secrecy. Each known role needs an entry, which may be none.
 func (l *loader) secrecy(c *policy.CodeTables) {
 	var file struct {
 		Secrecy secrecyEntry `yaml:"secrecy"`
@@ -67,7 +67,7 @@ func (l *loader) secrecy(c *policy.CodeTables) {
 	}
 }
 
-// basis checks a basis that something gives, and returns it; "" where it says that there is none.
+// basis checks and returns the basis that an entry names; "" for none.
 func (t *table) basis(key, word string, bases []policy.SecrecyRule) policy.SecrecyBasis {
 	if word == wordNone {
 		return ""
