@@ -79,7 +79,8 @@ func (o *oracle) patients(typ string, body, readable *node, contained []*node) (
 		case n.has("identifier") && o.isPerson(n.get("identifier")):
 			ok = false
 		case decides:
-			ok = false
+			_, isObject := n.get("identifier").(*node)
+			ok = ok && isObject && declares && ClassOf(o.Version, declared) == ClassShared
 		}
 	}
 	visit(nil, readable, func(path []string, n *node) { look(path, n, true) })

@@ -183,10 +183,10 @@ func (w *walk) closeReference(o *object, d int) {
 		kind = unreadable
 	case identifier.is(isPerson), typ.present() && isPatientType(w.bytes(typ)):
 		kind = unknownPatient
+	case identifier.is(isObject) && (!decides || w.isShared(typ)):
+		kind = logicalReference
 	case decides:
 		kind = unnamed
-	case identifier.is(isObject):
-		kind = logicalReference
 	default:
 		return
 	}
@@ -195,6 +195,12 @@ func (w *walk) closeReference(o *object, d int) {
 		ref.display, ref.twin = o.get(kwDisplay).at, o.get(kwDisplayTwin).at
 	}
 	w.refer(ref, d)
+}
+
+// isShared reports whether Reference.type names a type that belongs to nobody: a practitioner known by number is no patient.
+func (w *walk) isShared(typ token) bool {
+	t := w.typeOf(bytes.TrimPrefix(w.bytes(typ), []byte(structureDefinition)))
+	return t != nil && t.class == ClassShared
 }
 
 // refer records a reference at path[:d].
