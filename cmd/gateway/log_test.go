@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -105,4 +106,51 @@ func TestLogLinesOfMany(t *testing.T) {
 	if lines, times := w.lines(); lines != 4000 || times < 4000*50/lineSize || times > 400 {
 		t.Errorf("got %d lines in %d writes, want 4000 in few", lines, times)
 	}
+}
+
+// hanging is a reader of the log that takes nothing until it goes on.
+type hanging struct {
+	written
+	goOn chan struct{}
+}
+
+func (h *hanging) Write(b []byte) (int, error) {
+	<-h.goOn
+	return h.written.Write(b)
+}
+
+// TestALogThatNobodyReads: whoever reads the log hangs, and the gateway does not. Lines are kept up to a bound, and how many were dropped is told
+// when the reader goes on.
+func TestALogThatNobodyReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &hanging{goOn: make(chan struct{})}
+		log, flush := newLog(w)
+		began := time.Now()
+		for range 100 {
+			log.Warn("refused", "reason", "store-unavailable")
+		}
+		const many = 3 * maxHeld / 100
+		for range many {
+			log.Info(proxy.ExchangeLine, "id", "0123456789")
+		}
+		flush()
+		if took := time.Since(began); took > logPatience {
+			t.Errorf("the log held its writers up for %v, want %v at most", took, logPatience)
+		}
+		close(w.goOn)
+		synctest.Wait()
+		text := w.out.String()
+		lines, _ := w.lines()
+		var dropped int
+		if _, after, found := strings.Cut(text, `did not keep up","lines":`); found {
+			_, _ = fmt.Sscanf(after, "%d}", &dropped)
+		}
+		if dropped == 0 || lines+dropped != 100+many+1 || len(text) > 2*maxHeld {
+			t.Errorf("got %d lines of %d bytes and %d dropped, want all that were written, or counted", lines, len(text), dropped)
+		}
+		log.Warn("afterwards")
+		if after, _ := w.lines(); after != lines+1 {
+			t.Errorf("got %d lines after the reader went on, want one more than %d", after, lines)
+		}
+	})
 }
