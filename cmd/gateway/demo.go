@@ -54,14 +54,21 @@ func (d *demoCommand) Run(env *cli.Environment) error {
 	told := make(chan error, 1)
 	served := serve(ctx, s, log, func(g *running, at addresses) {
 		go func() {
-			err := w.show(ctx, d.Tour, g, at, env.Stdout)
+			err := demo.Seed(ctx, put(ctx, g))
+			switch {
+			case err != nil:
+			case d.Tour:
+				err = w.tour(ctx, g, env.Stdout)
+			default:
+				err = w.tell(s.Settings, at, env.Stdout)
+			}
 			told <- err
 			if err != nil || d.Tour {
 				cancel()
 			}
 		}()
 	})
-	cancel() // ends show along with the gateway
+	cancel() // ends the tour along with the gateway
 	select {
 	case err = <-told:
 	default:
@@ -206,26 +213,23 @@ policy:
   channels: { regional: { consent: explicit } }
 `
 
-// show seeds the consents, and prints what to try, or plays the tour.
-func (w *world) show(ctx context.Context, tour bool, g *running, at addresses, out io.Writer) error {
-	s := g.settings.Settings
-	put := func(record consent.Record, person fhir.Identifier) error {
-		_, err := operator.Put(ctx, s, g.store, operator.NewRecord{Record: record, Person: person, Request: rand.Text()})
+// put returns what puts consents on file.
+func put(ctx context.Context, g *running) func(consent.Record, fhir.Identifier) error {
+	return func(record consent.Record, person fhir.Identifier) error {
+		_, err := operator.Put(ctx, g.settings.Settings, g.store, operator.NewRecord{Record: record, Person: person, Request: rand.Text()})
 		return err
 	}
-	if err := demo.Seed(ctx, put); err != nil {
-		return err
-	}
-	if tour {
-		return demo.Tour{
-			Base: s.File.PublicURL, Source: "demo", Older: "demo-stu3", Token: w.issuer.Token, Put: put, Out: out,
-			Withdraw: func(ctx context.Context, person fhir.Identifier, party consent.Side) error {
-				return withdrawParty(ctx, g, person, party)
-			},
-			Review: func(ctx context.Context, person fhir.Identifier) error { return reviewJustified(ctx, g, person) },
-		}.Run(ctx)
-	}
-	return w.tell(s, at, out)
+}
+
+// tour plays the tour.
+func (w *world) tour(ctx context.Context, g *running, out io.Writer) error {
+	return demo.Tour{
+		Base: g.settings.File.PublicURL, Source: "demo", Older: "demo-stu3", Token: w.issuer.Token, Put: put(ctx, g), Out: out,
+		Withdraw: func(ctx context.Context, person fhir.Identifier, party consent.Side) error {
+			return withdrawParty(ctx, g, person, party)
+		},
+		Review: func(ctx context.Context, person fhir.Identifier) error { return reviewJustified(ctx, g, person) },
+	}.Run(ctx)
 }
 
 // withdrawParty withdraws, as the patient, every active permit that names exactly this party.
