@@ -84,13 +84,13 @@ func (g *running) gate(archived *audit.History) (*proxy.Gate, error) {
 		Recorder:      timedRecorder{store, m.step(stepCommit)},
 		Declarations:  store,
 		Consents:      consents(s, store),
-		Information:   shown(s),
+		Information:   information(s),
 		Overview:      overview,
 		Definitions:   definitions,
 		Events:        storage.NewPersonEvents(store, archived, cfg.Limits.Timeouts.Store/2),
 		CursorKeys:    s.CursorKeys,
 		Limits:        s.ProxyLimits(),
-		BreakGlass:    parts(cfg.BreakGlass),
+		BreakGlass:    breakGlass(cfg.BreakGlass),
 		Now:           time.Now,
 		Log:           g.log,
 		Observe:       m.observe,
@@ -99,8 +99,8 @@ func (g *running) gate(archived *audit.History) (*proxy.Gate, error) {
 	})
 }
 
-// shown returns the texts as the gate serves them.
-func shown(s *config.Settings) []proxy.Text {
+// information returns the texts as the gate serves them.
+func information(s *config.Settings) []proxy.Text {
 	texts := make([]proxy.Text, len(s.Texts))
 	for i, t := range s.Texts {
 		texts[i] = proxy.Text(t)
@@ -108,8 +108,8 @@ func shown(s *config.Settings) []proxy.Text {
 	return texts
 }
 
-// parts returns the limits as the gate takes them.
-func parts(b config.BreakGlass) proxy.BreakGlass {
+// breakGlass returns the limits as the gate takes them.
+func breakGlass(b config.BreakGlass) proxy.BreakGlass {
 	p := proxy.BreakGlass{Lasts: b.Lasts, PerHour: b.PerHour}
 	for _, r := range b.Reasons {
 		p.Reasons = append(p.Reasons, proxy.EmergencyReason{Code: r.Code, Dutch: r.NL, English: r.EN})
