@@ -8,7 +8,7 @@ import (
 
 type checkCommand struct {
 	cli.Configured
-	Against string `placeholder:"OLD.yaml" help:"Print instead who would gain or lose access, compared with this older configuration."`
+	Against string `placeholder:"OLD.yaml" help:"Print instead what changes compared with this older configuration: what consents cover, and who gains or loses access."`
 }
 
 // Run validates with the code of serve, and prints what the policy amounts to: its actual decisions, not what the configuration seems to

@@ -25,11 +25,11 @@ import (
 
 // demoCommands are the commands that release builds do not have.
 type demoCommands struct {
-	Demo demoCommand `cmd:"" help:"Start a gateway with an issuer, a source, patients and consents to try it with."`
+	Demo demoCommand `cmd:"" help:"Start a gateway with an issuer, sources, patients and consents to try it with."`
 }
 
 type demoCommand struct {
-	Tour   bool   `help:"Play the story of the demo, check every answer, and end."`
+	Tour   bool   `help:"Run the demo's tour, check every answer, and exit."`
 	Listen string `default:"127.0.0.1:8080" placeholder:"HOST:PORT" help:"Where the gateway listens (loopback only); the tour takes a free port by default."`
 }
 

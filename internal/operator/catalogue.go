@@ -12,7 +12,7 @@ import (
 )
 
 type catalogueCommand struct {
-	Activate activateCommand `cmd:"" help:"Make the configuration's categories those that consents are read by, and put a notice on record for every patient with an active consent. serve does the same when it starts."`
+	Activate activateCommand `cmd:"" help:"Read consents by this configuration's categories from now on, and record a notice for every patient with an active consent. serve does the same when it starts."`
 }
 
 type activateCommand struct{ cli.Configured }

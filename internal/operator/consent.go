@@ -18,24 +18,24 @@ import (
 )
 
 type consentCommand struct {
-	Put      putCommand      `cmd:"" help:"Record one consent or refusal; prints its id. Reads the person (BSN, or system|value) from standard input."`
-	Withdraw withdrawCommand `cmd:"" help:"Withdraw one record. Reads the person (BSN, or system|value) from standard input."`
-	List     listCommand     `cmd:"" help:"Print what is on file for a person. Reads the person (BSN, or system|value) from standard input."`
-	History  historyCommand  `cmd:"" help:"Print every version of what was on file for a person, proven by its chain. Reads the person (BSN, or system|value) from standard input."`
+	Put      putCommand      `cmd:"" help:"Record one consent or refusal, and print its id. Reads the person (BSN or system|value) from stdin."`
+	Withdraw withdrawCommand `cmd:"" help:"Withdraw one consent or refusal. Reads the person (BSN or system|value) from stdin."`
+	List     listCommand     `cmd:"" help:"Print what is on file for a person. Reads the person (BSN or system|value) from stdin."`
+	History  historyCommand  `cmd:"" help:"Print every version of what was on file for a person, verified by its chain. Reads the person (BSN or system|value) from stdin."`
 
-	Import importCommand `cmd:"" help:"Put consents on file that were recorded elsewhere: NDJSON of FHIR Consent, which keep the moment at which they were recorded. Can be interrupted and repeated."`
-	Export exportCommand `cmd:"" help:"Print the consents of everybody, or of one person, as NDJSON of FHIR Consent. This is on record itself."`
+	Import importCommand `cmd:"" help:"Import consents that were recorded elsewhere (NDJSON of FHIR Consent), with their recording times. Can be interrupted and repeated."`
+	Export exportCommand `cmd:"" help:"Print the consents of everybody, or of one person, as NDJSON of FHIR Consent. This is itself recorded."`
 
-	Lapsing       lapsingCommand       `cmd:"" help:"Print which consents and refusals stop counting because a child turns 12 or 16, and put a notice of each on record, once. Asks the sources for birth dates."`
-	Verify        verifyCommand        `cmd:"" help:"Prove the chain of versions of a person, who is read from standard input (BSN, or system|value), or of everybody, and that the archive holds the same. Exit code 3: it does not hold, and the message says where."`
-	Evidence      evidenceCommand      `cmd:"" help:"Print one signed file that proves what the person consented to, how, when and on which information. Reads the person (BSN, or system|value) from standard input. This is on record itself."`
-	CheckEvidence checkEvidenceCommand `cmd:"" help:"Check a file that consent evidence printed, without a store or a configuration. Exit code 3: it is not what was signed."`
+	Lapsing       lapsingCommand       `cmd:"" help:"Print which consents and refusals end because a child turns 12 or 16, and record a notice of each, once. Asks the sources for birth dates."`
+	Verify        verifyCommand        `cmd:"" help:"Verify the chain of versions of a person, or of everybody (--all), and that the archive agrees. Reads the person (BSN or system|value) from stdin. Exit code 3: damaged; the output says where."`
+	Evidence      evidenceCommand      `cmd:"" help:"Print a signed file that proves what a person consented to, how, when and on which information. Reads the person (BSN or system|value) from stdin. This is itself recorded."`
+	CheckEvidence checkEvidenceCommand `cmd:"" help:"Check a file from consent evidence, without a store or configuration. Exit code 3: it is not what was signed."`
 }
 
 type putCommand struct {
 	cli.Configured
 	changing
-	Record string `required:"" placeholder:"FILE" help:"The record as a JSON file (docs/operating.md shows one). Its id and recorded_at are given by the store."`
+	Record string `required:"" placeholder:"FILE" help:"The record as a JSON file (docs/operating.md shows one). The store sets its id and recorded_at."`
 }
 
 // Run records one consent record.
@@ -123,7 +123,7 @@ func recordedBy(standing consent.Standing, id consent.RecordID) (consent.RecordI
 type withdrawCommand struct {
 	cli.Configured
 	changing
-	ID string   `arg:"" help:"The record's id."`
+	ID string   `arg:"" help:"The id of the record."`
 	By []string `required:"" enum:"patient,representative" placeholder:"WHO" help:"Who withdraws: patient, representative, or both."`
 }
 

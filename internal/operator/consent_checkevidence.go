@@ -16,7 +16,7 @@ import (
 
 type checkEvidenceCommand struct {
 	File      string   `arg:"" placeholder:"FILE" help:"The evidence file."`
-	PublicKey []string `placeholder:"KEY" help:"A public key that is trusted, as gateway events key prints it; may be given again. Without one only the key in the file is at hand: it shows that the file is whole, not who made it."`
+	PublicKey []string `placeholder:"KEY" help:"A trusted public key, as printed by events key; repeatable. Without one, the key in the file is used, which shows that the file is whole, not who made it."`
 }
 
 // Run checks the file, and summarises it.

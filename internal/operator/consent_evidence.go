@@ -71,7 +71,7 @@ var howToCheck = []string{
 
 type evidenceCommand struct {
 	cli.Configured
-	Identify bool `help:"Name the person by identifier. The file is then as secret as a record."`
+	Identify bool `help:"Include the person's identifier. The file is then as confidential as a record."`
 }
 
 // Run prints the file, after the event of making it is on record.

@@ -20,7 +20,7 @@ import (
 
 type exportCommand struct {
 	cli.Configured
-	Patient bool `help:"Only of one person, who is read from standard input (BSN, or system|value)."`
+	Patient bool `help:"Only consents of one person, read from stdin (BSN or system|value)."`
 }
 
 // Run prints every Consent as it is now. The lines identify patients, and are as secret as a record.

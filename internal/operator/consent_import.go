@@ -37,8 +37,8 @@ const (
 
 type importCommand struct {
 	cli.Configured
-	File     string `arg:"" placeholder:"FILE" help:"NDJSON: one FHIR R4 Consent a line, each naming its patient by identifier (docs/consent-profile.md)."`
-	Progress string `placeholder:"FILE" help:"Where it is kept how far the import is, so that it goes on there; default: the file's name and .progress."`
+	File     string `arg:"" placeholder:"FILE" help:"NDJSON: one FHIR R4 Consent per line, each naming its patient by identifier (docs/consent-profile.md)."`
+	Progress string `placeholder:"FILE" help:"The file that keeps the progress, from which a repeated import continues; default: FILE.progress."`
 }
 
 // Run imports. Each line is one change, made and recorded as a whole or not at all; what is already on file is left as it is, so that an

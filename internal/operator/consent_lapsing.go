@@ -30,7 +30,7 @@ const reasonLapsing policy.Reason = "consent-lapsing"
 type lapsingCommand struct {
 	cli.Configured
 	Within   string `default:"90d" placeholder:"DAYS" help:"How far to look ahead; default: 90d."`
-	Identify bool   `help:"Name the patients by their own identifiers, so that they can be asked. The output is then as secret as a record."`
+	Identify bool   `help:"Name the patients by their identifiers, so that they can be asked. The output is then as confidential as a record."`
 }
 
 // lapsing is one record that will stop counting.

@@ -18,7 +18,7 @@ import (
 
 type verifyCommand struct {
 	cli.Configured
-	All bool `help:"Everybody, instead of one person who is read from standard input."`
+	All bool `help:"Verify everybody, instead of one person from stdin."`
 }
 
 // errChain marks a chain that is broken, or differs from the archive.

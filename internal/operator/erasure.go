@@ -20,17 +20,17 @@ import (
 )
 
 type erasureCommand struct {
-	Tell erasureTellCommand `cmd:"" help:"Put on record, and tell by erasure.notice, every organization that received data of one patient which were erased at their source. Reads the person (BSN, or system|value) from standard input. Repeatable: nobody is told the same twice."`
+	Tell erasureTellCommand `cmd:"" help:"Notify every organization that received data of one patient that was erased at its source: in the record, and by erasure.notice. Reads the person (BSN or system|value) from stdin. Repeatable: nobody is told the same twice."`
 }
 
 type erasureTellCommand struct {
 	cli.Configured
-	By         string   `required:"" placeholder:"NAME" help:"Who does it."`
-	Why        string   `required:"" placeholder:"TEXT" help:"The grounds: on record. A BSN in it is taken out."`
-	Source     string   `placeholder:"ID" help:"Only what came from this source; default: from all."`
-	From       string   `placeholder:"DATE" help:"Only what was received from this day on (2026-01-31); default: everything that is kept."`
+	By         string   `required:"" placeholder:"NAME" help:"Your name: recorded."`
+	Why        string   `required:"" placeholder:"TEXT" help:"The grounds: recorded. A BSN in them is removed."`
+	Source     string   `placeholder:"ID" help:"Only data from this source; default: all sources."`
+	From       string   `placeholder:"DATE" help:"Only data received from this day on (2026-01-31, Dutch time); default: everything archived."`
 	To         string   `placeholder:"DATE" help:"Last day."`
-	References []string `arg:"" optional:"" name:"reference" help:"Only these were erased (Observation/x); default: everything of the patient."`
+	References []string `arg:"" optional:"" name:"reference" help:"What was erased (Observation/x); default: everything of the patient."`
 }
 
 // erasedReference is a resource as events name it. The id of a Patient is an identifier, and is in no event.

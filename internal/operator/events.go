@@ -23,11 +23,11 @@ import (
 )
 
 type eventsCommand struct {
-	Verify     eventsVerifyCommand     `cmd:"" help:"Verify the archive: the chain, the tree and the signatures. Exit code 3: it is damaged, and the message says where."`
-	Checkpoint eventsCheckpointCommand `cmd:"" help:"Print the newest signed checkpoint, to be kept elsewhere."`
-	Key        eventsKeyCommand        `cmd:"" help:"Print the public keys that verify checkpoints, the one that signs first."`
-	Export     eventsExportCommand     `cmd:"" help:"Print archived events, of everybody or of one person. This is on record itself."`
-	Replay     eventsReplayCommand     `cmd:"" help:"Bring back into a restored Redis what the archive holds and the backup does not. The gateways are stopped for this."`
+	Verify     eventsVerifyCommand     `cmd:"" help:"Verify the archive: chain, tree and signatures. Exit code 3: damaged; the message says where."`
+	Checkpoint eventsCheckpointCommand `cmd:"" help:"Print the newest signed checkpoint, to keep elsewhere."`
+	Key        eventsKeyCommand        `cmd:"" help:"Print the public keys that verify checkpoints; the first one signs."`
+	Export     eventsExportCommand     `cmd:"" help:"Print archived events, of everybody or of one person. This is itself recorded."`
+	Replay     eventsReplayCommand     `cmd:"" help:"Replay into a restored Redis what the archive has and the backup lacks. Stop the gateways first."`
 }
 
 // reasonExported is the reason of the event of an export.
@@ -35,9 +35,9 @@ const reasonExported = "exported"
 
 // archiveAt are the flags of commands that only read an archive: an auditor has the folder and the public key, but no configuration.
 type archiveAt struct {
-	Config    string   `placeholder:"FILE" help:"The configuration file (YAML): for its archive and keys."`
-	Folder    string   `placeholder:"FOLDER" help:"The archive's folder, instead of the one of the configuration: a copy."`
-	PublicKey []string `placeholder:"KEY" help:"A public key whose checkpoints are trusted, as gateway events key prints it; may be given again. Default: those of the configuration."`
+	Config    string   `placeholder:"FILE" help:"The configuration file (YAML), for its archive and keys."`
+	Folder    string   `placeholder:"FOLDER" help:"The archive folder, such as a copy, instead of the configuration's."`
+	PublicKey []string `placeholder:"KEY" help:"A public key whose checkpoints are trusted, as printed by events key; repeatable. Default: those of the configuration."`
 }
 
 // read returns the folder and the keys.
@@ -74,7 +74,7 @@ func (a archiveAt) read() (folder string, keys []audit.PublicKey, err error) {
 
 type eventsVerifyCommand struct {
 	archiveAt
-	Checkpoint []string `placeholder:"FILE" help:"A signed checkpoint that was kept elsewhere (gateway events checkpoint): the archive must still hold what it signs. May be given again."`
+	Checkpoint []string `placeholder:"FILE" help:"A signed checkpoint that was kept elsewhere (events checkpoint): the archive must still contain what it signs. Repeatable."`
 }
 
 // Run verifies, and prints what was checked and what was not.
@@ -172,11 +172,11 @@ func (c *eventsKeyCommand) Run(env *cli.Environment) error {
 
 type eventsExportCommand struct {
 	cli.Configured
-	From    string     `placeholder:"DATE" help:"From this day (2026-01-31, UTC) or instant (RFC 3339) on; default: from the first event."`
-	To      string     `placeholder:"DATE" help:"Up to and with this day, or up to this instant; default: to the last event."`
-	Patient bool       `help:"Only events about one person, who is read from standard input (BSN, or system|value)."`
-	Format  string     `enum:"ndjson,fhir" default:"ndjson" help:"ndjson: the events as they were recorded; fhir: AuditEvent resources. One a line."`
-	Form    audit.Form `enum:"event,decision,disclosure" default:"event" help:"With --format fhir: which AuditEvent of an event, after the patterns of IHE BALP (docs/events.md): what happened, the decision about it, or a disclosure. Events that have none are left out."`
+	From    string     `placeholder:"DATE" help:"First day (2026-01-31, UTC) or instant (RFC 3339); default: the first event."`
+	To      string     `placeholder:"DATE" help:"Last day, or the instant at which to stop; default: the last event."`
+	Patient bool       `help:"Only events about one person, read from stdin (BSN or system|value)."`
+	Format  string     `enum:"ndjson,fhir" default:"ndjson" help:"ndjson: the events as recorded; fhir: AuditEvent resources. One per line."`
+	Form    audit.Form `enum:"event,decision,disclosure" default:"event" help:"With --format fhir: which AuditEvent of an event, after the patterns of IHE BALP (docs/events.md): what happened, the decision about it, or a disclosure. Events without one are left out."`
 }
 
 // Run records the export, and then prints the events.

@@ -8,11 +8,11 @@ import (
 )
 
 type keysCommand struct {
-	Generate generateCommand `cmd:"" help:"Make the secret files that a configuration names, each with 32 random bytes in base64, mode 0600."`
+	Generate generateCommand `cmd:"" help:"Make the secret files that a configuration needs, each with 32 random bytes in base64, mode 0600."`
 }
 
 type generateCommand struct {
-	Folder string `required:"" placeholder:"FOLDER" help:"Where to make them; made itself when it is missing."`
+	Folder string `required:"" placeholder:"FOLDER" help:"The folder for the files; made if missing."`
 }
 
 // Run makes the files. An existing one is left alone: losing a person secret would lose every person.

@@ -22,12 +22,12 @@ import (
 // Commands are the operator commands, with kong tags (cli.Run). Each Run takes a *cli.Environment.
 type Commands struct {
 	Consent   consentCommand   `cmd:"" help:"Record, withdraw, list, prove, import and export consents."`
-	Person    personCommand    `cmd:"" help:"Set what a provider decides about a person."`
+	Person    personCommand    `cmd:"" help:"Set what the care provider decides about a person."`
 	Review    reviewCommand    `cmd:"" help:"List and close reviews of emergency declarations, and end declarations."`
-	Report    reportCommand    `cmd:"" help:"Report on a period from the archive of access events."`
-	Erasure   erasureCommand   `cmd:"" help:"Tell the organizations that received data that these were erased at their source."`
-	Release   releaseCommand   `cmd:"" help:"Give a copy of named data of somebody who has died, by hand, on a ground that the law knows. Reads the person from standard input."`
-	Store     storeCommand     `cmd:"" help:"Prepare, accept and check the store in Redis."`
+	Report    reportCommand    `cmd:"" help:"Report from the archive of access events."`
+	Erasure   erasureCommand   `cmd:"" help:"Notify the organizations that received data that it was erased at its source."`
+	Release   releaseCommand   `cmd:"" help:"Copy named data of a deceased patient, by hand, on a legal ground. Reads the person (BSN or system|value) from stdin."`
+	Store     storeCommand     `cmd:"" help:"Make, accept and check the store in Redis."`
 	Events    eventsCommand    `cmd:"" help:"Verify, export and replay the archive of access events."`
 	Keys      keysCommand      `cmd:"" help:"Make secret files."`
 	Catalogue catalogueCommand `cmd:"" help:"Activate changed categories and mappings."`
@@ -45,8 +45,8 @@ const (
 
 // changing are the flags of commands that change what is on file.
 type changing struct {
-	RequestID    string  `placeholder:"ID" help:"Makes the command repeatable: the same id changes once. Give it again after an unknown outcome."`
-	IfGeneration *uint64 `placeholder:"N" help:"Change only if what is on file for the person is still at this generation (consent list shows it)."`
+	RequestID    string  `placeholder:"ID" help:"Make the change once for this id, however often the command is repeated, as after an unknown outcome."`
+	IfGeneration *uint64 `placeholder:"N" help:"Change only if what is on file for the person is still at this generation (shown by consent list)."`
 }
 
 // request is the id that makes the change idempotent. A new one is printed before the change, so that the operator can ask again after an

@@ -17,17 +17,17 @@ import (
 )
 
 type personCommand struct {
-	Set personSetCommand `cmd:"" help:"Set flags of a person; those that are not named stay as they are. Reads the person (BSN, or system|value) from standard input."`
+	Set personSetCommand `cmd:"" help:"Set flags of a person; others stay as they are. Reads the person (BSN or system|value) from stdin."`
 }
 
 type personSetCommand struct {
 	cli.Configured
 	changing
-	Incapacitated         *bool    `negatable:"" help:"The person cannot decide about consent; --no-incapacitated takes it back."`
-	BlockRepresentative   bool     `xor:"representative" help:"Access by the representative on the second line of standard input is not good care (WGBO 457): the key that events show, issuer|subject of somebody whom the patient chose, or the number of a legal representative."`
-	UnblockRepresentative bool     `xor:"representative" help:"Takes that back."`
-	Withhold              []string `placeholder:"CATEGORY" help:"Data categories that are kept from the patient for now (therapeutic exception, WGBO 448)."`
-	NoLongerWithhold      []string `placeholder:"CATEGORY" help:"Takes that back."`
+	Incapacitated         *bool    `negatable:"" help:"The person cannot decide about consent; --no-incapacitated undoes it."`
+	BlockRepresentative   bool     `xor:"representative" help:"Block the representative on the second line of stdin, whose access is not good care (WGBO 457): the key shown in events, issuer|subject of a person chosen by the patient, or the number of a legal representative."`
+	UnblockRepresentative bool     `xor:"representative" help:"Undo a block. The second line of stdin must be as it was for the block."`
+	Withhold              []string `placeholder:"CATEGORY" help:"Withhold data categories from the patient for now (therapeutic exception, WGBO 448)."`
+	NoLongerWithhold      []string `placeholder:"CATEGORY" help:"Stop withholding data categories."`
 }
 
 // Run sets the flags. Each change raises the generation, so that no earlier decision is carried out.

@@ -24,15 +24,15 @@ import (
 
 type releaseCommand struct {
 	cli.Configured
-	Source              string   `required:"" placeholder:"ID" help:"The source that keeps the record."`
-	Ground              string   `required:"" placeholder:"GROUND" help:"procedure-against-provider, hereditary-condition, incident (of which a relative was told) or parents-under-16. A dispute about a will and personal interests of relatives are none."`
-	Data                []string `required:"" sep:"," placeholder:"NAME" help:"Data categories and groups that the ground needs, with commas. There is no name for everything."`
-	To                  string   `required:"" placeholder:"TEXT" help:"Who receives the copy, in words; never a number of a person."`
-	By                  string   `required:"" placeholder:"NAME" help:"Who does it."`
-	ApprovedBy          string   `required:"" placeholder:"NAME" help:"Who else approved it."`
-	NoObjectionPresumed bool     `help:"Both found no reason to presume that the deceased would have objected. Without it nothing is released."`
-	Why                 string   `required:"" placeholder:"TEXT" help:"Why the ground holds, and needs these data: on record."`
-	Out                 string   `required:"" placeholder:"FILE" help:"Where the copy goes: a file that does not exist yet."`
+	Source              string   `required:"" placeholder:"ID" help:"The id of the source with the record."`
+	Ground              string   `required:"" placeholder:"GROUND" help:"The legal ground: procedure-against-provider, hereditary-condition, incident (of which a relative was told) or parents-under-16. A dispute about a will or a personal interest of relatives is none."`
+	Data                []string `required:"" sep:"," placeholder:"NAME" help:"The data categories and groups that the ground needs, separated by commas. There is no name for everything."`
+	To                  string   `required:"" placeholder:"TEXT" help:"Who receives the copy, in words; never a person's number."`
+	By                  string   `required:"" placeholder:"NAME" help:"Your name: recorded."`
+	ApprovedBy          string   `required:"" placeholder:"NAME" help:"The name of the other person, who approved it: recorded."`
+	NoObjectionPresumed bool     `help:"Confirm that both found no reason to presume that the deceased would have objected. Without it nothing is released."`
+	Why                 string   `required:"" placeholder:"TEXT" help:"Why the ground holds and needs these data: recorded."`
+	Out                 string   `required:"" placeholder:"FILE" help:"The file for the copy, which must not exist yet."`
 }
 
 // Run makes a copy of data of somebody who has died, on a ground of BW 7:458a; the person is read from standard input. The event is on

@@ -13,16 +13,16 @@ import (
 )
 
 type reportCommand struct {
-	Recipients reportRecipientsCommand `cmd:"" help:"Who received what of one patient's record. Reads the person (BSN, or system|value) from standard input. This is on record itself."`
-	Incident   reportIncidentCommand   `cmd:"" help:"Which patients, and which of their data, a period and a choice of callers are about. This is on record itself."`
-	Insurers   reportInsurersCommand   `cmd:"" help:"Attempts of insurers to get at records, which are reported to the authority. Names no patient."`
+	Recipients reportRecipientsCommand `cmd:"" help:"Print who received what of one patient's record. Reads the person (BSN or system|value) from stdin. This is itself recorded."`
+	Incident   reportIncidentCommand   `cmd:"" help:"Print which patients, and which of their data, the requests of a period, or of one caller in it, were about. This is itself recorded."`
+	Insurers   reportInsurersCommand   `cmd:"" help:"Print the attempts of insurers to get records, which must be reported to the authority. Names no patient."`
 	Breakglass reportBreakGlassCommand `cmd:"" help:"Count the emergency declarations of a period by organization, professional, reason and verdict. Names no patient."`
 }
 
 // period is the days that a report is about, in the time zone of the Netherlands.
 type period struct {
-	From string `required:"" placeholder:"DATE" help:"First day of the period, as days are in the Netherlands (2026-01-31)."`
-	To   string `required:"" placeholder:"DATE" help:"Last day of the period."`
+	From string `required:"" placeholder:"DATE" help:"First day (2026-01-31), in Dutch time."`
+	To   string `required:"" placeholder:"DATE" help:"Last day."`
 }
 
 // instants gives the period from the beginning of its first day to the end of its last.

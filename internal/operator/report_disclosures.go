@@ -75,7 +75,7 @@ func disclosed(e audit.Event) bool {
 
 type reportRecipientsCommand struct {
 	cli.Configured
-	From string `placeholder:"DATE" help:"First day, as days are in the Netherlands (2026-01-31); default: everything that is kept."`
+	From string `placeholder:"DATE" help:"First day (2026-01-31), in Dutch time; default: everything archived."`
 	To   string `placeholder:"DATE" help:"Last day."`
 }
 
@@ -147,10 +147,10 @@ func (r *reportRecipientsCommand) Run(env *cli.Environment) error {
 type reportIncidentCommand struct {
 	cli.Configured
 	period
-	Client       string `help:"Only what this client asked."`
-	Organization string `help:"Only what was asked for this organization (ura:00000001)."`
-	Patient      bool   `help:"Only about one person, who is read from standard input (BSN, or system|value)."`
-	Identify     bool   `help:"Name the patients by their own identifiers, where the store has them, so that they can be told of a breach. The output is then as secret as a record."`
+	Client       string `help:"Only requests by this client."`
+	Organization string `help:"Only requests for this organization (ura:00000001)."`
+	Patient      bool   `help:"Only requests about one person, read from stdin (BSN or system|value)."`
+	Identify     bool   `help:"Name the patients by their identifiers, if the store has them, so that they can be told of a breach. The output is then as confidential as a record."`
 }
 
 // affected is one patient in an incident: by person key, or also by identifier if requested.
@@ -248,7 +248,7 @@ type reportInsurersCommand struct {
 	period
 }
 
-// Run prints which parties blocked by law asked for records, insurers first: those are reported to the authority (Wabvpz art. 15h).
+// Run prints which insurers asked for records: they must be reported to the authority (Wabvpz art. 15h).
 func (r *reportInsurersCommand) Run(env *cli.Environment) error {
 	during, err := r.instants()
 	if err != nil {

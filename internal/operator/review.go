@@ -16,14 +16,14 @@ import (
 )
 
 type reviewCommand struct {
-	List  reviewListCommand  `cmd:"" help:"Print the emergency declarations that wait for a review."`
+	List  reviewListCommand  `cmd:"" help:"Print the emergency declarations that await review."`
 	Close reviewCloseCommand `cmd:"" help:"Record the verdict on a declaration: --justified, or --not-justified, which ends it at once."`
-	End   reviewEndCommand   `cmd:"" help:"End a declaration that is in force. It still waits for its review."`
+	End   reviewEndCommand   `cmd:"" help:"End a declaration that is in force. It must still be reviewed."`
 }
 
 type reviewListCommand struct {
 	cli.Configured
-	Overdue bool `help:"Only those whose review is late (break_glass.review_within)."`
+	Overdue bool `help:"Only those whose review is overdue (break_glass.review_within)."`
 }
 
 // openReview is one line of the list. It names nobody but the professional.
@@ -79,10 +79,10 @@ func (o *openReview) describe(d consent.Declaration, b config.BreakGlass, now ti
 // accounted are the flags of an operator's action on a declaration.
 type accounted struct {
 	cli.Configured
-	RequestID string                `placeholder:"ID" help:"Makes the command repeatable: the same id changes once."`
-	ID        consent.DeclarationID `arg:"" help:"The declaration's id."`
-	By        string                `required:"" placeholder:"NAME" help:"Who does it."`
-	Why       string                `required:"" placeholder:"TEXT" help:"The grounds: on record, and shown to the patient. A BSN in it is taken out."`
+	RequestID string                `placeholder:"ID" help:"Make the change once for this id, however often the command is repeated."`
+	ID        consent.DeclarationID `arg:"" help:"The id of the declaration."`
+	By        string                `required:"" placeholder:"NAME" help:"Your name: recorded, and shown to the patient."`
+	Why       string                `required:"" placeholder:"TEXT" help:"The grounds: recorded, and shown to the patient. A BSN in them is removed."`
 }
 
 var (
@@ -142,7 +142,7 @@ func declared(ctx context.Context, store *redisstore.Store, id consent.Declarati
 type reviewCloseCommand struct {
 	accounted
 	Justified    bool `xor:"verdict" required:"" help:"The emergency access was justified."`
-	NotJustified bool `xor:"verdict" required:"" help:"It was not: the patient must be told."`
+	NotJustified bool `xor:"verdict" required:"" help:"The emergency access was not justified: the patient must be informed."`
 }
 
 // Run records the verdict. The patient sees it.

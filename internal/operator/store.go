@@ -15,7 +15,7 @@ import (
 
 type storeCommand struct {
 	Init   storeInitCommand   `cmd:"" help:"Make a new store in an empty Redis, once."`
-	Accept storeAcceptCommand `cmd:"" help:"Go on with a store that lost data, after an operator has looked at it."`
+	Accept storeAcceptCommand `cmd:"" help:"Accept a store that lost data, after an operator has looked at it."`
 	Check  storeCheckCommand  `cmd:"" help:"Check Redis, the store and the archive."`
 }
 
@@ -51,7 +51,7 @@ func checkServer(ctx context.Context, o redisstore.Options) error {
 
 type storeAcceptCommand struct {
 	cli.Configured
-	OtherStore string `placeholder:"ID" help:"Go on with the store of this id, another one than the archive knows. What patients decided in the old one does not hold in it."`
+	OtherStore string `placeholder:"ID" help:"Accept the store with this id instead of the one that the archive knows. What patients decided in the old one does not apply in it."`
 }
 
 // Run raises the sequences above everything seen, which the gateway requires before it trusts the store again. The archive notes it first:
