@@ -307,7 +307,7 @@ func (g *Gate) replace(st *consent.Standing, who *speaker, id consent.RecordID, 
 		switch {
 		case r.ID == id:
 			after = append(after, fresh...)
-		case !consentfhir.Same(r.ID, id):
+		case !current.Holds(r.ID):
 			after = append(after, r)
 		}
 	}

@@ -47,7 +47,7 @@ func (w withdrawal) apply(st *consent.Standing, who *speaker) error {
 		return errOthersObjection
 	}
 	for i := range st.Records {
-		if r := &st.Records[i]; consentfhir.Same(r.ID, w.id) {
+		if r := &st.Records[i]; current.Holds(r.ID) {
 			r.Status, r.WithdrawnBy = consent.StatusWithdrawn, w.by
 		}
 	}

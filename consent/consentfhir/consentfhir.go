@@ -135,7 +135,7 @@ func Sibling(id consent.RecordID, digits string) consent.RecordID {
 func Of(st consent.Standing) []Consent {
 	var all []Consent
 	for _, r := range st.Records {
-		at := slices.IndexFunc(all, func(c Consent) bool { return Same(c.ID, r.ID) })
+		at := slices.IndexFunc(all, func(c Consent) bool { return Same(c.ID, r.ID) && sameCommon(c.Records[0], r) })
 		if at < 0 {
 			all = append(all, Consent{ID: r.ID})
 			at = len(all) - 1
@@ -152,6 +152,11 @@ func Of(st consent.Standing) []Consent {
 		all[i].Version = versionOf(all[i].Updated)
 	}
 	return all
+}
+
+// Holds reports whether a record is one of those that the Consent stands for.
+func (c Consent) Holds(id consent.RecordID) bool {
+	return slices.ContainsFunc(c.Records, func(r consent.Record) bool { return r.ID == id })
 }
 
 // versionOf names the version made at an instant of the store: no two changes of one person have the same.

@@ -290,7 +290,7 @@ func TestConsentsOfAStanding(t *testing.T) {
 	at := func(s int) consent.Time { return consent.Time{Time: now.Add(time.Duration(s) * time.Second)} }
 	first := consent.RecordID("01-0123456789abcdef01234567aaaaaaaa")
 	st := consent.Standing{Records: []consent.Record{
-		{ID: first, RecordedAt: at(0)},
+		{ID: first, RecordedAt: at(0), WithdrawnAt: at(3)},
 		{ID: "01-ffff456789abcdef01234567aaaaaaaa", RecordedAt: at(1)},
 		{ID: consentfhir.Sibling(first, "bbbbbbbb"), RecordedAt: at(0), WithdrawnAt: at(3)},
 	}}
@@ -300,6 +300,11 @@ func TestConsentsOfAStanding(t *testing.T) {
 	}
 	if !all[0].Updated.Equal(at(3).Time) || all[0].Version != "20261122T030003-000000Z" {
 		t.Errorf("got version %s of %v", all[0].Version, all[0].Updated)
+	}
+	// Records that came apart, as one that was withdrawn alone, are not one Consent any more: each is there, and can be shown.
+	st.Records[2].WithdrawnAt = consent.Time{}
+	if all := consentfhir.Of(st); len(all) != 3 || all[2].ID != st.Records[2].ID || !all[0].Holds(first) || all[0].Holds(all[2].ID) {
+		t.Errorf("got %+v of records that came apart", all)
 	}
 	if consentfhir.Same("a", "b") || !consentfhir.Same("a", "a") || consentfhir.Sibling(first, "b") != "" || consentfhir.Sibling("a", "bbbbbbbb") != "" {
 		t.Error("short ids have siblings")

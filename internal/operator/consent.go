@@ -11,6 +11,7 @@ import (
 
 	"zorgsluis/audit"
 	"zorgsluis/consent"
+	"zorgsluis/consent/consentfhir"
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
 	"zorgsluis/internal/cli"
@@ -123,11 +124,11 @@ func recordedBy(standing consent.Standing, id consent.RecordID) (consent.RecordI
 type withdrawCommand struct {
 	cli.Configured
 	changing
-	ID string   `arg:"" help:"The id of the record."`
+	ID string   `arg:"" help:"The id of the record. Records of one FHIR Consent are withdrawn together."`
 	By []string `required:"" enum:"patient,representative" placeholder:"WHO" help:"Who withdraws: patient, representative, or both."`
 }
 
-// Run withdraws one record. Once it returns, no release happens under that consent.
+// Run withdraws a record, and those that are one Consent with it. Once it returns, no release happens under that consent.
 func (w *withdrawCommand) Run(env *cli.Environment) error {
 	person, err := readPerson(lines(env))
 	if err != nil {
@@ -136,10 +137,14 @@ func (w *withdrawCommand) Run(env *cli.Environment) error {
 	return withStore(env, w.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
 		request := w.request(env)
 		event := Event(s, audit.KindConsent, reasonWithdrawn, request)
-		event.Interaction, event.Consent = audit.CodeUpdate, consent.RecordID(w.ID)
+		event.Interaction = audit.CodeUpdate
 		_, err := store.Change(ctx, audit.Change{
 			Request: request, Person: person, IfGeneration: w.IfGeneration, Event: event,
-			Apply: func(st *consent.Standing) error { return withdraw(st, consent.RecordID(w.ID), w.By) },
+			Apply: func(st *consent.Standing) error {
+				id, err := withdraw(st, consent.RecordID(w.ID), w.By)
+				event.Consent = id
+				return err
+			},
 		})
 		if err != nil {
 			return fmt.Errorf("consent withdraw: %w", err)
@@ -154,20 +159,23 @@ var (
 	errWithdrawn = errors.New("the record is not active")
 )
 
-// withdraw marks a record as withdrawn; the store sets the time.
-func withdraw(st *consent.Standing, id consent.RecordID, by []string) error {
-	for i := range st.Records {
-		r := &st.Records[i]
-		if r.ID != id {
-			continue
-		}
-		if r.Status != consent.StatusActive {
-			return errWithdrawn
-		}
-		r.Status, r.WithdrawnBy = consent.StatusWithdrawn, by
-		return nil
+// withdraw marks all records of the Consent that a record belongs to as withdrawn, and returns the id of that; the store sets the time. They are
+// one statement, as they are over FHIR: a permit whose exceptions stay, or an exception that ends alone, is not what was said.
+func withdraw(st *consent.Standing, id consent.RecordID, by []string) (consent.RecordID, error) {
+	all := consentfhir.Of(*st)
+	at := slices.IndexFunc(all, func(c consentfhir.Consent) bool { return c.Holds(id) })
+	switch {
+	case at < 0:
+		return "", errNoRecord
+	case all[at].Records[0].Status != consent.StatusActive:
+		return "", errWithdrawn
 	}
-	return errNoRecord
+	for i := range st.Records {
+		if r := &st.Records[i]; all[at].Holds(r.ID) {
+			r.Status, r.WithdrawnBy = consent.StatusWithdrawn, by
+		}
+	}
+	return all[at].ID, nil
 }
 
 type listCommand struct{ cli.Configured }

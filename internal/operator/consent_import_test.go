@@ -110,6 +110,32 @@ func TestConsentImport(t *testing.T) {
 	o.fails(cli.ExitUsage, "no such file", "", "consent", "import", "/nowhere.ndjson")
 }
 
+// TestConsentOfSeveralRecordsIsWithdrawnWhole: a permit with an exception is one Consent over FHIR. Whichever of its records is named, all of it is
+// withdrawn, and it can still be shown.
+func TestConsentOfSeveralRecordsIsWithdrawnWhole(t *testing.T) {
+	o, _ := operatorOn(t)
+	permit := recorded(t, "gp")
+	exception := permit
+	exception.Decision, exception.Data = consent.DecisionDeny, []string{"Condition"}
+	bsn := fhir.Identifier{System: consent.SystemBSN, Value: testBSN}
+	o.must("", "consent", "import", configtest.Write(t, filepath.Join(t.TempDir(), "consents.ndjson"), resource(t, bsn, permit, exception)+resource(t, bsn, recorded(t, "lab"))))
+	records := o.list().Records
+	if len(records) != 3 || records[1].Decision != consent.DecisionDeny {
+		t.Fatalf("got %+v", records)
+	}
+	o.must(testBSN, "consent", "withdraw", string(records[1].ID), "--by", "patient")
+	for i, want := range []string{consent.StatusWithdrawn, consent.StatusWithdrawn, consent.StatusActive} {
+		if got := o.list().Records[i]; got.Status != want {
+			t.Errorf("record %d is %s, want %s", i, got.Status, want)
+		}
+	}
+	var out, errors strings.Builder
+	code := run(t.Context(), []string{"consent", "export", "--config", o.config}, strings.NewReader(""), &out, &errors)
+	if code != cli.ExitOK || strings.Count(out.String(), `"inactive"`) != 1 || strings.Count(out.String(), `"active"`) != 1 {
+		t.Errorf("got exit code %d, %s and %s", code, &out, &errors)
+	}
+}
+
 // TestImportKnowsWhatIsOnFile: the same content recorded at the same time is the same consent, whatever its line looks like.
 func TestImportKnowsWhatIsOnFile(t *testing.T) {
 	o, _ := operatorOn(t)
