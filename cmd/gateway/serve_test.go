@@ -19,6 +19,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -447,36 +448,40 @@ func TestDemoInMemory(t *testing.T) {
 
 // TestLogIssuers: an issuer whose keys cannot be fetched is logged once, and once when they can be again.
 func TestLogIssuers(t *testing.T) {
-	const url = "https://login.example"
-	away := map[string]error{url: errors.New("no route")}
-	well := map[string]error{url: nil}
-	var out bytes.Buffer
-	log, _ := newLog(&out)
-	down := map[string]bool{}
-	for _, ready := range []map[string]error{well, away, away, well, well, away} {
-		logIssuers(log, ready, down)
-	}
-	var levels []string
-	for line := range strings.Lines(out.String()) {
-		_, rest, _ := strings.Cut(line, `"level":"`)
-		level, _, _ := strings.Cut(rest, `"`)
-		levels = append(levels, level)
-	}
-	if want := []string{"ERROR", "INFO", "ERROR"}; !slices.Equal(levels, want) {
-		t.Errorf("got %v, want %v: %s", levels, want, out.String())
-	}
+	synctest.Test(t, func(t *testing.T) {
+		const url = "https://login.example"
+		away := map[string]error{url: errors.New("no route")}
+		well := map[string]error{url: nil}
+		var out bytes.Buffer
+		log, _ := newLog(&out)
+		down := map[string]bool{}
+		for _, ready := range []map[string]error{well, away, away, well, well, away} {
+			logIssuers(log, ready, down)
+		}
+		var levels []string
+		for line := range strings.Lines(out.String()) {
+			_, rest, _ := strings.Cut(line, `"level":"`)
+			level, _, _ := strings.Cut(rest, `"`)
+			levels = append(levels, level)
+		}
+		if want := []string{"ERROR", "INFO", "ERROR"}; !slices.Equal(levels, want) {
+			t.Errorf("got %v, want %v: %s", levels, want, out.String())
+		}
+	})
 }
 
 // TestReportArchive: an archive that fails every second for every shard does not fill the log.
 func TestReportArchive(t *testing.T) {
-	var out bytes.Buffer
-	log, _ := newLog(&out)
-	report := reportArchive(log)
-	for range 3 {
-		report(errors.Join(errors.New("shard 0: away"), errors.New("shard 1: away")))
-	}
-	report(errors.New("held"))
-	if got := strings.Count(out.String(), "\n"); got != 2 || !strings.Contains(out.String(), `"errors":2`) || !strings.Contains(out.String(), "held") {
-		t.Errorf("got %d lines, want one for each kind of error: %s", got, out.String())
-	}
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		log, _ := newLog(&out)
+		report := reportArchive(log)
+		for range 3 {
+			report(errors.Join(errors.New("shard 0: away"), errors.New("shard 1: away")))
+		}
+		report(errors.New("held"))
+		if got := strings.Count(out.String(), "\n"); got != 2 || !strings.Contains(out.String(), `"errors":2`) || !strings.Contains(out.String(), "held") {
+			t.Errorf("got %d lines, want one for each kind of error: %s", got, out.String())
+		}
+	})
 }
