@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"zorgsluis/audit"
+	"zorgsluis/fhir"
 	"zorgsluis/internal/demo"
 )
 
@@ -231,13 +232,14 @@ var categoryLeaks = []leak{
 		if err := os.WriteFile(codes, []byte(more), 0o600); err != nil {
 			s.T.Fatal(err)
 		}
-		newer := s.beside("policy:\n", "policy:\n  tables_folder: "+folder+"\n")
-		before := s.ask(demo.GP(), get("/fhir/demo/Observation/obs-lab-d"))
+		own := newStage(s.T, fhir.R4) // the new tables end the old instance's time
+		before := own.ask(demo.GP(), get("/fhir/demo/Observation/obs-lab-d"))
+		newer := own.beside("policy:\n", "policy:\n  tables_folder: "+folder+"\n")
 		after := newer.ask(demo.GP(), get("/fhir/demo/Observation/obs-lab-d"))
 		if before.status != http.StatusOK || after.status != http.StatusNotFound {
 			s.T.Errorf("got %d and %d, want 200 by the old tables and 404 by the new", before.status, after.status)
 		}
-		a, b := s.wantEvent(before, audit.OutcomePermit, "ok-consent"), s.wantEvent(after, audit.OutcomeDeny, "no-consent")
+		a, b := own.wantEvent(before, audit.OutcomePermit, "ok-consent"), newer.wantEvent(after, audit.OutcomeDeny, "no-consent")
 		if a.Policy == "" || b.Policy == "" || a.Policy == b.Policy {
 			s.T.Errorf("the events name the tables %q and %q", a.Policy, b.Policy)
 		}
