@@ -32,6 +32,7 @@ func (c Catalogue) CheckWrite(r Record, now time.Time) error {
 	w.moments(now)
 	w.names()
 	w.person()
+	w.texts()
 	w.information()
 	if r.Decision == DecisionPermit {
 		w.permit()
@@ -141,6 +142,17 @@ func (w *write) side(field string, s Side) {
 	w.refuse(s.Category != "" && !slices.Contains(w.catalogue.ProviderCategories, s.Category), field+".category", "is not configured")
 	w.refuse(s.Organization != "" && !plain(s.Organization), field+".organization", "has the wrong form")
 	w.refuse(s.Practitioner != "" && !plain(s.Practitioner), field+".practitioner", "has the wrong form")
+}
+
+// texts checks what is kept as it stands: a blank text has no form in FHIR, and a record that cannot be shown would hide all others of its patient.
+func (w *write) texts() {
+	r := w.record
+	for _, text := range []struct{ field, value string }{
+		{"recorded_by", r.RecordedBy}, {"method", r.Method}, {"information.id", r.Information.ID}, {"information.version", r.Information.Version},
+		{"information.language", r.Information.Language}, {"information.sha256", r.Information.SHA256},
+	} {
+		w.refuse(text.value != "" && strings.TrimSpace(text.value) == "", text.field, "is blank")
+	}
 }
 
 // person checks a record about somebody chosen by the patient: identified by the key of a pseudonym and a name, never by a number, and
