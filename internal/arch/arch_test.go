@@ -63,7 +63,7 @@ func TestEachRuleBites(t *testing.T) {
 	}
 }
 
-// TestRulesLeaveGoodCodeAlone is the other half: what the pure packages do need is not a problem.
+// TestRulesLeaveGoodCodeAlone is the other half: what pure packages may use is not a problem.
 func TestRulesLeaveGoodCodeAlone(t *testing.T) {
 	good := fstest.MapFS{
 		"fhir/a.go": {Data: []byte(`package fhir
@@ -82,7 +82,7 @@ func read() int { return table["a"] }
 	}
 }
 
-// check applies every rule to the Go files below root that are not tests, and returns what is wrong.
+// check applies every rule to the Go files below root, except tests, and returns the problems.
 func check(t *testing.T, root fs.FS) []string {
 	t.Helper()
 	c := checker{root: root, fset: token.NewFileSet(), packages: map[string][]*ast.File{}}
@@ -122,7 +122,7 @@ func (c *checker) problem(at token.Pos, format string, args ...any) {
 	c.problems = append(c.problems, fmt.Sprintf("%s:%d: %s", p.Filename, p.Line, fmt.Sprintf(format, args...)))
 }
 
-// file reads one file and applies the rules that need no more than that.
+// file reads one file and applies the rules about single files.
 func (c *checker) file(name string) error {
 	source, err := fs.ReadFile(c.root, name)
 	if err != nil {
@@ -171,8 +171,8 @@ func (c *checker) imports(dir string, f *ast.File) {
 	}
 }
 
-// budgets holds files and functions to the length that a reader keeps in mind, and refuses init: what runs before main cannot
-// be tested, nor told an error.
+// budgets limits the length of files and functions to what a reader can keep in mind, and refuses init: what runs before main cannot be tested,
+// nor return an error.
 func (c *checker) budgets(f *ast.File) {
 	tf := c.fset.File(f.FileStart)
 	if tf.LineCount() > maxFileLines {
@@ -192,7 +192,7 @@ func (c *checker) budgets(f *ast.File) {
 	}
 }
 
-// clock finds every use of the clock, called or handed on as a value.
+// clock finds every use of the clock, called or passed as a value.
 func (c *checker) clock(f *ast.File) {
 	alias := ""
 	for _, spec := range f.Imports {

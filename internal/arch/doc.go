@@ -1,3 +1,3 @@
-// Package arch keeps the shape of the module: which package may know which, what the pure packages may not touch, and how long
-// a file and a function may be. It has no code of its own, only tests; it does not judge style.
+// Package arch tests the structure of the module: which package may import which, what pure packages may not use, and how long files and
+// functions may be. It contains only tests, and does not judge style.
 package arch

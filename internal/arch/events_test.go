@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// TestEventsAreDocumented: whoever reads the record finds each kind, outcome and reason in docs/events.md, and none that is not there any more.
+// TestEventsAreDocumented: docs/events.md has each kind, outcome and reason that the code uses, and no others.
 func TestEventsAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../../docs/events.md")
 	if err != nil {
@@ -57,7 +57,7 @@ func TestEventsAreDocumented(t *testing.T) {
 	}
 }
 
-// eventWords finds the kinds, outcomes and reasons that the code gives to events, and where.
+// eventWords finds the kinds, outcomes and reasons of events in the code, and where they are.
 func eventWords(t *testing.T) map[string]map[string]token.Position {
 	t.Helper()
 	words := map[string]map[string]token.Position{"kind": {}, "outcome": {}, "reason": {}}
@@ -93,7 +93,7 @@ func eventWords(t *testing.T) map[string]map[string]token.Position {
 
 var reasonName = regexp.MustCompile(`^[rR]eason[A-Z]`)
 
-// eventWord looks at the places where a reason can stand: a constant, a field, an argument of refuse, and one behind an outcome.
+// eventWord checks the places where a reason can be: a constant, a field, an argument of refuse, and one after an outcome.
 func eventWord(n ast.Node, pkg string, add func(what string, e ast.Expr)) {
 	switch n := n.(type) {
 	case *ast.ValueSpec:
@@ -127,7 +127,7 @@ func eventWord(n ast.Node, pkg string, add func(what string, e ast.Expr)) {
 	}
 }
 
-// typeName is the name of a type without its package.
+// typeName returns the name of a type without its package.
 func typeName(e ast.Expr) string {
 	switch e := e.(type) {
 	case *ast.Ident:

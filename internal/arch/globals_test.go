@@ -7,12 +7,12 @@ import (
 	"go/types"
 )
 
-// globals finds package-level variables that functions change: in a pure package they are tables and sentinel errors, fixed
-// once the program has started. Types of other packages are not needed for that, so imports are left unresolved.
+// globals finds package-level variables that functions change: in a pure package these are tables and sentinel errors, constant once the program
+// has started. This needs no types of other packages, so imports are left unresolved.
 func (c *checker) globals(files []*ast.File) {
 	info := &types.Info{Uses: map[*ast.Ident]types.Object{}}
 	conf := types.Config{Importer: noImports{}, Error: func(error) {}}
-	pkg, _ := conf.Check(files[0].Name.Name, c.fset, files, info) // errors are the compiler's business
+	pkg, _ := conf.Check(files[0].Name.Name, c.fset, files, info) // the compiler reports errors
 	if pkg == nil {
 		return
 	}
@@ -51,7 +51,7 @@ func (c *checker) globals(files []*ast.File) {
 	}
 }
 
-// root is the variable that an assignment to e changes in the end: x for x.f[i].g, nil when e starts with something else.
+// root returns the variable that an assignment to e changes: x for x.f[i].g, nil if e does not start with a variable.
 func root(e ast.Expr) *ast.Ident {
 	for {
 		switch x := e.(type) {

@@ -5,16 +5,16 @@ import (
 	"strings"
 )
 
-// tlsFile is the one place that says how TLS is spoken: with what is good, towards everybody.
+// tlsFile is the only file that configures TLS, for all connections.
 const tlsFile = "internal/config/tls.go"
 
-// notElsewhere are the names that would speak TLS in another way than tlsFile says, by package.
+// notElsewhere are the names that would use TLS otherwise than tlsFile says, by package.
 var notElsewhere = map[string][]string{
 	"tls":  {"Config"},
 	"http": {"DefaultClient", "DefaultTransport", "Get", "Head", "Post", "PostForm"},
 }
 
-// outgoing finds TLS that is configured outside of its one place, and clients of net/http that nobody configured.
+// outgoing finds TLS that is configured outside tlsFile, and unconfigured clients of net/http.
 func (c *checker) outgoing(name string, f *ast.File) {
 	if name == tlsFile || strings.HasPrefix(name, "test/") || strings.HasPrefix(name, "internal/demo/") {
 		return

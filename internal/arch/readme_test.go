@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// TestLinksLeadSomewhere keeps README and docs true: every relative link names something in the tree, and every anchor a heading.
+// TestLinksLeadSomewhere: in README and docs, every relative link leads to something in the tree, and every anchor to a heading.
 func TestLinksLeadSomewhere(t *testing.T) {
 	pages, err := filepath.Glob("../../docs/*.md")
 	if err != nil {
@@ -35,7 +35,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 }
 
-// TestCommentsNameDocumentsThatAreThere: a comment that cites a page cites one that a reader of this tree has.
+// TestCommentsNameDocumentsThatAreThere: comments cite only pages that are in this tree.
 func TestCommentsNameDocumentsThatAreThere(t *testing.T) {
 	name := regexp.MustCompile(`\b[a-z-]+\.md\b`)
 	err := filepath.WalkDir("../..", func(file string, d fs.DirEntry, err error) error {
@@ -60,7 +60,7 @@ func TestCommentsNameDocumentsThatAreThere(t *testing.T) {
 	}
 }
 
-// TestMetricsAreDocumented: whoever runs the gateway finds in docs/operating.md what each of its metrics says.
+// TestMetricsAreDocumented: docs/operating.md explains each metric of the gateway.
 func TestMetricsAreDocumented(t *testing.T) {
 	files, err := filepath.Glob("../../cmd/gateway/*.go")
 	if err != nil {
@@ -82,7 +82,7 @@ func TestMetricsAreDocumented(t *testing.T) {
 	}
 }
 
-// anchors are the headings of a page as links name them.
+// anchors returns the headings of a page as links name them.
 func anchors(page string) []string {
 	var all []string
 	dropped := regexp.MustCompile(`[^\p{L}\p{N} _-]`)

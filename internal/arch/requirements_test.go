@@ -9,8 +9,7 @@ import (
 	"testing"
 )
 
-// TestRequirementsAreAllThere keeps docs/requirements.md whole and true: every id once, a known state, and every test that a row names
-// is in the tree.
+// TestRequirementsAreAllThere: docs/requirements.md has every id once, each with a known state, and every test that a row names exists.
 func TestRequirementsAreAllThere(t *testing.T) {
 	page, err := os.ReadFile("../../docs/requirements.md")
 	if err != nil {

@@ -2,16 +2,16 @@ package arch_test
 
 import "strings"
 
-// module is the module path: an import below it is one of ours.
+// module is the module path; imports below it are our own.
 const module = "zorgsluis"
 
-// Budgets of files that are not tests. What does not fit on some screens is split by what it does, not by its length.
+// Budgets of files that are not tests. A longer file is split by what it does, not by length.
 const (
 	maxFileLines     = 500
 	maxFunctionLines = 60
 )
 
-// mayImport says, for each package of the module, which others it may know: fhir ← consent ← policy ← audit ← proxy, with the adapters
+// mayImport lists, for each package of the module, which others it may import: fhir ← consent ← policy ← audit ← proxy, with the adapters
 // hanging on that chain; none of these knows the configuration. What does is below internal/, and only cmd/gateway may know every package. A
 // package that is not listed has no place in the design yet, and fails.
 var mayImport = map[string][]string{
@@ -24,8 +24,8 @@ var mayImport = map[string][]string{
 	"consent/consentfhir":          {"fhir", "consent"}, // the FHIR form of records
 	"consent/redisstore":           {"fhir", "consent", "policy", "audit"},
 	"consent/redisstore/redistest": {"consent/redisstore"},                               // real servers for tests
-	"audit/follow":                 {"fhir", "consent", "policy", "audit"},               // reads the archive, and nothing else
-	"proxy/credential":             {},                                                   // who the gateway is; nothing of what is asked
+	"audit/follow":                 {"fhir", "consent", "policy", "audit"},               // reads only the archive
+	"proxy/credential":             {},                                                   // the gateway's credentials; knows nothing of requests
 	"proxy/relations":              {"fhir", "consent", "consent/consentfhir", "policy"}, // asks who treats whom
 	"proxy":                        {"fhir", "consent", "consent/consentfhir", "policy", "audit"},
 
@@ -46,7 +46,7 @@ var mayImport = map[string][]string{
 		"internal/catalogue", "internal/cli", "internal/config", "internal/files", "internal/storage",
 	},
 	"cmd/gateway": {"*"},
-	"test/":       {"*"}, // e2e stories and the bench: outside of the program
+	"test/":       {"*"}, // e2e tests and the bench: not part of the program
 }
 
 // onlyIn says where a library may be used, so that replacing it means changing one package.
@@ -65,11 +65,11 @@ var onlyIn = map[string][]string{
 	"go.yaml.in/yaml/":               {"configs", "test/"},
 }
 
-// pure lists the packages without I/O, clock, logging, context and changing globals: what they answer depends on their
-// arguments alone, so that a decision can be repeated years later.
+// pure lists the packages without I/O, clock, logging, context and mutable globals: their results depend on their arguments alone, so that a
+// decision can be repeated years later.
 var pure = []string{"fhir", "consent", "policy"}
 
-// notInPure says which imports a pure package may not have, and why.
+// notInPure lists the imports that a pure package may not have, and why.
 var notInPure = map[string]string{
 	"os":               "the operating system is I/O",
 	"os/":              "the operating system is I/O",
@@ -96,13 +96,13 @@ var notInPure = map[string]string{
 	"github.com/redis": "redisstore knows Redis",
 }
 
-// clockUse lists the members of package time that read or wait for a clock. Pure packages are told the instant.
+// clockUse lists the members of package time that read or wait for a clock. Pure packages get the time as an argument.
 var clockUse = map[string]bool{
 	"Now": true, "Since": true, "Until": true, "Sleep": true, "After": true, "AfterFunc": true, "Tick": true,
 	"NewTimer": true, "NewTicker": true, "Local": true,
 }
 
-// noNames are package names that say nothing about what is inside.
+// noNames are package names that say nothing about the content.
 var noNames = []string{
 	"pkg", "util", "utils", "common", "helper", "helpers", "misc", "base", "shared", "lib", "models", "model", "types",
 	"interfaces", "middleware", "core", "manager",
@@ -119,7 +119,7 @@ func allowed(dir, target string) (known, ok bool) {
 	return known, false
 }
 
-// entry finds the row of name: its own, or that of a folder above it that is written with a slash at the end.
+// entry returns the row of name: its own, or that of a folder above it, written with a trailing slash.
 func entry[V any](table map[string]V, name string) (V, bool) {
 	if v, ok := table[name]; ok {
 		return v, true

@@ -13,10 +13,10 @@ import (
 	"zorgsluis/fhir"
 )
 
-// maxCursors bounds the searches whose further pages are kept; the oldest go first.
+// maxCursors limits the searches whose further pages are kept; the oldest are dropped first.
 const maxCursors = 1000
 
-// cursor is a search whose result is being paged through.
+// cursor is a search result that is being paged.
 type cursor struct {
 	handle  string
 	search  search
@@ -24,7 +24,7 @@ type cursor struct {
 	size    int
 }
 
-// page renders one page of a result: the matches from offset on, and what they include. The caller holds the lock.
+// page renders one page of a result: the matches from offset on, and what they include. The caller must hold the lock.
 func (s *Source) page(c *cursor, offset int) []byte {
 	until := min(offset+c.size, len(c.matches))
 	matches := c.matches[min(offset, until):until]
@@ -100,7 +100,7 @@ func (s *Source) selfLink(c *cursor, offset int) string {
 	return s.url + "/" + c.search.typ + "?" + c.search.known.Encode()
 }
 
-// pageLink has the form of HAPI FHIR's page links.
+// pageLink returns a page link in the form of HAPI FHIR.
 func (s *Source) pageLink(c *cursor, offset int) string {
 	return s.url + "?_getpages=" + url.QueryEscape(c.handle) + "&_getpagesoffset=" + strconv.Itoa(offset) +
 		"&_count=" + strconv.Itoa(c.size) + "&_bundletype=searchset"
@@ -121,7 +121,7 @@ func writeString(b *bytes.Buffer, s string) {
 	}
 }
 
-// outcome is an OperationOutcome with one issue.
+// outcome renders an OperationOutcome with one issue.
 func outcome(code, text string) []byte {
 	var b bytes.Buffer
 	b.WriteString(`{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"` + code + `","diagnostics":`)
@@ -130,7 +130,7 @@ func outcome(code, text string) []byte {
 	return b.Bytes()
 }
 
-// capability is the source's own CapabilityStatement, as short as FHIR allows.
+// capability renders the source's CapabilityStatement, as short as FHIR allows.
 func (s *Source) capability() []byte {
 	version := map[fhir.Version]string{fhir.R4: "4.0.1", fhir.STU3: "3.0.2"}[s.options.Version]
 	return []byte(`{"resourceType":"CapabilityStatement","status":"active","date":"` + s.now().UTC().Format(time.DateOnly) +

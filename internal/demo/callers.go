@@ -4,7 +4,7 @@ package demo
 
 import "slices"
 
-// Callers are all who can ask, in the order of the story. The slice is the caller's own.
+// Callers returns all who can make requests, in the order of the tour. The caller may change the slice.
 func Callers() []Caller {
 	return []Caller{
 		GP(), Pharmacist(), CompanyDoctor(), Insurer(), EmergencyDoctor(),
@@ -38,7 +38,7 @@ func Pharmacist() Caller {
 	})
 }
 
-// CompanyDoctor has role 01.008, which the law shuts out (Wabvpz 15f), whatever else the token says.
+// CompanyDoctor has role 01.008, which is blocked by law (Wabvpz 15f), whatever else the token says.
 func CompanyDoctor() Caller {
 	return provider("company-doctor", "company doctor", Claims{
 		Name: "C. Bakker, bedrijfsarts", OrganizationURA: "90000003",
@@ -46,7 +46,7 @@ func CompanyDoctor() Caller {
 	})
 }
 
-// Insurer is a medical adviser of a health insurer (UZOVI number, AGB 9803), shut out by law (Wabvpz 15f).
+// Insurer is a medical adviser of a health insurer (UZOVI number, AGB 9803), blocked by law (Wabvpz 15f).
 func Insurer() Caller {
 	return provider("insurer", "health insurer", Claims{
 		Name: "D. Smit, zorgverzekeraar", OrganizationURA: "90000004", OrganizationUZOVI: "0104", AGB: "9803",
@@ -62,7 +62,7 @@ func EmergencyDoctor() Caller {
 	})
 }
 
-// Patient is a person who asks for the own record.
+// Patient is a person who asks for their own record.
 func Patient(clientID string, person Person) Caller {
 	return Caller{clientID, "patient " + person.Name, Claims{
 		Subject: clientID, ClientID: clientID, Kind: KindPatient, ACR: acrSubstantial,

@@ -14,8 +14,8 @@ const (
 	KindPatient  = "patient"
 )
 
-// Claims are what an access token of the demo issuer says (RFC 9068 and the gateway's own claims). What is empty is left out
-// of the token, but for Issuer, Audience, ID, IssuedAt and Expires, for which the issuer fills in good values.
+// Claims are the claims of an access token of the demo issuer (those of RFC 9068 and the gateway's own). Empty ones are left out, except those
+// with a default.
 type Claims struct {
 	Issuer          string    // iss; default: the issuer's URL
 	Subject         string    // sub
@@ -41,9 +41,9 @@ type Claims struct {
 	PurposeOfUse      []string // purpose_of_use: codes of v3-ActReason
 	BSN               string   // bsn: of the patient whose own token this is
 
-	// Extra holds any other claims, nested ones too. They replace those above; a nil value takes the claim away.
+	// Extra has other claims, also nested. They replace those above; a nil value removes the claim.
 	Extra map[string]any
-	// Type replaces the header "typ", "at+jwt" by default (RFC 9068 §2.1); "-" leaves it out.
+	// Type is the header "typ"; default "at+jwt" (RFC 9068 §2.1); "-" omits it.
 	Type string
 }
 

@@ -8,7 +8,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestAnOAuthClientGetsAToken: the issuer speaks OAuth as the clients of others expect it.
+// TestAnOAuthClientGetsAToken: the issuer works with an ordinary OAuth client.
 func TestAnOAuthClientGetsAToken(t *testing.T) {
 	i := startIssuer(t, demo.IssuerOptions{})
 	client := clientcredentials.Config{ClientID: demo.GP().ClientID, ClientSecret: demo.Secret, TokenURL: i.TokenURL()}

@@ -13,14 +13,14 @@ import (
 	"strings"
 )
 
-// STU3 records of the same people were not among the data, so those of R4 are converted: what STU3 names or nests otherwise is moved,
-// what it does not have is left out, everything else stays as it is. Members come in the order of their names. The rules are those of
-// the R4 maps to and from STU3, as far as these records need them.
+// The data have no STU3 records of the same people, so those of R4 are converted: what STU3 names or nests differently is moved, what it lacks is
+// left out, everything else is kept. Members are sorted by name. The rules are those of the R4 maps to and from STU3, as far as these records
+// need them.
 
 // tree is a JSON object.
 type tree = map[string]any
 
-// toSTU3 gives each type that is converted its rule. Types that are not here are left out.
+// toSTU3 has the rule of each converted type. Other types are left out.
 var toSTU3 = map[string]func(tree){
 	"Patient": func(tree) {}, "Organization": func(tree) {}, "Practitioner": func(tree) {}, "EpisodeOfCare": func(tree) {},
 	"Specimen":      func(tree) {},
@@ -92,7 +92,7 @@ func drop(r tree, members ...string) {
 	}
 }
 
-// first makes one of a list.
+// first replaces a list by its first value.
 func first(r tree, member string) {
 	if list, ok := r[member].([]any); ok {
 		r[member] = list[0]
@@ -107,7 +107,7 @@ func each(r tree, member string, rule func(tree)) {
 	}
 }
 
-// codeOnly makes a code of a CodeableConcept.
+// codeOnly replaces a CodeableConcept by its code.
 func codeOnly(r tree, members ...string) {
 	for _, member := range members {
 		if concept, ok := r[member].(tree); ok {
@@ -116,7 +116,7 @@ func codeOnly(r tree, members ...string) {
 	}
 }
 
-// comment makes the one text of STU3 of the notes.
+// comment joins the notes into the single text of STU3.
 func comment(r tree) {
 	var texts []string
 	each(r, "note", func(note tree) { texts = append(texts, note["text"].(string)) })
@@ -126,7 +126,7 @@ func comment(r tree) {
 	drop(r, "note")
 }
 
-// related makes related observations of a list of references.
+// related replaces a list of references by related observations.
 func related(r tree, member, kind string) {
 	list, ok := r[member].([]any)
 	if !ok {
@@ -140,7 +140,7 @@ func related(r tree, member, kind string) {
 	drop(r, member)
 }
 
-// dosage takes the dose out of the list that R4 put it into.
+// dosage takes the dose out of the list that it has in R4.
 func dosage(d tree) {
 	each(d, "doseAndRate", func(dose tree) {
 		drop(dose, "type")
@@ -149,7 +149,7 @@ func dosage(d tree) {
 	drop(d, "doseAndRate")
 }
 
-// everywhere applies what holds at any depth: code systems have their older names, and references no type.
+// everywhere applies the rules for any depth: code systems have their older names, and references no type.
 func everywhere(v any) {
 	switch v := v.(type) {
 	case []any:
@@ -229,7 +229,7 @@ func writeSTU3(lines *bytes.Buffer, resource []byte) error {
 	}
 	rule(r)
 	everywhere(r)
-	delete(r["meta"].(tree), "profile") // it claims R4
+	delete(r["meta"].(tree), "profile") // it names R4
 	fmt.Fprintf(lines, `{"resourceType":%q,"id":%q`, typ, r["id"])
 	for _, member := range slices.Sorted(maps.Keys(r)) {
 		if member == "resourceType" || member == "id" {
@@ -247,7 +247,7 @@ func writeSTU3(lines *bytes.Buffer, resource []byte) error {
 	return nil
 }
 
-// pathsSTU3 are the element paths of parameters that R4 does not have, or has elsewhere, as far as the demo needs them.
+// pathsSTU3 are the element paths of parameters that R4 lacks or has elsewhere, as far as the demo needs them.
 var pathsSTU3 = map[string]string{
 	"Condition.context": "context", "Condition.encounter": "context:Encounter", "Condition.asserted-date": "assertedDate",
 	"Observation.context": "context", "Observation.encounter": "context:Encounter",

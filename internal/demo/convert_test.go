@@ -20,12 +20,12 @@ import (
 	"time"
 )
 
-// The embedded data are made by this file, once, from the folder that data/NOTICE.md describes:
+// This file made the embedded data, once, from the folder that data/NOTICE.md describes:
 //
 //	go test ./internal/demo -convert /path/to/data
 //
-// What it changes in a resource is: white space; urn:uuid and conditional references become Type/id; meta gets versionId and
-// lastUpdated; the Patient gets a BSN where it has none. All else stays as it is, to the byte.
+// It changes only this in a resource: white space; urn:uuid and conditional references become Type/id; meta gets versionId and
+// lastUpdated; a Patient without a BSN gets one. Everything else stays the same, byte for byte.
 var convertFrom = flag.String("convert", "", "make the embedded data from this folder, instead of testing")
 
 func TestMain(m *testing.M) {
@@ -91,7 +91,7 @@ func convert(from string) error {
 	return convertSTU3()
 }
 
-// fromTransaction takes the resources out of a Synthea transaction Bundle.
+// fromTransaction returns the resources of a Synthea transaction Bundle.
 func fromTransaction(file string) ([]json.RawMessage, error) {
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -122,7 +122,7 @@ func fromTransaction(file string) ([]json.RawMessage, error) {
 	return resources, nil
 }
 
-// fromBulk takes one patient's lines out of a bulk export, with the organizations, places and professionals that they name.
+// fromBulk returns one patient's resources from a bulk export, with the organizations, locations and professionals that they refer to.
 func fromBulk(folder, patient string) ([]json.RawMessage, error) {
 	all, err := readAll(folder, "*.ndjson")
 	if err != nil {
@@ -142,7 +142,7 @@ func fromBulk(folder, patient string) ([]json.RawMessage, error) {
 		}
 		var identifiers []struct{ System, Value string }
 		if json.Unmarshal(identified.Identifier, &identifiers) != nil {
-			continue // a single identifier, as of a Bundle: nothing refers to it
+			continue // a single identifier, as in a Bundle: nothing refers to it
 		}
 		typ, _, _ := strings.Cut(name, "/")
 		for _, identifier := range identifiers {
@@ -157,7 +157,7 @@ func fromBulk(folder, patient string) ([]json.RawMessage, error) {
 	return around(all, "Patient/"+patient)
 }
 
-// fromExamples takes the examples that belong to one patient out of a folder with a resource per file.
+// fromExamples returns the examples of one patient from a folder with one resource per file.
 func fromExamples(folder, patient string) ([]json.RawMessage, error) {
 	all, err := readAll(folder, "*.json")
 	if err != nil {
@@ -168,7 +168,7 @@ func fromExamples(folder, patient string) ([]json.RawMessage, error) {
 
 var referenceMember = regexp.MustCompile(`"reference":"([^"]+)"`)
 
-// around is the patient, what refers to the patient, and whatever these refer to that is there and names no other patient.
+// around returns the patient, what refers to the patient, and whatever exists that these refer to and that names no other patient.
 func around(all []json.RawMessage, patient string) ([]json.RawMessage, error) {
 	byName := map[string]json.RawMessage{}
 	var order []string
@@ -220,7 +220,7 @@ func around(all []json.RawMessage, patient string) ([]json.RawMessage, error) {
 	return resources, nil
 }
 
-// readAll reads the compacted resources of all files that match, in the order of their names.
+// readAll reads and compacts the resources of all files that match, in the order of their names.
 func readAll(folder, pattern string) ([]json.RawMessage, error) {
 	files, err := filepath.Glob(filepath.Join(folder, pattern))
 	if err != nil {
@@ -255,7 +255,7 @@ func nameOf(r json.RawMessage) (string, error) {
 	return head.ResourceType + "/" + head.ID, nil
 }
 
-// retarget compacts a resource and rewrites the references for which target knows better.
+// retarget compacts a resource and rewrites the references that target resolves.
 func retarget(r json.RawMessage, target func(string) string) (json.RawMessage, error) {
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, r); err != nil {
@@ -270,7 +270,7 @@ func retarget(r json.RawMessage, target func(string) string) (json.RawMessage, e
 	}), nil
 }
 
-// stamp gives a compacted resource its version, and a Patient without a BSN this one.
+// stamp gives a compacted resource its version, and this BSN if it is a Patient without one.
 func stamp(r json.RawMessage, bsn string, n int) ([]byte, error) {
 	name, err := nameOf(r)
 	if err != nil {
@@ -298,7 +298,7 @@ func stamp(r json.RawMessage, bsn string, n int) ([]byte, error) {
 	return insert(r, identifiers+1, `{"system":"`+bsnSystem+`","value":"`+bsn+`"},`), nil
 }
 
-// memberOffset finds where the value of a top-level member starts.
+// memberOffset returns the offset at which the value of a top-level member starts.
 func memberOffset(r json.RawMessage, member string) (int, bool) {
 	dec := json.NewDecoder(bytes.NewReader(r))
 	if _, err := dec.Token(); err != nil {

@@ -16,21 +16,21 @@ import (
 	"zorgsluis/fhir"
 )
 
-// embedded holds the demo's records; data/NOTICE.md says where they come from.
+// embedded has the records of the demo; data/NOTICE.md says where they come from.
 //
 //go:embed data/*.gz data/stu3/*.gz
 var embedded embed.FS
 
-// Resource is one stored resource: its bytes are served as they are.
+// Resource is one stored resource; its bytes are served unchanged.
 type Resource = json.RawMessage
 
-// Data is what a Source holds.
+// Data is the content of a Source.
 type Data []Resource
 
-// Load gives the records of [People]: five Synthea patients and the Dutch nl-core example.
+// Load returns the records of [People]: five Synthea patients and the Dutch nl-core example.
 func Load() (Data, error) { return load("data/*.ndjson.gz") }
 
-// LoadSTU3 gives the records of [PeopleSTU3] in the form of STU3: converted, since no STU3 records came with the others.
+// LoadSTU3 returns the records of [PeopleSTU3] as STU3, converted from R4, since the data have no STU3 records.
 func LoadSTU3() (Data, error) { return load("data/stu3/*.ndjson.gz") }
 
 func load(pattern string) (Data, error) {
@@ -74,7 +74,7 @@ const (
 	syntheticObservationSize = 1900
 )
 
-// LoadSynthetic makes patients with observations (laboratory, so one data category) for tests and benchmarks, always the same.
+// LoadSynthetic makes patients with observations (laboratory, so one data category) for tests and benchmarks; always the same ones.
 // A Patient has 2 kB; a searchset of 50 Observations has 100 kB.
 func LoadSynthetic(patients, observations int) Data {
 	data := make(Data, 0, patients*(1+observations))
@@ -98,8 +98,8 @@ func SyntheticPerson(n int) Person {
 	}
 }
 
-// syntheticBSN is a number of its own for each n below two million that passes the eleven-test. Of two numbers that differ by
-// one in the eighth digit, at most one has no check digit.
+// syntheticBSN returns a different number that passes the eleven-test for each n below two million. Of two numbers that differ by one in
+// the eighth digit, at most one has no check digit.
 func syntheticBSN(n int) string {
 	base := strconv.Itoa(95000000 + 2*n)
 	check := checkDigit(base)
@@ -110,7 +110,7 @@ func syntheticBSN(n int) string {
 	return base + strconv.Itoa(check)
 }
 
-// checkDigit is what makes the weighted sum of the eleven-test nought for eight digits; 10 when no digit does.
+// checkDigit returns the digit that makes the weighted sum of the eleven-test zero for eight digits; 10 if none does.
 func checkDigit(digits string) int {
 	sum := 0
 	for i, digit := range digits {
@@ -141,7 +141,7 @@ func syntheticObservation(p Person, m int) Resource {
 	})
 }
 
-// padded renders a resource with as much narrative as makes it the wanted size.
+// padded renders a resource with enough narrative for the wanted size.
 func padded(size int, render func(filler string) string) Resource {
 	const words = "hemoglobin within the reference range, no remarks; "
 	missing := max(0, size-len(render("")))

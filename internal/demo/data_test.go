@@ -14,8 +14,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// unpublished are references of the nl-core examples to resources that were not published with them. No other
-// reference may lead nowhere.
+// unpublished are references of the nl-core examples to resources that were not published with them. All others must resolve.
 var unpublished = []string{
 	"Condition/nl-core-AdvanceDirective-01-Condition-01",
 	"Condition/nl-core-EpisodeOfCare-01-Condition-01",
@@ -82,7 +81,7 @@ func TestNoMemberIsThereTwice(t *testing.T) {
 	}
 }
 
-// twice reads one value and gives the name of a member that stands twice in one object of it.
+// twice reads one value and returns the name of a member that occurs twice in one of its objects.
 func twice(dec *json.Decoder) string {
 	open, err := dec.Token()
 	if err != nil || open != json.Delim('{') && open != json.Delim('[') {

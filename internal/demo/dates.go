@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// span is an interval of time, the end excluded. A zero start or end is open.
+// span is a time interval without its end. A zero start or end is open.
 type span struct{ start, end time.Time }
 
-// dateForms are the precisions of FHIR dates, with what one unit adds (R4 §2.24.0.1 dateTime). Without a zone it is UTC.
+// dateForms are the precisions of FHIR dates, each with the length of one unit (R4 §2.24.0.1 dateTime). Without a zone it is UTC.
 var dateForms = []struct {
 	layout       string
 	years, month int
@@ -26,7 +26,7 @@ var dateForms = []struct {
 	{"2006-01-02T15:04:05Z07:00", 0, 0, 0, time.Second},
 }
 
-// parseDate reads a FHIR date, dateTime or instant as the interval that it may mean.
+// parseDate returns the interval that a FHIR date, dateTime or instant covers.
 func parseDate(s string) (span, bool) {
 	for _, form := range dateForms {
 		if start, err := time.Parse(form.layout, s); err == nil {
@@ -40,7 +40,7 @@ func parseDate(s string) (span, bool) {
 	return span{}, false
 }
 
-// spansOf gives the times of a value: a date, a Period, the events of a Timing.
+// spansOf returns the times of a value: a date, a Period, the events of a Timing.
 func spansOf(value any) []span {
 	switch v := value.(type) {
 	case string:

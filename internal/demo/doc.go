@@ -1,8 +1,8 @@
 //go:build !release
 
-// Package demo is the world around the gateway in which it can be tried: an OpenID provider, FHIR sources with real records,
-// people, seeded consents, and a tour that tells a story and checks each answer. `gateway demo`, the end-to-end tests and the
-// benchmark use it; the build tag "release" leaves it out. It knows nothing of the gateway's own packages but their vocabulary.
+// Package demo is an environment for trying the gateway: an OpenID provider, FHIR sources with real records, people, seeded consents, and a
+// scripted tour that checks each answer. `gateway demo`, the end-to-end tests and the benchmark use it; the build tag "release" leaves it out. Of
+// the gateway's own packages it uses only the vocabulary.
 //
 // # Issuer
 //
@@ -20,10 +20,10 @@
 //	source.URL()                                           // FHIR base: http://127.0.0.1:port/fhir
 //	older, err := demo.LoadSTU3()                          // for demo.SourceOptions{Version: fhir.STU3}
 //
-// It serves its resources byte for byte, searches with the parameters of the specification, R4 or STU3, records what it was asked
-// ([Source.Requests]) and misbehaves when told to ([Source.Intercept] and the interceptors of misbehave.go).
+// It serves its resources byte for byte, searches with the parameters of the specification, R4 or STU3, records its requests
+// ([Source.Requests]) and misbehaves on demand ([Source.Intercept] and the interceptors of misbehave.go).
 //
 // # Story
 //
-// [People] and [Callers] are the cast, [Seed] gives what the patients decided, [Tour] plays it against a gateway.
+// [People] and [Callers] are the persons, [Seed] stores what the patients decided, [Tour] runs the story against a gateway.
 package demo

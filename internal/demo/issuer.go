@@ -22,17 +22,17 @@ import (
 // Audience is the default audience of the demo's access tokens.
 const Audience = "zorgsluis-demo"
 
-// IssuerOptions configure an Issuer. The zero value is a good issuer.
+// IssuerOptions configure an Issuer. The zero value is valid.
 type IssuerOptions struct {
 	Address   string           // to listen on; default "127.0.0.1:0"
 	Audience  string           // default Audience
 	Algorithm string           // "ES256" (default) or "RS256"
 	Lifetime  time.Duration    // of access tokens; default one hour
-	Callers   []Caller         // who gets a token by client_credentials; default Callers()
+	Callers   []Caller         // who can get a token by client_credentials; default Callers()
 	Now       func() time.Time // default time.Now
 }
 
-// Issuer is an OpenID provider for development. It signs whatever it is asked to sign: never let it near real data.
+// Issuer is an OpenID provider for development. It signs whatever it is asked to: never use it with real data.
 type Issuer struct {
 	options  IssuerOptions
 	url      string
@@ -46,7 +46,7 @@ type Issuer struct {
 	keys []jose.JSONWebKey // private; the last one signs
 }
 
-// NewIssuer starts an issuer. Close ends it.
+// NewIssuer starts an issuer. Close stops it.
 func NewIssuer(o IssuerOptions) (*Issuer, error) {
 	if o.Address == "" {
 		o.Address = "127.0.0.1:0"
@@ -86,29 +86,29 @@ func (i *Issuer) URL() string { return i.url }
 // TokenURL is the token endpoint.
 func (i *Issuer) TokenURL() string { return tokenEndpoint().Absolute(i.url) }
 
-// Audience is the audience of its tokens where the claims name none.
+// Audience is the audience of its tokens if the claims name none.
 func (i *Issuer) Audience() string { return i.options.Audience }
 
 // Algorithm is the signature algorithm of its keys.
 func (i *Issuer) Algorithm() string { return i.options.Algorithm }
 
-// Close ends the issuer and waits until nothing of it runs.
+// Close stops the issuer and waits for it.
 func (i *Issuer) Close() error {
 	err := i.server.Close()
 	if serveErr := <-i.serving; !errors.Is(serveErr, http.ErrServerClosed) {
 		err = errors.Join(err, serveErr)
 	}
-	i.serving <- http.ErrServerClosed // a second Close finds the same
+	i.serving <- http.ErrServerClosed // for a second Close
 	return err
 }
 
-// SetDown makes the issuer break off every connection without an answer, or answer again.
+// SetDown makes the issuer drop every connection without an answer, or answer again.
 func (i *Issuer) SetDown(down bool) { i.down.Store(down) }
 
-// KeyFetches is how often its keys were asked for, in vain or not.
+// KeyFetches returns how often its keys were requested, successfully or not.
 func (i *Issuer) KeyFetches() int64 { return i.fetches.Load() }
 
-// Rotate makes a new key, which signs from now on. The older ones are still served.
+// Rotate makes a new signing key. The older ones are still served.
 func (i *Issuer) Rotate() error {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -123,14 +123,14 @@ func (i *Issuer) Rotate() error {
 	return nil
 }
 
-// RemoveOldKey takes all keys but the signing one out of the key set.
+// RemoveOldKey removes all keys but the signing one from the key set.
 func (i *Issuer) RemoveOldKey() {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.keys = i.keys[len(i.keys)-1:]
 }
 
-// SigningKey is the private key that signs now, for tests that make tokens which no issuer would.
+// SigningKey returns the current signing key, for tests that make tokens that no issuer would.
 func (i *Issuer) SigningKey() jose.JSONWebKey {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -201,5 +201,5 @@ func newKey(algorithm string) (crypto.Signer, error) {
 	}
 }
 
-// randomID is an id that nobody guesses.
+// randomID returns an id that nobody can guess.
 func randomID() string { return rand.Text() }

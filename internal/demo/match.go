@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// matchToken compares with "code", "system|code", "|code" or "system|" (R4 §3.1.1.4.10). A plain code or string has the system
-// of its binding, which is not known here: only its code is compared.
+// matchToken compares with "code", "system|code", "|code" or "system|" (R4 §3.1.1.4.10). The system of a
+// plain code or string is that of its binding, which is not known here: only its code is compared.
 func matchToken(value any, want string) bool {
 	system, code, hasSystem := cutEscaped(want)
 	if !hasSystem {
@@ -54,8 +54,8 @@ func matchReference(value any, want, base string) bool {
 	return ok && id == want
 }
 
-// matchString compares without regard to case: with the start of a value, with the whole of it for "exact", with any part for
-// "contains" (R4 §3.1.1.4.9). Of names and addresses any part counts.
+// matchString compares the start of a value, or any part for "contains", ignoring case; for "exact" the whole as it is (R4 §3.1.1.4.9). Of names
+// and addresses every part counts.
 func matchString(value any, want, modifier string) bool {
 	want = unescape(want)
 	switch v := value.(type) {
@@ -125,7 +125,7 @@ func matchQuantity(value any, want string) bool {
 // prefixes of ordered values (R4 §3.1.1.4.5).
 var prefixes = []string{"eq", "ne", "lt", "gt", "le", "ge", "sa", "eb", "ap"}
 
-// cutPrefix separates the prefix, "eq" where there is none.
+// cutPrefix separates the prefix; "eq" if there is none.
 func cutPrefix(value string) (prefix, rest string) {
 	if len(value) > 2 && slices.Contains(prefixes, value[:2]) {
 		return value[:2], value[2:]

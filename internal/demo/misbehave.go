@@ -9,14 +9,13 @@ import (
 	"sync"
 )
 
-// Block holds requests back at the source: each is counted in Arrived, and goes on when Release is called, or ends when its
-// connection does.
+// Block holds requests back at the source: each is reported on Arrived, and continues when Release is called, or ends with its connection.
 type Block struct {
-	Arrived <-chan struct{} // one value for each request that is held, up to a hundred
-	Release func()          // lets all go, now and later; may be called more than once
+	Arrived <-chan struct{} // one value for each held request, up to a hundred
+	Release func()          // lets all continue, also later ones; may be called more than once
 }
 
-// Block holds every request from now on, until released.
+// Block holds every request from now on until Release.
 func (s *Source) Block() Block {
 	arrived, released := make(chan struct{}, 100), make(chan struct{})
 	s.Intercept(func(_ http.ResponseWriter, r *http.Request) bool {
@@ -49,7 +48,7 @@ func Answer(status int, contentType, body string) Interceptor {
 	}
 }
 
-// Redirect sends everything elsewhere, as 302.
+// Redirect redirects everything, with 302.
 func Redirect(to string) Interceptor {
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		http.Redirect(w, r, to, http.StatusFound)
@@ -99,7 +98,7 @@ func (s *Source) Edit(edit func(body []byte) []byte) Interceptor {
 	}
 }
 
-// ExtraEntries puts further resources into every Bundle, as the first entries and as matches, unasked.
+// ExtraEntries puts unrequested resources into every Bundle, as the first entries and as matches.
 func (s *Source) ExtraEntries(resources ...Resource) Interceptor {
 	return s.Edit(func(body []byte) []byte {
 		before, after, found := bytes.Cut(body, []byte(`"entry":[`))
@@ -119,7 +118,7 @@ func (s *Source) ExtraEntries(resources ...Resource) Interceptor {
 	})
 }
 
-// Truncated sends the headers of the source's answer and half of its body, and breaks off.
+// Truncated sends the headers of the source's answer and half of its body, and closes the connection.
 func (s *Source) Truncated() Interceptor {
 	return func(w http.ResponseWriter, r *http.Request) bool {
 		status, header, body := s.wellBehaved(r)
@@ -127,12 +126,12 @@ func (s *Source) Truncated() Interceptor {
 		w.Header().Set("Content-Length", header.Get("Content-Length"))
 		w.WriteHeader(status)
 		_, _ = w.Write(body[:len(body)/2])
-		_ = http.NewResponseController(w).Flush() // or nothing of it would be sent
+		_ = http.NewResponseController(w).Flush() // or nothing would be sent
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// Flood sends a JSON string of this many bytes, without saying its length.
+// Flood sends a JSON string of this many bytes, without a Content-Length.
 func Flood(size int) Interceptor {
 	return func(w http.ResponseWriter, _ *http.Request) bool {
 		w.Header().Set("Content-Type", "application/fhir+json")
@@ -153,7 +152,7 @@ func HangUp() Interceptor {
 	return func(http.ResponseWriter, *http.Request) bool { panic(http.ErrAbortHandler) }
 }
 
-// wellBehaved is what the source would answer.
+// wellBehaved returns what the source would answer.
 func (s *Source) wellBehaved(r *http.Request) (status int, header http.Header, body []byte) {
 	request, err := io.ReadAll(r.Body)
 	if err != nil {

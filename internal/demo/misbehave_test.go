@@ -15,7 +15,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// fetch asks once, without following redirects or reusing connections, and gives what came before it broke off.
+// fetch sends one request, without following redirects or reusing connections, and returns what came before the connection was closed.
 func fetch(t *testing.T, ctx context.Context, target string) (*http.Response, []byte, error) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, target, nil)

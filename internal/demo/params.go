@@ -10,23 +10,23 @@ import (
 	"zorgsluis/fhir"
 )
 
-// parameter is one search parameter of one type: its kind of value (R4 §3.1.1.4.1) and the element paths where values are.
+// parameter is one search parameter of one type: its kind of value (R4 §3.1.1.4.1) and the element paths of its values.
 type parameter struct {
 	kind  string // token, reference, date, string, uri, number, quantity
 	paths []elementPath
 }
 
-// elementPath is the way to an element; target, where set, restricts references to that type.
+// elementPath is the path of an element; target, if set, restricts references to that type.
 type elementPath struct {
 	names  []string
 	target string
 }
 
-// dialect is what a version of FHIR searches by: its standard parameters by type and code; those of all types are at "Resource". Made
-// by convert_test.go and convert_stu3_test.go from the specification's own lists, without composite and special ones.
+// dialect has the standard search parameters of a FHIR version, by type and code; those of all types are under "Resource". convert_test.go and
+// convert_stu3_test.go made it from the lists of the specification, without composite and special ones.
 type dialect map[string]map[string]parameter
 
-// dialects reads the parameters of a version when they are first needed.
+// dialects reads the parameters of a version on first use.
 var dialects = map[fhir.Version]func() (dialect, error){
 	fhir.R4:   sync.OnceValues(func() (dialect, error) { return loadDialect("data/search-parameters.tsv.gz") }),
 	fhir.STU3: sync.OnceValues(func() (dialect, error) { return loadDialect("data/stu3/search-parameters.tsv.gz") }),
@@ -72,7 +72,7 @@ var choiceTypes = []string{
 	"String", "Uri", "Boolean", "Integer", "Age", "Range", "Decimal",
 }
 
-// values gives all values at the path: lists are flattened, "effective" finds effectiveDateTime and its kin.
+// values returns all values at the path: lists are flattened, "effective" finds effectiveDateTime, effectivePeriod and so on.
 func (p elementPath) values(node any) []any {
 	if list, ok := node.([]any); ok {
 		var all []any
@@ -100,7 +100,7 @@ func (p elementPath) values(node any) []any {
 	return nil
 }
 
-// values gives the values of a parameter in a resource.
+// values returns the values of a parameter in a resource.
 func (p parameter) values(tree map[string]any) []any {
 	var all []any
 	for _, path := range p.paths {
@@ -113,7 +113,7 @@ func (p parameter) values(tree map[string]any) []any {
 	return all
 }
 
-// referenceOf is the literal reference of a Reference or canonical, without a version, or "".
+// referenceOf returns the literal reference of a Reference or canonical, without a version, or "".
 func referenceOf(value any) string {
 	var ref string
 	switch v := value.(type) {

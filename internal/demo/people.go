@@ -7,7 +7,7 @@ import "zorgsluis/fhir"
 // SystemBSN is the identifier system of the citizen service number.
 const SystemBSN = "http://fhir.nl/fhir/NamingSystem/bsn"
 
-// The levels of assurance as the demo's tokens say them (NL GOV OpenID Connect profile).
+// The levels of assurance in the demo's tokens (NL GOV OpenID Connect profile).
 const (
 	acrSubstantial = "http://eidas.europa.eu/LoA/substantial"
 	acrHigh        = "http://eidas.europa.eu/LoA/high"
@@ -18,13 +18,13 @@ type Person struct {
 	Name      string
 	BSN       string
 	PatientID fhir.ID // the source's id of the Patient
-	Story     string  // one line for those who try the demo
+	Story     string  // one line for whoever tries the demo
 }
 
-// Identifier is the person as consents name it.
+// Identifier returns the person as consents name it.
 func (p Person) Identifier() fhir.Identifier { return fhir.Identifier{System: SystemBSN, Value: p.BSN} }
 
-// The patients by their part in the story.
+// The patients by their part in the tour.
 var (
 	karena = Person{"Karena Pfeffer", "999991346", "58f620b1-910c-41b8-81cf-f8c7afd828b6",
 		"gave her GP everything and pharmacies her medication; hospitals were not asked about"}
@@ -40,13 +40,13 @@ var (
 		"deceased, nothing on file"}
 )
 
-// People are all patients of the source, those of the story first. The slice is the caller's own.
+// People returns all patients of the source, those of the tour first. The caller may change the slice.
 func People() []Person { return []Person{karena, milan, johanna, gerardo, denis, gilberto} }
 
-// PeopleSTU3 are the patients of the STU3 source: an older system that knows three of the same people.
+// PeopleSTU3 returns the patients of the STU3 source: an older system with three of the same people.
 func PeopleSTU3() []Person { return []Person{karena, milan, johanna} }
 
-// Karena is the patient around whom the story turns: GP everything, pharmacies medication, hospitals unknown.
+// Karena is the main patient of the tour: GPs may see everything, pharmacies medication; nothing is on file about hospitals.
 func Karena() Person { return karena }
 
 // Milan refused hospitals.
@@ -55,7 +55,7 @@ func Milan() Person { return milan }
 // Johanna has nothing on file.
 func Johanna() Person { return johanna }
 
-// Caller is somebody who asks. ClientID is also the client id at the issuer's token endpoint, with [Secret].
+// Caller is somebody who makes requests. ClientID is also the client id at the issuer's token endpoint, with [Secret].
 type Caller struct {
 	ClientID string
 	Title    string
@@ -72,6 +72,6 @@ const (
 	OrganizationOccupational  = "ura:90000003"
 	OrganizationInsurer       = "ura:90000004"
 	OrganizationHospital      = "ura:90000005"
-	OrganizationSourceHolder  = "ura:90000009" // keeps the records of the source
+	OrganizationSourceHolder  = "ura:90000009" // the holder of the source
 	CategoryOfTheSourceHolder = "hospital"
 )

@@ -14,8 +14,8 @@ import (
 	"github.com/zitadel/oidc/v3/pkg/op"
 )
 
-// openIDProvider is the OpenID provider's side of an Issuer: discovery, keys, and tokens by client_credentials. What op knows beyond
-// that is answered by op itself, as not implemented.
+// openIDProvider is the OpenID provider of an Issuer: discovery, keys, and tokens by client_credentials. op itself answers everything else, as
+// not implemented.
 type openIDProvider struct {
 	op.UnimplementedServer
 	issuer *Issuer
@@ -24,7 +24,7 @@ type openIDProvider struct {
 func tokenEndpoint() *op.Endpoint { return op.NewEndpoint("oauth/token") }
 func keysEndpoint() *op.Endpoint  { return op.NewEndpoint("keys") }
 
-// handler is the issuer's whole HTTP side. A handler that aborts closes the connection: that is what "down" looks like.
+// handler serves all of the issuer. When it is down, it aborts, which closes the connection.
 func (i *Issuer) handler() http.Handler {
 	next := op.RegisterServer(&openIDProvider{issuer: i}, op.Endpoints{Token: tokenEndpoint(), JwksURI: keysEndpoint()},
 		op.WithFallbackLogger(slog.New(slog.DiscardHandler)))
@@ -69,7 +69,7 @@ func (p *openIDProvider) Health(context.Context, *op.Request[struct{}]) (*op.Res
 	return op.NewResponse(op.Status{Status: "ok"}), nil
 }
 
-// VerifyClient implements op.Server: each caller is a client of its own.
+// VerifyClient implements op.Server: each caller is its own client.
 func (p *openIDProvider) VerifyClient(_ context.Context, r *op.Request[op.ClientCredentials]) (op.Client, error) {
 	for _, caller := range p.issuer.options.Callers {
 		if caller.ClientID == r.Data.ClientID && subtle.ConstantTimeCompare([]byte(r.Data.ClientSecret), []byte(Secret)) == 1 {
@@ -98,8 +98,8 @@ func (p *openIDProvider) ClientCredentialsExchange(
 	}), nil
 }
 
-// callerClient is a caller as op.Client. op asks only the three methods below of a client whose single grant is
-// client_credentials; any other grant is refused by GrantTypes before the embedded interface, which is nil, is needed.
+// callerClient is a caller as op.Client. For a client whose only grant is client_credentials, op calls only the three methods below; GrantTypes
+// refuses any other grant before the embedded interface, which is nil, is needed.
 type callerClient struct {
 	op.Client
 	Caller

@@ -30,7 +30,7 @@ type filter struct {
 	values []string
 }
 
-// search is a query that was understood.
+// search is a parsed query.
 type search struct {
 	typ      string
 	dialect  dialect
@@ -39,7 +39,7 @@ type search struct {
 	includes []include
 	count    int // -1: not given
 	summary  bool
-	known    url.Values // the parameters that took part, for the self link
+	known    url.Values // the parameters that were used, for the self link
 }
 
 type sortKey struct {
@@ -54,8 +54,7 @@ type include struct {
 	parameter
 }
 
-// parseSearch understands a query. With strict, an unknown parameter is a problem; otherwise it is passed over, as R4
-// §3.1.1.3 has it.
+// parseSearch parses a query. If strict, an unknown parameter is a problem; otherwise it is ignored (R4 §3.1.1.3).
 func (d dialect) parseSearch(typ string, query url.Values, strict bool) (search, error) {
 	s := search{typ: typ, dialect: d, count: -1, known: url.Values{}}
 	names := make([]string, 0, len(query))
@@ -80,7 +79,7 @@ func (d dialect) parseSearch(typ string, query url.Values, strict bool) (search,
 	return s, nil
 }
 
-// add takes one parameter in; known is false where there is no such parameter.
+// add adds one parameter; known is false if there is no such parameter.
 func (s *search) add(name, value string) (known bool, err error) {
 	base, modifier, _ := strings.Cut(name, ":")
 	switch base {
@@ -177,7 +176,7 @@ func (s *search) addInclude(reverse bool, modifier, value string) error {
 	return nil
 }
 
-// find gives the resources that match, sorted.
+// find returns the resources that match, sorted.
 func (st *store) find(s search, base string) []*stored {
 	var found []*stored
 	for _, r := range st.candidates(s, base) {
@@ -191,7 +190,7 @@ func (st *store) find(s search, base string) []*stored {
 	return found
 }
 
-// candidates narrows by the index where a parameter names one patient, as most searches do.
+// candidates uses the index if a parameter names one patient, as in most searches.
 func (st *store) candidates(s search, base string) []*stored {
 	for _, f := range s.filters {
 		if f.modifier != "" || f.chain != "" || len(f.values) != 1 {
@@ -215,7 +214,7 @@ func (f filter) code() string {
 	return code
 }
 
-// matches applies one filter. "not" is true where no value matches, also where there is none (R4 §3.1.1.4.5.1).
+// matches applies one filter. "not" is true if no value matches, also if there is none (R4 §3.1.1.4.5.1).
 func (st *store) matches(r *stored, f filter, base string) bool {
 	found := f.parameter.values(r.tree())
 	if f.modifier == "missing" {
@@ -250,7 +249,7 @@ func (st *store) matchesValue(f filter, value any, want, base string) bool {
 	return matchReference(value, want, base)
 }
 
-// matchesChain follows a reference to a resource that is here and asks it.
+// matchesChain follows a reference to a stored resource and matches that.
 func (st *store) matchesChain(f filter, value any, want, base string) bool {
 	target := st.byName[strings.TrimPrefix(referenceOf(value), base+"/")]
 	if target == nil || f.modifier != "" && f.modifier != target.typ {
@@ -260,7 +259,7 @@ func (st *store) matchesChain(f filter, value any, want, base string) bool {
 	return ok && st.matches(target, filter{name: f.chain, parameter: p, values: []string{want}}, base)
 }
 
-// included gives what _include and _revinclude add to the matches, each resource once, and iterates where that was asked.
+// included returns what _include and _revinclude add to the matches, each resource once; it iterates if requested.
 func (st *store) included(s search, matches []*stored, base string) []*stored {
 	seen := map[*stored]bool{}
 	for _, r := range matches {
@@ -329,7 +328,7 @@ func compareBy(keys []sortKey, a, b *stored) int {
 	return 0
 }
 
-// sortValue is the first value as a text that sorts well.
+// sortValue returns the first value as text that sorts correctly.
 func (k sortKey) sortValue(r *stored) string {
 	for _, value := range k.values(r.tree()) {
 		if k.kind == "date" {

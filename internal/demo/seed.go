@@ -12,14 +12,14 @@ import (
 	"zorgsluis/fhir"
 )
 
-// leaflet is what the demo's patients were shown before they chose.
+// leaflet is the text that the patients of the demo were shown before they chose.
 const leaflet = "U bepaalt wie uw gegevens mag zien. U kunt uw keuze altijd wijzigen of intrekken."
 
-// Put stores one consent record of a person. The record has no ID and no RecordedAt: both are for Put to give, since stamps are
-// the store's time; with them, consent.Catalogue.CheckWrite accepts it.
+// Put stores one consent record of a person. The record has no ID and no RecordedAt: Put sets both, since timestamps are the store's;
+// with them, consent.Catalogue.CheckWrite accepts it.
 type Put func(record consent.Record, person fhir.Identifier) error
 
-// Seed stores what the patients of the story decided.
+// Seed stores what the patients of the tour decided.
 //
 //	Karena  gp            permit  everything (GGC002)
 //	Karena  pharmacy      permit  medication (GGC013)
@@ -51,14 +51,14 @@ func Seed(ctx context.Context, put Put) error {
 	return nil
 }
 
-// The parties of the story.
+// The parties of the tour.
 var (
 	partyGP       = consent.Side{Category: "gp"}
 	partyPharmacy = consent.Side{Category: "pharmacy"}
 	partyHospital = consent.Side{Category: "hospital"}
 )
 
-// permit is a consent that the patient gave after reading the leaflet.
+// permit returns a consent that the patient gave after reading the leaflet.
 func permit(party consent.Side, data ...string) consent.Record {
 	r := statement("permit", party, data)
 	sum := sha256.Sum256([]byte(leaflet))
@@ -66,7 +66,7 @@ func permit(party consent.Side, data ...string) consent.Record {
 	return r
 }
 
-// deny is a refusal of all data, without an exception for emergencies.
+// deny returns a refusal of all data, without an exception for emergencies.
 func deny(party consent.Side) consent.Record { return statement("deny", party, []string{}) }
 
 func statement(decision string, party consent.Side, data []string) consent.Record {

@@ -20,24 +20,24 @@ import (
 	"zorgsluis/fhir"
 )
 
-// SourceOptions configure a Source. The zero value is a good source.
+// SourceOptions configure a Source. The zero value is valid.
 type SourceOptions struct {
-	Version  fhir.Version // that it speaks; default R4
+	Version  fhir.Version // default R4
 	Address  string       // to listen on; default "127.0.0.1:0"
-	PageSize int          // entries of a page where _count is absent; default 50
-	// Credential, when set, is the exact value of the Authorization header without which every request gets 401.
+	PageSize int          // entries of a page without _count; default 50
+	// Credential, if set, is the exact Authorization header that every request needs; others get 401.
 	Credential string
-	// Unrecorded leaves requests unrecorded, for benchmarks.
+	// Unrecorded turns off the recording of requests, for benchmarks.
 	Unrecorded bool
 }
 
-// maxRecorded bounds the recorded requests; the oldest go first.
+// maxRecorded limits the recorded requests; the oldest are dropped first.
 const maxRecorded = 10_000
 
-// maxRequestBody bounds what is read of a request's body, in bytes.
+// maxRequestBody limits what is read of a request's body, in bytes.
 const maxRequestBody = 1 << 20
 
-// Request is one request as the source got it. Path is below the FHIR base, without a leading slash.
+// Request is one request as the source received it. Path is below the FHIR base, without a leading slash.
 type Request struct {
 	Method string
 	Path   string
@@ -46,8 +46,7 @@ type Request struct {
 	Body   []byte
 }
 
-// Interceptor sees a request before the source does. It answers itself and returns true, or leaves the request to the source.
-// The body of the request can be read.
+// Interceptor sees a request before the source does. It answers it and returns true, or leaves it to the source. It may read the body.
 type Interceptor func(w http.ResponseWriter, r *http.Request) bool
 
 // Source is a FHIR server in memory, of R4 or STU3. It is safe for concurrent use.
@@ -65,7 +64,7 @@ type Source struct {
 	interceptor Interceptor
 }
 
-// NewSource starts a source that holds the data. Close ends it.
+// NewSource starts a source with the data. Close stops it.
 func NewSource(data Data, o SourceOptions) (*Source, error) {
 	if o.Address == "" {
 		o.Address = "127.0.0.1:0"
@@ -101,17 +100,17 @@ func NewSource(data Data, o SourceOptions) (*Source, error) {
 // URL is the FHIR base, without a slash at the end.
 func (s *Source) URL() string { return s.url }
 
-// Close ends the source and breaks off what is in flight.
+// Close stops the source and drops the requests in flight.
 func (s *Source) Close() error {
 	err := s.server.Close()
 	if serveErr := <-s.serving; !errors.Is(serveErr, http.ErrServerClosed) {
 		err = errors.Join(err, serveErr)
 	}
-	s.serving <- http.ErrServerClosed // a second Close finds the same
+	s.serving <- http.ErrServerClosed // for a second Close
 	return err
 }
 
-// Add stores resources; the same type and id replaces what was there.
+// Add stores resources, replacing those of the same type and id.
 func (s *Source) Add(resources ...Resource) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,14 +122,14 @@ func (s *Source) Add(resources ...Resource) error {
 	return nil
 }
 
-// Remove takes "Type/id" out.
+// Remove removes "Type/id".
 func (s *Source) Remove(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.store.remove(name)
 }
 
-// Resource gives the bytes of "Type/id", nil where there is none.
+// Resource returns the bytes of "Type/id"; nil if there is none.
 func (s *Source) Resource(name string) Resource {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -140,7 +139,7 @@ func (s *Source) Resource(name string) Resource {
 	return nil
 }
 
-// Requests gives all that was asked since the start or the last Reset, in order.
+// Requests returns all requests since the start or the last Reset, in order.
 func (s *Source) Requests() []Request {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -154,7 +153,7 @@ func (s *Source) Reset() {
 	s.requests, s.interceptor = nil, nil
 }
 
-// Intercept lets i see every request from now on, instead of the one before; nil ends it.
+// Intercept lets i see every request from now on, instead of the previous interceptor; nil removes it.
 func (s *Source) Intercept(i Interceptor) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -175,7 +174,7 @@ func (s *Source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.serve(w, r, body)
 }
 
-// record keeps the request and gives the interceptor.
+// record keeps the request and returns the interceptor.
 func (s *Source) record(r *http.Request, body []byte) Interceptor {
 	if s.options.Unrecorded {
 		s.mu.RLock()
@@ -211,7 +210,7 @@ func (s *Source) serve(w http.ResponseWriter, r *http.Request, body []byte) {
 	s.write(w, http.StatusOK, content)
 }
 
-// answer finds what a request asks for: metadata, a page, a read, a vread, a search.
+// answer answers a request: metadata, a page, a read, a vread, a search.
 func (s *Source) answer(header http.Header, r *http.Request, path string, body []byte) ([]byte, error) {
 	parts := strings.Split(path, "/")
 	get := r.Method == http.MethodGet || r.Method == http.MethodHead
@@ -298,12 +297,12 @@ func (s *Source) nextPage(query url.Values) ([]byte, error) {
 	return s.page(s.cursors[at], offset), nil
 }
 
-// write sends a body, and no body to HEAD: net/http leaves it out.
+// write sends a body; net/http leaves it out for HEAD.
 func (s *Source) write(w http.ResponseWriter, status int, content []byte) {
 	w.Header().Set("Content-Type", "application/fhir+json;charset=UTF-8")
 	w.Header().Set("Content-Length", strconv.Itoa(len(content)))
 	w.WriteHeader(status)
-	_, _ = w.Write(content) // a client that hung up is its own affair
+	_, _ = w.Write(content) // a client that closed the connection does not matter
 }
 
 func (s *Source) refuse(w http.ResponseWriter, err error) {

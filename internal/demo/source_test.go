@@ -14,7 +14,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// small is a source in which every answer can be counted by hand.
+// small is a source whose answers can be counted by hand.
 var small = demo.Data{
 	demo.Resource(`{"resourceType":"Patient","id":"a","meta":{"versionId":"1","lastUpdated":"2026-01-01T00:00:00Z"},"identifier":[{"system":"http://fhir.nl/fhir/NamingSystem/bsn","value":"999991346"},{"system":"urn:x","value":"1,2"}],"name":[{"family":"Jansen","given":["Ada"]}],"birthDate":"1980-05-17","generalPractitioner":[{"reference":"Practitioner/gp"}]}`),
 	demo.Resource(`{"resourceType":"Patient","id":"b","identifier":[{"system":"http://fhir.nl/fhir/NamingSystem/bsn","value":"999993008"}],"name":[{"family":"de Boer"}],"birthDate":"1999"}`),
@@ -48,7 +48,7 @@ func startSource(t *testing.T, data demo.Data, o demo.SourceOptions) *demo.Sourc
 	return s
 }
 
-// bundle is what the tests look at in an answer.
+// bundle has what the tests check in an answer.
 type bundle struct {
 	ResourceType string
 	Type         string
@@ -71,7 +71,7 @@ func (b bundle) link(relation string) string {
 	return ""
 }
 
-// names are the ids of the entries, those that were included with a plus.
+// names returns the ids of the entries, with a plus for included ones.
 func (b bundle) names(t *testing.T) string {
 	t.Helper()
 	var names []string

@@ -11,16 +11,16 @@ import (
 	"sync"
 )
 
-// stored is one resource: its bytes, and what is known of them.
+// stored is one resource: its bytes and metadata.
 type stored struct {
 	typ, id string
 	raw     []byte
-	tree    func() map[string]any // decoded when first needed
+	tree    func() map[string]any // decoded on first use
 }
 
 func (r *stored) name() string { return r.typ + "/" + r.id }
 
-// store holds resources in the order in which they came. It is not safe for concurrent use; a Source is.
+// store keeps resources in the order in which they were added. It is not safe for concurrent use; a Source is.
 type store struct {
 	dialect   dialect
 	byName    map[string]*stored
@@ -37,11 +37,10 @@ func newStore(d dialect) *store {
 	}
 }
 
-// referenceMember finds literal references anywhere in a resource, for the index: what it finds too much is sorted out by the
-// search itself.
+// referenceMember finds literal references anywhere in a resource, for the index. The search itself drops what it finds too many.
 var referenceMember = regexp.MustCompile(`"reference"\s*:\s*"([^"]+)"`)
 
-// add stores a resource. The same type and id replaces what was there.
+// add stores a resource, replacing one of the same type and id.
 func (st *store) add(raw Resource) error {
 	var head struct {
 		ResourceType string `json:"resourceType"`
@@ -70,7 +69,7 @@ func (st *store) add(raw Resource) error {
 	return nil
 }
 
-// remove takes a resource out, if it is there.
+// remove removes a resource, if it exists.
 func (st *store) remove(name string) {
 	r := st.byName[name]
 	if r == nil {
@@ -84,7 +83,7 @@ func (st *store) remove(name string) {
 	}
 }
 
-// decode gives the elements. Numbers keep their digits; add made sure that it is JSON.
+// decode returns the elements. Numbers keep their digits; add has checked that it is JSON.
 func (r *stored) decode() map[string]any {
 	var tree map[string]any
 	dec := json.NewDecoder(bytes.NewReader(r.raw))

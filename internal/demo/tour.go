@@ -14,11 +14,11 @@ import (
 	"zorgsluis/fhir"
 )
 
-// Tour is the story of the demo, played against a gateway. All fields but Client are needed.
+// Tour is the scripted tour of the demo, run against a gateway. All fields but Client are required.
 type Tour struct {
 	Base   string                       // public URL of the gateway, without a slash at the end
 	Source string                       // name of the source, as in {base}/fhir/{source}/Patient
-	Older  string                       // name of the source that speaks STU3
+	Older  string                       // name of the STU3 source
 	Client *http.Client                 // default: one that waits ten seconds
 	Token  func(Claims) (string, error) // (*Issuer).Token
 	Put    Put                          // as for Seed
@@ -29,28 +29,28 @@ type Tour struct {
 	Out    io.Writer
 }
 
-// scene is one step of the story: something that is done, or a request with the answer that must come.
+// scene is one step of the tour: an action, or a request with its expected answer.
 type scene struct {
 	tell string // what happens
-	why  string // and why the answer is as it is
+	why  string // why the answer is so
 
 	do func(ctx context.Context) error // instead of a request
 
 	by    Caller
-	about Person // in whose events the request must be; nobody: in none that the tour can see
+	about Person // whose events must contain the request; nobody: no events that the tour can see
 	ask   question
 	want  expectation
 }
 
-// played is a request that was made: by its id the event is found.
+// played is a request that was made, with the id by which its event is found.
 type played struct {
 	scene
 	requestID string
 	permitted bool
 }
 
-// Run plays the story on a gateway that was seeded by Seed. It tells each step on Out and returns an error that names the step
-// where an answer is not as told. Afterwards the consents are as Seed left them.
+// Run runs the tour on a gateway that was seeded by Seed. It describes each step on Out, and returns an error that names the step if an answer
+// is not as expected. Afterwards the consents are as Seed left them.
 func (t Tour) Run(ctx context.Context) error {
 	if t.Base == "" || t.Source == "" || t.Older == "" || t.Token == nil || t.Put == nil || t.Withdraw == nil || t.Review == nil || t.Out == nil {
 		return errors.New("tour: a field is missing")
@@ -99,7 +99,7 @@ func (t Tour) play(ctx context.Context, s scene) (played, error) {
 	return played{s, a.requestID, v.permitted}, nil
 }
 
-// story is all scenes but the last, in order.
+// story returns all scenes but the last, in order.
 func (t Tour) story() []scene {
 	var all []scene
 	all = append(all, t.consented()...)

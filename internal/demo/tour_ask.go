@@ -13,7 +13,7 @@ import (
 	"net/url"
 )
 
-// maxAnswer bounds what the tour reads of an answer, in bytes.
+// maxAnswer limits what the tour reads of an answer, in bytes.
 const maxAnswer = 32 << 20
 
 // question is a request of the tour, and how it is shown: without what identifies a patient.
@@ -24,10 +24,10 @@ type question struct {
 	shown        string
 }
 
-// search asks for resources of a person by the BSN, which goes in a form body: URLs are logged.
+// search requests resources of a person by BSN, in a form body, since URLs are logged.
 func (t Tour) search(typ string, person Person) question { return searchAt(t.Source, typ, person) }
 
-// searchOlder asks the source that speaks STU3.
+// searchOlder searches the STU3 source.
 func (t Tour) searchOlder(typ string, person Person) question { return searchAt(t.Older, typ, person) }
 
 func searchAt(source, typ string, person Person) question {
@@ -39,13 +39,13 @@ func searchAt(source, typ string, person Person) question {
 	}
 }
 
-// own asks for resources and names nobody: a patient's token says whose.
+// own requests resources and names nobody: a patient's token says whose.
 func (t Tour) own(typ string) question {
 	path := "/fhir/" + t.Source + "/" + typ
 	return question{method: http.MethodGet, path: path, shown: "GET " + path}
 }
 
-// events asks for the access events of the patient whose token it is.
+// events requests the access events of the patient whose token it is.
 func (t Tour) events() question {
 	const path = "/gateway/AuditEvent"
 	return question{method: http.MethodGet, path: path, shown: "GET " + path}
@@ -73,20 +73,20 @@ func (t Tour) endEmergency(person Person) question {
 
 func operation(path, shown string, parameters ...input) question {
 	body, err := json.Marshal(map[string]any{"resourceType": "Parameters", "parameter": parameters})
-	if err != nil { // strings and a bool always marshal
+	if err != nil { // strings and a bool can always be marshalled
 		body = nil
 	}
 	return question{http.MethodPost, path, "application/fhir+json", string(body), "POST " + path + "  " + shown}
 }
 
-// answer is what the gateway said.
+// answer is the gateway's answer.
 type answer struct {
 	status    int
 	requestID string
 	body      []byte
 }
 
-// send makes a request as this caller, with a request id by which its event is found.
+// send makes a request as this caller, with a request id by which its event can be found.
 func (t Tour) send(ctx context.Context, by Caller, q question) (answer, error) {
 	token, err := t.Token(by.Claims)
 	if err != nil {
@@ -118,7 +118,7 @@ func (t Tour) send(ctx context.Context, by Caller, q question) (answer, error) {
 	return answer{resp.StatusCode, id, body}, nil
 }
 
-// uuid is a random UUID (RFC 9562 §5.4).
+// uuid returns a random UUID (RFC 9562 §5.4).
 func uuid() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails

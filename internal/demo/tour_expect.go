@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// expectation compares an answer with what was told, and says in short what came.
+// expectation compares an answer with what is expected, and summarises it.
 type expectation func(answer) (verdict, error)
 
-// verdict is what an answer that is as told amounts to.
+// verdict is what an answer that is as expected amounts to.
 type verdict struct {
 	short     string
-	permitted bool // something was given: the event must say so
+	permitted bool // something was released, as the event must say
 }
 
-// tourBundle is what the tour looks at in a searchset.
+// tourBundle has what the tour checks in a searchset.
 type tourBundle struct {
 	ResourceType string `json:"resourceType"`
 	Type         string `json:"type"`
@@ -43,7 +43,7 @@ func readBundle(a answer) (tourBundle, error) {
 	return b, nil
 }
 
-// gives expects one resource or more, all of this type and of this person.
+// gives expects at least one resource, all of this type and this person.
 func gives(typ string, person Person) expectation {
 	subject := []byte(`"Patient/` + string(person.PatientID) + `"`)
 	return func(a answer) (verdict, error) {
@@ -69,7 +69,7 @@ func gives(typ string, person Person) expectation {
 	}
 }
 
-// givesNothing expects a searchset that holds nothing, or a refusal.
+// givesNothing expects an empty searchset, or a refusal.
 func givesNothing() expectation {
 	return func(a answer) (verdict, error) {
 		if a.status == http.StatusForbidden {
@@ -86,7 +86,7 @@ func givesNothing() expectation {
 	}
 }
 
-// refused expects 403 with an OperationOutcome that says no more than that.
+// refused expects 403 with an OperationOutcome that reveals no more.
 func refused() expectation {
 	return func(a answer) (verdict, error) {
 		var refusal struct {

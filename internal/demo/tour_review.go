@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// tourEvent is what the tour looks at in an AuditEvent.
+// tourEvent has what the tour checks in an AuditEvent.
 type tourEvent struct {
 	ResourceType string `json:"resourceType"`
 	Recorded     string `json:"recorded"`
@@ -39,7 +39,7 @@ type tourEvent struct {
 	} `json:"entity"`
 }
 
-// requestID is the id of the request that the event is about (IHE BALP, entity of type XrequestId).
+// requestID returns the id of the event's request (IHE BALP, entity of type XrequestId).
 func (e tourEvent) requestID() string {
 	for _, entity := range e.Entity {
 		if entity.Type.Code == "XrequestId" {
@@ -66,7 +66,7 @@ func (e tourEvent) who() string {
 	return "the gateway's operator"
 }
 
-// what is the query or resource that the event is about.
+// what returns the query or resource that the event is about.
 func (e tourEvent) what() string {
 	for _, entity := range e.Entity {
 		if entity.Description != "" {
@@ -76,7 +76,7 @@ func (e tourEvent) what() string {
 	return ""
 }
 
-// review lets Karena see the access events of her record: one for each request about her, none about others.
+// review shows Karena the access events of her record: one for each request about her, none about others.
 func (t Tour) review(ctx context.Context, past []played) error {
 	patient := Patient("patient", karena)
 	q := t.events()
@@ -123,7 +123,7 @@ func (t Tour) review(ctx context.Context, past []played) error {
 	return nil
 }
 
-// complete checks that each request about Karena has one event that tells its outcome, and others have none here.
+// complete checks that each request about Karena has one event with its outcome, and that others have none here.
 func complete(past []played, events map[string][]tourEvent) error {
 	for _, p := range past {
 		found := events[p.requestID]

@@ -21,7 +21,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// fakeGateway answers as the tour is told; wrong makes it do one thing otherwise. Its tokens are client ids.
+// fakeGateway answers as the tour expects; wrong makes it do one thing differently. Its tokens are client ids.
 type fakeGateway struct {
 	wrong string
 

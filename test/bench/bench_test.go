@@ -72,7 +72,7 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
-// TestSource: the source answers what the gateway asks, at the sizes that the table names.
+// TestSource: the source answers the requests of the gateway, in the sizes of the table.
 func TestSource(t *testing.T) {
 	server := httptest.NewServer(newSource(2, "http://source.example"))
 	defer server.Close()
@@ -112,7 +112,7 @@ func TestSource(t *testing.T) {
 	}
 }
 
-// TestGenerators: both count what was answered, and what failed; the plain proxy in between passes all of it on.
+// TestGenerators: both count answers and failures; the plain proxy in between passes everything on.
 func TestGenerators(t *testing.T) {
 	source := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") == "Bearer bad" {
@@ -148,7 +148,7 @@ func TestGenerators(t *testing.T) {
 	}
 }
 
-// TestReport: medians, ratios of the medians, and what is missing is left out.
+// TestReport: medians, and ratios of medians; what is missing is left out.
 func TestReport(t *testing.T) {
 	w := workloads()[0]
 	made := func(name string, beside int, rates ...float64) *result {

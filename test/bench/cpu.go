@@ -13,7 +13,7 @@ import (
 // tick is the unit of CPU times in /proc: USER_HZ is 100 on every Linux that Go runs on.
 const tick = 10 * time.Millisecond
 
-// cpuTimes gives the CPU time, in user and kernel mode, that each process and its children have used. The time of process 0 is 0.
+// cpuTimes returns the CPU time, in user and kernel mode, that each process and its children have used. That of process 0 is 0.
 func cpuTimes(pids ...int) ([]time.Duration, error) {
 	files, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
@@ -49,7 +49,7 @@ type stat struct {
 	used        time.Duration
 }
 
-// parseStat reads /proc/<pid>/stat (proc_pid_stat(5)). The second field, the name in parentheses, may hold anything.
+// parseStat reads /proc/<pid>/stat (proc_pid_stat(5)). The second field, the name in parentheses, may contain anything.
 func parseStat(text []byte) (stat, error) {
 	end := bytes.LastIndexByte(text, ')')
 	head, _, _ := bytes.Cut(text, []byte{' '})

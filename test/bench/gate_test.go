@@ -19,8 +19,8 @@ import (
 	"zorgsluis/proxy"
 )
 
-// BenchmarkGate is the gate's own work on one request: without network, Redis and token. It tells what a change of the gate costs
-// on a machine that has other things to do as well.
+// BenchmarkGate measures the gate's own work on one request, without network, Redis and token. It shows the cost of a change of the gate, even on a
+// busy machine.
 func BenchmarkGate(b *testing.B) {
 	p := demo.SyntheticPerson(0)
 	root := "http://127.0.0.1:18080"
@@ -45,7 +45,7 @@ func BenchmarkGate(b *testing.B) {
 	}
 }
 
-// BenchmarkReader is what reading one response costs, with the tables as they are configured.
+// BenchmarkReader measures reading one response, with the configured tables.
 func BenchmarkReader(b *testing.B) {
 	p := demo.SyntheticPerson(0)
 	root := "http://127.0.0.1:18080"
@@ -123,7 +123,7 @@ func gateParts(tb testing.TB, p demo.Person, s *source, root string) proxy.Parts
 	}
 }
 
-// anybody is the general practitioner, whatever the token.
+// anybody takes every token for that of the general practitioner.
 type anybody struct{}
 
 func (anybody) Authenticate(context.Context, *http.Request) (policy.Subject, error) {
@@ -134,7 +134,7 @@ func (anybody) Authenticate(context.Context, *http.Request) (policy.Subject, err
 	}, nil
 }
 
-// still is a store in which nothing happens.
+// still is a store that never changes.
 type still struct {
 	key      consent.PersonKey
 	standing consent.Standing
@@ -178,7 +178,7 @@ func (s *still) Event(context.Context, consent.PersonKey, audit.EventID) (audit.
 	return audit.Event{}, nil
 }
 
-// direct answers from the source's memory without a network.
+// direct calls the source without a network.
 type direct struct{ source *source }
 
 func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -189,7 +189,7 @@ func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// thrown is a ResponseWriter that looks at the answer and throws it away.
+// thrown is a ResponseWriter that checks the answer and discards it.
 type thrown struct {
 	header http.Header
 	status int

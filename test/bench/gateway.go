@@ -18,8 +18,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// gatewayConfig is an ordinary configuration: all limits are those of the program, but for the archive and the store nothing is
-// told that is not needed.
+// gatewayConfig is an ordinary configuration: all limits have their defaults, and apart from archive and store it has only required keys.
 const gatewayConfig = `public_url: "http://%[1]s"
 listen: "%[1]s"
 admin: { listen: "%[2]s" }
@@ -55,7 +54,7 @@ policy:
   channels: { regional: { consent: explicit } }
 `
 
-// startGateway builds the gateway, starts its Redis, makes the store, puts the consents on file and starts it.
+// startGateway builds the gateway, starts its Redis, makes the store, records the consents and starts the gateway.
 func (w *world) startGateway(ctx context.Context) error {
 	if err := w.build(ctx); err != nil {
 		return err
@@ -96,7 +95,7 @@ func (w *world) startGateway(ctx context.Context) error {
 	return p.answers(ctx, ok("http://"+admin+"/readyz"))
 }
 
-// build makes the program as it is released; for profiles, with the addition of profiler.
+// build builds the program as for a release; for profiles, with profiler added.
 func (w *world) build(ctx context.Context) error {
 	args := []string{"build", "-tags", "release", "-o", w.file("gateway")}
 	if w.options.profile != "" {
@@ -114,7 +113,7 @@ func (w *world) build(ctx context.Context) error {
 	return nil
 }
 
-// root is the module's folder, wherever the bench is run from.
+// root returns the folder of the module, wherever the bench is run.
 func root() string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
@@ -125,7 +124,7 @@ type redisServer struct {
 	pid     int
 }
 
-// startRedis starts a redis-server that has a write on disk before it acknowledges it.
+// startRedis starts a redis-server that writes to disk before it acknowledges.
 func (w *world) startRedis(ctx context.Context) (redisServer, error) {
 	address, err := freeAddress()
 	if err != nil {
@@ -148,7 +147,7 @@ func (w *world) startRedis(ctx context.Context) (redisServer, error) {
 	return redisServer{address, p.pid()}, p.answers(ctx, dialled(address))
 }
 
-// consents puts on file of every patient what the demo's Karena decided: four records, of which one permits the professional.
+// consents records for every patient what Karena decided in the demo: four records, one of which permits the professional.
 func (w *world) consents(ctx context.Context, redis string) error {
 	var records []consent.Record
 	err := demo.Seed(ctx, func(r consent.Record, p fhir.Identifier) error {

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// builtIn makes load without wrk, in the same way: each connection is kept, and has one request under way at a time. It takes more
-// CPU than wrk, of the same machine, so its numbers are lower for all.
+// builtIn generates load without wrk, in the same way: each connection is kept, and has one request at a time. It takes more CPU than wrk on the
+// same machine, so all its numbers are lower.
 type builtIn struct{}
 
 func (builtIn) name() string { return "the bench's own load generator (wrk is not installed)" }
@@ -34,7 +34,7 @@ func (builtIn) run(ctx context.Context, base string, requests []request, connect
 	var all sync.WaitGroup
 	for i := range connections {
 		all.Go(func() {
-			for ctx.Err() == nil { // a connection that broke is opened again
+			for ctx.Err() == nil { // reopens a broken connection
 				times[i] = one(ctx, host, func() []byte { return raw[int(next.Add(1))%len(raw)] }, &counted[i], times[i])
 			}
 		})
@@ -52,7 +52,7 @@ func (builtIn) run(ctx context.Context, base string, requests []request, connect
 	return sum, nil
 }
 
-// one uses one connection until it breaks or ctx ends. What is under way at the end is not counted.
+// one uses one connection until it breaks or ctx ends. A request that is unanswered at the end is not counted.
 func one(ctx context.Context, host string, next func() []byte, l *load, times []time.Duration) []time.Duration {
 	conn, err := net.Dial("tcp", host)
 	if err != nil {

@@ -2,14 +2,14 @@
 // against a tuned plain reverse proxy in Go and against nginx, in front of the same source and in one run.
 //
 // The gateway is the real binary with a real configuration: ES256 tokens of the demo's issuer, consents in a redis-server that
-// syncs every write, the filter, and an event that is durable before the first byte leaves. The programs take turns, in another
-// order each round; what is told are medians. Any answer but 200 fails the bench, and so does a release without its event.
+// syncs every write, the filter, and an event that is durable before the first byte is sent. The programs take turns, in a different
+// order each round; the results are medians. Any answer but 200 fails the bench, and so does a release without its event.
 //
 //	go run ./test/bench                        # the table, in about two minutes
 //	go run ./test/bench -out README.md         # and in README.md, between <!-- bench --> and <!-- /bench -->
 //	go run ./test/bench -cpuprofile profile    # profiles instead: profile/read.pprof, profile/search.pprof
 //
-// It needs redis-server. Without nginx that row is missing; without wrk a load generator of its own takes its place. Linux only:
+// It needs redis-server. Without nginx its row is missing; without wrk a built-in load generator replaces it. Linux only:
 // CPU times are read from /proc.
 package main
 
@@ -57,7 +57,7 @@ func main() {
 	}
 }
 
-// run is the whole bench, or one of the programs that it starts.
+// run runs the bench, or one of the programs that it starts.
 func run(ctx context.Context, o options, out io.Writer) error {
 	if o.rounds < 1 || o.seconds < 1 || o.connections < 1 || o.people < 1 {
 		return errors.New("rounds, seconds, connections and people must be at least 1")
@@ -95,11 +95,11 @@ type workload struct {
 	name  string
 	title string // for the table, with a verb for the size of the answer
 	path  func(id string) string
-	holds string // what the right answer holds, and how often
+	holds string // what the right answer contains, and how often
 	times int
 }
 
-// observations is how many resources the search finds.
+// observations is the number of resources that the search finds.
 const observations = 50
 
 func workloads() []workload {
@@ -117,7 +117,7 @@ func workloads() []workload {
 	}
 }
 
-// result is what was measured of one program under one workload.
+// result has the measurements of one program under one workload.
 type result struct {
 	target   *target
 	workload workload
@@ -126,7 +126,7 @@ type result struct {
 	single   []sample // with one connection
 }
 
-// compare lets the programs take turns. Progress goes to told.
+// compare lets the programs take turns. It writes progress to told.
 func (w *world) compare(ctx context.Context, told io.Writer) ([]*result, error) {
 	var results []*result
 	for _, load := range workloads() {
@@ -141,7 +141,7 @@ func (w *world) compare(ctx context.Context, told io.Writer) ([]*result, error) 
 	long, short := time.Duration(w.options.seconds)*time.Second, time.Duration(max(1, w.options.seconds/3))*time.Second
 	for round := range w.options.rounds {
 		for i := range results {
-			r := results[(i+round)%len(results)] // another one first in each round
+			r := results[(i+round)%len(results)] // starts with a different one in each round
 			busy, err := w.measure(ctx, r, w.options.connections, long)
 			if err != nil {
 				return nil, err

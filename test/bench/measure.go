@@ -19,10 +19,10 @@ import (
 type target struct {
 	name    string
 	base    string // scheme, host and port
-	pid     int    // its CPU time counts, with that of its children
-	beside  int    // a process whose CPU time is told apart; 0: none
+	pid     int    // its CPU time is counted, with that of its children
+	beside  int    // a process whose CPU time is reported separately; 0: none
 	records bool   // each answer must leave an event
-	events  int    // answers that were counted
+	events  int    // counted answers
 }
 
 // sample is one run of load on one program.
@@ -33,7 +33,7 @@ type sample struct {
 	p50, p99 time.Duration
 }
 
-// load is what a load generator counted.
+// load is the counts of a load generator.
 type load struct {
 	requests int
 	bytes    int64
@@ -45,13 +45,13 @@ type load struct {
 // request is one of those that rotate.
 type request struct{ path, token string }
 
-// generator makes load on base for d, rotating over the requests.
+// generator generates load on base for d, rotating over the requests.
 type generator interface {
 	run(ctx context.Context, base string, requests []request, connections int, d time.Duration) (load, error)
 	name() string
 }
 
-// requests are those of one workload, one for each patient, by the professional with that patient's token.
+// requests returns those of one workload, one per patient, by the professional with the token for that patient.
 func (w *world) requests(l workload) []request {
 	all := make([]request, len(w.people))
 	for i, p := range w.people {
@@ -60,8 +60,8 @@ func (w *world) requests(l workload) []request {
 	return all
 }
 
-// warm asks once about every patient, looks at each answer, and then makes load for a second: tokens are verified, patients are
-// known, connections are open. So it is for a gateway that was running a minute ago.
+// warm sends one request about every patient, checks each answer, and then generates load for a second: afterwards tokens are verified, patients
+// known and connections open, as in a gateway that has run for a while.
 func (w *world) warm(ctx context.Context, r *result) error {
 	for _, req := range w.requests(r.workload) {
 		body, err := get(ctx, r.target.base, req)
@@ -98,7 +98,7 @@ func get(ctx context.Context, base string, req request) ([]byte, error) {
 	return body, err
 }
 
-// measure makes load on one program and reads what it cost.
+// measure generates load on one program and reads its cost.
 func (w *world) measure(ctx context.Context, r *result, connections int, d time.Duration) (sample, error) {
 	t := r.target
 	fail := func(err error) (sample, error) {
@@ -129,7 +129,7 @@ func (w *world) measure(ctx context.Context, r *result, connections int, d time.
 	return sample{rate: float64(l.requests) / l.took.Seconds(), cpu: each(0), beside: each(1), p50: l.p50, p99: l.p99}, nil
 }
 
-// warnings are what the gateway logged about requests that failed: which, and how often.
+// warnings returns what the gateway logged about failed requests, with counts.
 func (w *world) warnings(t *target) string {
 	if !t.records {
 		return ""

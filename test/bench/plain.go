@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// servePlain is the plain reverse proxy: what Go offers, with what is known to make it fast, and nothing between caller and
-// source. It is what the gateway is measured by: the same language and HTTP library, without any of what the gateway is for.
+// servePlain is the plain reverse proxy that the gateway is compared with: that of Go, tuned, with the same language and HTTP library as the
+// gateway and nothing of what the gateway is for.
 func servePlain(ctx context.Context, to string, told io.Writer) error {
 	target, err := url.Parse(to)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// How long a program may take to answer, and to stop. The gateway archives what is left of its events before it ends.
+// How long a program may take to answer, and to stop. The gateway archives its remaining events before it exits.
 const (
 	startWithin = 20 * time.Second
 	stopWithin  = 60 * time.Second
@@ -25,11 +25,11 @@ const (
 type process struct {
 	name string
 	cmd  *exec.Cmd
-	log  string // file with what it said on its standard error
+	log  string // file with its standard error
 	done chan struct{}
 }
 
-// start starts a program, with its standard error in a file: the gateway's log is written as it would be, not thrown away.
+// start starts a program, with its standard error in a file: the gateway's log is really written, not discarded.
 func start(name, log string, cmd *exec.Cmd) (*process, error) {
 	file, err := os.OpenFile(log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
@@ -53,7 +53,7 @@ func start(name, log string, cmd *exec.Cmd) (*process, error) {
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
-// said is the end of what the program said, for an error.
+// said returns the end of the standard error, for an error.
 func (p *process) said() string {
 	text, _ := os.ReadFile(p.log)
 	return strings.TrimSpace(string(text[max(0, len(text)-1000):]))
@@ -78,7 +78,7 @@ func (p *process) answers(ctx context.Context, asked func(context.Context) error
 	}
 }
 
-// stop ends the program, by force where it does not end by itself.
+// stop stops the program, by force if necessary.
 func (p *process) stop() error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
@@ -93,7 +93,7 @@ func (p *process) stop() error {
 	}
 }
 
-// dialled asks whether somebody listens.
+// dialled reports whether somebody listens.
 func dialled(address string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		var d net.Dialer
@@ -105,7 +105,7 @@ func dialled(address string) func(context.Context) error {
 	}
 }
 
-// ok asks whether a URL answers 200.
+// ok reports whether a URL answers 200.
 func ok(url string) func(context.Context) error {
 	return func(ctx context.Context) error {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -125,7 +125,7 @@ func ok(url string) func(context.Context) error {
 	}
 }
 
-// role starts the bench's own program in another role, and returns the address that it tells.
+// role starts the bench's own program in another role, and returns the address that it prints.
 func role(log string, args ...string) (*process, string, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -150,7 +150,7 @@ func role(log string, args ...string) (*process, string, error) {
 	return p, strings.TrimSpace(address), nil
 }
 
-// freeAddress is an address on loopback that nobody listens on.
+// freeAddress returns an address on loopback on which nobody listens.
 func freeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// profiler is added to the gateway that is profiled, by an overlay of the build: the gateway itself has no profiler that anybody
-// could reach. Each SIGUSR1 begins or ends a profile; what was allocated until then is told beside it.
+// profiler is added to the profiled gateway by a build overlay: the gateway itself has no profiler that anybody could reach. Each SIGUSR1 starts
+// or ends a profile, and also writes what was allocated until then.
 const profiler = `package main
 
 import (
@@ -55,7 +55,7 @@ func init() {
 }
 `
 
-// overlay writes the addition, and the file that tells the compiler of it.
+// overlay writes the addition, and the overlay file for the compiler.
 func (w *world) overlay() (string, error) {
 	added := w.file("profiler.go")
 	if err := os.WriteFile(added, fmt.Appendf(nil, profiler, w.file("profile-%d")), 0o600); err != nil {
@@ -70,7 +70,7 @@ func (w *world) overlay() (string, error) {
 	return w.file("overlay.json"), os.WriteFile(w.file("overlay.json"), text, 0o600)
 }
 
-// profile runs each workload on the gateway alone, for as long as a comparison would, and keeps a CPU profile of each.
+// profile runs each workload on the gateway alone, for as long as a comparison does, and keeps a CPU profile of each.
 func (w *world) profile(ctx context.Context, out io.Writer) error {
 	if err := os.MkdirAll(w.options.profile, 0o755); err != nil {
 		return err

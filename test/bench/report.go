@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// median of an odd number of values; of an even number, the upper one of the two in the middle.
+// median returns the median; of an even number of values, the upper of the two in the middle.
 func median[T cmp.Ordered](values []T) T {
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[len(sorted)/2]
@@ -32,7 +32,7 @@ func beside(s sample) float64    { return s.beside }
 func p50(s sample) time.Duration { return s.p50 }
 func p99(s sample) time.Duration { return s.p99 }
 
-// report renders the table: one row for each program under each workload. Ratios are those of the medians.
+// report renders the table: one row for each program under each workload. Ratios are ratios of medians.
 func report(results []*result, machine string) string {
 	var b strings.Builder
 	b.WriteString("| | req/s | × plain proxy | × nginx | CPU µs per request | p50 / p99 ms | one connection: p50 / p99 ms | added to the plain proxy |\n" +
@@ -87,7 +87,7 @@ func row(b *strings.Builder, r, plain, nginx *result) {
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
-// machine says where and with what it was measured.
+// machine describes the machine and the programs of the measurement.
 func (w *world) machine() string {
 	o := w.options
 	parts := []string{
@@ -108,7 +108,7 @@ func (w *world) machine() string {
 	return strings.Join(parts, " ")
 }
 
-// said is the first line of what a program says, after a name for it; "unknown" where it says nothing.
+// said returns a name and the first line of a program's output; "unknown" if there is none.
 func said(name, program string, args ...string) string {
 	text, err := exec.Command(program, args...).CombinedOutput()
 	line, _, _ := strings.Cut(strings.TrimSpace(string(text)), "\n")
@@ -118,7 +118,7 @@ func said(name, program string, args ...string) string {
 	return strings.TrimSpace(name + " " + line)
 }
 
-// redisVersion takes "Redis server v=7.0.15 sha=…" down to what matters.
+// redisVersion shortens "Redis server v=7.0.15 sha=…".
 func redisVersion(line string) string {
 	_, rest, found := strings.Cut(line, "v=")
 	if !found {
@@ -128,7 +128,7 @@ func redisVersion(line string) string {
 	return "Redis " + version
 }
 
-// processor is the name of the first processor.
+// processor returns the name of the first processor.
 func processor() string {
 	text, _ := os.ReadFile("/proc/cpuinfo")
 	for line := range strings.Lines(string(text)) {
@@ -139,7 +139,7 @@ func processor() string {
 	return "unknown processor"
 }
 
-// The markers between which a file holds the table.
+// The markers around the table in a file.
 const (
 	markerBegin = "<!-- bench -->"
 	markerEnd   = "<!-- /bench -->"

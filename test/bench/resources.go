@@ -25,7 +25,7 @@ func patient(p demo.Person, n int) string {
 }
 
 // observation renders a blood pressure or a laboratory result of 2 kB, with components, narrative, extensions and a contained
-// resource, so that the filter has all kinds of members to pass.
+// resource, so that the filter passes all kinds of members.
 func observation(id, patient string, m int) string {
 	category, code := "vital-signs", `{"system":"http://loinc.org","code":"85354-9","display":"Blood pressure panel with all children optional"}`
 	if m%2 == 1 {

@@ -14,17 +14,17 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// base is where the source's FHIR API is, and the gateway's: so that every program gets the same requests.
+// base is the path of the FHIR API, of the source and of the gateway, so that every program gets the same requests.
 const base = "/fhir/bench"
 
-// source answers from memory with bytes that were made before: it is to be no limit.
+// source answers from memory with prepared bytes, so that it is no bottleneck.
 type source struct {
 	patients map[string][]byte // by id
 	searches map[string][]byte // by id of the patient
 	byBSN    map[string][]byte // searchsets of one Patient, by BSN
 }
 
-// newSource makes the answers. root is scheme, host and port.
+// newSource prepares the answers. root is scheme, host and port.
 func newSource(people int, root string) *source {
 	s := &source{map[string][]byte{}, map[string][]byte{}, map[string][]byte{}}
 	for n := range people {
@@ -80,7 +80,7 @@ func (s *source) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(body)
 }
 
-// searched gives the patient's id of a query, whether it is written as an id or as a reference.
+// searched returns the patient's id in a query, whether written as an id or as a reference.
 func searched(query string) string {
 	for pair := range strings.SplitSeq(query, "&") {
 		if value, ok := strings.CutPrefix(pair, "patient="); ok {
@@ -93,7 +93,7 @@ func searched(query string) string {
 	return ""
 }
 
-// serveSource is the source as a process of its own.
+// serveSource runs the source as a separate process.
 func serveSource(ctx context.Context, people int, told io.Writer) error {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -103,7 +103,7 @@ func serveSource(ctx context.Context, people int, told io.Writer) error {
 	return serve(ctx, listener, newSource(people, root), told)
 }
 
-// serve serves until ctx ends, and tells where.
+// serve serves until ctx ends, and prints its address.
 func serve(ctx context.Context, listener net.Listener, handler http.Handler, told io.Writer) error {
 	server := &http.Server{Handler: handler}
 	defer context.AfterFunc(ctx, func() { server.Close() })()

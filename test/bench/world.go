@@ -16,7 +16,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// world is everything that runs during the bench. All of it is gone when close returns.
+// world is everything that runs during the bench. close removes all of it.
 type world struct {
 	options   options
 	folder    string
@@ -33,7 +33,7 @@ type world struct {
 	load      string // of the machine before the bench
 }
 
-// newWorld starts everything. What was started is in the world also when there is an error.
+// newWorld starts everything. If it fails, the world has what was started.
 func newWorld(ctx context.Context, o options) (*world, error) {
 	w := &world{options: o}
 	for n := range o.people {
@@ -83,7 +83,7 @@ func (w *world) prepare(context.Context) (err error) {
 	return err
 }
 
-// syncTime is the median time in which the disk takes 400 bytes for good: each group of events waits for that once.
+// syncTime returns the median time of a synced write of 400 bytes, for which each group of events waits once.
 func syncTime(folder string) (time.Duration, error) {
 	f, err := os.Create(filepath.Join(folder, "synced"))
 	if err != nil {
@@ -104,7 +104,7 @@ func syncTime(folder string) (time.Duration, error) {
 	return median(times), nil
 }
 
-// machineLoad is how many processes wanted to run in the last minute. What else a machine does goes into every number.
+// machineLoad returns the load average of the last minute. Whatever else a machine does affects every number.
 func machineLoad() (string, error) {
 	text, err := os.ReadFile("/proc/loadavg")
 	load, _, _ := strings.Cut(string(text), " ")
@@ -117,7 +117,7 @@ func installed(program string) bool {
 	return err == nil
 }
 
-// started notes a process, which close stops.
+// started notes a process for close to stop.
 func (w *world) started(p *process) {
 	if p != nil {
 		w.processes = append(w.processes, p)
@@ -150,7 +150,7 @@ const (
 	nginxName   = "nginx"
 )
 
-// nginxConf is a tuned nginx that does no more than pass on, in memory, over kept connections.
+// nginxConf is a tuned nginx that only passes on, in memory, over kept connections.
 const nginxConf = `daemon off;
 worker_processes auto;
 pid %[1]s/nginx.pid;
@@ -180,7 +180,7 @@ http {
 }
 `
 
-// startNginx starts nginx where it is installed.
+// startNginx starts nginx if it is installed.
 func (w *world) startNginx(ctx context.Context) error {
 	if !installed("nginx") {
 		w.missing = append(w.missing, "nginx is not installed")
@@ -192,7 +192,7 @@ func (w *world) startNginx(ctx context.Context) error {
 	}
 	user := ""
 	if os.Geteuid() == 0 {
-		user = "user root;" // the folder is ours alone
+		user = "user root;" // only we can read the folder
 	}
 	conf := fmt.Sprintf(nginxConf, w.folder, user, address, w.source[len("http://"):])
 	if err := os.WriteFile(w.file("nginx.conf"), []byte(conf), 0o600); err != nil {
@@ -207,7 +207,7 @@ func (w *world) startNginx(ctx context.Context) error {
 	return p.answers(ctx, dialled(address))
 }
 
-// settle stops the gateway and holds its archive against what was counted: each answer must have left an event.
+// settle stops the gateway and compares its archive with the counts: each answer must have an event.
 func (w *world) settle(results []*result) error {
 	if len(results) == 0 {
 		return nil

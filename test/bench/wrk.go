@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// wrkScript rotates over the requests of a file, and tells the counts in a line that a program can read.
+// wrkScript rotates over the requests of a file, and prints the counts in a machine-readable line.
 const wrkScript = `local all, n = {}, 0
 function init(args)
   for line in io.lines(args[1]) do
@@ -31,7 +31,7 @@ function done(summary, latency)
 end
 `
 
-// wrk is Debian's wrk, with one thread: two would take more of a small machine than the programs that are measured.
+// wrk runs Debian's wrk with one thread: two would take more of a small machine than the measured programs.
 type wrk struct{ folder string }
 
 func newWrk(folder string) (*wrk, error) {

@@ -1,5 +1,5 @@
-// Package property_test holds properties of the whole gate: the real packages wired together, with a source in memory and a store that
-// keeps the contract of audit.Release and nothing more, so that thousands of worlds can be tried.
+// Package property_test tests properties of the whole gate: the real packages wired together, with a source in memory and a store that
+// fulfils the contract of audit.Release and no more, so that thousands of worlds can be tried.
 package property_test
 
 import (
@@ -26,7 +26,7 @@ import (
 	"zorgsluis/proxy"
 )
 
-// TestMain makes the properties bearable on a loaded machine: -rapid.checks or RAPID_CHECKS asks for more.
+// TestMain keeps the properties short on a busy machine; -rapid.checks or RAPID_CHECKS makes them longer.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	given := os.Getenv("RAPID_CHECKS") != ""
@@ -40,13 +40,13 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// publicURL is where the gate says it stands.
+// publicURL is the public URL of the gate.
 const publicURL = "https://gw.example"
 
-// now is the time of every world; it stands still.
+// now is the constant time of every world.
 var now = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
-// stage is what all worlds share: the source and everything that is made of the configuration.
+// stage is what all worlds share: the source and everything made from the configuration.
 type stage struct {
 	version    fhir.Version
 	source     *demo.Source
@@ -92,7 +92,7 @@ func newStage(t *testing.T, v fhir.Version) *stage {
 	return s
 }
 
-// inProcess asks a handler without a network.
+// inProcess calls a handler without a network.
 type inProcess struct{ handler http.Handler }
 
 // RoundTrip implements http.RoundTripper.
@@ -105,7 +105,7 @@ func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	return rec.Result(), nil
 }
 
-// gate makes a gate that has seen nothing yet.
+// gate makes a fresh gate.
 func (s *stage) gate(store *memory, callers map[string]policy.Subject) (*proxy.Gate, error) {
 	return proxy.NewGate(proxy.Parts{
 		PublicURL: publicURL, PolicyHash: "h", Software: "test", Started: now,
@@ -136,7 +136,7 @@ func (s *stage) gate(store *memory, callers map[string]policy.Subject) (*proxy.G
 	})
 }
 
-// tokens knows callers by their bearer token.
+// tokens maps bearer tokens to callers.
 type tokens map[string]policy.Subject
 
 // Authenticate implements proxy.Authenticator.
@@ -148,7 +148,7 @@ func (k tokens) Authenticate(_ context.Context, r *http.Request) (policy.Subject
 	return subject, nil
 }
 
-// provider is a professional of a category who treats the patient.
+// provider returns a professional of a category who treats the patient.
 func provider(category policy.ProviderCategory) policy.Subject {
 	return policy.Subject{
 		Issuer: "https://idp", ID: string(category), ClientID: "client", Kind: policy.KindProvider, Assurance: policy.AssuranceSubstantial,
@@ -158,7 +158,7 @@ func provider(category policy.ProviderCategory) policy.Subject {
 	}
 }
 
-// patient is a person who asks for the own record.
+// patient returns a person who asks for their own record.
 func patient(p demo.Person) policy.Subject {
 	return policy.Subject{
 		Issuer: "https://idp", ID: "p", ClientID: "pgo", Kind: policy.KindPatient, Assurance: policy.AssuranceSubstantial,
@@ -166,7 +166,7 @@ func patient(p demo.Person) policy.Subject {
 	}
 }
 
-// memory keeps standings in memory and forgets events.
+// memory keeps standings in memory and drops events.
 type memory struct {
 	mu        sync.Mutex
 	standings map[consent.PersonKey]consent.Standing
@@ -175,7 +175,7 @@ type memory struct {
 
 func newMemory() *memory { return &memory{standings: map[consent.PersonKey]consent.Standing{}} }
 
-// put files records of a person, as if they had been recorded an hour ago.
+// put stores records of a person as recorded an hour ago.
 func (m *memory) put(p demo.Person, records ...consent.Record) {
 	key := m.Key(p.Identifier())
 	st := consent.Standing{Person: p.Identifier(), Generation: 1, Newest: now.Add(-time.Hour)}
@@ -255,7 +255,7 @@ type request struct {
 	accept                          string
 }
 
-// reply is what a caller gets.
+// reply is what a caller receives.
 type reply struct {
 	status int
 	header http.Header

@@ -16,7 +16,7 @@ import (
 // sealed finds links whose tokens are random: next pages and attachments.
 var sealed = regexp.MustCompile(`(https://gw\.example/fhir/s/(?:[A-Za-z]+(?:/\$everything)?\?_cursor=|Binary/))[A-Za-z0-9_-]{200,}`)
 
-// Whatever a caller asks, and however often, the answers are the same with and without what the caller may not see: status, headers,
+// Whatever a caller requests, and however often, the answers are the same with and without what the caller may not see: status, headers,
 // bodies, the order and number of rows, and the length of the links.
 func TestHiddenResourcesDoNotInterfere(t *testing.T) {
 	seen := noninterference(t, (*maker).world)
@@ -25,8 +25,8 @@ func TestHiddenResourcesDoNotInterfere(t *testing.T) {
 	}
 }
 
-// The same of what comes along with a search: nothing is given for the sake of a hidden resource that refers to it, by the element that an
-// include follows or by another one, or that it refers to.
+// The same for what a search includes: nothing is returned because of a hidden resource that refers to it, by the element that an include
+// follows or by another one, or to which it refers.
 func TestHiddenResourcesBringNothingAlong(t *testing.T) {
 	seen := noninterference(t, (*maker).joined)
 	if !t.Failed() && (seen.removed == 0 || seen.included == 0) {
@@ -34,7 +34,7 @@ func TestHiddenResourcesBringNothingAlong(t *testing.T) {
 	}
 }
 
-// noninterference plays each world twice, and compares.
+// noninterference runs each world twice, and compares.
 func noninterference(t *testing.T, draw func(*maker, *rapid.T) world) tally {
 	t.Helper()
 	makers := newMakers(t)
@@ -66,7 +66,7 @@ func noninterference(t *testing.T, draw func(*maker, *rapid.T) world) tally {
 	return seen
 }
 
-// What the world says may be seen is what a read gives, so that the property is about the right resources.
+// What the world calls visible is what a read returns, so that the property is about the right resources.
 func TestVisibleIsWhatReadsGive(t *testing.T) {
 	makers := newMakers(t)
 	rapid.Check(t, func(t *rapid.T) {
@@ -94,7 +94,7 @@ func TestVisibleIsWhatReadsGive(t *testing.T) {
 	})
 }
 
-// run plays the world with a gate that has seen nothing yet, at a source without what is removed.
+// run runs the world with a fresh gate, and a source without the removed resources.
 func (m *maker) run(w *world, removed []string) ([]string, error) {
 	for _, e := range w.entries {
 		if slices.Contains(removed, e.name) {
@@ -112,7 +112,7 @@ func (m *maker) run(w *world, removed []string) ([]string, error) {
 	return w.transcript(http.Handler(gate)), nil
 }
 
-// tally counts what the worlds showed, so that a property that shows nothing is noticed.
+// tally counts what the worlds covered, so that a property that tests nothing is noticed.
 type tally struct{ worlds, stu3, removed, requests, ok, refused, badSource, entries, included, links int }
 
 func (s *tally) add(w *world, transcript []string) {

@@ -15,10 +15,10 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// param is a search parameter of the closed grammar, as the gate's own CapabilityStatement tells it.
+// param is a search parameter of the closed grammar, as in the gate's CapabilityStatement.
 type param struct{ name, kind string }
 
-// makers are those of every version.
+// makers returns the makers of all versions.
 type makers []*maker
 
 func newMakers(t *testing.T) makers {
@@ -32,7 +32,7 @@ func (all makers) draw(t *rapid.T, draw func(*maker, *rapid.T) world) (*maker, w
 	return m, rapid.Custom(func(t *rapid.T) world { return draw(m, t) }).Draw(t, "world")
 }
 
-// newMaker learns from the gate and the reader which elements and parameters there are.
+// newMaker gets the elements and parameters from the gate and the reader.
 func newMaker(t *testing.T, s *stage) *maker {
 	t.Helper()
 	m := &maker{stage: s, vocabulary: vocabularies[s.version], members: map[string]string{}, params: map[string][]param{}}
@@ -72,10 +72,10 @@ func newMaker(t *testing.T, s *stage) *maker {
 	return m
 }
 
-// action is one step of a transcript: a request, or a link that an answer before it had.
+// action is one step of a transcript: a request, or a link of an earlier answer.
 type action struct {
 	request
-	follow int // > 0: the link of this number, counted round, among the links seen so far
+	follow int // > 0: the link of this number, modulo the links seen so far
 }
 
 // String implements fmt.Stringer.
@@ -86,7 +86,7 @@ func (a action) String() string {
 	return strings.TrimSpace(a.method + " " + a.path + " " + a.body)
 }
 
-// actions draws what is asked.
+// actions draws the requests.
 func (m *maker) actions(t *rapid.T, w *world) []action {
 	var all []action
 	for range rapid.IntRange(1, 12).Draw(t, "requests") {
@@ -135,7 +135,7 @@ func (m *maker) person(t *rapid.T, w *world) int {
 	return max(0, rapid.IntRange(-2, len(w.people)-1).Draw(t, "person"))
 }
 
-// target draws what is read: something that is there, or nothing.
+// target draws what is read, which may not exist.
 func (m *maker) target(t *rapid.T, w *world) string {
 	name := rapid.SampledFrom(w.entries).Draw(t, "target").name
 	switch rapid.IntRange(0, 7).Draw(t, "read") {
@@ -160,7 +160,7 @@ func (m *maker) batch(t *rapid.T, w *world) request {
 	}
 	body, err := json.Marshal(object{"resourceType": "Bundle", "type": "batch", "entry": entries})
 	if err != nil {
-		panic(err) // strings and maps always marshal
+		panic(err) // strings and maps can always be marshalled
 	}
 	return request{method: "POST", path: "/fhir/s", contentType: "application/fhir+json", body: string(body)}
 }
@@ -206,7 +206,7 @@ func (m *maker) narrow(t *rapid.T, w *world, typ string, values url.Values) stri
 	return values.Encode() + m.count(t, "&")
 }
 
-// include adds includes: of matches, of what refers to matches, and repeated ones; with the type that they go to and without.
+// include adds includes: of matches, of what refers to matches, and iterated ones; with and without their target type.
 func (m *maker) include(t *rapid.T, typ string, values url.Values) {
 	add := func(name string, most int, fits func(link) bool) {
 		var some []link
@@ -249,7 +249,7 @@ func (m *maker) value(t *rapid.T, w *world, p param) string {
 	return "a"
 }
 
-// count draws a page size: a world has fewer hidden rows than one page of ours may take of the source (proxy/plan.go, maxExtraPages).
+// count draws a page size such that a world has fewer hidden rows than one page of ours may take from the source (proxy/plan.go, maxExtraPages).
 func (m *maker) count(t *rapid.T, before string) string {
 	count := rapid.SampledFrom([]int{0, 1, 2, 3, 5, 20}).Draw(t, "_count")
 	if count == 0 {
@@ -258,7 +258,7 @@ func (m *maker) count(t *rapid.T, before string) string {
 	return fmt.Sprintf("%s_count=%d", before, count)
 }
 
-// transcript asks everything in order and gives what the caller got, sealed links replaced by their length.
+// transcript sends all requests in order and returns what the caller got, with sealed links replaced by their length.
 func (w *world) transcript(gate http.Handler) []string {
 	var links, all []string
 	for _, a := range w.asked {

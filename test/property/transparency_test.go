@@ -25,8 +25,8 @@ type row struct {
 	raw  []byte
 }
 
-// Where everything is permitted, Restricted too, the gate gives what the source gives: the same resources in the same order, nothing
-// lost and nothing twice, and byte for byte where no edit is due.
+// If everything is permitted, also Restricted, the gate returns what the source returns: the same resources in the same order, nothing
+// lost or duplicated, and byte for byte if no edit is due.
 func TestFullConsentIsTransparent(t *testing.T) {
 	s := newStage(t, fhir.R4)
 	m := newMaker(t, s)
@@ -36,7 +36,7 @@ func TestFullConsentIsTransparent(t *testing.T) {
 	}
 	data = append(data, demo.LoadSynthetic(2, 40)...)
 	for i := range data {
-		if i%3 > 0 { // without the housekeeping that is always taken out there is nothing to edit in most
+		if i%3 > 0 { // without the housekeeping, which is always removed, most need no edit
 			data[i] = housekeeping.ReplaceAll(data[i], []byte(`"meta":{`))
 		}
 	}
@@ -59,7 +59,7 @@ func TestFullConsentIsTransparent(t *testing.T) {
 	compared, same := 0, 0
 	for _, p := range people {
 		if bytes.Contains(s.source.Resource("Patient/"+string(p.PatientID)), []byte(`"deceasedDateTime"`)) {
-			continue // a consent ends with the person: nothing is given
+			continue // a consent ends with the person: nothing is released
 		}
 		for _, typ := range fhir.Types(fhir.R4) {
 			for _, count := range []int{0, 7, 50} {
@@ -101,15 +101,15 @@ func (m *maker) binding(typ string, id fhir.ID) string {
 	return "subject=Patient/" + string(id)
 }
 
-// consentOnly reports a Consent that is no advance directive: no consent opens those, they have a route of their own.
+// consentOnly reports a Consent that is no advance directive: no consent opens those, which have a route of their own.
 func (m *maker) consentOnly(r row) bool {
 	typ, id, _ := strings.Cut(r.name, "/")
 	err := m.reader.Resource(r.raw, fhir.LocalReference{Type: typ, ID: fhir.ID(id)}, &m.contents)
 	return err == nil && slices.Contains(m.contents.Resources[0].Categories, fhir.CategoryConsent)
 }
 
-// changed reports that one of the edits (fhir.Edits) is due in a resource, and checks that nothing else is changed: both without the
-// elements that may be edited are equal.
+// changed reports whether one of the edits (fhir.Edits) is due in a resource, and checks that nothing else changed: without the elements that
+// may be edited, both are equal.
 func (s *stage) changed(t *testing.T, want, got row) bool {
 	t.Helper()
 	decode := func(raw []byte) (v any) {
@@ -160,7 +160,7 @@ func stripped(v any, path []string) string {
 			v[i] = json.RawMessage(stripped(v[i], path))
 		}
 	}
-	b, _ := json.Marshal(v) // what was decoded marshals
+	b, _ := json.Marshal(v) // what was decoded can be marshalled
 	return string(b)
 }
 
@@ -169,7 +169,7 @@ func isAttachment(v map[string]any) bool {
 	return typed
 }
 
-// direct asks the source itself, page by page in its own size.
+// direct searches the source itself, in pages of its own size.
 func (s *stage) direct(t *testing.T, query string) []row {
 	t.Helper()
 	return through(t, func(path string) reply {
@@ -180,7 +180,7 @@ func (s *stage) direct(t *testing.T, query string) []row {
 	}, "/"+query)
 }
 
-// through follows the pages of a search and gives all rows.
+// through follows the pages of a search and returns all rows.
 func through(t *testing.T, get func(path string) reply, path string) []row {
 	t.Helper()
 	var rows []row

@@ -2,21 +2,21 @@ package property_test
 
 import "zorgsluis/fhir"
 
-// link is a reference element of a type, and the search parameter that follows it; "" where none does. Many types have several elements that
-// refer to the same type, so that the reason for which a resource comes along can be another one than that for which it may be given.
+// link is a reference element of a type, and the search parameter that follows it; "" if none does. Many types have several elements that
+// refer to the same type, so that the reason for which a resource is included can differ from that for which it may be released.
 type link struct{ from, path, to, param string }
 
-// vocabulary is how a version of FHIR calls what worlds are made of.
+// vocabulary is how a version of FHIR names the parts of worlds.
 type vocabulary struct {
 	links []link
-	// usual are types that worlds have more often than the others: those between which links run.
+	// usual are types that worlds have more often than others: those with links between them.
 	usual                                   []string
 	categorySystem, labelSystem, binaryData string
 }
 
 var vocabularies = map[fhir.Version]vocabulary{fhir.R4: r4, fhir.STU3: stu3}
 
-// sharedTypes are those of which worlds have some.
+// sharedTypes are the shared types that worlds have.
 var sharedTypes = []string{"Practitioner", "Organization", "Medication", "PractitionerRole"}
 
 const (

@@ -16,17 +16,17 @@ import (
 	"zorgsluis/policy"
 )
 
-// object is an element of a resource as it is generated.
+// object is a generated element of a resource.
 type object = map[string]any
 
 // entry is one resource of a world, and what the world's caller may see of it.
 type entry struct {
 	name string // "Type/id"
 	raw  demo.Resource
-	// owner is the person whose resource it is, -1 where it is nobody's or cannot be attributed.
+	// owner is the person whose resource it is; -1 if it is nobody's or cannot be attributed.
 	owner   int
 	shared  bool
-	visible bool // of a shared one: as far as its content goes
+	visible bool // of a shared one: by its content alone
 	refs    []string
 }
 
@@ -42,7 +42,7 @@ type world struct {
 	allowed []bool
 }
 
-// GoString is what rapid tells of a counterexample.
+// GoString is what rapid prints of a counterexample.
 func (w world) GoString() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "caller %v %v\n", w.caller.Kind, w.caller.Categories)
@@ -71,19 +71,19 @@ func (w world) GoString() string {
 type maker struct {
 	*stage
 	vocabulary
-	members  map[string]string // by type: the element that says whose a resource is
+	members  map[string]string // by type: the element that names the owner
 	params   map[string][]param
 	contents fhir.Contents
 }
 
-// world draws a world and what is asked in it.
+// world draws a world and the requests in it.
 func (m *maker) world(t *rapid.T) world {
 	w := world{}
 	for i := range rapid.IntRange(2, 4).Draw(t, "people") {
 		w.people = append(w.people, demo.SyntheticPerson(i))
 		w.consents = append(w.consents, m.consents(t))
 	}
-	if rapid.IntRange(0, 3).Draw(t, "generous") > 0 { // the worlds in which much is given show most
+	if rapid.IntRange(0, 3).Draw(t, "generous") > 0 { // worlds in which much is permitted show most
 		w.consents[0] = append(w.consents[0], consent.Record{Decision: consent.DecisionPermit, Party: consent.Side{Category: "gp"}, Data: []string{"GGC002"}})
 	}
 	w.caller = provider("gp")
@@ -119,7 +119,7 @@ func (m *maker) consents(t *rapid.T) []consent.Record {
 	return records
 }
 
-// joined draws a world of few types in which resources refer to each other a lot and some are hidden, and searches for what comes along.
+// joined draws a world of few types in which resources refer to each other often and some are hidden, and searches that include.
 func (m *maker) joined(t *rapid.T) world {
 	w := world{people: []demo.Person{demo.SyntheticPerson(0), demo.SyntheticPerson(1)}, consents: make([][]consent.Record, 2), caller: provider("gp")}
 	w.consents[0] = []consent.Record{{Decision: consent.DecisionPermit, Party: consent.Side{Category: "gp"}, Data: []string{"GGC002"}}}
@@ -155,7 +155,7 @@ func (m *maker) populate(t *rapid.T, w *world) {
 	m.resources(t, w, types, rapid.IntRange(3, 50).Draw(t, "resources"))
 }
 
-// persons adds the people's own resources, and a group of anybody.
+// persons adds the people's own resources, and a group of any of them.
 func (m *maker) persons(w *world) {
 	for i, p := range w.people {
 		w.entries = append(w.entries, m.entry(object{
@@ -175,7 +175,7 @@ func (m *maker) resources(t *rapid.T, w *world, types []string, count int) {
 		if rapid.IntRange(0, 5).Draw(t, "shared") > 3 {
 			typ = rapid.SampledFrom(sharedTypes).Draw(t, "shared type")
 		}
-		// Ids come in no order, so that an order by id is not the order of the source.
+		// Ids are in random order, so that an order by id is not the order of the source.
 		id := fmt.Sprintf("%c%d", 'a'+rapid.IntRange(0, 25).Draw(t, "letter"), i)
 		r := object{"resourceType": typ, "id": id}
 		drawn = append(drawn, r)
@@ -199,7 +199,7 @@ func (m *maker) resources(t *rapid.T, w *world, types []string, count int) {
 func (m *maker) fill(t *rapid.T, w *world, r object) {
 	typ := r["resourceType"].(string)
 	m.label(t, r)
-	if m.members[typ] == "" { // nobody's
+	if m.members[typ] == "" { // owned by nobody
 		return
 	}
 	owner := max(0, rapid.IntRange(-2, len(w.people)-1).Draw(t, "owner"))
@@ -219,7 +219,7 @@ func (m *maker) fill(t *rapid.T, w *world, r object) {
 			r["category"] = []any{object{"coding": []any{object{"system": m.categorySystem, "code": category}}}}
 		}
 	case "Condition":
-		r["recordedDate"], r["assertedDate"] = date, date // the one of R4, the other of STU3
+		r["recordedDate"], r["assertedDate"] = date, date // one of R4, the other of STU3
 	case "MedicationRequest":
 		r["authoredOn"] = date
 	case "Encounter":
@@ -231,7 +231,7 @@ func (m *maker) fill(t *rapid.T, w *world, r object) {
 		inner["code"] = object{"coding": []any{object{"system": snomed, "code": rapid.SampledFrom([]string{"c1", sensitiveCode}).Draw(t, "contained code")}}}
 		r["contained"] = []any{inner}
 	}
-	if rapid.IntRange(0, 15).Draw(t, "names") == 15 { // a person's number in somebody's resource
+	if rapid.IntRange(0, 15).Draw(t, "names") == 15 { // a person's number in somebody else's resource
 		p := w.people[rapid.IntRange(0, len(w.people)-1).Draw(t, "named")]
 		r["extension"] = []any{object{"url": "urn:x", "valueIdentifier": object{"system": demo.SystemBSN, "value": p.BSN}}}
 	}
@@ -292,19 +292,19 @@ func put(to object, path string, value any) {
 	to[name] = value
 }
 
-// references finds the names in references of the forms that reference draws.
+// references matches the names in references of the forms that reference draws.
 var references = regexp.MustCompile(`"reference":"(?:http://[^"]*/)?([A-Z][A-Za-z]+/[A-Za-z0-9-]+)(?:/_history/1)?"`)
 
 // entry renders a resource.
 func (m *maker) entry(r object) entry {
 	raw, err := json.Marshal(r)
 	if err != nil {
-		panic(err) // strings and maps always marshal
+		panic(err) // strings and maps can always be marshalled
 	}
 	return entry{name: fmt.Sprintf("%s/%s", r["resourceType"], r["id"]), raw: raw, owner: -1}
 }
 
-// judge finds out what the caller may see: by what the resource discloses, and by the policy.
+// judge determines what the caller may see, from what the resource discloses and the policy.
 func (m *maker) judge(w *world) {
 	permitted := make([]map[fhir.DataCategory]bool, len(w.people))
 	w.allowed = make([]bool, len(w.people))
@@ -338,7 +338,7 @@ func (m *maker) judge(w *world) {
 		all := func(permitted map[fhir.DataCategory]bool) bool {
 			return !slices.ContainsFunc(r.Categories, func(c fhir.DataCategory) bool { return !permitted[c] })
 		}
-		if e.shared { // what is in it is for the person to decide whose resource leads to it
+		if e.shared { // the person whose resource leads to it decides on its content
 			e.visible = len(r.Identifiers) == 0 && slices.ContainsFunc(permitted, all)
 			continue
 		}
@@ -353,8 +353,8 @@ func (m *maker) judge(w *world) {
 	w.judgeBinaries()
 }
 
-// judgeBinaries gives documents the visibility of what holds them; a label of their own is looked at by the gate alone, so that such a
-// document is neither taken for hidden nor for visible.
+// judgeBinaries gives documents the visibility of what contains them. Their own labels are checked by the gate alone, so a labelled
+// document counts neither as hidden nor as visible.
 func (w *world) judgeBinaries() {
 	for i := range w.entries {
 		if e := &w.entries[i]; strings.HasPrefix(e.name, "Binary/") {
@@ -364,7 +364,7 @@ func (w *world) judgeBinaries() {
 	}
 }
 
-// decide asks the policy about one data category of one person.
+// decide applies the policy to one data category of one person.
 func (m *maker) decide(caller policy.Subject, store *memory, p demo.Person, c fhir.DataCategory) bool {
 	key := store.Key(p.Identifier())
 	r := policy.Request{
@@ -383,7 +383,7 @@ func (m *maker) decide(caller policy.Subject, store *memory, p demo.Person, c fh
 	}).Permit
 }
 
-// store files the consents.
+// store stores the consents.
 func (w *world) store() *memory {
 	store := newMemory()
 	for i, p := range w.people {
@@ -394,8 +394,8 @@ func (w *world) store() *memory {
 	return store
 }
 
-// remove draws which of the hidden resources the other source does not have. The Patient of whom something may be seen stays: without
-// it nobody is there to ask about.
+// remove draws the hidden resources that the other source does not have. The Patient of whom something is visible stays: without it
+// there is nobody to ask about.
 func (m *maker) remove(t *rapid.T, w *world) []string {
 	referred := map[string]bool{}
 	for _, e := range w.entries {
@@ -405,7 +405,7 @@ func (m *maker) remove(t *rapid.T, w *world) []string {
 			}
 		}
 	}
-	for range w.entries { // shared ones that shared ones lead to
+	for range w.entries { // shared ones to which shared ones lead
 		for _, e := range w.entries {
 			if e.shared && e.visible && referred[e.name] {
 				for _, ref := range e.refs {

@@ -1,12 +1,12 @@
-// Command timing shows whether the time of an answer tells a read of what may not be seen from a read of what is not there
+// Command timing shows whether response time distinguishes reads of withheld resources from reads of absent ones
 // (leaks.md RD-5, OR-9). It starts the real gateway with the demo's source and nothing on file, so that every read of the demo's
-// records is withheld, and asks for withheld and absent resources by turns: with limits.read_floor off, and with a floor.
+// records is withheld, and reads withheld and absent resources in turn: without limits.read_floor, and with a floor.
 //
-//	go run ./test/timing          # make timing: both distributions, and how well one is told from the other
+//	go run ./test/timing          # make timing: both distributions, and how well they can be distinguished
 //
 // It needs redis-server, listens on loopback only, and ends by itself in about a minute. The last column is the chance that a withheld
-// read took longer than an absent one, where ties count half (the area under the ROC curve): 0.50 tells nothing, 1.00 everything. The heading
-// says how far from 0.50 chance alone takes it, 19 times of 20.
+// read took longer than an absent one, where ties count half (the area under the ROC curve): 0.50 reveals nothing, 1.00 everything. The heading
+// says how far from 0.50 it is by chance, 19 times out of 20.
 package main
 
 import (
@@ -76,10 +76,10 @@ func run(ctx context.Context, o options, out io.Writer) (err error) {
 	return nil
 }
 
-// warmUp is how many reads go before, of each kind, and are not counted.
+// warmUp is the number of uncounted first reads of each kind.
 const warmUp = 50
 
-// measure reads absent and withheld resources by turns, in an order that is drawn anew for each pair.
+// measure reads absent and withheld resources in turn, in a random order for each pair.
 func (s *stage) measure(ctx context.Context, g *gateway, reads int) (absent, withheld []time.Duration, err error) {
 	token, err := s.issuer.Token(demo.GP().Claims)
 	if err != nil {
@@ -88,7 +88,7 @@ func (s *stage) measure(ctx context.Context, g *gateway, reads int) (absent, wit
 	for n := range reads + warmUp {
 		there := s.records[rand.IntN(len(s.records))]
 		typ, id, _ := strings.Cut(there, "/")
-		// An id of the same form and length, of which nothing is there.
+		// An absent id of the same form and length.
 		absentID := fmt.Sprintf("%08x", rand.Uint32()) + id[min(8, len(id)):]
 		var took [2]time.Duration
 		for _, kind := range rand.Perm(2) {
@@ -104,7 +104,7 @@ func (s *stage) measure(ctx context.Context, g *gateway, reads int) (absent, wit
 	return absent, withheld, nil
 }
 
-// read asks for one resource, which must not be given, and tells how long the answer took.
+// read reads one resource, which must not be released, and returns how long the answer took.
 func (g *gateway) read(ctx context.Context, token, path string) (time.Duration, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, g.base+"/fhir/demo/"+path, nil)
 	if err != nil {

@@ -21,7 +21,7 @@ func quantiles(times []time.Duration) string {
 	return b.String()
 }
 
-// longer is the chance that one of b is longer than one of a, ties counted half.
+// longer returns the chance that one of b is longer than one of a, with ties counted half.
 func longer(a, b []time.Duration) float64 {
 	score := 0.0
 	for _, x := range a {
@@ -37,6 +37,6 @@ func longer(a, b []time.Duration) float64 {
 	return score / float64(len(a)*len(b))
 }
 
-// chance is how far from 0.50 longer comes by chance, 19 times of 20, where both are n times of the same distribution: twice the standard
-// error of the statistic of Mann and Whitney.
+// chance returns how far from 0.50 longer is by chance, 19 times out of 20, if both are n times of the same distribution: twice the standard error
+// of the Mann-Whitney statistic.
 func chance(n int) float64 { return 2 * math.Sqrt(float64(2*n+1)/float64(12*n*n)) }

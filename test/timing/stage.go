@@ -18,12 +18,12 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// stage is what stands around the gateways. All of it is gone when close returns.
+// stage is the environment of the gateways. close removes all of it.
 type stage struct {
 	folder  string
 	source  *demo.Source
 	issuer  *demo.Issuer
-	records []string // "Type/id" of what is there and withheld
+	records []string // "Type/id" of withheld resources
 }
 
 // config is the gateway's configuration; configs/gateway.yaml explains the keys. Redis is the gateway's own child.
@@ -63,7 +63,7 @@ policy:
 limits: { lookups_per_minute: 100000, read_floor: %[9]s }
 `
 
-// newStage builds the gateway and starts what it needs. What was started is in the stage also when there is an error.
+// newStage builds the gateway and starts what it needs. If it fails, the stage has what was started.
 func newStage(ctx context.Context) (*stage, error) {
 	s := &stage{}
 	var err error
@@ -101,7 +101,7 @@ func newStage(ctx context.Context) (*stage, error) {
 
 func (s *stage) file(name string) string { return filepath.Join(s.folder, name) }
 
-// command runs a command of the gateway to its end.
+// command runs a command of the gateway until it exits.
 func (s *stage) command(ctx context.Context, args ...string) error {
 	if said, err := exec.CommandContext(ctx, s.file("gateway"), args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("gateway %s: %w: %s", args[0], err, said)
@@ -109,7 +109,7 @@ func (s *stage) command(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// close ends everything.
+// close stops everything.
 func (s *stage) close() error {
 	var errs []error
 	if s.source != nil {
@@ -132,7 +132,7 @@ type gateway struct {
 	client *http.Client
 }
 
-// stopWithin is how long a gateway may take to end.
+// stopWithin is how long a gateway may take to stop.
 const stopWithin = 20 * time.Second
 
 // gateway starts one with this floor, and waits until it is ready.
@@ -170,7 +170,7 @@ func (s *stage) gateway(ctx context.Context, floor time.Duration) (*gateway, err
 	return g, g.ready(ctx, "http://"+addresses[1]+"/readyz")
 }
 
-// ready waits until the gateway says that it is.
+// ready waits until the gateway is ready.
 func (g *gateway) ready(ctx context.Context, url string) error {
 	for {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
@@ -192,7 +192,7 @@ func (g *gateway) ready(ctx context.Context, url string) error {
 	}
 }
 
-// stop ends the gateway, by force where it does not end by itself.
+// stop stops the gateway, by force if necessary.
 func (g *gateway) stop() error {
 	if g.cmd == nil {
 		return nil
