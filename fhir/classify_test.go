@@ -71,6 +71,8 @@ func TestCategories(t *testing.T) {
 		{"a sensitive code of a system in capitals", condition(`"code":` + concept(coding("HTTP://Snomed.info/SCT", "370143000"))), "Condition MentalHealth"},
 		{"a sensitive code of a system with white space about it", condition(`"code":` + concept(coding(" "+sct+`\u00a0`, "370143000"))), "Condition MentalHealth"},
 		{"a sensitive code of a system that begins like it", condition(`"code":` + concept(coding(sct+"2", "370143000"))), "Condition"},
+		{"CA-6 a medication named by its code alone", `{"resourceType":"MedicationRequest","id":"m","subject":{"reference":"Patient/A"},"medicationReference":{"identifier":{"system":"` + atc + `","value":"N06AB06"}}}`, "MedicationRequest MentalHealth"},
+		{"an identifier of another system", condition(`"identifier":[{"system":"urn:x","value":"N06AB06"}]`), "Condition"},
 		{"a sensitive code in an expression", condition(`"code":` + concept(coding(sct, "243796009:246090004=370143000"))), "Condition MentalHealth"},
 		{"a sensitive code with its term", condition(`"code":` + concept(coding(sct, "370143000 |a term|"))), "Condition MentalHealth"},
 		{"a longer code in an expression", condition(`"code":` + concept(coding(sct, "243796009:246090004=3701430001"))), "Condition"},

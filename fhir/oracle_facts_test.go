@@ -238,14 +238,20 @@ func (o *oracle) sensitives(n any) (all []DataCategory) {
 		}
 		system, isSystem := n.get("system").(string)
 		code, isCode := n.get("code").(string)
-		codes := []string{string(plainCode([]byte(code)))}
-		for _, one := range joints.Split(codes[0], -1) {
-			if one != "" {
-				codes = append(codes, one)
-			}
-		}
-		if !isSystem || !isCode {
+		if !isSystem {
 			return
+		}
+		var codes []string
+		for _, name := range []string{"code", "value"} {
+			if text, isText := n.get(name).(string); isText {
+				whole := string(plainCode([]byte(text)))
+				codes = append(codes, whole)
+				for _, one := range joints.Split(whole, -1) {
+					if one != "" {
+						codes = append(codes, one)
+					}
+				}
+			}
 		}
 		for _, s := range o.sensitive {
 			s.Code = strings.ToUpper(s.Code)
@@ -256,7 +262,7 @@ func (o *oracle) sensitives(n any) (all []DataCategory) {
 			}
 		}
 		for _, s := range confidentialities {
-			if plainSystem(s) == plainSystem(system) && !slices.Contains([]string{"U", "L", "M", "N"}, code) {
+			if isCode && plainSystem(s) == plainSystem(system) && !slices.Contains([]string{"U", "L", "M", "N"}, code) {
 				all = append(all, Restricted)
 			}
 		}

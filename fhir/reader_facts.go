@@ -228,15 +228,17 @@ func (w *walk) closeIdentifier(o *object, system *systemFacts) bool {
 // closeCode records a code that counts wherever it occurs: a sensitive one, or a confidentiality label outside the elements for labels,
 // such as in a tag or in an extension.
 func (w *walk) closeCode(o *object, system *systemFacts) {
-	code := o.text(kwCode)
-	if !code.present() {
+	code, value := o.text(kwCode), o.text(kwValue)
+	if system.labels && code.present() && !isOpenLabel(w.bytes(code)) {
+		w.restrict()
+	}
+	if system.sensitive == nil {
 		return
 	}
-	if system.sensitive != nil {
-		system.sensitive.addTo(&w.added, w.bytes(code))
-	}
-	if system.labels && !isOpenLabel(w.bytes(code)) {
-		w.restrict()
+	for _, t := range [...]token{code, value} { // an identifier of that system names a code too
+		if t.present() {
+			system.sensitive.addTo(&w.added, w.bytes(t))
+		}
 	}
 }
 
