@@ -17,14 +17,14 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// question is one request as a caller makes it.
+// question is one request of a caller.
 type question struct {
 	method, path, contentType, body string
 	header                          http.Header // more of them
 	token                           string      // instead of the caller's own
 }
 
-// reply is what the caller got.
+// reply is what the caller received.
 type reply struct {
 	asked         question
 	began         time.Time
@@ -37,10 +37,10 @@ type reply struct {
 	trailer       http.Header
 }
 
-// get is a request by GET; path is everything after the gateway's address.
+// get returns a GET request; path is everything after the gateway's address.
 func get(path string) question { return question{method: http.MethodGet, path: path} }
 
-// search is a search by POST that names the person by the BSN.
+// search returns a search by POST that names the person by BSN.
 func search(typ string, person demo.Person, more ...string) question {
 	form := url.Values{"patient.identifier": {demo.SystemBSN + "|" + person.BSN}}
 	for i := 0; i+1 < len(more); i += 2 {
@@ -52,12 +52,12 @@ func search(typ string, person demo.Person, more ...string) question {
 	}
 }
 
-// searchID is a search by GET that names the person by the source's id.
+// searchID returns a search by GET that names the person by the source's id.
 func searchID(typ string, person demo.Person) question {
 	return get("/fhir/demo/" + typ + "?patient=" + string(person.PatientID))
 }
 
-// declare is a break-glass declaration.
+// declare returns a break-glass declaration.
 func declare(person demo.Person) question {
 	body, err := json.Marshal(map[string]any{"resourceType": "Parameters", "parameter": []map[string]any{
 		{"name": "patient", "valueIdentifier": person.Identifier()},
@@ -67,12 +67,12 @@ func declare(person demo.Person) question {
 		{"name": "no-alternative", "valueBoolean": true},
 	}})
 	if err != nil {
-		panic(err) // strings and a bool always marshal
+		panic(err) // strings and a bool can always be marshalled
 	}
 	return question{method: http.MethodPost, path: "/gateway/$break-glass", contentType: "application/fhir+json", body: string(body)}
 }
 
-// tokens remembers the tokens of callers: signing one for each request would be most of the work of a story under load.
+// tokens caches the tokens of callers: signing one for each request would be most of the work of a test under load.
 var tokens sync.Map
 
 func tokenOf(t testing.TB, by demo.Caller) string {
@@ -89,7 +89,7 @@ func tokenOf(t testing.TB, by demo.Caller) string {
 	return token
 }
 
-// ask sends a question as this caller and wants an answer.
+// ask sends a question as this caller; it must be answered.
 func (g *gateway) ask(by demo.Caller, q question) reply {
 	g.t.Helper()
 	r, err := g.try(by, q)
@@ -99,7 +99,7 @@ func (g *gateway) ask(by demo.Caller, q question) reply {
 	return r
 }
 
-// try is ask for goroutines, and for gateways that may be gone.
+// try is ask for goroutines, and for gateways that may have gone.
 func (g *gateway) try(by demo.Caller, q question) (reply, error) {
 	return g.tryIn(g.t.Context(), by, q)
 }
@@ -150,7 +150,7 @@ func (g *gateway) request(ctx context.Context, by demo.Caller, q question, id st
 	return req, nil
 }
 
-// later asks in the background; the channel gives the answer.
+// later asks in the background; the channel delivers the answer.
 func (g *gateway) later(by demo.Caller, q question) <-chan reply {
 	tokenOf(g.t, by)
 	answers := make(chan reply, 1)
@@ -164,7 +164,7 @@ func (g *gateway) later(by demo.Caller, q question) <-chan reply {
 	return answers
 }
 
-// receive waits for what happens elsewhere.
+// receive waits for a value from elsewhere.
 func receive[T any](t testing.TB, from <-chan T, what string) T {
 	t.Helper()
 	select {
@@ -176,7 +176,7 @@ func receive[T any](t testing.TB, from <-chan T, what string) T {
 	}
 }
 
-// entries are "Type/id" of a searchset's entries.
+// entries returns "Type/id" of the entries of a searchset.
 func (r reply) entries() []string {
 	var b struct {
 		Entry []struct {
@@ -191,7 +191,7 @@ func (r reply) entries() []string {
 	return ids
 }
 
-// link is the target of one of a searchset's links, without the gateway's address.
+// link returns the target of one of a searchset's links, without the gateway's address.
 func (r reply) link(g *gateway, relation string) string {
 	var b struct {
 		Link []struct{ Relation, URL string }
@@ -205,7 +205,7 @@ func (r reply) link(g *gateway, relation string) string {
 	return ""
 }
 
-// outcome is the code and the diagnostics of the OperationOutcome's one issue.
+// outcome returns the code and the diagnostics of the OperationOutcome's only issue.
 func (r reply) outcome() (code, diagnostics string) {
 	var o struct {
 		ResourceType string
@@ -217,7 +217,7 @@ func (r reply) outcome() (code, diagnostics string) {
 	return o.Issue[0].Code, o.Issue[0].Diagnostics
 }
 
-// wantStatus fails the test where another status came.
+// wantStatus fails the test if the status differs.
 func (r reply) wantStatus(t testing.TB, want int, when string) reply {
 	t.Helper()
 	if r.status != want {
@@ -226,7 +226,7 @@ func (r reply) wantStatus(t testing.TB, want int, when string) reply {
 	return r
 }
 
-// wantUnavailable is the answer while something that is needed is away: 503 with Retry-After, soon, and nothing else.
+// wantUnavailable wants the answer while something required is unavailable: 503 with Retry-After, soon, and nothing else.
 func (r reply) wantUnavailable(t testing.TB, when string) {
 	t.Helper()
 	r.wantStatus(t, http.StatusServiceUnavailable, when)
@@ -239,7 +239,7 @@ func (r reply) wantUnavailable(t testing.TB, when string) {
 	r.wantNothing(t, when)
 }
 
-// wantNothing asserts that the answer is an OperationOutcome of ours with nothing of a source in it.
+// wantNothing wants an OperationOutcome of ours with nothing from a source in it.
 func (r reply) wantNothing(t testing.TB, when string) {
 	t.Helper()
 	if code, _ := r.outcome(); code == "" {

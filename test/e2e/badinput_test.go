@@ -14,11 +14,11 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// secretValue is the value in every malformed request: it must come back nowhere.
+// secretValue is the value in every malformed request: no answer may contain it.
 const secretValue = "Q9ZvalueQ9Z"
 
-// TestBadInput: what is not understood is refused before the source is asked, with the status and the issue code of its kind, and
-// an OperationOutcome that names the parameter or element, never its value.
+// TestBadInput: invalid requests are refused before the source is contacted, with the status and issue code of their kind, and an
+// OperationOutcome that names the parameter or element, never its value.
 func TestBadInput(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -136,7 +136,7 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-// TestRawTargets: forms of a request line that no FHIR client sends, and that other servers read in other ways.
+// TestRawTargets: forms of a request line that no FHIR client sends, and that other servers interpret differently.
 func TestRawTargets(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -174,7 +174,7 @@ func TestRawTargets(t *testing.T) {
 	}
 }
 
-// raw sends bytes as they are and gives the status of the answer.
+// raw sends bytes unchanged and returns the status of the answer.
 func (g *gateway) raw(request string) int {
 	g.t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(g.base, "http://"))

@@ -9,8 +9,8 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestBlocked: insurers and company doctors are refused although a consent names their very organization, and their practitioner;
-// the source hears nothing of it, and no emergency helps.
+// TestBlocked: insurers and company doctors are refused although a consent names their very organization and practitioner; the source is not
+// contacted, and no emergency helps.
 func TestBlocked(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -19,7 +19,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// receiver takes messages: a privacy officer's, or those for patients.
+// receiver receives messages: those for the privacy officer, or those for patients.
 type receiver struct {
 	t      *testing.T
 	server *httptest.Server
@@ -28,9 +28,9 @@ type receiver struct {
 
 	mu      sync.Mutex
 	status  int           // 0: does not answer before hang is closed
-	hang    chan struct{} // closed to let those go that hang
-	tried   []string      // ids, of every try
-	arrived []delivered   // what was taken
+	hang    chan struct{} // closed to release those that hang
+	tried   []string      // ids of all tries
+	arrived []delivered   // accepted messages
 }
 
 // delivered is one message.
@@ -87,7 +87,7 @@ func (r *receiver) take(w http.ResponseWriter, req *http.Request) {
 	w.WriteHeader(status)
 }
 
-// become makes the receiver answer so from now on, and lets those go that hang.
+// become makes the receiver answer like this from now on, and releases those that hang.
 func (r *receiver) become(status int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -98,7 +98,7 @@ func (r *receiver) become(status int) {
 	r.status = status
 }
 
-// seen gives the ids of all tries, and what arrived.
+// seen returns the ids of all tries, and what arrived.
 func (r *receiver) seen() (tried []string, arrived []delivered) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -122,8 +122,8 @@ func (r *receiver) waits(declaration, reason string) delivered {
 	return found
 }
 
-// TestMessagesOfAnEmergencySurviveKills: the privacy officer and whoever tells the patient get each declaration at least once, under the id of its
-// event, whatever dies in between: the gateway right after its answer, or while a message is on its way, or the receiver.
+// TestMessagesOfAnEmergencySurviveKills: the privacy officer and whoever informs the patient get each declaration at least once, under the id of
+// its event, whatever is killed in between: the gateway right after its answer or during a delivery, or the receiver.
 func TestMessagesOfAnEmergencySurviveKills(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -137,11 +137,11 @@ func TestMessagesOfAnEmergencySurviveKills(t *testing.T) {
 		return r.parameter("declaration"), w.wantEvent(r, audit.OutcomePermit, "declared")
 	}
 	officer.become(0)
-	letters.become(http.StatusBadRequest) // a receiver that refuses is misconfigured: nothing is set aside
+	letters.become(http.StatusBadRequest) // a receiver that refuses is misconfigured: nothing is skipped
 	first, event := declares(karena)
 	until(t, endWithin, "the alert to be on its way", func() bool { tried, _ := officer.seen(); return len(tried) > 0 })
 	until(t, endWithin, "the notice to be refused", func() bool { tried, _ := letters.seen(); return len(tried) > 0 })
-	// What comes behind a refused message is no reason to pass over it.
+	// Later messages are no reason to skip a refused one.
 	behind := g.ask(demo.GP(), search("Condition", karena)).wantStatus(t, http.StatusOK, "something that nobody is told of")
 	until(t, endWithin, "it to be archived", func() bool {
 		return slices.ContainsFunc(w.archived(), func(e audit.Event) bool { return e.Request == behind.id })
@@ -183,7 +183,7 @@ func TestMessagesOfAnEmergencySurviveKills(t *testing.T) {
 	}
 
 	t.Run("a stop and a start repeat nothing, and later ones come", func(t *testing.T) {
-		until(t, endWithin, "the gateway to know that they arrived", func() bool { // what arrives while it stops may be repeated
+		until(t, endWithin, "the gateway to know that they arrived", func() bool { // what arrives while it stops may be sent again
 			_, metrics := g.admined("/metrics")
 			return strings.Contains(metrics, `break-glass-alert"} 2`) && strings.Contains(metrics, `break-glass-notice"} 2`)
 		})

@@ -13,8 +13,8 @@ import (
 	"zorgsluis/policy"
 )
 
-// TestBreakGlass: a declaration opens what was never asked, and a refusal with an exception; it does not open a refusal, nor
-// anything for another professional, and it ends: by time, and by a review.
+// TestBreakGlass: a declaration opens data on which the patient never decided, and a refusal with an exception; it does not open another
+// refusal, nor anything for another professional, and it ends by time and by a review.
 func TestBreakGlass(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -112,7 +112,7 @@ func reviews(t *testing.T, file string, more ...string) []openReview {
 	return open
 }
 
-// TestBreakGlassLimit: one professional declares so many times an hour, over all instances together.
+// TestBreakGlassLimit: one professional can declare only so often per hour, on all instances together.
 func TestBreakGlassLimit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -138,7 +138,7 @@ func TestBreakGlassLimit(t *testing.T) {
 	a.ask(gp, declare(demo.Johanna())).wantStatus(t, http.StatusCreated, "another professional")
 }
 
-// TestPersonFlags: what a provider sets about a person works on the next request.
+// TestPersonFlags: flags that a provider sets about a person apply to the next request.
 func TestPersonFlags(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -13,18 +13,18 @@ import (
 	"zorgsluis/policy"
 )
 
-// endOf ends what the caller declared for a person.
+// endOf returns a request that ends what the caller declared for a person.
 func endOf(person demo.Person) question {
 	body, err := json.Marshal(map[string]any{"resourceType": "Parameters", "parameter": []map[string]any{
 		{"name": "patient", "valueIdentifier": person.Identifier()},
 	}})
 	if err != nil {
-		panic(err) // strings always marshal
+		panic(err) // strings can always be marshalled
 	}
 	return question{method: http.MethodPost, path: "/gateway/$break-glass-end", contentType: "application/fhir+json", body: string(body)}
 }
 
-// parameter is the value of one of ours in a Parameters resource.
+// parameter returns the value of one of our parameters in a Parameters resource.
 func (r reply) parameter(name string) string {
 	var p struct {
 		Parameter []struct{ Name, ValueString, ValueInstant string }
@@ -56,7 +56,7 @@ type seenByPatient struct {
 	}
 }
 
-// detail is the value of a detail of the entity that tells of the emergency; "" where there is none.
+// detail returns a detail of the entity that describes the emergency; "" if there is none.
 func (s seenByPatient) detail(name string) string {
 	for _, e := range s.Entity {
 		if e.Type.Code == "break-glass" {
@@ -79,7 +79,7 @@ func (s seenByPatient) declaration() string {
 	return ""
 }
 
-// overview is the patient's own view: the events whose reason is this one, the newest first.
+// overview returns the patient's own view: the events with this reason, newest first.
 func (g *gateway) overview(p demo.Person, reason policy.Reason) []seenByPatient {
 	g.t.Helper()
 	r := g.ask(demo.Patient("patient", p), get("/gateway/AuditEvent?_count=500")).wantStatus(g.t, http.StatusOK, "the patient's view")
@@ -101,8 +101,8 @@ func (g *gateway) overview(p demo.Person, reason policy.Reason) []seenByPatient 
 	return found
 }
 
-// TestBreakGlassWorkflow: the hospital's doctor declares for a patient of whom only the number is known and nothing is on file; each use names the
-// declaration; the doctor ends it, an operator ends the next; each waits for its verdict; the patient sees all of it.
+// TestBreakGlassWorkflow: the hospital's doctor declares for a patient of whom only the number is known and nothing is on file; each use names
+// the declaration; the doctor ends it, and an operator ends the next; each awaits its verdict; the patient sees all of it.
 func TestBreakGlassWorkflow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -259,8 +259,8 @@ func (w *world) wantMetric(g *gateway, lines ...string) {
 	}
 }
 
-// TestOverdueReviews: a review that is late is told once, by all instances together and after a kill too; the list and the metrics show it until
-// the verdict is there.
+// TestOverdueReviews: an overdue review is reported once, by all instances together and also after a kill; the list and the metrics show it
+// until there is a verdict.
 func TestOverdueReviews(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -309,8 +309,8 @@ func TestOverdueReviews(t *testing.T) {
 	}
 }
 
-// TestBreakGlassRefusals: whoever or whatever does not fit declares nothing, and what was declared serves nobody else and nothing else. Each
-// refusal is one event with its reason.
+// TestBreakGlassRefusals: unsuitable callers or requests declare nothing, and a declaration serves nobody and nothing else. Each refusal is one
+// event with its reason.
 func TestBreakGlassRefusals(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// authority issues the certificates of a story.
+// authority issues the certificates of a test.
 type authority struct {
 	t           testing.TB
 	certificate *x509.Certificate
@@ -58,7 +58,7 @@ type issued struct {
 	pair             tls.Certificate
 }
 
-// issue makes a certificate for a server at an address, or for a client, that ends at a time from now.
+// issue makes a certificate for a server at an address, or for a client, that expires at a time from now.
 func (a *authority) issue(key crypto.Signer, host string, ends time.Duration) issued {
 	a.t.Helper()
 	a.issued++
@@ -90,14 +90,14 @@ func (a *authority) issue(key crypto.Signer, host string, ends time.Duration) is
 	return made
 }
 
-// pool holds the authority only.
+// pool returns a pool with only this authority.
 func (a *authority) pool() *x509.CertPool {
 	pool := x509.NewCertPool()
 	pool.AddCert(a.certificate)
 	return pool
 }
 
-// show puts a server's certificate where the story's configuration names it.
+// show puts a server's certificate where the configuration names it.
 func (w *world) show(i issued) {
 	w.t.Helper()
 	w.write("certificate.pem", i.certificate)

@@ -4,5 +4,5 @@ package e2e_test
 
 import "syscall"
 
-// childAttributes are none: a test that is killed leaves its gateways behind.
+// childAttributes are none: a killed test leaves its gateways behind.
 func childAttributes() *syscall.SysProcAttr { return nil }

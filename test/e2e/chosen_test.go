@@ -14,9 +14,9 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestWhomThePatientChoseHasNoNumber: a neighbour collects data for Karena, and the token brings the neighbour's citizen service number. The
-// gateway knows the neighbour by what the issuer says beside it: the number, and the key that is made of numbers, are nowhere. A block names
-// whichever of the two kinds of representatives it is about.
+// TestWhomThePatientChoseHasNoNumber: a neighbour collects data for Karena, and the token contains the neighbour's citizen service number. The
+// gateway knows the neighbour by the issuer's other name for that person: the number, and the key made from it, are nowhere. A block applies to
+// representatives of either kind.
 func TestWhomThePatientChoseHasNoNumber(t *testing.T) {
 	t.Parallel()
 	w := newNLGov(t)
@@ -45,7 +45,7 @@ func TestWhomThePatientChoseHasNoNumber(t *testing.T) {
 	if told.WriteString(view.body); !strings.Contains(view.body, key(theNeighbour)) {
 		t.Error("Karena does not see who asked for her")
 	}
-	// By the key that the event shows, for both kinds; and by what the issuer calls the neighbour.
+	// By the key in the event, for both kinds; and by what the issuer calls the neighbour.
 	theParent := ask(legal, http.StatusOK, "ok-representative", "a parent")
 	operate := func(of demo.Person, name string, args ...string) {
 		t.Helper()
@@ -66,7 +66,7 @@ func TestWhomThePatientChoseHasNoNumber(t *testing.T) {
 	ask(chosen, http.StatusOK, "ok-representative", "the neighbour, who is not blocked any more")
 	nowhere(t, w, g, told.String(), neighbour)
 
-	// What was recorded before there were keys still holds: by number. It is not of this story's doing that the number is on file then.
+	// Blocks by number from before there were keys still apply. That puts the number on file, which is not the subject here.
 	if err := w.change(karena.Identifier(), func(st *consent.Standing) error {
 		st.Flags.RepresentativesBlocked = []string{neighbour.BSN}
 		return nil
@@ -77,8 +77,7 @@ func TestWhomThePatientChoseHasNoNumber(t *testing.T) {
 	ask(chosen, http.StatusForbidden, "representative-blocked", "the neighbour, blocked by a number")
 }
 
-// naming is a Consent by which a patient names somebody to see data of a group for him, by an identifier and a name; on the text that is shown
-// for that.
+// naming returns a Consent by which a patient lets somebody see data of a group for him, by an identifier and a name, on the text for that.
 func naming(t testing.TB, g *gateway, patient demo.Person, identifier m, name, group string) m {
 	t.Helper()
 	var list struct {
@@ -102,9 +101,9 @@ func naming(t testing.TB, g *gateway, patient demo.Person, identifier m, name, g
 	})
 }
 
-// TestThePatientNamesWhoCollects: an issuer says that a neighbour is authorised in writing, and that is not enough. Karena names the neighbour,
+// TestThePatientNamesWhoCollects: it is not enough that an issuer says that a neighbour is authorised in writing. Karena names the neighbour,
 // whom she finds in the list of who asked, for her medication, in one call; the neighbour sees that and nothing else, and nobody else is named
-// by it. She ends it in one call, and it holds at once. All of it is proven as any consent is, and nothing of it is the neighbour's number.
+// by it. She ends it in one call, with immediate effect. All of it is proven like any consent, and contains nothing of the neighbour's number.
 func TestThePatientNamesWhoCollects(t *testing.T) {
 	t.Parallel()
 	w := newNLGov(t)
@@ -164,7 +163,7 @@ func TestThePatientNamesWhoCollects(t *testing.T) {
 		ask(herself, sending(t, "POST", "/gateway/Consent", q), http.StatusUnprocessableEntity, why)
 	}
 
-	// Ended in one call, at once; named again by what the issuer says, and stopped with everything else.
+	// Ended in one call, with immediate effect; named again by what the issuer says, and stopped with everything else.
 	w.wantEvent(ask(herself, question{method: "POST", path: "/gateway/Consent/" + id + "/$withdraw"}, http.StatusOK, "Karena ends it"), audit.OutcomePermit, "withdrawn")
 	refused(neighbours, medication, "the neighbour, after the end")
 	byIssuer := m{"system": w.issuer.URL(), "value": alias(neighbour)}
@@ -190,8 +189,8 @@ func TestThePatientNamesWhoCollects(t *testing.T) {
 	nowhere(t, w, g, told.String(), neighbour)
 }
 
-// nowhere wants the number of somebody, and any key that could be made of it, to be in nothing that the gateway keeps or tells: what it
-// answered and told operators, its log, Redis' keys and files, and the archive. It ends the gateway.
+// nowhere wants somebody's number, and any key that could be made from it, to be in nothing that the gateway keeps or returns: answers, output
+// for operators, the log, Redis' keys and files, and the archive. It stops the gateway.
 func nowhere(t *testing.T, w *world, g *gateway, told string, somebody demo.Person) {
 	t.Helper()
 	number := somebody.BSN
@@ -210,7 +209,7 @@ func nowhere(t *testing.T, w *world, g *gateway, told string, somebody demo.Pers
 	g.stop()
 	find("the log", g.out.String())
 	w.eachKept(find)
-	st, _, err := w.store.Standing(t.Context(), w.store.Key(demo.Karena().Identifier())) // what is sealed
+	st, _, err := w.store.Standing(t.Context(), w.store.Key(demo.Karena().Identifier())) // sealed content
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,7 +17,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// clustered is three masters, each with one of the story's shards, and toxiproxy before each.
+// clustered is three masters, each with one shard, and toxiproxy in front of each.
 type clustered struct {
 	*world
 	nodes   []*redistest.Server
@@ -40,7 +40,7 @@ func newClustered(t *testing.T) *clustered {
 		c.proxies = append(c.proxies, startProxyAt(t, addresses[i], n.Address()))
 	}
 	w := &world{redis: c.nodes[0], reach: redisstore.ClientOptions{Addresses: addresses}}
-	w.secrets[0] = slices.Repeat([]byte("a"), 32) // which decides who is on which node
+	w.secrets[0] = slices.Repeat([]byte("a"), 32) // which determines who is on which node
 	c.world = w.set(t, fhir.R4)
 	for i, n := range c.nodes {
 		if here, _ := c.homes(n); len(here) == 0 {
@@ -56,12 +56,12 @@ func (c *clustered) startHere() *gateway {
 	return g
 }
 
-// meta is a key in the slot of a person's shard.
+// meta returns a key in the slot of a person's shard.
 func (c *clustered) meta(person demo.Person) string {
 	return fmt.Sprintf("zs:{s%s}:meta", c.store.NewRecordID(person.Identifier())[:2])
 }
 
-// homes tells which people's shards a node holds, and which it does not.
+// homes returns which people's shards a node has, and which it has not.
 func (c *clustered) homes(node *redistest.Server) (here, elsewhere []demo.Person) {
 	c.t.Helper()
 	client := node.Client()
@@ -79,9 +79,9 @@ func (c *clustered) homes(node *redistest.Server) (here, elsewhere []demo.Person
 	return here, elsewhere
 }
 
-// TestCluster: the store is a Redis Cluster of three masters. Faults act on the connections to all of them, two shards move to other
-// masters, and one master is killed, all under load, while a consent goes back and forth: each answer has exactly one event, no withdrawal
-// that was acknowledged is lost, and nothing is released under one. While a master is away its part is 503, and the others go on.
+// TestCluster: the store is a Redis Cluster of three masters. Faults affect the connections to all of them, two shards move to other masters,
+// and one master is killed, all under load, while a consent is given and withdrawn in turn: each answer has exactly one event, no acknowledged
+// withdrawal is lost, and nothing is released after one. While a master is away its part is 503, and the others continue.
 func TestCluster(t *testing.T) {
 	t.Parallel()
 	c := newClustered(t)

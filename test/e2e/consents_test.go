@@ -15,7 +15,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// consentFor is a Consent of a person as any FHIR client would state it: a permit for GPs, unless it is changed.
+// consentFor returns a Consent of a person as any FHIR client would state it: a permit for GPs, unless changed.
 func consentFor(person demo.Person, changes ...func(m)) m {
 	patient := m{"type": "Patient", "identifier": m{"system": demo.SystemBSN, "value": person.BSN}}
 	c := m{
@@ -38,7 +38,7 @@ func consentFor(person demo.Person, changes ...func(m)) m {
 	return c
 }
 
-// literally names the patient by a literal reference.
+// literally makes the Consent name the patient by a literal reference.
 func literally(reference string) func(m) {
 	return func(c m) { p := m{"reference": reference}; c["patient"], c["performer"] = p, []any{p} }
 }
@@ -54,7 +54,7 @@ func dataGroup(name string) m {
 	return m{"url": "urn:zorgsluis:consent:data-category", "valueCoding": m{"system": "urn:zorgsluis:data-category-group", "code": name}}
 }
 
-// sending is a request with a resource as its body; more are headers, by name and value.
+// sending returns a request with a resource as its body; more are headers, by name and value.
 func sending(t testing.TB, method, path string, resource any, more ...string) question {
 	t.Helper()
 	body, err := json.Marshal(resource)
@@ -68,7 +68,7 @@ func sending(t testing.TB, method, path string, resource any, more ...string) qu
 	return q
 }
 
-// resource is the body of an answer.
+// resource returns the body of an answer.
 func (r reply) resource(t testing.TB) m {
 	t.Helper()
 	var v m
@@ -78,13 +78,13 @@ func (r reply) resource(t testing.TB) m {
 	return v
 }
 
-// consentGateway is a gateway where GPs may write down what their patients say.
+// consentGateway starts a gateway where GPs may record what their patients say.
 func consentGateway(w *world, replace ...string) (*gateway, string) {
 	return w.start(append(replace, "break_glass: {", "consents:\n  recorders: [gp, hospital]\n  known_senders: [{ organization: \"ura:90000001\", addresses: [127.0.0.1] }, { organization: \"ura:90000005\", addresses: [127.0.0.0/8] }]\nbreak_glass: {")...)
 }
 
-// TestPatientGivesReadsChangesAndWithdraws: the life of a consent as a plain FHIR client sees it, and what it does to a GP's requests, at
-// once and on another instance.
+// TestPatientGivesReadsChangesAndWithdraws: the life of a consent as a plain FHIR client sees it, and its effect on a GP's requests, at once and
+// on another instance.
 func TestPatientGivesReadsChangesAndWithdraws(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -108,7 +108,7 @@ func TestPatientGivesReadsChangesAndWithdraws(t *testing.T) {
 	if read.body != created.body || read.header.Get("ETag") != etag {
 		t.Errorf("what is read is not what was created:\n%s\n%s", read.body, created.body)
 	}
-	// What was read is sent back changed: no longer for GPs but for pharmacies.
+	// What was read is sent back, changed from GPs to pharmacies.
 	changed := read.resource(t)
 	changed["provision"].(m)["actor"] = []any{actorCategory("pharmacy")}
 	put := func(when string, want int, header ...string) reply {
@@ -151,7 +151,7 @@ func TestPatientGivesReadsChangesAndWithdraws(t *testing.T) {
 	g.ask(patient, get("/gateway/Consent/"+id+"/_history/x")).wantStatus(t, http.StatusNotFound, "a version that is not there")
 }
 
-// TestStopEverything: one call ends every permit, of whatever kind, and a later consent holds again.
+// TestStopEverything: one call ends every permit of any kind, and a later consent counts again.
 func TestStopEverything(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -181,7 +181,7 @@ func TestStopEverything(t *testing.T) {
 	}
 }
 
-// TestConsentSearch: the patient finds the own Consents, by page, and nothing of others.
+// TestConsentSearch: patients find their own Consents, by page, and nothing of others.
 func TestConsentSearch(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -251,8 +251,8 @@ func TestConsentSearch(t *testing.T) {
 	}
 }
 
-// TestProviderWritesDown: a GP writes down what a patient says: given by the patient, recorded by the GP, and only by those who are
-// configured for it. The GP sees that Consent, and none that the patient gave elsewhere.
+// TestProviderWritesDown: a GP records what a patient says: given by the patient, recorded by the GP, and only by those who are configured for
+// it. The GP sees that Consent, and none that the patient gave elsewhere.
 func TestProviderWritesDown(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -293,7 +293,7 @@ func TestProviderWritesDown(t *testing.T) {
 	w.wantEvent(g.ask(gp, stop).wantStatus(t, http.StatusCreated, "everything stopped on request"), audit.OutcomePermit, "objected")
 }
 
-// TestNobodyElseSeesAConsent: for everybody else the answer is the same as if nothing were there, and there is one event of it.
+// TestNobodyElseSeesAConsent: for everybody else the answer is the same as if nothing existed, with one event.
 func TestNobodyElseSeesAConsent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -323,7 +323,7 @@ func TestNobodyElseSeesAConsent(t *testing.T) {
 	}
 }
 
-// TestConsentRefused: what cannot be taken is refused, naming the element, without a value.
+// TestConsentRefused: invalid Consents are refused, naming the element, without a value.
 func TestConsentRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -375,8 +375,8 @@ func TestConsentRefused(t *testing.T) {
 	}
 }
 
-// TestConflictingUpdates: of two hundred updates of one version at once exactly one wins, round after round, and the history holds exactly
-// the winners. A lost answer is asked for again with the same request id, and changes nothing twice.
+// TestConflictingUpdates: of two hundred simultaneous updates of one version exactly one succeeds, round after round, and the history has
+// exactly those. A request whose answer was lost is repeated with the same request id, and changes nothing twice.
 func TestConflictingUpdates(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -443,8 +443,8 @@ func TestConflictingUpdates(t *testing.T) {
 	}
 }
 
-// TestLostAnswerToAConsent: the change was made and the answer was lost, with Redis away or the gateway killed; the same request id tells
-// what came of it.
+// TestLostAnswerToAConsent: the change was made and the answer was lost, because Redis was away or the gateway was killed; a repeat with the
+// same request id returns the outcome.
 func TestLostAnswerToAConsent(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -476,8 +476,8 @@ func TestLostAnswerToAConsent(t *testing.T) {
 	}
 }
 
-// TestPatientByReference: a plain FHIR client names the patient as the source does, in the resource and in a search; whose it is, is
-// learned from the source. With several sources an id alone is nobody's.
+// TestPatientByReference: a plain FHIR client names the patient as the source does, in the resource and in a search; the source says who that
+// is. With several sources an id alone names nobody.
 func TestPatientByReference(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -499,7 +499,7 @@ func TestPatientByReference(t *testing.T) {
 	if err != nil || len(st.Records) != 5 {
 		t.Errorf("got %d records (%v), want 5", len(st.Records), err)
 	}
-	for _, id := range []string{string(milan.PatientID), "nobody"} { // told alike
+	for _, id := range []string{string(milan.PatientID), "nobody"} { // same answer
 		r := g.ask(patient, sending(t, "POST", "/gateway/Consent", consentFor(johanna, literally("Patient/"+id)))).wantStatus(t, http.StatusForbidden, id)
 		w.wantEvent(r, audit.OutcomeDeny, "not-the-patient")
 	}
@@ -518,8 +518,8 @@ func TestPatientByReference(t *testing.T) {
 		wantStatus(t, http.StatusCreated, "at a source")
 }
 
-// TestConsentHistoryByPage: the versions of a Consent come by page, the newest first, from an instant on where that is asked; a page link is
-// for that Consent and that caller.
+// TestConsentHistoryByPage: the versions of a Consent are paged, newest first, on request from an instant on; a page link works for that Consent
+// and that caller only.
 func TestConsentHistoryByPage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -583,8 +583,8 @@ func TestConsentHistoryByPage(t *testing.T) {
 	}
 }
 
-// TestStopEverythingAtTheBound: with as many consents and objections on file as can be, one more is refused as such; each can be withdrawn, and everything
-// stopped, however often.
+// TestStopEverythingAtTheBound: with the maximum of consents and objections on file, another is refused for that reason; each can be withdrawn,
+// and everything stopped, any number of times.
 func TestStopEverythingAtTheBound(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -15,10 +15,10 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// maxCrawled bounds a crawl, in requests. All that is there is reached with far fewer.
+// maxCrawled limits a crawl, in requests. Far fewer reach everything.
 const maxCrawled = 6000
 
-// crawler asks for everything that an answer names, and looks in every answer for what belongs to the other population.
+// crawler requests everything that an answer names, and searches every answer for what belongs to the other population.
 type crawler struct {
 	t       *testing.T
 	g       *gateway
@@ -37,8 +37,8 @@ var (
 	base64In = regexp.MustCompile(`[A-Za-z0-9+/]{24,}={0,2}`)
 )
 
-// A general practitioner has the consent of two people and not of the others. Whatever links, references, pages, attachments and ids
-// the answers hold, and whatever ids of the others are tried directly: nothing of the others is ever seen.
+// A general practitioner has the consent of two people and not of the others. Whatever links, references, pages, attachments and ids the answers
+// contain, and whatever ids of the others are tried directly: nothing of the others is ever seen.
 func TestACrawlerNeverSeesTheOtherPopulation(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, demo.LoadSynthetic(3, 12)...)
@@ -76,7 +76,7 @@ func TestACrawlerNeverSeesTheOtherPopulation(t *testing.T) {
 	}
 }
 
-// learn notes what belongs to the others, and gives the names of their resources.
+// learn notes what belongs to the others, and returns the names of their resources.
 func (c *crawler) learn(others []demo.Person) (direct []string) {
 	data, err := demo.Load()
 	if err != nil {
@@ -101,7 +101,7 @@ func (c *crawler) learn(others []demo.Person) (direct []string) {
 	return direct
 }
 
-// learnBindings reads in the CapabilityStatement how a search for a type names the patient.
+// learnBindings reads from the CapabilityStatement how a search for a type names the patient.
 func (c *crawler) learnBindings() {
 	var statement struct {
 		Rest []struct {
@@ -123,7 +123,7 @@ func (c *crawler) learnBindings() {
 	}
 }
 
-// start asks for all of a person in every way that there is.
+// start requests everything of a person in every possible way.
 func (c *crawler) start(p demo.Person) {
 	id := string(p.PatientID)
 	c.push(get("/fhir/demo/Patient/"+id), get("/fhir/demo/Patient/"+id+"/$everything?_count=20"), get("/fhir/demo/Patient?_id="+id),
@@ -148,7 +148,7 @@ func (c *crawler) push(all ...question) {
 	}
 }
 
-// look searches an answer for what must not be there, and follows what is.
+// look searches an answer for forbidden content, and follows the rest.
 func (c *crawler) look(q question, r reply) {
 	c.t.Helper()
 	texts := []string{r.body, fmt.Sprint(r.header, r.trailer)}

@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// attacks are rows by somebody who knows what libraries get wrong: each goes by one reading of what was sent that ours is not.
+// attacks are rows by somebody who knows what libraries get wrong: each relies on an interpretation that differs from ours.
 func (t *credentialTable) attacks() {
 	t.spellings()
 	t.numbers()
@@ -40,17 +40,17 @@ func (t *credentialTable) text(header, payload string) string {
 func inJSON(v any) string {
 	b, err := json.Marshal(v)
 	if err != nil {
-		panic(err) // made of what always marshals
+		panic(err) // made of what can always be marshalled
 	}
 	return string(b)
 }
 
-// renamed is a copy with one member under another name.
+// renamed returns a copy with one member under another name.
 func renamed(object m, name, to string) m {
 	return replaced(replaced(object, to, object[name]), name, gone)
 }
 
-// spellings are names and values that somebody may hold equal to what is meant.
+// spellings are names and values that somebody may take for the intended ones.
 func (t *credentialTable) spellings() {
 	for _, tt := range []struct{ name, to, reason string }{
 		{"iss", "ISS", "token-issuer"}, {"iss", "ıss", "token-issuer"}, {"aud", "Aud", "token-audience"}, {"exp", "EXP", "token-time"}, {"iat", "Iat", "token-time"},
@@ -71,7 +71,7 @@ func (t *credentialTable) spellings() {
 	}
 }
 
-// numbers are instants that libraries read in different ways, or past the end of.
+// numbers are instants that libraries interpret differently, or overflow with.
 func (t *credentialTable) numbers() {
 	now := time.Now().Unix()
 	for _, tt := range []struct {
@@ -91,7 +91,7 @@ func (t *credentialTable) numbers() {
 	}
 }
 
-// shapes are values in another form than the one that is read.
+// shapes are values in another form than the expected one.
 func (t *credentialTable) shapes() {
 	for _, tt := range []struct {
 		name, reason string
@@ -130,7 +130,7 @@ func (t *credentialTable) shapes() {
 	t.token("header typ with parameters", "token-type", t.sign(replaced(t.header, "typ", "at+jwt; x=1"), t.claim))
 }
 
-// signatures are made with the wrong key, or by the right one and written in another way.
+// signatures are made with the wrong key, or by the right one and encoded differently.
 func (t *credentialTable) signatures() {
 	key := issuer.SigningKey().Key.(*ecdsa.PrivateKey)
 	good := t.sign(t.header, t.claim)
@@ -159,7 +159,7 @@ func (t *credentialTable) signatures() {
 		panic(err)
 	}
 	t.token("signature: of a key on P-384 under ES256", "token-signature", input+"."+b64(append(wr.FillBytes(make([]byte, 48)), ws.FillBytes(make([]byte, 48))...)))
-	// The public key is a secret that everybody knows.
+	// The public key as a shared secret, which everybody knows.
 	spki, _ := x509.MarshalPKIXPublicKey(&key.PublicKey)
 	for name, secret := range map[string][]byte{"in DER": spki, "in PEM": pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: spki}), "as a point": publicPoint(key), "empty": {}} {
 		header := inJSON(replaced(t.header, "alg", "HS256"))
@@ -177,7 +177,7 @@ func (t *credentialTable) signatures() {
 	}
 }
 
-// publicPoint is the uncompressed point of a key (SEC 1 §2.3.3).
+// publicPoint returns the uncompressed point of a key (SEC 1 §2.3.3).
 func publicPoint(key *ecdsa.PrivateKey) []byte {
 	public, err := key.PublicKey.ECDH()
 	if err != nil {
@@ -186,7 +186,7 @@ func publicPoint(key *ecdsa.PrivateKey) []byte {
 	return public.Bytes()
 }
 
-// jsonTexts are objects that parsers read in different ways, or not at all.
+// jsonTexts are objects that parsers interpret differently, or not at all.
 func (t *credentialTable) jsonTexts() {
 	header, payload := inJSON(t.header), inJSON(t.claim)
 	for name, token := range map[string]string{
@@ -223,7 +223,7 @@ func (t *credentialTable) jsonTexts() {
 	}
 }
 
-// smuggled are tokens where one part of the way looks and another does not.
+// smuggled are tokens in a place where one component looks and another does not.
 func (t *credentialTable) smuggled() {
 	good := t.sign(t.header, t.claim)
 	header := func(values ...string) http.Header {
@@ -255,7 +255,7 @@ func (t *credentialTable) smuggled() {
 	}
 }
 
-// bindings are tokens that are bound in a way that could be read as not bound, or to something else.
+// bindings are tokens whose binding could be interpreted as none, or as one to something else.
 func (t *credentialTable) bindings() {
 	der := sha256.Sum256(t.certificate.Raw)
 	jkt, x5t := t.jkt()["jkt"].(string), t.x5t()["x5t#S256"].(string)
@@ -287,7 +287,7 @@ func (t *credentialTable) bindings() {
 	t.row("bound to a certificate, as DPoP with a proof", "token-proof-scheme", http.Header{"Authorization": {"DPoP " + token}, "Dpop": {t.proof(token, nil, nil)}, "Client-Cert": {t.shown()}})
 }
 
-// proofReadings are proofs for what somebody may hold to be the same request, token or time.
+// proofReadings are proofs for what somebody may take for the same request, token or time.
 func (t *credentialTable) proofReadings() {
 	token := t.bound(t.jkt())
 	bad := func(name, reason string, proofs ...string) {
@@ -344,7 +344,7 @@ func (t *credentialTable) proofReadings() {
 	t.row("proof: of GET, in another spelling of its header beside it", "proof-repeated", http.Header{"Authorization": {"DPoP " + token}, "Dpop": {t.proof(token, nil, nil)}, "DPOP": {t.proof(token, nil, nil)}})
 }
 
-// derOf writes a signature of two halves as a sequence of two integers.
+// derOf encodes a signature of two halves as a sequence of two integers.
 func derOf(signature string) ([]byte, error) {
 	raw, err := base64.RawURLEncoding.DecodeString(signature)
 	if err != nil {
@@ -358,7 +358,7 @@ func derOf(signature string) ([]byte, error) {
 	return append([]byte{0x30, byte(len(body))}, body...), nil
 }
 
-// encryptedReadings are encrypted tokens that ask us to do more than to decrypt them, or less.
+// encryptedReadings are encrypted tokens that require more of us than decrypting them, or less.
 func (t *credentialTable) encryptedReadings() {
 	part := strings.Split(t.encrypt(t.sign(t.header, t.claim)), ".")
 	raw, _ := base64.RawURLEncoding.DecodeString(part[0])

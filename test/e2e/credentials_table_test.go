@@ -20,7 +20,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// badCredentials is one row of the table: what a request says about who asks, and why nobody believes it.
+// badCredentials is one row of the table: the credentials of a request, and why they are refused.
 type badCredentials struct {
 	name   string
 	header http.Header
@@ -32,8 +32,8 @@ type credentialTable struct {
 	target        string // of the request, absolute
 	key           *ecdsa.PrivateKey
 	certificate   *x509.Certificate
-	recipient     *ecdsa.PrivateKey // whom tokens are encrypted to
-	opaque        map[string]m      // what the issuer says of opaque tokens
+	recipient     *ecdsa.PrivateKey // the key to which tokens are encrypted
+	opaque        map[string]m      // what the issuer says about opaque tokens
 	header, claim m                 // of a good token
 	rows          []badCredentials
 	proofs        int
@@ -46,7 +46,7 @@ func sum(b []byte) string {
 	return b64(digest[:])
 }
 
-// replaced is a copy with one member otherwise; gone takes it away.
+// replaced returns a copy with one member changed; gone removes it.
 func replaced(object m, name string, value any) m {
 	object = maps.Clone(object)
 	if object[name] = value; value == gone {
@@ -59,7 +59,7 @@ type nothing struct{}
 
 var gone any = nothing{}
 
-// es256 signs header and payload (RFC 7518 §3.4), whatever the header says. Texts are taken as they are.
+// es256 signs header and payload (RFC 7518 §3.4), whatever the header says. Texts are used unchanged.
 func es256(key *ecdsa.PrivateKey, header, payload any) string {
 	written := func(part any) string {
 		if text, ok := part.(string); ok {
@@ -78,7 +78,7 @@ func es256(key *ecdsa.PrivateKey, header, payload any) string {
 
 func newCredentialTable() *credentialTable { return newCredentialTableOf(demo.GP()) }
 
-// newCredentialTableOf is newCredentialTable for the tokens of somebody else.
+// newCredentialTableOf is newCredentialTable for the tokens of another caller.
 func newCredentialTableOf(caller demo.Caller) *credentialTable {
 	t := &credentialTable{opaque: map[string]m{}}
 	t.key, t.recipient = ecKey(), ecKey()
@@ -170,7 +170,7 @@ func (t *credentialTable) encrypt(signed string, change ...func(*jose.EncrypterO
 	return raw
 }
 
-// good gives, each time anew, credentials of every kind that are taken.
+// good returns valid credentials of every kind, new ones each time.
 func (t *credentialTable) good() map[string]http.Header {
 	free, key, certificate := t.sign(t.header, t.claim), t.bound(t.jkt()), t.bound(t.x5t())
 	bearer := func(token string) http.Header { return http.Header{"Authorization": {"Bearer " + token}} }

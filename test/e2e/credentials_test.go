@@ -64,8 +64,8 @@ func newIntrospection(t testing.TB, table *credentialTable) *introspection {
 	return o
 }
 
-// newCredentials sets the stage for tokens of all kinds: the issuer is asked about opaque ones, encrypts to the gateway, and a proxy on
-// this machine hands certificates on. It gives what to replace in the configuration.
+// newCredentials sets the stage for tokens of all kinds: the issuer is asked about opaque ones, encrypts to the gateway, and a proxy on this
+// machine passes certificates on. It returns what to replace in the configuration.
 func newCredentials(t *testing.T) (*world, *credentialTable, *introspection, []string) {
 	w := newWorldOf(t, fhir.R4, leakFixtures()...)
 	w.mustPut(permit(partyGP), leakD)
@@ -84,16 +84,16 @@ func newCredentials(t *testing.T) (*world, *credentialTable, *introspection, []s
 	}
 }
 
-// credentialed is a read of D's laboratory result with exactly these headers.
+// credentialed returns a read of D's laboratory result with exactly these headers.
 func credentialed(h http.Header) question {
 	q := labD
 	q.header = h
 	return q
 }
 
-// TestBadCredentials plays the whole table of bad tokens, proofs and other credentials on one gateway: first when it has seen no good
-// ones, then when it keeps them all. Each is refused for its own reason, which stands in its one event; none reaches the source or
-// makes anybody look for a consent; and no answer tells more than which scheme was used.
+// TestBadCredentials runs the whole table of bad tokens, proofs and other credentials on one gateway: first before it has seen good ones, then
+// when it has all of them cached. Each is refused for its own reason, which is in its only event; none reaches the source or causes a lookup of
+// consents; and no answer reveals more than the scheme that was used.
 func TestBadCredentials(t *testing.T) {
 	t.Parallel()
 	w, table, _, configured := newCredentials(t)
@@ -141,7 +141,7 @@ func TestBadCredentials(t *testing.T) {
 	}
 }
 
-// askAll asks a few at a time, in order of the rows.
+// askAll asks a few at a time, in the order of the rows.
 func askAll(t *testing.T, g *gateway, rows []badCredentials) []reply {
 	replies := make([]reply, len(rows))
 	var work sync.WaitGroup
@@ -161,7 +161,7 @@ func askAll(t *testing.T, g *gateway, rows []badCredentials) []reply {
 	return replies
 }
 
-// wantTold wants the answer that depends on nothing but the scheme and the kind of fault.
+// wantTold wants the answer that depends only on the scheme and the kind of fault.
 func (row badCredentials) wantTold(t *testing.T, r reply) {
 	t.Helper()
 	status, code := http.StatusUnauthorized, "invalid_token"
@@ -211,7 +211,7 @@ func (w *world) wantReasons(t *testing.T, replies map[string]badCredentials) {
 	}
 }
 
-// steps is how often a step of requests was done.
+// steps returns how often a step of requests was done.
 func (g *gateway) steps(t *testing.T, step string) (n float64) {
 	t.Helper()
 	resp, err := g.client.Get(g.admin + "/metrics")
@@ -231,7 +231,7 @@ func (g *gateway) steps(t *testing.T, step string) (n float64) {
 	return n
 }
 
-// TestProofsOnTwoInstances: a proof is good for one request, whichever instance it reaches; Redis keeps of it a hash and nothing else.
+// TestProofsOnTwoInstances: a proof is valid for one request, on whichever instance; Redis keeps only a hash of it.
 func TestProofsOnTwoInstances(t *testing.T) {
 	t.Parallel()
 	w, table, _, configured := newCredentials(t)
@@ -292,8 +292,8 @@ func TestProofsOnTwoInstances(t *testing.T) {
 	}
 }
 
-// TestIntrospectionAway: while the issuer cannot be asked, nobody is let in by an opaque token that is not known, and nobody is told
-// that it is bad; what it vouched for counts as long as configured.
+// TestIntrospectionAway: while the issuer is unavailable, unknown opaque tokens are not accepted, and not called invalid either; earlier answers
+// count as long as configured.
 func TestIntrospectionAway(t *testing.T) {
 	t.Parallel()
 	w, table, o, configured := newCredentials(t)
@@ -317,8 +317,8 @@ func TestIntrospectionAway(t *testing.T) {
 	}
 }
 
-// TestCertificateOfTheConnection: a token that is bound to a certificate is good on a connection of its holder only. A certificate of
-// another authority does not even get that far, and a header says nothing here.
+// TestCertificateOfTheConnection: a token bound to a certificate is valid only on a connection of its holder. A certificate of another authority
+// cannot even connect, and a header has no effect here.
 func TestCertificateOfTheConnection(t *testing.T) {
 	t.Parallel()
 	w := newWorldOf(t, fhir.R4, leakFixtures()...)
@@ -331,7 +331,7 @@ func TestCertificateOfTheConnection(t *testing.T) {
 	transport := func(certificates ...tls.Certificate) *gateway {
 		other := &gateway{t: t, base: g.base}
 		config := &tls.Config{RootCAs: w.roots}
-		if len(certificates) > 0 { // whatever authorities the server names
+		if len(certificates) > 0 { // whichever authorities the server names
 			config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &certificates[0], nil }
 		}
 		other.client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: config}, Timeout: endWithin}
@@ -350,8 +350,8 @@ func TestCertificateOfTheConnection(t *testing.T) {
 	}
 }
 
-// TestProofNonces: where an issuer is configured so, a proof must hold a nonce of the gateway's own. A caller without one is told it, and has
-// use of it at every instance.
+// TestProofNonces: if an issuer is configured so, a proof must contain a nonce of the gateway. A caller without one gets it, and can use it at
+// every instance.
 func TestProofNonces(t *testing.T) {
 	t.Parallel()
 	w, table, _, configured := newCredentials(t)
@@ -386,7 +386,7 @@ func TestProofNonces(t *testing.T) {
 	if w.wantEvent(r, audit.OutcomeDeny, "proof-replayed"); r.header.Get("DPoP-Nonce") != "" {
 		t.Error("a nonce is told to somebody who needs none")
 	}
-	// Whoever is not known well enough is told so in the scheme of the request.
+	// An insufficient sign-in is reported in the scheme of the request.
 	low := table.sign(table.header, replaced(replaced(table.claim, "acr", "http://eidas.europa.eu/LoA/low"), "cnf", table.jkt()))
 	r = a.ask(demo.Caller{}, proved(low, m{"nonce": nonce})).wantStatus(t, http.StatusUnauthorized, "a level that is too low")
 	w.wantEvent(r, audit.OutcomeDeny, "insufficient-assurance")

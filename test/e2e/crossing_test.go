@@ -11,8 +11,9 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestNobodyCrosses: patients with tokens of every form ask for their own record, all at once, of a gateway that has seen none of the tokens
-// and of one that keeps them all; among them some who show another's proof or certificate. Each answer and each event is of whose token it was.
+// TestNobodyCrosses: patients with tokens of every form read their own records, all at once, from a gateway that has seen none of the tokens and
+// from one that has cached them all; some of them present another's proof or certificate. Each answer and each event belongs to the owner of the
+// token.
 func TestNobodyCrosses(t *testing.T) {
 	t.Parallel()
 	w, shared, _, configured := newCredentials(t)

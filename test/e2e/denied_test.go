@@ -9,7 +9,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestDenied: every denial has one outward text, whatever its reason, and the reason is in the event.
+// TestDenied: every denial looks the same outside, whatever its reason, which is in the event.
 func TestDenied(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

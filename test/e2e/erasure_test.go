@@ -12,8 +12,8 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestAnErasureIsPassedOn: whoever received what was erased is told, at least once and under the id of the event, whatever dies in between; whoever
-// received nothing is not; the patient sees it.
+// TestAnErasureIsPassedOn: whoever received erased data is notified, at least once and under the id of the event, whatever is killed in between;
+// others are not; the patient sees it.
 func TestAnErasureIsPassedOn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -60,7 +60,7 @@ func TestAnErasureIsPassedOn(t *testing.T) {
 	tell(false)
 	until(t, endWithin, "a message to be on its way", func() bool { tried, _ := post.seen(); return len(tried) > 0 })
 	g.kill()
-	tell(true) // an operator who does not know how far it came
+	tell(true) // an operator who does not know how far it got
 	post.become(http.StatusServiceUnavailable)
 	g = w.again(g, file)
 	tell(true)

@@ -15,11 +15,11 @@ import (
 	"zorgsluis/audit"
 )
 
-// maxArchiveLine is more than a line of the archive can have.
+// maxArchiveLine is more than the longest line of the archive.
 const maxArchiveLine = 1 << 20
 
-// events gives every access event there is: in the outbox, and in the archive. The outbox is read first, so that an event on its
-// way from one to the other is seen at least once; an event in both is the same event, and one twice in either is a defect.
+// events returns every access event, from the outbox and the archive. The outbox is read first, so that an event on its way from one to the
+// other is seen at least once; an event in both is the same event, and one twice in either is a defect.
 func (w *world) events() []audit.Event {
 	w.t.Helper()
 	seen := map[audit.EventID]bool{}
@@ -43,19 +43,19 @@ func (w *world) events() []audit.Event {
 	return all
 }
 
-// outbox gives the events that are in Redis and not in the archive yet.
+// outbox returns the events that are in Redis and not in the archive yet.
 func (w *world) outbox() []audit.Event {
 	w.t.Helper()
 	var all []audit.Event
 	for shard := range shards {
 		var entries []redis.XMessage
-		until(w.t, startWithin, "the outbox", func() bool { // whose server may have changed
+		until(w.t, startWithin, "the outbox", func() bool { // the server may have changed
 			var err error
 			entries, err = w.client().XRange(w.t.Context(), fmt.Sprintf("zs:{s%02d}:events", shard), "-", "+").Result()
 			return err == nil
 		})
 		for _, entry := range entries {
-			var e audit.Event // its time stands beside it
+			var e audit.Event // its time is stored beside it
 			if err := json.Unmarshal([]byte(entry.Values["e"].(string)), &e); err != nil {
 				w.t.Fatalf("event in the outbox: %v", err)
 			}
@@ -65,7 +65,7 @@ func (w *world) outbox() []audit.Event {
 	return all
 }
 
-// archived gives the events in the archive, whole lines only.
+// archived returns the events in the archive, whole lines only.
 func (w *world) archived() []audit.Event {
 	w.t.Helper()
 	files, err := filepath.Glob(filepath.Join(w.folder, "archive*", "events-*.jsonl"))
@@ -91,13 +91,13 @@ func (w *world) archived() []audit.Event {
 	return all
 }
 
-// eventsOf gives the events of one request.
+// eventsOf returns the events of one request.
 func (w *world) eventsOf(id string) []audit.Event {
 	w.t.Helper()
 	return slices.DeleteFunc(w.events(), func(e audit.Event) bool { return e.Request != id })
 }
 
-// told are the ids and reasons of a request's events, for a test that fails.
+// told returns the ids and reasons of a request's events, for a failed test.
 func (w *world) told(id string) (all []string) {
 	w.t.Helper()
 	for _, e := range w.eventsOf(id) {

@@ -13,8 +13,8 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestEverything: $everything gives all that is permitted of a patient, in the order of the source, nothing lost, nothing twice, no page
-// for nothing; and with it what is shared and what it refers to: only if something that is given refers to it.
+// TestEverything: $everything returns all that is permitted of a patient, in the order of the source, nothing lost or duplicated, without empty
+// pages; also what is shared and what it refers to, if something released refers to it.
 func TestEverything(t *testing.T) {
 	t.Parallel()
 	for version, name := range map[fhir.Version]string{fhir.R4: "R4", fhir.STU3: "STU3"} {
@@ -50,7 +50,7 @@ func TestEverything(t *testing.T) {
 	}
 }
 
-// permitted are the resources of a person that a caller finds by searches, of the Patient and then by type.
+// permitted returns the resources of a person that a caller finds by searches, of the Patient and then by type.
 func (w *world) permitted(g *gateway, by demo.Caller, p demo.Person) (all []string) {
 	w.t.Helper()
 	types := slices.DeleteFunc(g.servedTypes(), func(typ string) bool { return typ == "Patient" })
@@ -70,7 +70,7 @@ func (w *world) permitted(g *gateway, by demo.Caller, p demo.Person) (all []stri
 
 var referenceIn = regexp.MustCompile(`"reference":"([A-Z][A-Za-z]+/[A-Za-z0-9.-]+)"`)
 
-// everything walks through all pages and compares.
+// everything follows all pages and compares.
 func (w *world) everything(t *testing.T, g *gateway, by demo.Caller, path string, want []string) {
 	t.Helper()
 	var got []string

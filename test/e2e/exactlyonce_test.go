@@ -7,9 +7,9 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestExactlyOnce: toxiproxy stands between a gateway and its Redis, and delays, slows down, slices, swallows, resets and cuts what passes,
-// in both directions, while hundreds of requests are asked at once and a consent goes back and forth. Each answer has exactly one event,
-// each 503 at most one, none is doubled, and nothing is released under a withdrawn consent.
+// TestExactlyOnce: toxiproxy is between a gateway and its Redis, and delays, slows down, slices, swallows, resets and cuts the traffic in both
+// directions, under hundreds of concurrent requests and while a consent is given and withdrawn in turn. Each answer has exactly one event, each
+// 503 at most one, none is duplicated, and nothing is released under a withdrawn consent.
 func TestExactlyOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

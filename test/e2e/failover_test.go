@@ -11,8 +11,8 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// replicated is a master with a replica under Sentinel. Sentinel and replica speak to the servers as users of their own, so that they
-// can be kept out of one that everybody else still reaches.
+// replicated is a master with a replica under Sentinel. Sentinel and replica use their own users, so that they can be locked out of a server
+// that everybody else still reaches.
 type replicated struct {
 	*world
 	primary, replica *redistest.Server
@@ -38,8 +38,8 @@ func (r *replicated) startAt(sentinel string) *gateway {
 	return g
 }
 
-// TestFailover: the master loses its replica and dies, under load, and Sentinel promotes the replica. Whatever was released has its event at the new master or
-// in the archive, no withdrawal that was acknowledged is lost, and nothing is released under one.
+// TestFailover: the master loses its replica and is killed, under load, and Sentinel promotes the replica. Whatever was released has its event
+// at the new master or in the archive, no acknowledged withdrawal is lost, and nothing is released after one.
 func TestFailover(t *testing.T) {
 	t.Parallel()
 	r := newReplicated(t)
@@ -48,7 +48,7 @@ func TestFailover(t *testing.T) {
 	l := startLoadOf(6, mix(ask), a, b)
 	s := r.startSwing(demo.Karena(), l)
 	until(t, endWithin, "withdrawals", func() bool { return s.acknowledged() >= 3 })
-	r.primary.Shut("replica") // what the master takes from now on dies with it
+	r.primary.Shut("replica") // what the master accepts from now on is lost with it
 	n := l.answered()
 	until(t, endWithin, "answers without a replica", func() bool { return l.answered() >= n+20 })
 	r.primary.Kill()
@@ -74,9 +74,9 @@ func (r *replicated) goesOn(s *swing, gateways ...*gateway) {
 	}
 }
 
-// TestPartition: the master is cut off from its replica and from Sentinel, which promotes the replica. One gateway hears nothing of it
-// and still reaches the old master: it releases nothing, since no replica confirms. The other goes on at the new one. When the network
-// is whole again the old master's unconfirmed events are gone, and nobody was told that they were there.
+// TestPartition: the master is cut off from its replica and from Sentinel, which promotes the replica. One gateway does not notice and still
+// reaches the old master: it releases nothing, since no replica confirms. The other continues at the new one. When the network is repaired, the
+// unconfirmed events of the old master are gone, and nobody had been told of them.
 func TestPartition(t *testing.T) {
 	t.Parallel()
 	r := newReplicated(t)
@@ -110,7 +110,7 @@ func TestPartition(t *testing.T) {
 	r.wantArchiveWhole()
 }
 
-// stranded wants the old master to have taken events that are not at the new one: otherwise nothing was shown.
+// stranded wants the old master to have events that the new one has not: otherwise the test shows nothing.
 func (r *replicated) stranded() {
 	r.t.Helper()
 	survive := r.perRequest()

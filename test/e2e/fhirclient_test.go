@@ -13,14 +13,14 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// kitClient is a FHIR client that is not ours (fhir-client/client.mjs), in a process of its own.
+// kitClient is a public FHIR client library (fhir-client/client.mjs), in its own process.
 type kitClient struct {
 	t   testing.TB
 	in  io.WriteCloser
 	out *bufio.Scanner
 }
 
-// kitAnswer is what came of a call of the client. Of a refusal it has no headers.
+// kitAnswer is the result of a call of the client. For a refusal it has no headers.
 type kitAnswer struct {
 	Status  int
 	Headers map[string]string
@@ -50,7 +50,7 @@ func newKitClient(t testing.TB) *kitClient {
 		t.Fatalf("start the FHIR client: %v", err)
 	}
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // it may be gone
+		_ = cmd.Process.Kill() // it may have exited
 		<-done
 		if t.Failed() {
 			t.Logf("the FHIR client said:\n%s", tail(said.String(), 3000))
@@ -72,7 +72,7 @@ func (c *kitClient) tell(what m) {
 	}
 }
 
-// at begins anew, at a gateway and as a caller.
+// at starts anew, at a gateway and as a caller.
 func (c *kitClient) at(g *gateway, by demo.Caller) {
 	c.t.Helper()
 	c.tell(m{"base": g.base + "/gateway", "token": tokenOf(c.t, by)})
@@ -95,7 +95,7 @@ func (c *kitClient) call(want int, name string, args m) kitAnswer {
 	return a
 }
 
-// entries are the ids of the resources of a Bundle.
+// entries returns the ids of the resources of a Bundle.
 func (a kitAnswer) entries() (ids []string) {
 	entries, _ := a.Body["entry"].([]any)
 	for _, e := range entries {
@@ -104,8 +104,8 @@ func (a kitAnswer) entries() (ids []string) {
 	return ids
 }
 
-// TestAFHIRClientThatIsNotOurs: a public client library gives, reads, searches, changes and withdraws consents by plain FHIR: whatever it sends
-// of its own accord is taken, and what it does has its effect at once, on another instance too.
+// TestAFHIRClientThatIsNotOurs: a public client library gives, reads, searches, changes and withdraws consents by plain FHIR: whatever it adds
+// to requests is accepted, and what it does takes effect at once, on another instance too.
 func TestAFHIRClientThatIsNotOurs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -186,7 +186,7 @@ func TestAFHIRClientThatIsNotOurs(t *testing.T) {
 		t.Errorf("the second version reads differently now:\n%v\n%v", old.Body, updated.Body)
 	}
 
-	// Withdrawing by an update, as a client does that knows no operation of ours.
+	// Withdrawing by an update, as a client does that knows none of our operations.
 	one["id"] = second
 	changed = c.call(http.StatusOK, "read", with(nil)).Body
 	changed["status"] = "inactive"

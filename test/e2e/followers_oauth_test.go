@@ -20,7 +20,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// guarded takes events from whoever shows the newest token of an endpoint.
+// guarded accepts events with the newest token of an endpoint.
 func guarded(t *testing.T, f *followed, endpoint *tokenEndpoint, ids func([]byte) []string, answer func(n int) string) (server *httptest.Server, bare *atomic.Int32) {
 	bare = new(atomic.Int32)
 	server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -41,8 +41,8 @@ func guarded(t *testing.T, f *followed, endpoint *tokenEndpoint, ids func([]byte
 	return server, bare
 }
 
-// TestFollowersBehindOAuth: a repository that is shown a token got with a signed assertion, and a webhook that is shown one got with a
-// certificate. The token endpoint is away at first, and a token is refused on the way: nothing is sent without, and all events arrive.
+// TestFollowersBehindOAuth: a repository requires a token obtained with a signed assertion, and a webhook one obtained with a certificate. The
+// token endpoint is unavailable at first, and a token is refused in between: nothing is sent without a token, and all events arrive.
 func TestFollowersBehindOAuth(t *testing.T) {
 	t.Parallel()
 	w, a := newWorld(t), newAuthority(t)
@@ -97,7 +97,7 @@ cursor_key_files`)
 	signed.give(3600)
 	until(t, endWithin, "the repository to have all of them", func() bool { return len(repository.first()) >= 5 })
 	signed.mu.Lock()
-	signed.given = append(signed.given, marker+"-in-between") // the repository takes another one now
+	signed.given = append(signed.given, marker+"-in-between") // the repository accepts another one now
 	signed.mu.Unlock()
 	ask()
 	for _, f := range []*followed{repository, alerts} {

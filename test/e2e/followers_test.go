@@ -28,7 +28,7 @@ import (
 type followed struct {
 	t       testing.TB
 	address string
-	status  atomic.Int32 // what it answers; 0: it takes what it is sent
+	status  atomic.Int32 // its answer; 0: it accepts what it is sent
 
 	mu  sync.Mutex
 	ids []audit.EventID
@@ -67,7 +67,7 @@ func (f *followed) keep(raw string, ids ...string) {
 	}
 }
 
-// first are the events that arrived, each once, in the order in which they came first.
+// first returns the events that arrived, each once, in the order of first arrival.
 func (f *followed) first() []audit.EventID {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -88,7 +88,7 @@ func (f *followed) all() string {
 	return f.raw.String()
 }
 
-// serve answers HTTP; ids finds the events in a body, and answer is what is said when all is well.
+// serve answers HTTP; ids finds the events in a body, and answer is the reply if all is well.
 func (f *followed) serve(ids func(body []byte) []string, answer func(n int) string) {
 	f.t.Helper()
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -129,7 +129,7 @@ func (f *followed) collect(config *tls.Config) {
 
 var dicomEventID = regexp.MustCompile(`ParticipantObjectID="([^"]+)"[^>]*><ParticipantObjectIDTypeCode csd-code="event-id"`)
 
-// messages reads frames with counted octets (RFC 5425 §4.3) to the end of the connection.
+// messages reads frames with octet counts (RFC 5425 §4.3) to the end of the connection.
 func (f *followed) messages(conn net.Conn) {
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(startWithin))
@@ -161,7 +161,7 @@ func cloudEventIDs(body []byte) []string {
 	return []string{e.ID}
 }
 
-// auditEventIDs finds the events in a batch, or one that stands by itself.
+// auditEventIDs finds the events in a batch, or a single one.
 func auditEventIDs(body []byte) []string {
 	var e struct {
 		ID    string
@@ -185,9 +185,9 @@ const following = `followers:
   - { name: siem, kind: syslog, address: "{siem}", tls: { ca_file: follower-ca.pem } }
 `
 
-// TestFollowers: three systems follow the archive. All are dead at the start, which no caller notices; two come up, and do not wait for the
+// TestFollowers: three systems follow the archive. All are down at the start, which no caller notices; two come up, and do not wait for the
 // third; one answers errors for a while; the gateway is killed; the third comes up. In the end each has every event of the archive, in its
-// order, under the same id, and nothing of a patient or of a secret has left or is in the log.
+// order, under the same id, and no identifier of a patient and no secret was sent or logged.
 func TestFollowers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, canaryRecords()...)

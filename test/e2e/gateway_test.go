@@ -22,11 +22,11 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// The deadlines of waiting. They are for a machine that is busy with other tests; what they wait for comes much sooner.
+// The deadlines of waiting. They allow for a machine that is busy with other tests; usually it is much sooner.
 const (
 	startWithin = 60 * time.Second
 	endWithin   = 60 * time.Second
-	// soon is what "within a second" is measured against: the second that is promised, and one for a busy machine.
+	// soon is the limit for "within a second": the second that is promised, and one for a busy machine.
 	soon = 2 * time.Second
 )
 
@@ -41,7 +41,7 @@ type gateway struct {
 	client      *http.Client
 }
 
-// output is what a process wrote so far.
+// output is what a process has written so far.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -59,7 +59,7 @@ func (o *output) String() string {
 	return o.text.String()
 }
 
-// spawn starts the binary and gives a channel that is closed when it ended.
+// spawn starts the binary and returns a channel that is closed when it has exited.
 func spawn(cmd *exec.Cmd, ended *error) (<-chan struct{}, error) {
 	cmd.SysProcAttr = childAttributes()
 	started, done := make(chan error, 1), make(chan struct{})
@@ -80,7 +80,7 @@ func spawn(cmd *exec.Cmd, ended *error) (<-chan struct{}, error) {
 func (w *world) launch(file, scheme, listen, admin string) *gateway {
 	w.t.Helper()
 	g := &gateway{t: w.t, base: scheme + "://" + listen, admin: "http://" + admin}
-	// A connection for each request: http.Transport repeats requests on connections that it kept, and a story counts them.
+	// A connection for each request: http.Transport repeats requests on kept connections, and the tests count requests.
 	g.client = &http.Client{
 		Transport:     &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: w.roots}},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -105,7 +105,7 @@ func (w *world) launch(file, scheme, listen, admin string) *gateway {
 	return g
 }
 
-// inspect looks for what no log of a gateway may hold.
+// inspect searches the log for what no log of a gateway may contain.
 func (g *gateway) inspect() {
 	g.t.Helper()
 	log := g.out.String()
@@ -119,7 +119,7 @@ func (g *gateway) inspect() {
 	}
 }
 
-// wantLog waits for what a gateway should have written. Its log is read by another process, and comes when that one has time.
+// wantLog waits for what a gateway should write. Its log is read by another process, which may be late.
 func (g *gateway) wantLog(text, what string) {
 	g.t.Helper()
 	until(g.t, endWithin, what, func() bool { return strings.Contains(g.out.String(), text) })
@@ -132,7 +132,7 @@ func tail(s string, n int) string {
 	return s
 }
 
-// logged is what a gateway has written once the line of an exchange that is made now is there: those of all before are there as well.
+// logged returns what a gateway has written once the line of an exchange made now is there: all earlier lines are there as well.
 func (g *gateway) logged() string {
 	g.t.Helper()
 	last := g.ask(demo.Caller{}, get("/gateway/metadata"))
@@ -160,7 +160,7 @@ func (g *gateway) kill() {
 	<-g.done
 }
 
-// terminate asks for a graceful stop; ended waits for it and gives the exit code.
+// terminate requests a graceful stop; ended waits for it and returns the exit code.
 func (g *gateway) terminate() {
 	g.t.Helper()
 	if err := g.cmd.Process.Signal(syscall.SIGTERM); err != nil {
@@ -187,7 +187,7 @@ func (g *gateway) stop() {
 	}
 }
 
-// readiness is what /readyz says.
+// readiness returns what /readyz says.
 func (g *gateway) readiness() (status int, said string) {
 	resp, err := g.client.Get(g.admin + "/readyz")
 	if err != nil {
@@ -200,13 +200,13 @@ func (g *gateway) readiness() (status int, said string) {
 	return resp.StatusCode, answer.Status
 }
 
-// result is how a command of the binary ended.
+// result is the result of a command of the binary.
 type result struct {
 	stdout, stderr string
 	code           int
 }
 
-// command runs the binary with this standard input, to its end.
+// command runs the binary with this standard input until it exits.
 func command(t testing.TB, stdin string, args ...string) result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), endWithin)
@@ -231,7 +231,7 @@ func command(t testing.TB, stdin string, args ...string) result {
 	return r
 }
 
-// must runs a command that must succeed, and gives what it printed.
+// must runs a command that must succeed, and returns its output.
 func must(t testing.TB, stdin string, args ...string) string {
 	t.Helper()
 	r := command(t, stdin, args...)
@@ -253,8 +253,7 @@ func until(t testing.TB, within time.Duration, what string, reached func() bool)
 	}
 }
 
-// ports are handed out below those that the system gives to outgoing connections, so that no other process takes one between the
-// choice and the use.
+// ports are chosen below those that the system uses for outgoing connections, so that no other process takes one between the choice and the use.
 var ports atomic.Int32
 
 func freeAddress(t testing.TB) string {

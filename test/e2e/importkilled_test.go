@@ -28,7 +28,7 @@ func importedPerson(n int) fhir.Identifier {
 	return fhir.Identifier{System: "https://example.org/patients", Value: fmt.Sprintf("%s-%d", marker, n)}
 }
 
-// importFile writes the file, and tells how many lines of it are good.
+// importFile writes the file, and returns how many of its lines are good.
 func (w *world) importFile() (name string, good int) {
 	w.t.Helper()
 	profile := consentfhir.Profile{Groups: []string{"GGC002"}}
@@ -49,7 +49,7 @@ func (w *world) importFile() (name string, good int) {
 	return w.write("consents.ndjson", text.String()), good
 }
 
-// importer is one `gateway consent import` under way.
+// importer is a running `gateway consent import`.
 type importer struct {
 	process *os.Process
 	out     *output
@@ -72,11 +72,11 @@ func (w *world) startImport(config, file string) *importer {
 }
 
 func (i *importer) kill() {
-	_ = i.process.Kill() // it may be gone
+	_ = i.process.Kill() // it may have exited
 	<-i.ended
 }
 
-// wantWhole wants every person to have whole lines on file, each at most once, in the order of the file. It gives how many there are.
+// wantWhole wants every person to have whole lines on file, each at most once, in the order of the file. It returns their number.
 func (w *world) wantWhole() (lines int) {
 	w.t.Helper()
 	for n := range importedPersons {
@@ -97,8 +97,8 @@ func (w *world) wantWhole() (lines int) {
 	return lines
 }
 
-// TestImportKilled: an import, its Redis, or both are killed (kill -9) at random moments, and the same command goes on. No line is ever on file in
-// half or twice, each has exactly one event, and the chains verify, with what the archive says, each time.
+// TestImportKilled: an import, its Redis, or both are killed (kill -9) at random moments, and the same command continues. No line is ever on
+// file in part or twice, each has exactly one event, and each time the chains verify and agree with the archive.
 func TestImportKilled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -116,7 +116,7 @@ func TestImportKilled(t *testing.T) {
 		until(t, endWithin, "lines to be imported", func() bool {
 			select {
 			case <-i.ended:
-				return true // sooner than it could be killed
+				return true // it was done before it could be killed
 			default:
 				return keys() >= goal
 			}
@@ -124,7 +124,7 @@ func TestImportKilled(t *testing.T) {
 		for _, kill := range victims {
 			kill()
 		}
-		<-i.ended // without Redis it ends by itself
+		<-i.ended // without Redis it exits by itself
 		w.redis.Run()
 		for _, line := range regexp.MustCompile(`(?m)^line (\d+): refused`).FindAllStringSubmatch(i.out.String(), -1) {
 			if n, _ := strconv.Atoi(line[1]); n%(badEvery+1) != 0 {

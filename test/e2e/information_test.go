@@ -16,8 +16,8 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestInformationIsServed: what patients are shown before they choose is there for everybody, in the language that they read; what a Consent
-// says of it is what was served.
+// TestInformationIsServed: everybody can read what patients are shown before they choose, in their language; what a Consent says of it is what
+// was served.
 func TestInformationIsServed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -49,7 +49,7 @@ func TestInformationIsServed(t *testing.T) {
 		if r := g.ask(nobody, known).wantStatus(t, http.StatusNotModified, "known"); r.body != "" || r.header.Get("ETag") == "" {
 			t.Errorf("known: got %q with %v", r.body, r.header)
 		}
-		// The Consent that names it is taken, and one that names other bytes is not.
+		// The Consent that names it is accepted, and one that names other bytes is not.
 		johanna := demo.Johanna()
 		naming := func(sha string) func(m) {
 			return func(c m) {
@@ -95,7 +95,7 @@ func TestInformationIsServed(t *testing.T) {
 	}
 }
 
-// TestProfilesAreServed: what the capability statement says of Consent can be read where it says.
+// TestProfilesAreServed: the definitions of Consent can be read where the capability statement says.
 func TestProfilesAreServed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -9,8 +9,8 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestTwoInstances: two gateways on one Redis are one gateway: what is withdrawn is withdrawn at both at once, also for a request in
-// flight; a page link of one works at the other, for the same caller only; every event is archived once.
+// TestTwoInstances: two gateways on one Redis act as one: what is withdrawn is withdrawn at both at once, also for a request in flight; a page
+// link of one works at the other, for the same caller only; every event is archived once.
 func TestTwoInstances(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -92,7 +92,7 @@ func TestTwoInstances(t *testing.T) {
 	})
 }
 
-// TestOlderStanding: a standing that is older than one that an instance saw means that data was lost: it decides nothing on it.
+// TestOlderStanding: a standing older than one that an instance has seen means that data was lost: no decision uses it.
 func TestOlderStanding(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -19,14 +19,14 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// secureIssuer is a provider that is reached over TLS only, and says of an opaque token what it is to whoever shows to be the gateway.
+// secureIssuer is a provider reached over TLS only, which answers about opaque tokens to whoever authenticates as the gateway.
 type secureIssuer struct {
 	*httptest.Server
 	table *credentialTable
 
 	mu       sync.Mutex
 	pair     tls.Certificate
-	identify func(r *http.Request) string // what is wrong with who asks
+	identify func(r *http.Request) string // why a request is refused; "": it is not
 	known    map[string]m                 // opaque tokens
 	asked    map[string]int               // how often, by token
 	refused  int
@@ -81,22 +81,22 @@ func (s *secureIssuer) does(change func()) {
 	change()
 }
 
-// knows makes a token that is good until it is revoked.
+// knows makes a token that is valid until it is revoked.
 func (s *secureIssuer) knows(token string) { s.does(func() { s.known[token] = s.claims() }) }
 
 func (s *secureIssuer) revoke(token string) { s.does(func() { delete(s.known, token) }) }
 
 func (s *secureIssuer) claims() m { return replaced(s.table.claim, "iss", s.URL) }
 
-// questions is how often the issuer was asked about a token.
+// questions returns how often the issuer was asked about a token.
 func (s *secureIssuer) questions(token string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.asked[token]
 }
 
-// ways are those in which a gateway shows an issuer who asks, beside a secret: how it is configured, what the issuer checks, and how what
-// shows it is made anew, with what the issuer checks then.
+// ways are the ways in which a gateway authenticates to an issuer, besides a secret: the configuration, what the issuer checks, how the
+// credential is replaced, and what the issuer checks then.
 var ways = map[string]struct {
 	written string
 	renew   func(w *world, a *authority) (identify func(*http.Request) string)
@@ -126,7 +126,7 @@ var ways = map[string]struct {
 	}},
 }
 
-// asserts checks that who asks has the key, and says so for now and to this issuer, once.
+// asserts checks that the sender has the key, and that the assertion is current, for this issuer, and used once.
 func asserts(key *ecdsa.PublicKey) func(*http.Request) string {
 	seen := map[string]bool{}
 	return func(r *http.Request) string {
@@ -145,9 +145,9 @@ func asserts(key *ecdsa.PublicKey) func(*http.Request) string {
 	}
 }
 
-// TestIntrospection: the gateway shows its issuer who asks by a certificate or by a signed assertion, on a connection to whom its file vouches
-// for. What the issuer said counts for as long as configured and never beyond the end of the token; a token that it revoked stops working.
-// Who cannot show it, or whom nobody vouches for, is a 503 for opaque tokens and nothing for signed ones.
+// TestIntrospection: the gateway authenticates to its issuer by a certificate or a signed assertion, on a connection that the configured
+// authority secures. An answer counts as long as configured and never beyond the expiry of the token; a revoked token stops working. If
+// authentication fails, or the connection is not trusted, opaque tokens get 503, and signed ones work as before.
 func TestIntrospection(t *testing.T) {
 	t.Parallel()
 	for name, way := range ways {
@@ -186,7 +186,7 @@ func TestIntrospection(t *testing.T) {
 			})
 			w.wantEvent(ended, audit.OutcomeDeny, "token-expired")
 
-			// What shows who asks, and who vouches for the issuer, are made anew without a restart.
+			// The credential, and the authority of the issuer, are replaced without a restart.
 			renewed := way.renew(w, a)
 			s.does(func() { s.identify = renewed })
 			s.knows("opaque-next")

@@ -16,10 +16,10 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// leaksOfOperators are the rows of chapters 1.18 and 1.19: what is kept, and the doors of operators.
+// leaksOfOperators are the rows of chapters 1.18 and 1.19: what is kept, and the interfaces of operators.
 var leaksOfOperators = [][]leak{leaksAudit, leaksDiscovery}
 
-// apart is a stage with a Redis of its own, which its gateway reaches through a relay.
+// apart is a stage with its own Redis, which its gateway reaches through a relay.
 func (s *stage) apart(replace ...string) (*stage, *relay) {
 	s.T.Helper()
 	w := newWorld(s.T, leakFixtures()...)
@@ -27,7 +27,7 @@ func (s *stage) apart(replace ...string) (*stage, *relay) {
 	r := startRelay(s.T, w.redis.Address())
 	w.redisAddress = r.address()
 	g, file := w.start(replace...)
-	g.ask(demo.GP(), labD).wantStatus(s.T, http.StatusOK, "a stage of its own") // Redis knows the scripts from here on
+	g.ask(demo.GP(), labD).wantStatus(s.T, http.StatusOK, "a stage of its own") // Redis has the scripts from here on
 	return &stage{world: w, T: s.T, g: g, h: file, book: &ledger{}}, r
 }
 
@@ -37,7 +37,7 @@ func within(q question) (question, string) {
 	return q.with("X-Request-Id", id), id
 }
 
-// records wants these references, and no others, as what the one event of a release tells of.
+// records wants these references, and no others, in the only event of a release.
 func (s *stage) records(r reply, references ...string) audit.Event {
 	s.T.Helper()
 	e := s.wantEvent(r, audit.OutcomePermit, "ok-consent")
@@ -47,7 +47,7 @@ func (s *stage) records(r reply, references ...string) audit.Event {
 	return e
 }
 
-// raw is everything of Redis' events and of the archive, as it stands there.
+// raw returns the stored bytes of Redis' events and of the archive.
 func (s *stage) raw() string {
 	s.T.Helper()
 	var all strings.Builder
@@ -67,7 +67,7 @@ func (s *stage) raw() string {
 	return all.String()
 }
 
-// altered verifies a copy of the archive that was changed.
+// altered verifies a changed copy of the archive.
 func (s *stage) altered(change func(lines []string) []string) error {
 	s.T.Helper()
 	files, err := filepath.Glob(filepath.Join(s.folder, "archive", "events-*.jsonl"))
@@ -76,7 +76,7 @@ func (s *stage) altered(change func(lines []string) []string) error {
 	}
 	folder := s.T.TempDir()
 	signed, _ := filepath.Glob(filepath.Join(s.folder, "archive", "checkpoints-*.jsonl"))
-	for _, file := range signed { // first: what they sign is there by then
+	for _, file := range signed { // first, so that what they sign is there by then
 		content, err := os.ReadFile(file)
 		if err != nil {
 			s.T.Fatal(err)
@@ -191,7 +191,7 @@ var leaksAudit = []leak{
 		s.wantEvent(s.ask(demo.GP(), at("Observation/absent")), audit.OutcomeDeny, "absent")
 		s.records(s.ask(demo.GP(), at("Observation?patient=leak-d&code=http://loinc.org%7Cnone")))
 		s.records(s.ask(demo.GP(), question{method: http.MethodHead, path: labD.path}), "Observation/obs-lab-d")
-		for range 2 { // nothing is kept that a second answer could come from
+		for range 2 { // no cached answer can be reused
 			s.records(s.ask(demo.GP(), labD.with("If-None-Match", `W/"1"`, "If-Modified-Since", time.Now().Format(http.TimeFormat))), "Observation/obs-lab-d")
 		}
 		first, next := s.firstPage()
@@ -245,7 +245,7 @@ var leaksAudit = []leak{
 		for _, q := range []question{search("Observation", leakD), aboutD("Observation"), get("/fhir/demo/Patient/" + hers), get("/fhir/demo/Observation?patient.identifier=" + token(leakD)), get("/fhir/demo/Patient?identifier=" + token(leakD)), get("/fhir/demo/Observation?" + bsn + "=1")} {
 			for _, header := range []string{bsn, marker, "\t\x1b[31m", `","outcome":"permit`, uuid() + bsn} {
 				if strings.ContainsAny(header, "\x1b") {
-					header = "%1b[31m" // a control character is not sent by a client of HTTP
+					header = "%1b[31m" // an HTTP client sends no control characters
 				}
 				r := own.ask(demo.GP(), q.with("X-Request-Id", header, "User-Agent", header+marker, "Referer", marker, "X-Forwarded-For", header))
 				if id := r.header.Get("X-Request-Id"); id == header || len(id) != 36 || len(own.eventsOf(id)) != 1 {
@@ -346,7 +346,7 @@ var leaksAudit = []leak{
 		relay.on(id, 0, 0, nil)
 		before := own.redis.Client().Time(s.T.Context()).Val()
 		second := own.beside()
-		for i := range 12 { // the same id of a request, over two instances, by a caller who repeats it
+		for i := range 12 { // the same request id, on two instances, by a caller who repeats it
 			[]*gateway{own.g, second.g}[i%2].ask(demo.GP(), q).wantStatus(s.T, http.StatusOK, "again")
 		}
 		after := own.redis.Client().Time(s.T.Context()).Val()

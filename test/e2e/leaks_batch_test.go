@@ -11,7 +11,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// batch is a batch of these entries.
+// batch returns a batch of these entries.
 func batch(entries ...string) question {
 	return question{
 		method: http.MethodPost, path: "/fhir/demo", contentType: "application/fhir+json",
@@ -19,20 +19,20 @@ func batch(entries ...string) question {
 	}
 }
 
-// reads is a batch of GETs.
+// reads returns a batch of GETs.
 func reads(urls ...string) question {
 	var entries []string
 	for _, url := range urls {
 		text, err := json.Marshal(url)
 		if err != nil {
-			panic(err) // a string always marshals
+			panic(err) // a string can always be marshalled
 		}
 		entries = append(entries, `{"request":{"method":"GET","url":`+string(text)+`}}`)
 	}
 	return batch(entries...)
 }
 
-// statuses are those of a batch's entries.
+// statuses returns the statuses of a batch's entries.
 func (r reply) statuses() []string {
 	var b struct {
 		Type  string
@@ -47,12 +47,12 @@ func (r reply) statuses() []string {
 	return all
 }
 
-// outcomes are n events with an outcome.
+// outcomes returns n events with an outcome.
 func outcomes(n int, outcome audit.Outcome) []audit.Outcome {
 	return slices.Repeat([]audit.Outcome{outcome}, n)
 }
 
-// batched asks a batch, and wants these statuses in this order, one event for each entry, and no such request at the source.
+// batched sends a batch, and wants these statuses in this order, one event for each entry, and no batch at the source.
 func (s *stage) batched(q question, want ...string) reply {
 	s.T.Helper()
 	s.source.Reset()

@@ -14,7 +14,7 @@ import (
 
 var sealedLink = regexp.MustCompile(`/fhir/demo/Binary/[A-Za-z0-9_-]{100,}`)
 
-// linkIn is the first sealed link in a released resource.
+// linkIn returns the first sealed link in a released resource.
 func (s *stage) linkIn(r reply) string {
 	s.T.Helper()
 	link := sealedLink.FindString(r.body)
@@ -24,23 +24,23 @@ func (s *stage) linkIn(r reply) string {
 	return link
 }
 
-// letter is the link to D's letter.
+// letter returns the link to D's letter.
 func (s *stage) letter() string {
 	s.T.Helper()
 	return s.linkIn(s.permitted(demo.GP(), at("DocumentReference/doc-d")))
 }
 
-// asksBinary lets the source misbehave where a Binary is read.
+// asksBinary makes the source misbehave when a Binary is read.
 func asksBinary(i demo.Interceptor) demo.Interceptor {
 	return demo.Only(func(r *http.Request) bool { return strings.Contains(r.URL.Path, "/Binary/") }, i)
 }
 
-// binaryOf is the source's Binary/binary-d with other content and more members.
+// binaryOf returns the source's Binary/binary-d with other content and more members.
 func binaryOf(contentType, data, more string) demo.Interceptor {
 	return asksBinary(demo.Answer(200, fhirJSON, `{"resourceType":"Binary","id":"binary-d","contentType":"`+contentType+`"`+more+`,"data":"`+data+`"}`))
 }
 
-// passing gives a person a record of the own until the row ends: a Patient, a letter, and consent for gp.
+// passing gives a person a record until the row ends: a Patient, a letter, and consent for gp.
 func (s *stage) passing(bsn, id string) demo.Person {
 	s.T.Helper()
 	p := demo.Person{BSN: bsn, PatientID: fhir.ID(id)}

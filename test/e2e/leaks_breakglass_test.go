@@ -14,10 +14,10 @@ import (
 	"zorgsluis/policy"
 )
 
-// doctors counts the emergency doctors that rows made up: declarations are limited for each.
+// doctors counts the emergency doctors that rows invented, since each can declare only so often.
 var doctors atomic.Int32
 
-// doctor is an emergency doctor of the own.
+// doctor returns an emergency doctor that no other row uses.
 func (s *stage) doctor() demo.Caller {
 	by := demo.EmergencyDoctor()
 	by.Claims.UZI = fmt.Sprintf("90000%04d", 1000+doctors.Add(1))
@@ -25,7 +25,7 @@ func (s *stage) doctor() demo.Caller {
 	return by
 }
 
-// declares wants a declaration to be taken.
+// declares wants a declaration to be accepted.
 func (s *stage) declares(by demo.Caller, p demo.Person) reply {
 	s.T.Helper()
 	r := s.tell(by, declare(p))
@@ -35,7 +35,7 @@ func (s *stage) declares(by demo.Caller, p demo.Person) reply {
 	return r
 }
 
-// declaring is a declaration with this body.
+// declaring returns a declaration with this body.
 func declaring(body string) question {
 	return question{method: http.MethodPost, path: "/gateway/$break-glass", contentType: "application/fhir+json", body: body}
 }

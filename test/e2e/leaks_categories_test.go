@@ -25,7 +25,7 @@ func (s *stage) denies(texts ...string) {
 	}
 }
 
-// allows is the control of denies, and gives the body of the read.
+// allows is the control of denies, and returns the body of the read.
 func (s *stage) allows(text string) string {
 	s.T.Helper()
 	text = strings.ReplaceAll(text, "PATIENT-D", "PATIENT-A")
@@ -41,12 +41,12 @@ func (s *stage) allows(text string) string {
 	return r.body
 }
 
-// coded is an Observation with this category and code, both as JSON, and more members.
+// coded returns an Observation with this category and code, both as JSON, and more members.
 func coded(category, code, more string) string {
 	return `{"resourceType":"Observation","id":"obs-x","status":"final",` + category + `"code":` + code + `,` + ofD + more + `}`
 }
 
-// prescription is a MedicationRequest of D with more members.
+// prescription returns a MedicationRequest of D with more members.
 func prescription(more string) string {
 	return `{"resourceType":"MedicationRequest","id":"rx-x","status":"active","intent":"order",` + ofD + `,` + more + `}`
 }
@@ -59,12 +59,12 @@ const (
 	tablets    = `"medicationCodeableConcept":{"text":"CANARY"}`
 )
 
-// inCategory is a category element with these codings.
+// inCategory returns a category element with these codings.
 func inCategory(codings ...string) string {
 	return `"category":[{"coding":[` + strings.Join(codings, "},{") + `]}],`
 }
 
-// categoryLeaks are the rows of leaks.md, 1.11: of which kind a resource is.
+// categoryLeaks are the rows of leaks.md, 1.11: the kind of a resource.
 var categoryLeaks = []leak{
 	{"CA-1", "A resource is of every category that its type, category, code, reasons and labels give it, and all must permit: diagnoses in claims, referrals and plans count", func(s *stage) {
 		s.allows(seen(prescription(tablets)))
@@ -82,7 +82,7 @@ var categoryLeaks = []leak{
 			some("Composition", `"status":"final","type":`+canaryText+`,"date":"2026-01-01","title":"CANARY",`+ofD+`,"section":[{"code":`+psychosis+`}]`),
 		} {
 			s.denies(other)
-			s.hides(other) // D permits the type, and not what the diagnosis says
+			s.hides(other) // D permits the type, but not what the diagnosis reveals
 		}
 	}},
 	{"CA-2", "What no rule classifies is of a category of its own, which a consent for another does not open", func(s *stage) {
@@ -249,7 +249,7 @@ var categoryLeaks = []leak{
 	}},
 }
 
-// unchanged wants a resource of D to leave byte for byte.
+// unchanged wants a resource of D to be released byte for byte.
 func (s *stage) unchanged(text string) {
 	s.T.Helper()
 	text = strings.ReplaceAll(text, "CANARY", "visible")

@@ -15,10 +15,10 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// persons counts the patients that rows made up.
+// persons counts the patients that rows invented.
 var persons atomic.Int32
 
-// somebody is a patient of this birth date with two laboratory results and a condition, of whom nothing is on file.
+// somebody returns a patient of this birth date with two laboratory results and a condition, without anything on file.
 func (s *stage) somebody(born string) demo.Person {
 	s.T.Helper()
 	n := persons.Add(1)
@@ -34,7 +34,7 @@ func (s *stage) somebody(born string) demo.Person {
 	return p
 }
 
-// answersWith wants this status of a search of a type about somebody.
+// answersWith wants this status for a search of a type about somebody.
 func (s *stage) answersWith(status int, by demo.Caller, typ string, p demo.Person, why string) reply {
 	s.T.Helper()
 	r := s.tell(by, searchID(typ, p))
@@ -46,13 +46,13 @@ func (s *stage) answersWith(status int, by demo.Caller, typ string, p demo.Perso
 
 const adult = "1970-01-01"
 
-// changed is a record otherwise.
+// changed returns a changed copy of a record.
 func changed(r consent.Record, change func(*consent.Record)) consent.Record {
 	change(&r)
 	return r
 }
 
-// keyOf is the Redis key of a person's standing.
+// keyOf returns the Redis key of a person's standing.
 func (s *stage) keyOf(p demo.Person) string {
 	s.T.Helper()
 	keys := s.redis.Client().Keys(s.T.Context(), "zs:{s*}:p:"+string(s.store.Key(p.Identifier()))).Val()
@@ -62,7 +62,7 @@ func (s *stage) keyOf(p demo.Person) string {
 	return keys[0]
 }
 
-// unavailable wants 503 with nothing, and no event.
+// unavailable wants 503 without content, and no event.
 func (s *stage) unavailable(by demo.Caller, q question, why string) {
 	s.T.Helper()
 	r := s.ask(by, q)
@@ -438,5 +438,5 @@ var consentLeaks = []leak{
 	}},
 }
 
-// ownKey is the form of every key in the store.
+// ownKey matches every key in the store.
 var ownKey = regexp.MustCompile(`^zs:\{s\d\d\}:([a-z]+|[a-z]+:(\d\d-)?[0-9a-f]{32,64}(:[a-z]+)?)$`)

@@ -15,7 +15,7 @@ import (
 // leaksOfContent are the rows of chapters 1.11 to 1.17: what comes back, and who asks.
 var leaksOfContent = [][]leak{modelLeaks, referenceLeaks, categoryLeaks, jsonLeaks, mediaLeaks, httpLeaks, tokenLeaks, consentLeaks, breakGlassLeaks}
 
-// have puts resources into the source until the end of the row, and gives their names.
+// have puts resources into the source until the end of the row, and returns their names.
 func (s *stage) have(texts ...string) (names []string) {
 	s.T.Helper()
 	for _, text := range texts {
@@ -28,14 +28,14 @@ func (s *stage) have(texts ...string) (names []string) {
 		s.T.Cleanup(func() {
 			s.source.Remove(name)
 			if before != nil {
-				_ = s.source.Add(before) // it was there
+				_ = s.source.Add(before) // it existed before
 			}
 		})
 	}
 	return names
 }
 
-// named is "Type/id" of a fixture.
+// named returns "Type/id" of a fixture.
 func named(text string) string {
 	var r struct{ ResourceType, ID string }
 	if err := json.Unmarshal(leakResource(text), &r); err != nil {
@@ -44,12 +44,12 @@ func named(text string) string {
 	return r.ResourceType + "/" + r.ID
 }
 
-// entry is an entry of a searchset as a source writes it.
+// entry returns an entry of a searchset as a source writes it.
 func (s *stage) entry(mode, text string) string {
 	return fmt.Sprintf(`{"fullUrl":"%s/%s","resource":%s,"search":{"mode":"%s"}}`, s.source.URL(), named(text), leakResource(text), mode)
 }
 
-// answers lets the source answer searches with a searchset of these entries, and everything else as it does.
+// answers makes the source answer searches with a searchset of these entries, and everything else as usual.
 func (s *stage) answers(entries ...string) {
 	s.replies(func(self string) string {
 		return `{"resourceType":"Bundle","type":"searchset","total":99,"link":[{"relation":"self","url":"` + self + `"}],"entry":[` +
@@ -57,7 +57,7 @@ func (s *stage) answers(entries ...string) {
 	})
 }
 
-// replies lets the source answer searches with this body; self is what it would call the search.
+// replies makes the source answer searches with this body; self is its self link.
 func (s *stage) replies(body func(self string) string) {
 	s.source.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		if below := strings.TrimPrefix(r.URL.Path, "/fhir/"); strings.Contains(below, "/") || r.Method != http.MethodGet {
@@ -68,7 +68,7 @@ func (s *stage) replies(body func(self string) string) {
 	})
 }
 
-// aboutD is a search of a type about D.
+// aboutD returns a search of a type about D.
 func aboutD(typ string) question {
 	switch typ {
 	case "Patient":
@@ -79,11 +79,11 @@ func aboutD(typ string) question {
 	return searchID(typ, leakD)
 }
 
-// visible is the laboratory result of D that gp sees wherever it is.
+// visible is a laboratory result of D that gp always sees.
 const visible = `{"resourceType":"Observation","id":"obs-visible","status":"final",LABORATORY,"code":{"text":"visible"},"subject":{"reference":"Patient/PATIENT-D"}}`
 
-// hides wants nothing of these resources to leave, though D gave gp everything: not by a read, which is answered as if there were
-// none; not by a search of its type that the source answers with it; not beside what a search of another type finds.
+// hides wants nothing of these resources to be released, though D permits gp everything: not by a read, which is answered as if none existed;
+// not by a search of its type that the source answers with it; not beside the results of a search of another type.
 func (s *stage) hides(texts ...string) {
 	s.T.Helper()
 	for _, text := range texts {
@@ -116,7 +116,7 @@ func (s *stage) hides(texts ...string) {
 	}
 }
 
-// finds asks as gp and wants exactly these entries.
+// finds searches as gp and wants exactly these entries.
 func (s *stage) finds(q question, why string, want ...string) reply {
 	s.T.Helper()
 	r := s.tell(demo.GP(), q)
@@ -126,8 +126,7 @@ func (s *stage) finds(q question, why string, want ...string) reply {
 	return r
 }
 
-// shows wants gp to get this resource of D by a read and by a search, and gives the body of the read. It is what shows that hides
-// could fail.
+// shows wants gp to get this resource of D by a read and by a search, and returns the body of the read. It shows that hides could fail.
 func (s *stage) shows(text string) string {
 	s.T.Helper()
 	name := s.have(text)[0]
@@ -142,15 +141,15 @@ func (s *stage) shows(text string) string {
 	return r.body
 }
 
-// observation is a laboratory result with these further members. Its text is a canary.
+// observation returns a laboratory result with these further members. Its text is a canary.
 func observation(members string) string {
 	return `{"resourceType":"Observation","id":"obs-x","status":"final",LABORATORY,"code":{"text":"CANARY"},` + members + `}`
 }
 
-// seen is the same without a canary: the control that may be seen.
+// seen returns the same without a canary: the control that may be seen.
 func seen(text string) string { return strings.ReplaceAll(text, "CANARY", "visible") }
 
-// tell asks, and books that the request must leave exactly one event. What the gateway could not record is counted only.
+// tell sends a request, and notes that it must leave exactly one event. What the gateway could not record is only counted.
 func (s *stage) tell(by demo.Caller, q question) reply {
 	s.T.Helper()
 	r := s.ask(by, q)
@@ -170,7 +169,7 @@ func (s *stage) answered(by demo.Caller, q question, status int, issue string) r
 	return r
 }
 
-// notFound wants a read of what is there to be answered as one of what is not.
+// notFound wants a read of something that exists to be answered like one of something absent.
 func (s *stage) notFound(by demo.Caller, name string) {
 	s.T.Helper()
 	s.answered(by, get("/fhir/demo/"+name), http.StatusNotFound, "not-found")
@@ -182,13 +181,13 @@ func (s *stage) forbidden(by demo.Caller, q question) {
 	s.answered(by, q, http.StatusForbidden, "forbidden")
 }
 
-// bad wants what the source answered not to be believed.
+// bad wants the answer of the source to be rejected.
 func (s *stage) bad(q question) {
 	s.T.Helper()
 	s.answered(demo.GP(), q, http.StatusBadGateway, "transient")
 }
 
-// rejects wants the real command not to accept a consent of this person for gp that has these further members, and to name the fields.
+// rejects wants the real command to reject a consent of this person for gp with these further members, and to name the fields.
 func (s *stage) rejects(person demo.Person, members map[string]any, fields ...string) {
 	s.T.Helper()
 	b, err := json.Marshal(permit(partyGP))

@@ -13,7 +13,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// unreached wants that these paths lead to nothing, with and without a token, and that the source is not asked.
+// unreached wants these paths to lead to nothing, with and without a token, and the source not to be contacted.
 func (s *stage) unreached(paths ...string) {
 	s.T.Helper()
 	var questions []question
@@ -24,13 +24,13 @@ func (s *stage) unreached(paths ...string) {
 	s.turnedAway(demo.Caller{}, http.StatusNotFound, "not-found", questions...)
 }
 
-// metricLine and metricLabel are of Prometheus' text format.
+// metricLine and metricLabel match Prometheus' text format.
 var (
 	metricLine  = regexp.MustCompile(`^([a-z0-9_]+)(?:\{(.*)\})? \S+$`)
 	metricLabel = regexp.MustCompile(`([a-z_]+)="([^"]*)"`)
 )
 
-// metricLabels are all labels that a metric may have, and their values; of the others the values are numbers.
+// metricLabels are all labels that a metric may have, and their values; those of the others are numbers.
 var metricLabels = map[string][]string{
 	"interaction": {"read", "vread", "history-instance", "search-type", "everything", "lastn", "attachment", "batch", "capabilities", "options", "break-glass", "break-glass-end", "access-events", "access-event", "consent-read", "consent-vread", "consent-history", "consent-search", "consent-create", "consent-update", "consent-withdraw", "consent-object", "other"},
 	"step":        {"authenticate", "standing", "source", "commit"},
@@ -38,10 +38,10 @@ var metricLabels = map[string][]string{
 	"status":      nil, "le": nil, "quantile": nil,
 }
 
-// buildVersion is the version of a gateway that was built for a test: with the commit where the build knows it.
+// buildVersion is the version of a gateway built for a test, with the commit if the build knows it.
 var buildVersion = regexp.MustCompile(`^(\(?devel\)?)?(-[0-9a-f]{12})?(-[a-z]+|\+[a-z]+)?$`)
 
-// admin reads from the operators' listener.
+// admin reads from the admin listener.
 func (s *stage) admin(path string) (status int, body string) {
 	s.T.Helper()
 	resp, err := s.g.client.Get(s.g.admin + path)
@@ -56,7 +56,7 @@ func (s *stage) admin(path string) (status int, body string) {
 	return resp.StatusCode, string(b)
 }
 
-// leaksDiscovery are the rows of leaks.md, 1.19: what is told about the gateway, the source and errors.
+// leaksDiscovery are the rows of leaks.md, 1.19: what is revealed about the gateway, the source and errors.
 var leaksDiscovery = []leak{
 	{"DE-1", "The capability statement is the gateway's own, the same for everybody and whatever mode is asked; the source's is never asked for", func(s *stage) {
 		s.source.Intercept(demo.Answer(200, "application/fhir+json", `{"resourceType":"CapabilityStatement","software":{"name":"CANARY7f3a"}}`))

@@ -14,7 +14,7 @@ var ownHeaders = map[string]bool{
 	"Content-Type": true, "Content-Length": true, "Cache-Control": true, "Vary": true, "X-Content-Type-Options": true, "X-Robots-Tag": true, "X-Request-Id": true, "Date": true,
 }
 
-// saying lets the source say headers, and wants that none of them, nor any that is not the gateway's own, reaches the caller.
+// saying makes the source send headers, and wants neither these, nor any that is not the gateway's own, to reach the caller.
 func (s *stage) saying(pairs ...string) {
 	s.T.Helper()
 	for i := 0; i+1 < len(pairs); i += 2 {

@@ -15,14 +15,14 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// wire sends a request head as it is, with gp's token and the end of the head, and this body; and gives what came back until the
-// connection ended.
+// wire sends a request head unchanged, with gp's token and the end of the head, and this body; and returns what came back until the connection
+// ended.
 func (s *stage) wire(head, body string) (status int, answer string) {
 	s.T.Helper()
 	return s.bytes(head + "Authorization: Bearer " + tokenOf(s.T, demo.GP()) + "\r\nConnection: close\r\n\r\n" + body)
 }
 
-// bytes sends bytes, and looks for canaries in what comes back.
+// bytes sends bytes, and searches the answer for canaries.
 func (s *stage) bytes(request string) (status int, answer string) {
 	s.T.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(s.g.base, "http://"))
@@ -32,7 +32,7 @@ func (s *stage) bytes(request string) (status int, answer string) {
 	defer conn.Close()
 	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
 	if _, err := io.WriteString(conn, request); err != nil {
-		return 0, "" // it hung up while we were writing
+		return 0, "" // it closed the connection while we were writing
 	}
 	all, _ := io.ReadAll(conn) // what came before the end, whatever ended it
 	_, _ = fmt.Sscanf(string(all), "HTTP/1.1 %d", &status)
@@ -40,12 +40,12 @@ func (s *stage) bytes(request string) (status int, answer string) {
 	return status, string(all)
 }
 
-// target is the head of a GET of this target, as it is.
+// target returns the head of a GET of this target, unchanged.
 func (s *stage) target(target string) string {
 	return "GET " + target + " HTTP/1.1\r\nHost: " + strings.TrimPrefix(s.g.base, "http://") + "\r\n"
 }
 
-// stopped wants a raw request to be refused without the source being asked.
+// stopped wants a raw request to be refused without contacting the source.
 func (s *stage) stopped(head, body string) {
 	s.T.Helper()
 	s.source.Reset()
@@ -58,7 +58,7 @@ func (s *stage) stopped(head, body string) {
 	}
 }
 
-// httpLeaks are the rows of leaks.md, 1.14: targets, queries, headers and framing that others read in other ways.
+// httpLeaks are the rows of leaks.md, 1.14: targets, queries, headers and framing that others interpret differently.
 var httpLeaks = []leak{
 	{"HT-1", "A target with dot segments, escaped slashes, control characters or anything escaped that needs none is refused as it stands: nothing is cleaned, nothing redirected", func(s *stage) {
 		for _, target := range []string{
@@ -255,7 +255,7 @@ var httpLeaks = []leak{
 		var asked atomic.Int32
 		trap := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { asked.Add(1) }))
 		defer trap.Close()
-		// Go never sends loopback addresses through a proxy, so the source stands on another one of this machine.
+		// Go never sends loopback addresses through a proxy, so the source uses another address of this machine.
 		source, err := demo.NewSource(demo.Data{s.source.Resource("Patient/leak-d"), s.source.Resource("Observation/obs-lab-d")}, demo.SourceOptions{Address: ownAddress(s) + ":0"})
 		if err != nil {
 			s.T.Fatal(err)
@@ -288,7 +288,7 @@ var httpLeaks = []leak{
 		}
 	}},
 	{"HT-22", "Requests are not put together: two callers with one question ask the source twice, and each gets the own answer", func(s *stage) {
-		s.tell(demo.GP(), labD) // the mapping of the patient is known from here on
+		s.tell(demo.GP(), labD) // the mapping of the patient is cached from here on
 		block := s.source.Block()
 		defer block.Release()
 		gp, pharmacist := s.g.later(demo.GP(), labD), s.g.later(demo.Pharmacist(), labD)
@@ -304,7 +304,7 @@ var httpLeaks = []leak{
 	}},
 }
 
-// ownAddress is an address of this machine that is not loopback.
+// ownAddress returns an address of this machine that is not loopback.
 func ownAddress(s *stage) string {
 	s.T.Helper()
 	addresses, err := net.InterfaceAddrs()
@@ -316,5 +316,5 @@ func ownAddress(s *stage) string {
 			return n.IP.String()
 		}
 	}
-	return "127.0.0.1" // no other there is: the row shows less
+	return "127.0.0.1" // there is no other: the row shows less
 }

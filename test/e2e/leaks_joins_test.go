@@ -49,7 +49,7 @@ var leaksOfJoins = []leak{
 			"Patient?_id=leak-d&_revinclude=Task:patient", "Patient?_id=leak-d&_revinclude=List:subject")...)
 	}},
 	{"IN-8", "Every entry is checked whatever its mode says; what was not asked for, or is not connected by the very element that was asked for, is dropped.", func(s *stage) {
-		// A visible observation names pract-2 too, but in an extension: it came along for the sake of the hidden one.
+		// A visible observation names pract-2 too, but in an extension: it was included because of the hidden one.
 		s.has(`{"resourceType":"Practitioner","id":"pract-2","name":[{"family":"CANARY"}]}`, `{"resourceType":"Practitioner","id":"pract-3","name":[{"family":"visible"}]}`,
 			`{"resourceType":"Observation","id":"obs-note-a","status":"final",LABORATORY,"code":{"text":"visible"},"subject":{"reference":"Patient/PATIENT-A"},"performer":[{"reference":"Practitioner/pract-3"}],"extension":[{"url":"urn:x","valueReference":{"reference":"Practitioner/pract-2"}}]}`,
 			`{"resourceType":"Observation","id":"obs-hidden-a","status":"final",SURVEY,"code":{"text":"CANARY"},"subject":{"reference":"Patient/PATIENT-A"},"performer":[{"reference":"Practitioner/pract-2"}]}`)
@@ -61,7 +61,7 @@ var leaksOfJoins = []leak{
 			s.source.Intercept(onlyObservations(s.searchset("Observation?patient=Patient/leak-a", "",
 				`{"resource":`+lab+`,"search":{"mode":"match"}}`, `{"resource":`+b+mode+`}`, `{"resource":`+psy+mode+`}`, `{"resource":`+organization+mode+`}`, `{"resource":`+d+mode+`}`, `{"resource":`+rx+mode+`}`)))
 			s.gets(demo.GP(), at("Observation?patient=leak-a"), "Observation/obs-lab-a")
-			// Nor does asking for an include bring along what is not connected with a match.
+			// Nor does an include return what is not connected with a match.
 			s.gets(demo.GP(), at("Observation?patient=leak-a&_revinclude=DiagnosticReport:result"), "Observation/obs-lab-a")
 		}
 		elsewhere := string(leakResource(`{"resourceType":"DiagnosticReport","id":"dr-elsewhere","status":"final","code":{"text":"CANARY"},"subject":{"reference":"Patient/PATIENT-A"},"extension":[{"url":"urn:x","valueReference":{"reference":"Observation/obs-lab-a"}}]}`))
@@ -90,7 +90,7 @@ var leaksOfJoins = []leak{
 	}},
 }
 
-// searchset answers with these entries, a self link for what was asked, and further links.
+// searchset answers with these entries, a self link for the request, and further links.
 func (s *stage) searchset(self, links string, entries ...string) demo.Interceptor {
 	return demo.Answer(200, "application/fhir+json", `{"resourceType":"Bundle","type":"searchset","total":99,"link":[{"relation":"self","url":"`+s.source.URL()+"/"+self+`"}`+links+
 		`],"entry":[`+strings.Join(entries, ",")+`]}`)

@@ -9,17 +9,17 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// inObservation is a searchset of one result of D with these members, which are written as they are.
+// inObservation returns a searchset of one result of D with these members, written unchanged.
 func (s *stage) inObservation(members string) string {
 	return s.inEntry(string(leakResource(strings.TrimSuffix(observation(ofD), "}") + "}"))[:len(leakResource(observation(ofD)))-1] + `,` + members + `}`)
 }
 
-// inEntry is a searchset of one entry with this resource, written as it is.
+// inEntry returns a searchset of one entry with this resource, written unchanged.
 func (s *stage) inEntry(resource string) string {
 	return `{"resourceType":"Bundle","type":"searchset","entry":[{"resource":` + resource + `,"search":{"mode":"match"}}]}`
 }
 
-// unusable lets the source answer a search with each of these bodies, and wants 502, recorded as an error, and nothing of the body.
+// unusable makes the source answer a search with each of these bodies, and wants 502, recorded as an error, and nothing of the body.
 func (s *stage) unusable(bodies ...string) {
 	s.T.Helper()
 	for _, body := range bodies {
@@ -39,7 +39,7 @@ func (s *stage) unusableRead(bodies ...string) {
 	s.source.Intercept(nil)
 }
 
-// jsonLeaks are the rows of leaks.md, 1.12: JSON that two parsers read in two ways.
+// jsonLeaks are the rows of leaks.md, 1.12: JSON that two parsers interpret in two ways.
 var jsonLeaks = []leak{
 	{"JS-1", "A member that stands twice, at any depth, makes the whole answer unusable", func(s *stage) {
 		s.unusable(s.inObservation(`"subject":`+toD), s.inObservation(`"x":[{"y":{"z":1,"z":1}}]`), `{"resourceType":"Bundle","type":"searchset","type":"searchset"}`)

@@ -12,8 +12,8 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// ledger keeps what the rows have asked, to be compared with the access events at the end: reading all events for each row would
-// take most of the time.
+// ledger keeps the requests of the rows, to compare them with the access events at the end: reading all events for each row would take most of
+// the time.
 type ledger struct {
 	mu      sync.Mutex
 	entries []ledgerEntry
@@ -61,10 +61,10 @@ func (s *stage) balance() {
 	}
 }
 
-// at is a request by GET below the source's FHIR base.
+// at returns a GET request below the source's FHIR base.
 func at(path string) question { return get("/fhir/demo/" + path) }
 
-// sent is a request by another method, with a body where there is one.
+// sent returns a request by another method, with a body if given.
 func sent(method, path, contentType, body string) question {
 	return question{method: method, path: "/fhir/demo/" + path, contentType: contentType, body: body}
 }
@@ -83,7 +83,7 @@ func (q question) with(pairs ...string) question {
 
 func (q question) String() string { return q.method + " " + q.path }
 
-// ats are several requests by GET.
+// ats returns several GET requests.
 func ats(paths ...string) []question {
 	var all []question
 	for _, path := range paths {
@@ -92,10 +92,10 @@ func ats(paths ...string) []question {
 	return all
 }
 
-// token is a token search value of a person, escaped for a query.
+// token returns a token search value of a person, escaped for a query.
 func token(p demo.Person) string { return url.QueryEscape(demo.SystemBSN + "|" + p.BSN) }
 
-// turnedAway asks all of these at once, and wants each refused with this status and issue code, on record, before the source was asked.
+// turnedAway sends all of these at once, and wants each refused with this status and issue code, recorded, before the source was contacted.
 func (s *stage) turnedAway(caller demo.Caller, status int, issue string, questions ...question) {
 	s.T.Helper()
 	s.source.Reset()
@@ -105,7 +105,7 @@ func (s *stage) turnedAway(caller demo.Caller, status int, issue string, questio
 	}
 }
 
-// refusedAll is turnedAway for what the gateway may look up the patient for.
+// refusedAll is turnedAway for requests whose patient the gateway may look up.
 func (s *stage) refusedAll(caller demo.Caller, status int, issue string, questions ...question) {
 	s.T.Helper()
 	tokenOf(s.T, caller)
@@ -140,7 +140,7 @@ func (s *stage) refusedAll(caller demo.Caller, status int, issue string, questio
 	}
 }
 
-// short is a question as a message shows it.
+// short returns a question as messages show it.
 func short(q question) string {
 	text := q.String()
 	if len(text) > 120 {
@@ -149,14 +149,14 @@ func short(q question) string {
 	return text
 }
 
-// given asks, and wants exactly these entries of a searchset, on record as permitted.
+// given searches, and wants exactly these entries of a searchset, recorded as permitted.
 func (s *stage) given(caller demo.Caller, q question, names ...string) reply {
 	s.T.Helper()
 	s.source.Reset()
 	return s.gets(caller, q, names...)
 }
 
-// gets is given with whatever the source was told to do.
+// gets is given for whatever the source is set to do.
 func (s *stage) gets(caller demo.Caller, q question, names ...string) reply {
 	s.T.Helper()
 	r := s.ask(caller, q)
@@ -166,7 +166,7 @@ func (s *stage) gets(caller demo.Caller, q question, names ...string) reply {
 	return s.booked(short(q), r, "")
 }
 
-// permitted asks, and wants 200, on record as permitted.
+// permitted sends a request, and wants 200, recorded as permitted.
 func (s *stage) permitted(caller demo.Caller, q question) reply {
 	s.T.Helper()
 	r := s.ask(caller, q)
@@ -176,13 +176,13 @@ func (s *stage) permitted(caller demo.Caller, q question) reply {
 	return s.booked(short(q), r, audit.OutcomePermit)
 }
 
-// failing asks, and wants 502 with nothing of the source's answer in it, on record as an error.
+// failing sends a request, and wants 502 with nothing of the source's answer in it, recorded as an error.
 func (s *stage) failing(caller demo.Caller, q question) {
 	s.T.Helper()
 	s.refusedAll(caller, http.StatusBadGateway, "transient", q)
 }
 
-// absent asks for what must look as if it was not there: byte for byte like a read of what never was.
+// absent requests what must look as if it did not exist: byte for byte like a read of something that never did.
 func (s *stage) absent(caller demo.Caller, questions ...question) {
 	s.T.Helper()
 	never := at("Observation/does-not-exist")
@@ -196,7 +196,7 @@ func (s *stage) absent(caller demo.Caller, questions ...question) {
 	}
 }
 
-// same wants two answers that cannot be told apart.
+// same wants two indistinguishable answers.
 func (s *stage) same(q question, a, b reply) {
 	s.T.Helper()
 	ha, hb := a.header.Clone(), b.header.Clone()
@@ -209,7 +209,7 @@ func (s *stage) same(q question, a, b reply) {
 	}
 }
 
-// asked are the requests that reached the source: "GET Observation?patient=…". Those that look up a patient are left out.
+// asked returns the requests that reached the source: "GET Observation?patient=…", without those that look up a patient.
 func (s *stage) asked() []string {
 	var all []string
 	for _, r := range s.source.Requests() {
@@ -229,7 +229,7 @@ func (s *stage) wantAsked(want ...string) {
 	}
 }
 
-// wantOwnHeaders wants that every request at the source carries the gateway's own headers only.
+// wantOwnHeaders wants every request at the source to have only the gateway's own headers.
 func (s *stage) wantOwnHeaders() {
 	s.T.Helper()
 	own := map[string]bool{"Accept": true, "Prefer": true, "User-Agent": true, "X-Request-Id": true, "Content-Type": true, "Content-Length": true}

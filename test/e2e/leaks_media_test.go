@@ -12,10 +12,10 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// canaryBundle is an answer full of what must not leave.
+// canaryBundle is an answer full of what must not be released.
 const canaryBundle = `{"resourceType":"Bundle","id":"CANARY7f3a","type":"searchset","entry":[{"resource":{"resourceType":"Patient","id":"CANARY7f3a"}}]}`
 
-// headed answers 200 with this body and these headers, pairs of name and value; a value that is empty takes the header away.
+// headed answers 200 with this body and these headers, pairs of name and value; an empty value removes the header.
 func headed(body string, pairs ...string) demo.Interceptor {
 	return func(w http.ResponseWriter, _ *http.Request) bool {
 		w.Header().Set("Content-Type", "application/fhir+json")
@@ -32,7 +32,7 @@ func headed(body string, pairs ...string) demo.Interceptor {
 	}
 }
 
-// notBelieved lets the source do this, and wants 502 for a read and for a search.
+// notBelieved makes the source do this, and wants 502 for a read and for a search.
 func (s *stage) notBelieved(does demo.Interceptor) {
 	s.T.Helper()
 	s.source.Intercept(demo.Only(func(r *http.Request) bool { return !strings.Contains(r.URL.Path, "Patient") }, does))

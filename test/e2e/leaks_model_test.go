@@ -8,7 +8,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// The subject of a fixture: D, B.
+// The subject of a fixture: D or B.
 const (
 	ofD = `"subject":{"reference":"Patient/PATIENT-D"}`
 	ofB = `"subject":{"reference":"Patient/PATIENT-B"}`
@@ -16,7 +16,7 @@ const (
 	toB = `{"reference":"Patient/PATIENT-B"}`
 )
 
-// some is a resource of a type with these members.
+// some returns a resource of a type with these members.
 func some(typ, members string) string {
 	return `{"resourceType":"` + typ + `","id":"` + strings.ToLower(typ) + `-x","text":{"status":"generated","div":"<div>CANARY</div>"},` + members + `}`
 }
@@ -165,7 +165,7 @@ var modelLeaks = []leak{
 			s.entry("include", `{"resourceType":"Practitioner","id":"pract-1","name":[{"family":"CANARY"}]}`))
 		s.finds(get("/fhir/demo/Observation?patient=leak-d&_include=Observation:performer"), "includes", "Observation/obs-x", "Practitioner/pract-named")
 		s.source.Intercept(nil)
-		s.notFound(demo.GP(), "Practitioner/pract-named") // having been included opens no read
+		s.notFound(demo.GP(), "Practitioner/pract-named") // an earlier include does not permit a read
 	}},
 	{"RM-20", "Consent belongs to the person, whatever the record: a refusal holds for every record of that person, a replaced record and two records of one number open nothing, and a link never adds a record", func(s *stage) {
 		s.have(`{"resourceType":"Patient","id":"leak-c2","identifier":[{"system":"http://fhir.nl/fhir/NamingSystem/bsn","value":"BSN-C"}],"name":[{"family":"CANARY"}],"birthDate":"1972-01-01"}`,

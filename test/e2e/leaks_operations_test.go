@@ -29,7 +29,7 @@ func levels(typ string, names string) []string {
 	return all
 }
 
-// called are calls of an operation at these paths, by GET with a query and by POST with Parameters.
+// called returns calls of an operation at these paths, by GET with a query and by POST with Parameters.
 func called(name, query string, paths ...string) []question {
 	var all []question
 	for _, path := range paths {
@@ -38,7 +38,7 @@ func called(name, query string, paths ...string) []question {
 	return all
 }
 
-// everywhere are calls of operations of any level.
+// everywhere returns calls of operations at every level.
 func everywhere(names ...string) []question {
 	var all []question
 	for _, name := range names {
@@ -47,7 +47,7 @@ func everywhere(names ...string) []question {
 	return all
 }
 
-// official are the 47 operations of R4: "code types levels" a line, from fhir/testdata/r4.
+// official are the 47 operations of R4: "code types levels" per line, from fhir/testdata/r4.
 func official() ([][]string, error) {
 	text, err := os.ReadFile("testdata/operations.txt")
 	if err != nil {
@@ -163,7 +163,7 @@ var leaksOfOperations = []leak{
 	}},
 }
 
-// officially calls official operations, those of these names or all, at every level that they name.
+// officially calls official operations, those with these names or all, at every level that they name.
 func (s *stage) officially(names ...string) {
 	s.T.Helper()
 	all, err := official()

@@ -163,7 +163,7 @@ var leaksOfOracles = []leak{
 	}},
 }
 
-// rows makes the source give n Observations of A in pages of the size that is asked for; hide says which gp may not see.
+// rows makes the source return n Observations of A in pages of the requested size; hide says which gp may not see.
 func (s *stage) rows(n int, hide func(int) bool) {
 	s.source.Intercept(func(w http.ResponseWriter, r *http.Request) bool {
 		q := r.URL.Query()
@@ -191,7 +191,7 @@ func (s *stage) rows(n int, hide func(int) bool) {
 	})
 }
 
-// walk follows every next link and gives the ids of each page.
+// walk follows every next link and returns the ids of each page.
 func (s *stage) walk(caller demo.Caller, path string) (pages [][]string) {
 	s.T.Helper()
 	for q := at(path); ; {

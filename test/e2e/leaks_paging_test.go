@@ -16,7 +16,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// firstPage gives a page of D's Observations, of which there are then several, and the link to the next.
+// firstPage returns a page of D's Observations, of which there are then several, and the link to the next.
 func (s *stage) firstPage() (first reply, next string) {
 	s.T.Helper()
 	for i := range 3 {
@@ -29,7 +29,7 @@ func (s *stage) firstPage() (first reply, next string) {
 	return first, next
 }
 
-// expired is a sealed page link with its time over, which only one who has the key can make.
+// expired returns an expired sealed page link, which only somebody with the key can make.
 func (s *stage) expired(next string) string {
 	s.T.Helper()
 	text, err := os.ReadFile(filepath.Join(s.folder, "cursor-key"))
@@ -128,7 +128,7 @@ var leaksOfPages = []leak{
 		s.absent(demo.GP(), get(next[:len(next)-4]), get(next[:at]+"AAAA"), get(next+"AAAA"), get(next[:at]+letter[strings.LastIndex(letter, "/")+1:]), get("/fhir/demo/Binary/"+next[at:]))
 		s.turnedAway(demo.GP(), 400, "invalid", get(next+"=="), get(next[:at]), get(next[:at]+"%00"), get(next+"+"))
 		s.turnedAway(demo.GP(), 414, "too-long", get(next[:at]+strings.Repeat("A", 20<<10)))
-		// A header of a megabyte is refused by the server itself, which may hang up while it still comes.
+		// The server itself refuses a header of a megabyte, and may close the connection while it is still arriving.
 		if r, err := s.g.try(demo.GP(), get(next[:at]+strings.Repeat("A", 1<<20))); err == nil && r.status != http.StatusRequestHeaderFieldsTooLarge {
 			s.Errorf("a megabyte: got %d", r.status)
 		}

@@ -102,7 +102,7 @@ var leaksOfReads = []leak{
 	}},
 }
 
-// conditional asks with a header that must change nothing.
+// conditional sends a header that must change nothing.
 func (s *stage) conditional(name string, values ...string) {
 	s.T.Helper()
 	for _, value := range values {
@@ -114,8 +114,8 @@ func (s *stage) conditional(name string, values ...string) {
 	}
 }
 
-// versioned is a gateway that serves versions, before a source whose obs-lab-d has an older version, one that was another patient's,
-// and a delete.
+// versioned is a gateway that serves versions, before a source whose obs-lab-d has an older version, one that was another patient's, and a
+// deletion.
 func (s *stage) versioned() *stage {
 	s.T.Helper()
 	on := s.beside("fhir_version: R4", "fhir_version: R4\n    interactions: [vread, history]")

@@ -7,7 +7,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// referring is a laboratory result whose subject is this reference.
+// referring returns a laboratory result whose subject is this reference.
 func referring(reference string) string { return observation(`"subject":` + reference) }
 
 // referenceLeaks are the rows of leaks.md, 1.11: what a reference means.
@@ -87,7 +87,7 @@ var referenceLeaks = []leak{
 		} {
 			s.hides(referring(`{"reference":"` + reference + `"}`))
 		}
-		s.hides(referring(`{"reference":"Patient/LEAK-D"}`)) // another id, and there is no such patient
+		s.hides(referring(`{"reference":"Patient/LEAK-D"}`)) // another id: there is no such patient
 	}},
 	{"RF-11", "A subject of another shape hides the resource, and one that stands twice makes the whole answer unusable", func(s *stage) {
 		for _, subject := range []string{`[` + toD + `]`, `[` + toD + `,` + toB + `]`, `[` + toD + `,null]`, `1`, `null`, `{}`, `"Patient/PATIENT-D"`, `{"reference":["Patient/PATIENT-D"]}`, `{"reference":null}`, `{"reference":{"reference":"Patient/PATIENT-D"}}`,

@@ -9,7 +9,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// formed is a search by POST with this form, and this query.
+// formed returns a search by POST with this form, and this query.
 func formed(path, form string) question {
 	return sent(http.MethodPost, path, "application/x-www-form-urlencoded", form)
 }
@@ -190,7 +190,7 @@ var leaksOfSearches = []leak{
 	}},
 }
 
-// onlyObservations lets the source misbehave where Observations are searched or read.
+// onlyObservations makes the source misbehave when Observations are searched or read.
 func onlyObservations(i demo.Interceptor) demo.Interceptor {
 	return demo.Only(func(r *http.Request) bool { return strings.Contains(r.URL.Path, "/Observation") }, i)
 }

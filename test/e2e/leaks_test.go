@@ -22,8 +22,8 @@ import (
 
 var update = flag.Bool("update", false, "write docs/leaks.md anew")
 
-// leak is one row of the leak catalogue as a test against the running gateway. The catalogue's ids are in testdata/leaks.txt; what
-// shows says is what docs/leaks.md tells about the row.
+// leak is one row of the leak catalogue as a test against the running gateway. The ids of the catalogue are in testdata/leaks.txt; docs/leaks.md
+// shows the text of shows for the row.
 type leak struct {
 	id    string // RD-1
 	shows string // what the gateway does, in one sentence
@@ -35,9 +35,8 @@ func leaks() []leak {
 	return slices.Concat(slices.Concat(leaksOfInteractions...), slices.Concat(leaksOfContent...), slices.Concat(leaksOfOperators...))
 }
 
-// The patients of the catalogue. A permits gp laboratory results and medication and refuses nothing else; B has nothing on file; C
-// refused everything; A2 is a second record that says it replaces A's; D permits gp everything, so that what stays hidden of D is
-// hidden for what it is.
+// The patients of the catalogue. A permits gp laboratory results and medication and refuses nothing else; B has nothing on file; C refused
+// everything; A2 is a second record that says it replaces A's; D permits gp everything, so that what is hidden of D is hidden for what it is.
 var (
 	leakA  = demo.Person{Name: "A", BSN: "999911119", PatientID: "leak-a"}
 	leakB  = demo.Person{Name: "B", BSN: "999911259", PatientID: "leak-b"}
@@ -46,18 +45,18 @@ var (
 	leakD  = demo.Person{Name: "D", BSN: "999909599", PatientID: "leak-d"}
 )
 
-// stage is what the rows play on: one gateway, one source that records what it was asked, and canaries in everything hidden. A row
-// may change what the source answers (Intercept, Add); the stage puts it back.
+// stage is what the rows run on: one gateway, one source that records its requests, and canaries in everything hidden. A row may change the
+// answers of the source (Intercept, Add); the stage restores them.
 type stage struct {
 	*world
 	*testing.T
 	g    *gateway
-	h    string // file of the configuration
+	h    string // the configuration file
 	book *ledger
 }
 
-// leakResource makes a resource from JSON in which words in capitals stand for the canary, the patients' ids, their numbers and
-// category elements.
+// leakResource makes a resource from JSON in which words in capitals stand for the canary, the patients' ids, their numbers and category
+// elements.
 func leakResource(text string) demo.Resource {
 	text = strings.NewReplacer(
 		"CANARY", marker, "PATIENT-A2", string(leakA2.PatientID), "PATIENT-A", string(leakA.PatientID),
@@ -72,7 +71,7 @@ func leakResource(text string) demo.Resource {
 	return demo.Resource(text)
 }
 
-// leakFixtures are the records of leaks.md, "Fixtures used below". What gp may not see holds a canary.
+// leakFixtures are the records of leaks.md, "Fixtures used below". What gp may not see contains a canary.
 func leakFixtures() []demo.Resource {
 	var all []demo.Resource
 	for _, text := range []string{
@@ -118,18 +117,16 @@ func newStage(t *testing.T, version fhir.Version) *stage {
 	return &stage{world: w, T: t, g: g, h: file, book: &ledger{}}
 }
 
-// TestLeaks plays every row of the catalogue.
+// TestLeaks runs every row of the catalogue.
 func TestLeaks(t *testing.T) {
 	t.Parallel()
 	playLeaks(newStage(t, fhir.R4), leaks())
 }
 
-// ofR4 are rows whose fixtures are of R4: types, parameters and elements that STU3 does not have. stu3_test.go says what STU3 has in
-// their place.
+// ofR4 are rows with fixtures of R4: types, parameters and elements that STU3 lacks. stu3_test.go says what STU3 has instead.
 var ofR4 = strings.Fields("IN-1 OR-3 BI-1 BI-2 BI-3 BI-4 BI-6 BI-9 BI-12 BI-13 BI-14 RM-6 RM-7 RM-14 RM-17 RM-18 RF-14 CA-1 CA-11 MT-2")
 
-// TestLeaksSTU3 plays the rows about requests and content once more before a source that speaks STU3: the tables are others there, the
-// promises the same.
+// TestLeaksSTU3 runs the rows about requests and content again with a STU3 source, for which the gateway has other tables but the same promises.
 func TestLeaksSTU3(t *testing.T) {
 	t.Parallel()
 	rows := slices.Concat(slices.Concat(leaksOfInteractions...), modelLeaks, referenceLeaks, categoryLeaks, jsonLeaks, mediaLeaks)
@@ -150,7 +147,7 @@ func playLeaks(shared *stage, rows []leak) {
 	shared.balance()
 }
 
-// ask asks the shared gateway, and looks for canaries in everything that comes back.
+// ask sends a request to the shared gateway, and searches everything that comes back for canaries.
 func (s *stage) ask(by demo.Caller, q question) reply {
 	s.T.Helper()
 	r, err := s.g.try(by, q)
@@ -161,7 +158,7 @@ func (s *stage) ask(by demo.Caller, q question) reply {
 	return r
 }
 
-// clean fails where a canary, the source's address or a number of its bookkeeping is in a reply, as it is or encoded.
+// clean fails if a canary, the source's address or a number of its bookkeeping is in a reply, as it is or encoded.
 func (s *stage) clean(r reply) {
 	s.T.Helper()
 	var head bytes.Buffer
@@ -188,7 +185,7 @@ func (s *stage) clean(r reply) {
 
 var base64Run = regexp.MustCompile(`[A-Za-z0-9+/_-]{12,}={0,2}`)
 
-// decodings are a text as it is, unescaped in the ways of JSON, of URLs and of base64, and unpacked.
+// decodings returns a text as it is, unescaped as in JSON, URLs and base64, and decompressed.
 func decodings(text string) []string {
 	all := []string{text, strings.ReplaceAll(text, `\/`, "/")}
 	if s, err := url.PathUnescape(strings.ReplaceAll(text, "%", "%25")); err == nil {
@@ -216,7 +213,7 @@ func decodings(text string) []string {
 	return all
 }
 
-// refused asks and wants this status, a fixed OperationOutcome with this issue code, exactly one event, and no request at the source.
+// refused sends a request and wants this status, a fixed OperationOutcome with this issue code, exactly one event, and no request at the source.
 func (s *stage) refused(by demo.Caller, q question, status int, issue string) reply {
 	s.T.Helper()
 	s.source.Reset()
@@ -230,7 +227,7 @@ func (s *stage) refused(by demo.Caller, q question, status int, issue string) re
 	return r
 }
 
-// issueCode is OperationOutcome.issue[0].code, "" where the body is no OperationOutcome with one issue.
+// issueCode returns OperationOutcome.issue[0].code; "" if the body is no OperationOutcome with one issue.
 func issueCode(body string) string {
 	var o struct {
 		ResourceType string `json:"resourceType"`
@@ -244,7 +241,7 @@ func issueCode(body string) string {
 	return o.Issue[0].Code
 }
 
-// TestLeakCatalogue keeps the catalogue whole, and docs/leaks.md true: every row is a test, and the page says what the tests show.
+// TestLeakCatalogue keeps the catalogue complete, and docs/leaks.md true: every row has a test, and the page says what the tests show.
 func TestLeakCatalogue(t *testing.T) {
 	wanted, err := os.ReadFile("testdata/leaks.txt")
 	if err != nil {

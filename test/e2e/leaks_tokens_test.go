@@ -22,14 +22,14 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// gpWith is gp with these claims otherwise; nil takes one away.
+// gpWith returns a token of gp with these claims changed; nil removes one.
 func gpWith(claims map[string]any) demo.Caller {
 	by := demo.GP()
 	by.Claims.Extra = claims
 	return by
 }
 
-// bearing asks for D's laboratory result with this token.
+// bearing reads D's laboratory result with this token.
 func bearing(token string) question {
 	q := labD
 	q.token = token
@@ -40,12 +40,12 @@ func bearing(token string) question {
 func segments(header map[string]any, payload []byte) string {
 	h, err := json.Marshal(header)
 	if err != nil {
-		panic(err) // strings always marshal
+		panic(err) // strings can always be marshalled
 	}
 	return base64.RawURLEncoding.EncodeToString(h) + "." + base64.RawURLEncoding.EncodeToString(payload)
 }
 
-// goodParts are the header and the payload of a token that the gateway takes.
+// goodParts returns the header and the payload of a valid token.
 func (s *stage) goodParts() (header map[string]any, payload []byte) {
 	s.T.Helper()
 	token, err := issuer.Token(demo.GP().Claims)
@@ -73,13 +73,13 @@ func (s *stage) signed(header map[string]any, payload []byte) string {
 	return input + "." + base64.RawURLEncoding.EncodeToString(append(a.FillBytes(make([]byte, 32)), b.FillBytes(make([]byte, 32))...))
 }
 
-// garbage is the last character of a token with another bit set that carries nothing: 64 bytes are 85 characters and 2 bits.
+// garbage returns the last character of a token with an unused bit set: 64 bytes are 85 characters and 2 bits.
 func garbage(token string) string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	return string(alphabet[strings.IndexByte(alphabet, token[len(token)-1])|1])
 }
 
-// headers gives tokens, each with these members of the header otherwise.
+// headers returns tokens, each with these members of the header changed.
 func (s *stage) headers(changes ...map[string]any) (tokens []string) {
 	header, payload := s.goodParts()
 	for _, change := range changes {
@@ -90,7 +90,7 @@ func (s *stage) headers(changes ...map[string]any) (tokens []string) {
 	return tokens
 }
 
-// claims gives tokens, each with these claims otherwise.
+// claims returns tokens, each with these claims changed.
 func (s *stage) claims(changes ...map[string]any) (tokens []string) {
 	s.T.Helper()
 	for _, change := range changes {
@@ -105,7 +105,7 @@ func (s *stage) claims(changes ...map[string]any) (tokens []string) {
 	return tokens
 }
 
-// turnsDown wants each of these tokens to get the one 401, before anybody else is asked.
+// turnsDown wants each of these tokens to get the one 401, before anybody else is contacted.
 func (s *stage) turnsDown(tokens ...string) {
 	s.T.Helper()
 	for _, token := range tokens {
@@ -203,7 +203,7 @@ var tokenLeaks = []leak{
 			s.T.Fatal(err)
 		}
 		own.issuer.RemoveOldKey()
-		late := s.issuedAt(own.issuer) // it never knew the old key
+		late := s.issuedAt(own.issuer) // it never had the old key
 		s.turnsDownAt(late, old)
 	}},
 	{"TK-9", "Where the keys cannot be had, or are no keys, nothing is decided: 503", func(s *stage) {
@@ -231,7 +231,7 @@ var tokenLeaks = []leak{
 		s.turnsDown(s.claims(m{"cnf": m{"x5t#S256": "abc"}}, m{"cnf": m{"jkt": "abc"}}, m{"cnf": m{}}, m{"Cnf": m{"jkt": "abc"}}, m{"cnf": m{"kid": "abc"}})...)
 		table := newCredentialTable()
 		s.turnsDown(table.bound(table.x5t()), table.bound(table.jkt()))
-		// No proxy is configured: what stands in a header is the caller's own word.
+		// No proxy is configured: a header is only the caller's claim.
 		for _, name := range []string{"Client-Cert", "X-Client-Cert", "X-Forwarded-Client-Cert", "Ssl-Client-Cert"} {
 			s.refused(demo.Caller{}, bearing(table.bound(table.x5t())).with(name, table.shown()), http.StatusUnauthorized, "login")
 		}
@@ -263,7 +263,7 @@ var tokenLeaks = []leak{
 		s.refused(demo.Caller{}, proved("DPoP"), http.StatusUnauthorized, "login")
 		s.refused(demo.Caller{}, proved("Bearer", table.proof(token, nil, nil)), http.StatusUnauthorized, "login")
 		s.refused(demo.Caller{}, labD.with("Authorization", "DPoP "+tokenOf(s.T, demo.GP()), "DPoP", "e30.e30.x"), http.StatusUnauthorized, "login")
-		// Beside a token that is not bound a proof proves nothing and changes nothing.
+		// With a token that is not bound, a proof proves nothing and changes nothing.
 		s.forbidden(demo.GP(), searchID("Observation", leakB).with("DPoP", "e30.e30.x", "DPoP", "second"))
 	}},
 	{"TK-13", "A token is taken from the Authorization header and from nowhere else", func(s *stage) {
@@ -393,7 +393,7 @@ var tokenLeaks = []leak{
 	}},
 }
 
-// issuedBy is a gateway beside, with an issuer of its own.
+// issuedBy starts another gateway, with its own issuer.
 func (s *stage) issuedBy(o demo.IssuerOptions) *stage {
 	s.T.Helper()
 	own, err := demo.NewIssuer(o)
@@ -404,7 +404,7 @@ func (s *stage) issuedBy(o demo.IssuerOptions) *stage {
 	return s.issuedAt(own)
 }
 
-// issuedAt is a gateway beside that trusts this issuer.
+// issuedAt starts another gateway that trusts this issuer.
 func (s *stage) issuedAt(own *demo.Issuer) *stage {
 	s.T.Helper()
 	other := s.beside("{issuer}", own.URL())
@@ -429,7 +429,7 @@ func (s *stage) turnsDownAt(other *stage, token string) {
 	}
 }
 
-// notFoundOrForbidden is for a read by somebody whom the rules refuse before anything is looked at.
+// notFoundOrForbidden is for a read by somebody whom the rules refuse before any lookup.
 func (s *stage) notFoundOrForbidden(by demo.Caller, q question) {
 	s.T.Helper()
 	if r := s.tell(by, q); r.status != http.StatusForbidden && r.status != http.StatusNotFound {

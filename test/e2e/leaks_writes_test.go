@@ -9,12 +9,12 @@ import (
 
 const fhirJSON = "application/fhir+json"
 
-// written are writes of a body: a create, an update, and what else is done to one resource.
+// written returns writes of a body: a create, an update, and whatever else can be done to one resource.
 func written(path, body string) []question {
 	return []question{sent(http.MethodPut, path, fhirJSON, body), sent(http.MethodPatch, path, "application/json-patch+json", body), sent(http.MethodDelete, path, "", "")}
 }
 
-// unwritable wants that none of these writes gets anywhere.
+// unwritable wants none of these writes to have any effect.
 func (s *stage) unwritable(questions ...question) {
 	s.T.Helper()
 	for _, caller := range []demo.Caller{demo.GP(), demo.Patient("patient", leakD)} {
@@ -126,7 +126,7 @@ var leaksOfWrites = []leak{
 	}},
 	{"WR-18", "The answer to a write is the gateway's own: no location, version or hint of the source.", func(s *stage) {
 		for _, q := range append(written("Observation/obs-lab-d", `{}`), sent(http.MethodPost, "Observation", fhirJSON, `{}`)) {
-			r := s.ask(demo.GP(), q) // ask looks for the headers
+			r := s.ask(demo.GP(), q) // ask checks the headers
 			if r.header.Get("Allow") != "GET, HEAD, OPTIONS" || strings.Contains(r.body, "obs-lab-d") {
 				s.Errorf("%s: %v %s", q, r.header, r.body)
 			}

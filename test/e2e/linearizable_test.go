@@ -18,14 +18,14 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// deed is what somebody does about one patient and one category of providers; to a total objection the category is nothing.
+// deed is an action about one patient and one category of providers; for a total objection the category does not matter.
 type deed struct {
 	what    string // grant, withdraw, object or read
 	patient int
 	party   int // bit of wish
 }
 
-// The deeds. Giving a consent and renewing one are the same to who asks.
+// The actions. Giving a consent and renewing one are the same for readers.
 const (
 	deedGrant    = "grant"
 	deedWithdraw = "withdraw"
@@ -33,22 +33,22 @@ const (
 	deedRead     = "read"
 )
 
-// outcome is what the gateway said to a deed.
+// outcome is what the gateway answered to a deed.
 type outcome string
 
 const (
 	outcomeDone     outcome = "done"     // a change was acknowledged
-	outcomeNothing  outcome = "nothing"  // a change was refused: nothing is changed
-	outcomeOpen     outcome = "open"     // nobody knows: the change may come at any time from then on, or never
-	outcomeReleased outcome = "released" // data came
+	outcomeNothing  outcome = "nothing"  // a change was refused and changed nothing
+	outcomeOpen     outcome = "open"     // unknown: the change may happen at any later time, or never
+	outcomeReleased outcome = "released" // data was returned
 	outcomeRefused  outcome = "refused"
 )
 
 // wish is what a patient wants at one instant: a bit for each category that may see the data.
 type wish uint8
 
-// wishes is what the gateways promise together, whoever of them is asked: every deed takes effect at one instant between question and answer,
-// the last change before it decides what a read gets, and a change that is refused changes nothing.
+// wishes is the promise of all gateways together, whichever is used: every deed takes effect at one instant between request and answer, the last
+// change before it decides what a read returns, and a refused change changes nothing.
 var wishes = porcupine.Model{
 	Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
 		byPatient := map[int][]porcupine.Operation{}
@@ -82,7 +82,7 @@ var wishes = porcupine.Model{
 	},
 }
 
-// The parts of the story: whose wishes they are, and who asks.
+// The parts of the test: whose wishes they are, and who reads.
 var (
 	wishers = []struct {
 		person demo.Person
@@ -98,7 +98,7 @@ var (
 	}{{"gp", demo.GP()}, {"pharmacy", demo.Pharmacist()}, {"hospital", demo.EmergencyDoctor()}}
 )
 
-// The size of the story. Reads are counted, and changes go on as long as they last: it does not depend on how quick the machine is.
+// The size of the test. Reads are counted, and changes continue as long as they last, so it does not depend on the speed of the machine.
 const (
 	readersOfEach = 4 // patient
 	writersOfEach = 2
@@ -106,13 +106,13 @@ const (
 	cutEvery      = 400 // answers, after which every connection to Redis is cut
 )
 
-// recording is a history under way.
+// recording is a history in the making.
 type recording struct {
 	t        *testing.T
 	gateways []*gateway
 	reads    []question // of one Condition of each patient, by id
 	began    time.Time
-	clients  atomic.Int64 // of porcupine: one after an open outcome is another client
+	clients  atomic.Int64 // of porcupine: after an open outcome another client continues
 	answered sync.Map     // when the source last answered to a request, by its id
 
 	mu      sync.Mutex
@@ -135,10 +135,10 @@ func (h *recording) note(client *int, d deed, call time.Duration, out outcome) {
 	}
 }
 
-// any is one of the gateways.
+// any returns one of the gateways.
 func (h *recording) any() *gateway { return h.gateways[rand.IntN(len(h.gateways))] }
 
-// impatient is a context that in one case of some ends while the answer is under way.
+// impatient returns a context that sometimes ends before the answer is complete.
 func (h *recording) impatient(oneIn int) (context.Context, context.CancelFunc) {
 	if rand.IntN(oneIn) > 0 {
 		return context.WithCancel(h.t.Context())
@@ -146,7 +146,7 @@ func (h *recording) impatient(oneIn int) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(h.t.Context(), rand.N(5*time.Millisecond))
 }
 
-// read asks for a patient's data, and reports whether an answer came. Without one nothing is known, and nothing follows from it.
+// read reads a patient's data, and reports whether there was an answer. Without one nothing is known, and nothing follows.
 func (h *recording) read(client *int, patient int) {
 	d := deed{deedRead, patient, rand.IntN(len(askers))}
 	ctx, cancel := h.impatient(20)
@@ -163,7 +163,7 @@ func (h *recording) read(client *int, patient int) {
 		h.counts["read without an answer"]++
 		h.mu.Unlock()
 	case r.status == http.StatusOK && strings.Contains(r.body, `"Condition"`):
-		// It may be released as it was allowed after the source had answered, and not before: a withdrawal that was acknowledged meanwhile counts.
+		// It may be released as was permitted after the source had answered, and not before: a withdrawal acknowledged meanwhile counts.
 		answered, known := h.answered.Load(r.id)
 		if !known {
 			h.t.Error("something was released that the source was not asked for")
@@ -177,7 +177,8 @@ func (h *recording) read(client *int, patient int) {
 	}
 }
 
-// change sends a change until it is answered, each time with its own request id and to any of the gateways, or leaves it open. It gives the answer.
+// change sends a change until it is answered, always under its own request id and to any of the gateways, or leaves it open. It returns the
+// answer.
 func (h *recording) change(client *int, d deed, q question) (reply, outcome) {
 	if q.header == nil {
 		q.header = http.Header{}
@@ -206,7 +207,7 @@ func (h *recording) change(client *int, d deed, q question) (reply, outcome) {
 	}
 }
 
-// write gives, renews and withdraws one consent of a patient after the other, and at times objects to everything, until it is told to stop.
+// write gives, renews and withdraws consents of a patient one after the other, and sometimes objects to everything, until told to stop.
 func (h *recording) write(patient int, stop <-chan struct{}) {
 	client := int(h.clients.Add(1))
 	for {
@@ -222,12 +223,12 @@ func (h *recording) write(patient int, stop <-chan struct{}) {
 			body["id"] = r.resource(h.t)["id"]
 			path := "/gateway/Consent/" + body["id"].(string)
 			switch n := rand.IntN(8); {
-			case n < 3: // renewed: as it was, said once more
+			case n < 3: // renewed: stated again, unchanged
 				r, out = h.change(&client, deed{deedGrant, patient, party}, sending(h.t, "PUT", path, body, "If-Match", r.header.Get("ETag")))
 			case n < 7:
 				h.change(&client, deed{deedWithdraw, patient, party}, question{method: "POST", path: path + "/$withdraw"})
 				if rand.IntN(4) > 0 {
-					out = outcomeNothing // else what is withdrawn is changed once more, in vain
+					out = outcomeNothing // otherwise what is withdrawn was changed again, in vain
 				}
 			default:
 				h.change(&client, deed{deedObject, patient, 0}, question{method: "POST", path: "/gateway/$object"})
@@ -241,10 +242,10 @@ func (h *recording) write(patient int, stop <-chan struct{}) {
 	}
 }
 
-// TestLinearizable: two gateways on one Redis, and what they answer is as if there were one, which does one thing after the other. Patients
-// give, renew and withdraw consents and object to everything at either of them, while their data is asked for at both; sources
-// are slow by chance, callers hang up, and connections to Redis are cut. The checker (porcupine) searches the recorded history for an order in
-// which every answer is right: no release after an acknowledged withdrawal, and no refusal after an acknowledged consent.
+// TestLinearizable: two gateways on one Redis answer as if there were one that does one thing after the other. Patients give, renew and withdraw
+// consents and object to everything at either of them, while their data is read at both; sources are slow at random, callers disconnect, and
+// connections to Redis are cut. The checker (porcupine) searches the recorded history for an order in which every answer is correct: no release
+// after an acknowledged withdrawal, and no refusal after an acknowledged consent.
 func TestLinearizable(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -311,7 +312,7 @@ func TestLinearizable(t *testing.T) {
 	}
 }
 
-// TestTheCheckerSeesWhatIsWrong: histories of the kind that the story looks for are found, and those that must pass do.
+// TestTheCheckerSeesWhatIsWrong: histories with the errors that the test looks for are found, and correct ones pass.
 func TestTheCheckerSeesWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	did := func(what string, out outcome, call, end int64) porcupine.Operation {

@@ -10,12 +10,12 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestPageLinksTellNothing: a page link of ours is as long with the longest link of a source that it can hold as with none. A source
-// whose links are longer is refused at once, and its operator reads why.
+// TestPageLinksTellNothing: our page links have the same length for every link of a source, from none to the longest that fits. A source with
+// longer links is refused at once, and its operator can read why.
 func TestPageLinksTellNothing(t *testing.T) {
 	t.Parallel()
 	karena := demo.Karena()
-	var rows []demo.Resource // more than two pages of the source, which is asked for fifty at a time
+	var rows []demo.Resource // more than two pages of the source, at fifty each
 	for i := range 120 {
 		rows = append(rows, demo.Resource(fmt.Sprintf(`{"resourceType":"Observation","id":"row-%03d","status":"final","code":{"text":"row"},`+
 			`"subject":{"reference":"Patient/%s"}}`, i, karena.PatientID)))
@@ -26,7 +26,7 @@ func TestPageLinksTellNothing(t *testing.T) {
 	if len(all) <= len(rows) {
 		t.Fatalf("got %d observations, want more than %d", len(all), len(rows))
 	}
-	longer := func(by int) { // the source's own links, by so many bytes
+	longer := func(by int) { // lengthens the source's own links by this many bytes
 		w.source.Intercept(w.source.Edit(func(b []byte) []byte {
 			return []byte(strings.ReplaceAll(string(b), "&_bundletype=searchset", "&_bundletype=searchset&_x="+strings.Repeat("x", by)))
 		}))

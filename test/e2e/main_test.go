@@ -1,5 +1,5 @@
-// Package e2e_test tells stories about the real gateway: the binary, built once, with real redis-server processes, the project's
-// own issuer and source, and everything on loopback. One story a file; world_test.go is the stage.
+// Package e2e_test tests the real gateway: the binary, built once, with real redis-server processes, the project's own issuer and source, and
+// everything on loopback. One story per file; world_test.go has the environment.
 package e2e_test
 
 import (
@@ -17,7 +17,7 @@ import (
 
 var (
 	binary string       // the gateway, built with the race detector where the tests are
-	issuer *demo.Issuer // of all stories but those that switch it off
+	issuer *demo.Issuer // of all tests but those that switch it off
 )
 
 func TestMain(m *testing.M) {
@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (int, error) {
-	// Stories wait more than they compute: for deadlines, for processes, for the disk.
+	// These tests wait more than they compute: for deadlines, for processes, for the disk.
 	flag.Parse()
 	if parallel := flag.Lookup("test.parallel"); parallel.Value.String() == parallel.DefValue {
 		if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil {

@@ -12,8 +12,8 @@ import (
 	"zorgsluis/policy"
 )
 
-// TestNecessaryForTheWork: what the operator says that a category of providers needs is all that it ever gets, whatever the patient
-// consents to; others get what they got, the patient everything, and an emergency is none the worse for it, though it is reviewed.
+// TestNecessaryForTheWork: a category of providers never gets more than what the operator calls necessary, whatever the patient consents to;
+// others get what they got, the patient gets everything, and an emergency opens as much as before, though it is reviewed.
 func TestNecessaryForTheWork(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -44,7 +44,7 @@ func TestNecessaryForTheWork(t *testing.T) {
 		t.Errorf("$everything brought %v, want medication and nothing beyond", got)
 	}
 
-	// Who consents to what is not needed opens nothing at all, and the source is not asked.
+	// Consent to something unnecessary opens nothing at all, and the source is not contacted.
 	w.mustPut(permit(consent.Side{Category: "pharmacy"}, "Condition"), johanna)
 	g.ask(pharmacist, search("MedicationRequest", johanna)).wantStatus(t, http.StatusForbidden, "no consent")
 	w.source.Reset()

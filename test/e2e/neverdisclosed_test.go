@@ -11,9 +11,9 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestPersonalNotesAreNeverDisclosed: what an operator's table names as never disclosed leaves for nobody: not for the patient, not for a GP
-// whom the patient gave everything, restricted data too; not by a read, a search, an include, a display text or the
-// link to an attachment, and not where it is a contained resource or the Bundle that says so.
+// TestPersonalNotesAreNeverDisclosed: what an operator's table names as never disclosed is released to nobody: not to the patient, not to a GP
+// to whom the patient permitted everything, restricted data too; not by a read, a search, an include, a display text or the link to an
+// attachment, and not if a contained resource or the Bundle is so marked.
 func TestPersonalNotesAreNeverDisclosed(t *testing.T) {
 	t.Parallel()
 	w := newWorldOf(t, fhir.R4, leakFixtures()...)
@@ -40,7 +40,7 @@ func TestPersonalNotesAreNeverDisclosed(t *testing.T) {
 	letter := func(more string) string {
 		return `{"resourceType":"DocumentReference","id":"note-d","status":"current",` + more + `,` + ofD + `,"content":[{"attachment":{"url":"Binary/binary-d","title":"CANARY"}}]}`
 	}
-	// The controls: with another label both see it, and a link that was given to it ceases to lead anywhere once it is a note.
+	// The controls: with another label both see it, and a link to it stops working once it is a note.
 	shown := seen(letter(`"meta":{"security":[{"system":"urn:notes","code":"shared"}]}`))
 	link := s.linkIn(reply{body: s.shows(shown)})
 	ownLink := s.linkIn(s.permitted(own, at("DocumentReference/note-d")))
@@ -63,7 +63,7 @@ func TestPersonalNotesAreNeverDisclosed(t *testing.T) {
 	s.absent(demo.GP(), get(link))
 	s.absent(own, get(ownLink))
 
-	// An include of the source's own, and the text of a reference to the note.
+	// An include by the source itself, and the text of a reference to the note.
 	note := observation(label + `,` + ofD)
 	report := `{"resourceType":"DiagnosticReport","id":"dr-note","status":"final","code":{"text":"visible"},` + ofD + `,"result":[{"reference":"Observation/obs-x","display":"CANARY"}]}`
 	s.have(note, report)
@@ -71,7 +71,7 @@ func TestPersonalNotesAreNeverDisclosed(t *testing.T) {
 		s.given(caller, at("DiagnosticReport?patient=leak-d&_include=DiagnosticReport:result"), "DiagnosticReport/dr-note")
 		s.given(caller, at("DiagnosticReport/dr-note"))
 	}
-	// A Bundle that says so of all that is in it.
+	// A Bundle that marks all of its content.
 	s.replies(func(self string) string {
 		return `{"resourceType":"Bundle","type":"searchset",` + label + `,"link":[{"relation":"self","url":"` + self + `"}],"entry":[` + s.entry("match", observation(ofD)) + `]}`
 	})

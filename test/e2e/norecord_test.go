@@ -9,9 +9,9 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestNoRecordNoByteAtTheCommit: all is well until the source has answered; then the event cannot be recorded, for every reason there is.
-// Nothing of the source leaves, the caller knows within a second, and when the reason is gone so is its effect. What other stories show:
-// Redis that dies or is cut off in each step (TestRedisKilled), and that refuses from the start (TestRedisRefusesWrites).
+// TestNoRecordNoByteAtTheCommit: everything works until the source has answered; then the event cannot be recorded, for every possible reason.
+// Nothing from the source is released, the caller knows within a second, and once the reason is gone so is its effect. Other tests: Redis that
+// dies or is cut off in each step (TestRedisKilled), or refuses from the start (TestRedisRefusesWrites).
 func TestNoRecordNoByteAtTheCommit(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -74,7 +74,7 @@ func TestNoRecordNoByteAtTheCommit(t *testing.T) {
 			var ids []string
 			for _, answered := range answers {
 				r := receive(t, answered, "the answer")
-				r.took -= from.Sub(r.began) // from the source's answer on
+				r.took -= from.Sub(r.began) // since the source's answer
 				r.wantUnavailable(t, tt.name)
 				ids = append(ids, r.id)
 			}

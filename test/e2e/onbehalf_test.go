@@ -23,7 +23,7 @@ const (
 	stranger    = "ES/NL/22222222H" // who is not
 )
 
-// issuedAs is the story's configuration with an issuer that is described so, below its audience.
+// issuedAs returns the configuration with this description of an issuer, below its audience.
 func issuedAs(written string) []string {
 	_, after, _ := strings.Cut(configuration, "    algorithms: ")
 	described, _, _ := strings.Cut(after, "clients:\n")
@@ -33,8 +33,7 @@ func issuedAs(written string) []string {
 // child is seven years old.
 var child = demo.Person{Name: "a child", BSN: "999992223", PatientID: "a-child"}
 
-// nlGov is an issuer of the NL GOV profile: who is represented stands in represents, and by which right in grond. Foreign persons are known
-// by a file.
+// nlGov is an issuer with the NL GOV profile: represents contains the person represented, and grond the authority. A file maps foreign persons.
 const nlGov = `    profile: nl-gov-oidc
     algorithms: [{algorithm}]
     channel: regional
@@ -58,7 +57,7 @@ func newNLGov(t *testing.T) *world {
 	return w
 }
 
-// says signs a token of the profile with these claims; whoever asks has the number sub.
+// says signs a token of the profile with these claims; the user has the number sub.
 func says(t testing.TB, sub string, more m) string {
 	t.Helper()
 	extra := m{"sub": sub, "sub_id_type": bsnType}
@@ -75,14 +74,14 @@ func says(t testing.TB, sub string, more m) string {
 	return token
 }
 
-// own is the token of somebody who asks for the own record, and onBehalf that of somebody who represents another.
+// own returns the token of somebody who asks for their own record, and onBehalf that of somebody who represents another.
 func own(t testing.TB, person demo.Person) string { return says(t, person.BSN, nil) }
 
 func onBehalf(t testing.TB, by, of demo.Person, right string) string {
 	return says(t, by.BSN, m{"grond": right, "alias": alias(by), "represents": m{"sub": of.BSN, "sub_id_type": bsnType}})
 }
 
-// alias is what the issuer calls somebody whose number is nobody's business, and chosen the key that stands for whom a patient chose.
+// alias is what the issuer calls somebody instead of by number, and chosen the key for a person chosen by a patient.
 func alias(p demo.Person) string { return "alias-of-" + string(p.PatientID) }
 
 func (w *world) chosen(t testing.TB, p demo.Person) consent.PersonKey {
@@ -99,7 +98,7 @@ func (q question) as(token string) question {
 	return q
 }
 
-// wantRecordOf wants an answer that holds something of this person and nothing of the others.
+// wantRecordOf wants an answer with something of this person and nothing of the others.
 func (r reply) wantRecordOf(t testing.TB, whose demo.Person, when string) {
 	t.Helper()
 	r.wantStatus(t, http.StatusOK, when)
@@ -110,8 +109,8 @@ func (r reply) wantRecordOf(t testing.TB, whose demo.Person, when string) {
 	}
 }
 
-// TestRepresentatives: somebody whose token says that another is represented gets that one's record, where the right that the token names
-// holds for the age, and no other; the event and the patient's own view show both persons. Everything else is refused.
+// TestRepresentatives: somebody whose token names another as represented gets that person's record, if the authority in the token suffices at
+// that age, and no other; the event and the patient's own view show both persons. Everything else is refused.
 func TestRepresentatives(t *testing.T) {
 	t.Parallel()
 	w := newNLGov(t)
@@ -182,7 +181,7 @@ func TestRepresentatives(t *testing.T) {
 	}
 	g.stop()
 
-	// An issuer that is not configured for it: nobody is let in as a representative.
+	// An issuer without this configuration: representatives are refused.
 	g, _ = w.start()
 	by := demo.Patient("patient", milan)
 	by.Claims.Extra = m{"represents": m{"sub": karena.BSN, "sub_id_type": bsnType}}
@@ -216,8 +215,8 @@ func agentIs(t testing.TB, list reply, request, identifier string) bool {
 	return false
 }
 
-// TestNobodyCrossesOnBehalfOfAnother: two people who represent each other, and ask for themselves too, all at once: each answer is of the
-// one whose record the token is for.
+// TestNobodyCrossesOnBehalfOfAnother: two people represent each other, and also ask for themselves, all at once: each answer is of the person
+// whose record the token is for.
 func TestNobodyCrossesOnBehalfOfAnother(t *testing.T) {
 	t.Parallel()
 	w := newNLGov(t)
@@ -265,8 +264,8 @@ func TestNobodyCrossesOnBehalfOfAnother(t *testing.T) {
 	}
 }
 
-// TestForeignPersons: somebody with an identity of another country (eIDAS) gets the record of the one person that the configuration says it
-// is, and who is not known there gets none; the foreign number is nowhere but in that file.
+// TestForeignPersons: somebody with an identity of another country (eIDAS) gets the record of the person to whom the configuration maps it, and
+// an unmapped one gets none; the foreign number is nowhere but in that file.
 func TestForeignPersons(t *testing.T) {
 	t.Parallel()
 	w := newNLGov(t)
@@ -325,8 +324,8 @@ func TestForeignPersons(t *testing.T) {
 	}
 }
 
-// TestMandates: who works under the responsibility of another professional is let in as himself, and both are in the event and in what the
-// patient sees. A token whose mandate is not understood opens nothing.
+// TestMandates: a caller who works under the responsibility of another professional is admitted as himself, and both are in the event and in
+// what the patient sees. A token whose mandate is not understood opens nothing.
 func TestMandates(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -347,7 +346,7 @@ func TestMandates(t *testing.T) {
 	if !agentIs(t, view, r.id, "900000009") || !strings.Contains(view.body, "900000001") {
 		t.Error("Karena's view does not show who asked and who is responsible")
 	}
-	// Refused or not, the event names both; without a mandate there is nobody else in it.
+	// Refused or not, the event names both; without a mandate it names nobody else.
 	refused := g.ask(under(demo.CompanyDoctor(), m{"mandate": m{"uzi": "900000001"}}), search("Condition", karena)).wantStatus(t, 403, "a blocked party under a mandate")
 	if e := w.wantEvent(refused, audit.OutcomeDeny, "blocked-company-doctor"); e.Actor.Responsible != "uzi:900000001" {
 		t.Errorf("the event of a refusal says %+v, want who is responsible", e.Actor)

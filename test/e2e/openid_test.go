@@ -27,7 +27,7 @@ const (
 	opaqueAudience  = "urn:zorgsluis:opaque"
 )
 
-// openID is a real OpenID provider that is not ours (oidc-provider/provider.mjs), in a process of its own.
+// openID is a real, public OpenID provider (oidc-provider/provider.mjs), in its own process.
 type openID struct {
 	t       testing.TB
 	address string
@@ -40,7 +40,7 @@ type openID struct {
 
 const openIDSecret = "a-secret-that-is-long-enough-for-it"
 
-// installing is npm, one at a time: of each folder of modules there is one, and the stories run together.
+// installing serialises npm: the tests run in parallel and share each folder of modules.
 var installing sync.Mutex
 
 // nodeModules installs what the lock file in a folder says, once.
@@ -59,7 +59,7 @@ func nodeModules(folder string) error {
 	return err
 }
 
-// newOpenID chooses where the provider will be. It does not run yet.
+// newOpenID chooses where the provider will be. It is not started yet.
 func newOpenID(t testing.TB) *openID {
 	t.Helper()
 	if err := nodeModules("oidc-provider"); err != nil {
@@ -110,7 +110,7 @@ func (p *openID) run(keys ...jose.JSONWebKey) {
 	}
 	p.in, p.out = stdin, bufio.NewScanner(stdout)
 	p.stop = func() {
-		_ = cmd.Process.Kill() // it may be gone
+		_ = cmd.Process.Kill() // it may have exited
 		<-done
 	}
 	p.t.Cleanup(func() {
@@ -132,7 +132,7 @@ func (p *openID) become(keys ...jose.JSONWebKey) {
 	if _, err := p.in.Write(append(line, '\n')); err != nil {
 		p.t.Fatalf("tell the OpenID provider: %v", err)
 	}
-	for p.out.Scan() { // it has advice to give as well
+	for p.out.Scan() { // it prints advice as well
 		if p.out.Text() == "listening" {
 			return
 		}
@@ -140,12 +140,12 @@ func (p *openID) become(keys ...jose.JSONWebKey) {
 	p.t.Fatal("the OpenID provider ended")
 }
 
-// register makes a client of a caller: what the demo's issuer says of it, this provider says.
+// register makes a client of a caller: the provider makes the same claims about it as the demo's issuer.
 func (p *openID) register(caller demo.Caller, claims map[string]any) {
 	p.clients = append(p.clients, map[string]any{"id": caller.ClientID, "secret": openIDSecret, "claims": claims})
 }
 
-// token gets a token by client_credentials, for a resource.
+// token obtains a token by client_credentials, for a resource.
 func (p *openID) token(client, resource string) string {
 	p.t.Helper()
 	form := url.Values{"grant_type": {"client_credentials"}, "scope": {"zorgsluis"}, "resource": {resource}}
@@ -170,7 +170,7 @@ func (p *openID) token(client, resource string) string {
 	return answer.Token
 }
 
-// gpClaims are what a provider says of the demo's general practitioner.
+// gpClaims are the claims of the demo's general practitioner.
 func gpClaims() map[string]any {
 	gp := demo.GP().Claims
 	return map[string]any{
@@ -180,7 +180,7 @@ func gpClaims() map[string]any {
 	}
 }
 
-// startWith starts a gateway whose callers this provider vouches for; keys is its issuer_keys.
+// startWith starts a gateway with this provider as its issuer; keys is its issuer_keys.
 func (w *world) startWith(p *openID, audience, keys, more string) *gateway {
 	w.t.Helper()
 	g, _ := w.start(
@@ -260,7 +260,7 @@ func TestAnOpenIDProviderThatIsAskedAboutOpaqueTokens(t *testing.T) {
 	g.ask(demo.GP(), q).wantStatus(t, http.StatusUnauthorized, "a signed token for another audience")
 }
 
-// readyText is readiness in full.
+// readyText returns the whole of /readyz.
 func (g *gateway) readyText() (int, string) {
 	g.t.Helper()
 	resp, err := g.client.Get(g.admin + "/readyz")

@@ -25,7 +25,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestConfigurationErrors: a bad configuration ends serve and check alike with exit code 2, and every problem at once, each with
+// TestConfigurationErrors: an invalid configuration stops serve and check alike with exit code 2, and reports every problem at once, each with
 // file, line and key.
 func TestConfigurationErrors(t *testing.T) {
 	t.Parallel()
@@ -64,7 +64,7 @@ func TestConfigurationErrors(t *testing.T) {
 	}
 }
 
-// TestRefusesAnUnsafeRedis: a server that could lose what it acknowledged is not served with; the message names the setting.
+// TestRefusesAnUnsafeRedis: the gateway does not serve with a server that could lose what it acknowledged; the message names the setting.
 func TestRefusesAnUnsafeRedis(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -81,7 +81,7 @@ func TestRefusesAnUnsafeRedis(t *testing.T) {
 	w.start()
 }
 
-// TestCheckAndVersion: check says what the policy amounts to, version what is running.
+// TestCheckAndVersion: check prints what the policy amounts to, version the running version.
 func TestCheckAndVersion(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -101,7 +101,7 @@ func TestCheckAndVersion(t *testing.T) {
 	}
 }
 
-// TestAdminListener: health and metrics are on a listener of their own, which leads to no source.
+// TestAdminListener: health and metrics have their own listener, which leads to no source.
 func TestAdminListener(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -156,7 +156,7 @@ func (g *gateway) admined(path string) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-// TestTLS: with a certificate from files the gateway speaks TLS, and plain HTTP does not get through to the gate.
+// TestTLS: with a certificate from files the gateway uses TLS, and plain HTTP does not reach the gate.
 func TestTLS(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -173,7 +173,7 @@ func TestTLS(t *testing.T) {
 	}
 }
 
-// certificate makes a certificate for 127.0.0.1 and its key in the story's folder.
+// certificate makes a certificate for 127.0.0.1 and its key in the test's folder.
 func (w *world) certificate() {
 	w.t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -261,7 +261,7 @@ func TestConsentCommands(t *testing.T) {
 	}
 }
 
-// TestTour: the demo's own story, with its embedded Redis, ends with exit code 0.
+// TestTour: the tour of the demo, with its embedded Redis, exits with code 0.
 func TestTour(t *testing.T) {
 	t.Parallel()
 	out := must(t, "", "demo", "--tour")
@@ -277,7 +277,7 @@ func TestTour(t *testing.T) {
 	}
 }
 
-// TestEmbeddedRedis: a gateway with a Redis of its own keeps what it acknowledged, also when it is killed.
+// TestEmbeddedRedis: a gateway with its own Redis keeps what it acknowledged, also when it is killed.
 func TestEmbeddedRedis(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

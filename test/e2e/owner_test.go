@@ -10,8 +10,8 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestTheOwnChoicesFollowRule3: a patient sees and changes consents and log under the same rule as the record (decision.md, rule 3). Whoever
-// can sign in as somebody who has died opens nothing with it, and a child does not end what its parent decided.
+// TestTheOwnChoicesFollowRule3: patients see and change consents and log under the same rule as the record (decision.md, rule 3). Signing in as
+// somebody who has died opens nothing, and a child does not end what its parent decided.
 func TestTheOwnChoicesFollowRule3(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t, 8)
@@ -50,8 +50,8 @@ func TestTheOwnChoicesFollowRule3(t *testing.T) {
 	f.g.ask(demo.GP(), search("Condition", child)).wantStatus(t, http.StatusOK, "what the parent decided holds")
 }
 
-// TestAPatientWhileSourcesAreAway: sources say how old a patient is and whether the patient lives. Reading one's own choices and log, withdrawing
-// and objecting do not depend on them, giving does; a patient whom no source knows can give consent.
+// TestAPatientWhileSourcesAreAway: sources know how old a patient is and whether the patient is alive. Reading one's own choices and log,
+// withdrawing and objecting do not depend on them, giving does; a patient whom no source knows can give consent.
 func TestAPatientWhileSourcesAreAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -72,7 +72,7 @@ func TestAPatientWhileSourcesAreAway(t *testing.T) {
 	g.ask(demo.Patient("patient", stranger), sending(t, "POST", "/gateway/Consent", consentFor(stranger))).wantStatus(t, http.StatusCreated, "unknown to the sources")
 }
 
-// inPlaceOf is a Consent with the id of another, to take its place.
+// inPlaceOf returns a Consent with the id of another, to replace it.
 func inPlaceOf(c m, id string) m {
 	other := m{"id": id}
 	for name, value := range c {

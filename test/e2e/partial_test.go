@@ -10,8 +10,8 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestPartial: a pharmacist with consent for medication gets the medication, and of everything else nothing: not by a search, not
-// by a read, not by an include, not in a display text.
+// TestPartial: a pharmacist with consent for medication gets the medication, and nothing else: not by a search, a read, an include or a display
+// text.
 func TestPartial(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -59,7 +59,7 @@ func TestPartial(t *testing.T) {
 	}
 }
 
-// codeText is what a resource says in words.
+// codeText returns the words of a resource.
 func codeText(t *testing.T, w *world, name string) string {
 	t.Helper()
 	_, rest, _ := strings.Cut(string(w.source.Resource(name)), `"text":"`)

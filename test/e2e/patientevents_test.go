@@ -36,8 +36,8 @@ func (e auditEvent) request() string {
 	return ""
 }
 
-// TestPatientSeesWhoLooked: the patient's list holds every event about the record, once, permitted or refused, the newest first,
-// and nothing about others; nobody else gets it.
+// TestPatientSeesWhoLooked: the patient's list has every event about the record, once, permitted or refused, newest first, and nothing about
+// others; nobody else gets it.
 func TestPatientSeesWhoLooked(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -93,7 +93,7 @@ func TestPatientSeesWhoLooked(t *testing.T) {
 			t.Error("an event about somebody else, or about nobody, is in the list")
 		}
 	}
-	// Everything that is on record about her is in the list: seeds, flags and withdrawals too.
+	// The list has everything recorded about her: seeds, flags and withdrawals too.
 	key := w.store.Key(karena.Identifier())
 	n := 0
 	for _, e := range w.events() {
@@ -133,8 +133,8 @@ func TestPatientSeesWhoLooked(t *testing.T) {
 	}
 }
 
-// TestPatientSeesOlderEvents: the store keeps a person's newest events; what is older is in the archive, and is shown all the same. Page
-// by page the patient gets every event on record, once, the newest first.
+// TestPatientSeesOlderEvents: the store keeps a person's newest events; older ones are in the archive, and are shown as well. Page by page the
+// patient gets every recorded event, once, newest first.
 func TestPatientSeesOlderEvents(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -181,7 +181,7 @@ func TestPatientSeesOlderEvents(t *testing.T) {
 	key := w.store.Key(karena.Identifier())
 	before := 0
 	for _, e := range w.events() {
-		// A look behind the first page is newer than where the list was then.
+		// The event of reading a later page is newer than where the list was then.
 		if later := e.Kind == audit.KindLog && !seen[string(e.ID)]; e.Person != key || later {
 			continue
 		}

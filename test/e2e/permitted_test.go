@@ -11,8 +11,8 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestPermitted: the GP of a patient who gave consent gets what she asks for, in every way of asking, byte for byte what the source
-// has, and each request is one event.
+// TestPermitted: the GP of a consenting patient gets what she requests, in every form of request, byte for byte what the source has, and each
+// request is one event.
 func TestPermitted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -10,7 +10,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// servedTypes are the resource types that the gateway says it serves.
+// servedTypes returns the resource types that the gateway says it serves.
 func (g *gateway) servedTypes() []string {
 	g.t.Helper()
 	var statement struct {
@@ -30,7 +30,7 @@ func (g *gateway) servedTypes() []string {
 	return types
 }
 
-// about is a search for everything of a type about a person; a few types have no parameter called patient.
+// about returns a search for everything of a type about a person; a few types have no parameter called patient.
 func about(typ string, person demo.Person) question {
 	switch typ {
 	case "Patient":
@@ -41,8 +41,8 @@ func about(typ string, person demo.Person) question {
 	return search(typ, person)
 }
 
-// TestPromise1NoPermitNoData: without a permit nobody gets anything, of any type, by a search or by a read; what is unknown about a
-// caller is not filled in.
+// TestPromise1NoPermitNoData: without a permit nobody gets anything, of any type, by a search or by a read; unknown facts about a caller are not
+// filled in.
 func TestPromise1NoPermitNoData(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -97,7 +97,7 @@ func TestPromise1NoPermitNoData(t *testing.T) {
 	} {
 		for way, q := range map[string]question{"search": search("Condition", karena), "read": get("/fhir/demo/Patient/" + string(karena.PatientID))} {
 			r := g.ask(tt.by, q)
-			// A read of a caller who is admitted and not permitted looks like one of what is absent.
+			// For an admitted caller without a permit a read looks like one of something absent.
 			if r.status != tt.status && !(way == "read" && tt.status == 403 && r.status == 404) {
 				t.Errorf("%s, %s: got status %d, want %d", name, way, r.status, tt.status)
 			}

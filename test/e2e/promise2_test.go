@@ -11,8 +11,8 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestPromise2NoRecordNoByte: no byte leaves before its event is durable, and there is exactly one event for each request: under
-// concurrent load, with the connections to Redis being cut all the time, and with Redis dying in between.
+// TestPromise2NoRecordNoByte: no byte is sent before its event is durable, and there is exactly one event for each request: under concurrent
+// load, with the connections to Redis cut all the time, and with Redis killed in between.
 func TestPromise2NoRecordNoByte(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -96,7 +96,7 @@ func TestPromise2NoRecordNoByte(t *testing.T) {
 	w.wantArchiveWhole()
 }
 
-// onDisk reports whether a text stands in Redis' append-only file, or in the archive.
+// onDisk reports whether a text is in Redis' append-only file, or in the archive.
 func (w *world) onDisk(text string) bool {
 	w.t.Helper()
 	for _, pattern := range []string{filepath.Join(w.redis.Folder(), "appendonlydir", "*"), filepath.Join(w.folder, "archive", "*")} {

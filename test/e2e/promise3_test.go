@@ -10,9 +10,9 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestPromise3WithdrawnMeansWithdrawn: consents are withdrawn and given again while two instances are asked without a pause. In the
-// order in which Redis recorded them, no release under the consent follows its withdrawal; no request that began after an
-// acknowledgement is permitted; and neither a restart nor a restored backup brings the consent back.
+// TestPromise3WithdrawnMeansWithdrawn: consents are withdrawn and given again while two instances are continuously queried. In the order in
+// which Redis recorded them, no release under the consent follows its withdrawal; no request that began after an acknowledgement is permitted;
+// and neither a restart nor a restored backup brings the consent back.
 func TestPromise3WithdrawnMeansWithdrawn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -60,7 +60,7 @@ func TestPromise3WithdrawnMeansWithdrawn(t *testing.T) {
 	asking.Wait()
 
 	t.Run("no release follows a withdrawal", func(t *testing.T) {
-		w.wantAllRecorded(replies) // what was released without its event would not be seen below
+		w.wantAllRecorded(replies) // a release without its event would not be noticed below
 		releases := w.wantNoReleaseWithdrawn(karena)
 		if releases < 15 {
 			t.Errorf("there were %d releases, want at least 15 to show anything", releases)
@@ -76,7 +76,7 @@ func TestPromise3WithdrawnMeansWithdrawn(t *testing.T) {
 		a.ask(gp, ask).wantStatus(t, http.StatusForbidden, "Redis restarted")
 	})
 	t.Run("a store from before does not bring it back", func(t *testing.T) {
-		// What a restored backup looks like to the gateway: a shard whose sequence is lower than it has seen.
+		// How a restored backup looks to the gateway: a shard whose sequence is lower than it has seen.
 		for shard := range shards {
 			w.redis.Do("hset", fmt.Sprintf("zs:{s%02d}:meta", shard), "seq", "1")
 		}

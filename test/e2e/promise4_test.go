@@ -10,8 +10,8 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestPromise4BlockedPartiesStayBlocked: whoever the law shuts out, by whatever sign, gets nothing: not with consents that name
-// the organization, the practitioner and everybody's category, not in an emergency that is on file; the source is not even asked.
+// TestPromise4BlockedPartiesStayBlocked: parties blocked by law, by whatever sign, get nothing: not with consents that name the organization,
+// the practitioner and everybody's category, not in an emergency that is on file; the source is not even contacted.
 func TestPromise4BlockedPartiesStayBlocked(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -10,8 +10,8 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestPromise5ForwardedIsWhatWasDecided: what the source receives is rendered from what was understood: bound to the one patient,
-// in our own order and spelling, with our own headers, whatever the caller sent beside it.
+// TestPromise5ForwardedIsWhatWasDecided: what the source receives is rendered from the parsed request: bound to the one patient, in our own
+// order and spelling, with our own headers, whatever else the caller sent.
 func TestPromise5ForwardedIsWhatWasDecided(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -58,7 +58,7 @@ func TestPromise5ForwardedIsWhatWasDecided(t *testing.T) {
 		}
 		got := asked[0]
 		parts := slices.DeleteFunc(splitQuery(got.Query), func(s string) bool { return s == "" })
-		parts = slices.DeleteFunc(parts, func(s string) bool { return strings.HasPrefix(s, "_count=") }) // how much the gate asks for at once
+		parts = slices.DeleteFunc(parts, func(s string) bool { return strings.HasPrefix(s, "_count=") }) // the gate's page size
 		slices.Sort(tt.want)
 		if got.Method != http.MethodGet || got.Path != tt.path || len(got.Body) != 0 || !slices.Equal(parts, tt.want) {
 			t.Errorf("%s: the source got %s %s?%v, want GET %s?%v", tt.name, got.Method, got.Path, parts, tt.path, tt.want)
@@ -104,7 +104,7 @@ func TestPromise5ForwardedIsWhatWasDecided(t *testing.T) {
 	})
 }
 
-// splitQuery gives the parameters of a query, sorted, spelled in one way.
+// splitQuery returns the parameters of a query, sorted, in one spelling.
 func splitQuery(query string) []string {
 	values, err := url.ParseQuery(query)
 	if err != nil {

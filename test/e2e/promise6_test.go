@@ -10,8 +10,8 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestPromise6AnotherPatientsDataNeverLeaves: the source puts records of others, and of data categories that are not allowed, into
-// every place of an answer where something can hide. None of it leaves, in any type, page, link, header or length of an answer.
+// TestPromise6AnotherPatientsDataNeverLeaves: the source puts records of others, and of data categories that are not permitted, into every
+// hiding place of an answer. None of it is released, in any type, page, link, header or length of an answer.
 func TestPromise6AnotherPatientsDataNeverLeaves(t *testing.T) {
 	t.Parallel()
 	karena, milan := demo.Karena(), demo.Milan()
@@ -79,7 +79,7 @@ func TestPromise6AnotherPatientsDataNeverLeaves(t *testing.T) {
 		w.source.Intercept(w.source.Edit(func(b []byte) []byte {
 			return []byte(strings.Replace(string(b), `"resourceType":"Bundle",`, `"resourceType":"Bundle","id":"`+marker+`","total":4711,"identifier":{"value":"`+marker+`"},"meta":{"source":"`+marker+`"},"implicitRules":"`+marker+`",`, 1))
 		}))
-		g.ask(gp, search("Condition", karena)) // its Patient lookup is a Bundle as well: whatever comes of it
+		g.ask(gp, search("Condition", karena)) // its Patient lookup is a Bundle as well; the result does not matter
 		w.source.Intercept(nil)
 		r := g.ask(gp, search("Condition", karena)).wantStatus(t, http.StatusOK, "plain")
 		leaks("plain", r)

@@ -10,8 +10,8 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestPromise7FailsShutAndQuickly: each part that a request needs is missing, or slow, in turn: Redis, the identity provider, the
-// source, room. Each gives a clear error in bounded time; nothing opens, nothing hangs, and it is over when the part is back.
+// TestPromise7FailsShutAndQuickly: each part that a request needs is missing, or slow, in turn: Redis, the identity provider, the source,
+// capacity. Each causes a clear error in bounded time; nothing opens, nothing hangs, and all is well again when the part is back.
 func TestPromise7FailsShutAndQuickly(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -65,7 +65,7 @@ func TestPromise7FailsShutAndQuickly(t *testing.T) {
 		w.recovers(g, gp, ask)
 	})
 	t.Run("the caller is slow", func(t *testing.T) {
-		// A request whose headers never end must not hold a place: it has none before it is read.
+		// A request whose headers never end must not take up capacity: it has none before it is read.
 		for range 8 {
 			idle, err := net.Dial("tcp", strings.TrimPrefix(g.base, "http://"))
 			if err != nil {
@@ -83,8 +83,8 @@ func TestPromise7FailsShutAndQuickly(t *testing.T) {
 	}
 }
 
-// TestIdentityProviderAway: a gateway starts without the identity provider, refuses what it cannot verify, serves when the provider
-// is there, and goes on for a while with the keys that it knows when it is away again.
+// TestIdentityProviderAway: a gateway starts without the identity provider, refuses what it cannot verify, serves once the provider is there,
+// and continues for a while with the known keys when it is away again.
 func TestIdentityProviderAway(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -108,7 +108,7 @@ func TestIdentityProviderAway(t *testing.T) {
 	}
 	g.ask(demo.Caller{}, get("/fhir/demo/metadata")).wantStatus(t, http.StatusOK, "what needs no keys")
 	own.SetDown(false)
-	w.recovers(g, gp, ask) // after the least time between two tries
+	w.recovers(g, gp, ask) // after the minimum time between two attempts
 	fetches := own.KeyFetches()
 	own.SetDown(true)
 	g.ask(gp, ask).wantStatus(t, http.StatusOK, "with keys that are known")

@@ -13,8 +13,8 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// The patient of promise 8: every text that identifies her holds the marker, and her number begins with a zero, since one that is
-// read as a number loses it.
+// The patient of promise 8: every text that identifies her contains the marker, and her number begins with a zero, which would be lost if it
+// were read as a number.
 var canary = demo.Person{Name: marker + "name", BSN: "012345672", PatientID: marker + "-id"}
 
 func canaryRecords() []demo.Resource {
@@ -27,9 +27,9 @@ func canaryRecords() []demo.Resource {
 	return []demo.Resource{demo.Resource(patient), demo.Resource(condition)}
 }
 
-// TestPromise8NoPatientIdentifier: after everything that can happen around a patient, no identifier of hers is in the gateway's
-// log, its metrics, Redis' keys and files, the archive, what operators are told, error bodies, self links, or the URLs and headers
-// that the source gets beside what the source itself named.
+// TestPromise8NoPatientIdentifier: after everything that can happen around a patient, no identifier of hers is in the gateway's log, its
+// metrics, Redis' keys and files, the archive, output for operators, error bodies, self links, or the URLs and headers that the source gets,
+// except what the source itself named.
 func TestPromise8NoPatientIdentifier(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, canaryRecords()...)
@@ -67,7 +67,7 @@ func TestPromise8NoPatientIdentifier(t *testing.T) {
 	tell(command(t, canary.BSN+"7\n", "consent", "list", "--config", file))
 	tell(command(t, marker+"\n", "consent", "list", "--config", file))
 
-	// Callers: what is permitted, what is denied, and what goes wrong, with her in every place where a caller can put her.
+	// Callers: permitted, denied, and failing requests, with her wherever a caller can name her.
 	var errors strings.Builder
 	released := 0
 	ask := func(by demo.Caller, q question) reply {
@@ -123,7 +123,7 @@ func TestPromise8NoPatientIdentifier(t *testing.T) {
 	strange.header = http.Header{"X-Request-Id": {canary.BSN}}
 	ask(gp, strange)
 
-	// The source names her in whatever it does wrong; Redis fails with her on the way.
+	// The source names her in every fault; Redis fails while it handles her.
 	asked := w.source.Requests()
 	for _, does := range []demo.Interceptor{
 		demo.Answer(500, "application/fhir+json", marker+canary.BSN), demo.Answer(200, "text/"+marker, marker), demo.Answer(200, "application/fhir+json", `{"`+canary.BSN+`":`),
@@ -154,7 +154,7 @@ func TestPromise8NoPatientIdentifier(t *testing.T) {
 	_, ready := g.admined("/readyz")
 	find("/readyz", ready)
 	for _, q := range asked {
-		// She is named to the source by its own id, in the path and the query; by her number only in a form body.
+		// Towards the source she is named by its own id, in path and query, and by her number only in a form body.
 		where := "the source's " + q.Method + " " + strings.ReplaceAll(q.Path, string(canary.PatientID), "***")
 		find(where, strings.ReplaceAll(q.Path+"?"+q.Query, string(canary.PatientID), "***"))
 		find(where+", headers", fmt.Sprint(q.Header))
@@ -165,7 +165,7 @@ func TestPromise8NoPatientIdentifier(t *testing.T) {
 	w.eachKept(find)
 }
 
-// eachKept gives the names of Redis' keys, and the files of Redis and of the archive.
+// eachKept returns the names of Redis' keys, and the files of Redis and of the archive.
 func (w *world) eachKept(find func(where, text string)) {
 	w.t.Helper()
 	keys, err := w.redis.Client().Keys(w.t.Context(), "*").Result()

@@ -10,7 +10,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// recovers waits until the gateway serves again, and wants the events to be as they must.
+// recovers waits until the gateway serves again, and then checks the events.
 func (w *world) recovers(g *gateway, by demo.Caller, q question) {
 	w.t.Helper()
 	until(w.t, startWithin, "the gateway to recover", func() bool {
@@ -19,8 +19,8 @@ func (w *world) recovers(g *gateway, by demo.Caller, q question) {
 	})
 }
 
-// TestRedisKilled: Redis is killed in each step of a request. Each gives 503 with Retry-After within a second, releases nothing,
-// leaves at most one event, and is over when Redis is back.
+// TestRedisKilled: Redis is killed in each step of a request. Each time the answer is 503 with Retry-After within a second, nothing is released,
+// there is at most one event, and all is well again when Redis is back.
 func TestRedisKilled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -129,8 +129,7 @@ func TestRedisKilled(t *testing.T) {
 	w.wantArchiveWhole()
 }
 
-// TestRedisRefusesWrites: an event that cannot be written releases nothing, whatever the reason; what Redis can be cured of, the
-// gateway is.
+// TestRedisRefusesWrites: if an event cannot be written, nothing is released, whatever the reason; the gateway recovers when Redis does.
 func TestRedisRefusesWrites(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

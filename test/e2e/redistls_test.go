@@ -12,8 +12,8 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestRedisOverTLS: the gateway keeps consents and events only with a Redis for whom its file vouches, and a file that changed counts for
-// the connections that are made then.
+// TestRedisOverTLS: the gateway uses only a Redis that the configured authority certifies, and a changed file applies to connections made
+// afterwards.
 func TestRedisOverTLS(t *testing.T) {
 	t.Parallel()
 	w, a, others := newWorld(t), newAuthority(t), newAuthority(t)

@@ -15,7 +15,7 @@ import (
 	"zorgsluis/policy"
 )
 
-// careTeams is a registry of treatment relations: a FHIR server over TLS that knows who is in whose care team.
+// careTeams is a registry of treatment relations: a FHIR server over TLS that knows the care teams.
 type careTeams struct {
 	*httptest.Server
 	t *testing.T
@@ -36,7 +36,7 @@ func newCareTeams(t *testing.T, a *authority) *careTeams {
 }
 
 func (c *careTeams) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	_ = r.ParseForm() // the body whole: only then a server notices that the other side went away
+	_ = r.ParseForm() // the whole body: only then a server notices that the client disconnected
 	c.mu.Lock()
 	c.asked++
 	instead := c.instead
@@ -60,7 +60,7 @@ func (c *careTeams) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	teams(w, careTeam(person, member))
 }
 
-// careTeam is a team that a person and a professional are in.
+// careTeam returns a team with a person and a professional.
 func careTeam(bsn, uzi string) string {
 	return fmt.Sprintf(`{"resource":{"resourceType":"CareTeam","id":"t","status":"active","subject":{"reference":"Patient/%[1]s","identifier":{"system":"%[2]s","value":"%[1]s"}},`+
 		`"participant":[{"member":{"identifier":{"system":"http://fhir.nl/fhir/NamingSystem/uzi-nr-pers","value":"%[3]s"}}}]}}`, bsn, demo.SystemBSN, uzi)
@@ -77,7 +77,7 @@ func (c *careTeams) does(instead http.HandlerFunc) {
 	c.instead = instead
 }
 
-// questions is how often it was asked since the last call.
+// questions returns how often it was asked since the last call.
 func (c *careTeams) questions() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -86,8 +86,8 @@ func (c *careTeams) questions() int {
 	return n
 }
 
-// TestTreatmentRelationsOfARegistry: a professional whose token shows no relation has the one that the registry knows, for that patient and
-// that request; a registry that is away, slow or wrong gives none to anybody, and holds up no emergency.
+// TestTreatmentRelationsOfARegistry: a professional whose token shows no relation has the one in the registry, for that patient and that
+// request; a registry that is away, slow or wrong shows none for anybody, and delays no emergency.
 func TestTreatmentRelationsOfARegistry(t *testing.T) {
 	t.Parallel()
 	w, a := newWorld(t), newAuthority(t)

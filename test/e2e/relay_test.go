@@ -8,17 +8,17 @@ import (
 	"testing"
 )
 
-// fate is what a relay does with the request that it was told to watch for.
+// fate is what a relay does with the request that it waits for.
 type fate int
 
 const (
 	cutBefore  fate = iota + 1 // the connection ends, and the server never sees the request
-	cutAfter                   // the server does what it was asked, and the connection ends instead of the reply
+	cutAfter                   // the server executes it, and the connection ends instead of the reply
 	justBefore                 // the relay calls act, then passes the request on
 )
 
-// relay stands between a gateway and its Redis, and interferes with the one request that holds a text: a commit carries the
-// request id of its event.
+// relay is between a gateway and its Redis, and interferes with the one request that contains a text: a commit contains the request id of its
+// event.
 type relay struct {
 	listener net.Listener
 	target   string
@@ -59,14 +59,14 @@ func startRelay(t testing.TB, target string) *relay {
 
 func (r *relay) address() string { return r.listener.Addr().String() }
 
-// on interferes with the next requests that hold text, so many times.
+// on interferes with the next requests that contain text, this many times.
 func (r *relay) on(text string, f fate, times int, act func()) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.watch, r.fate, r.times, r.act, r.met = []byte(text), f, times, act, 0
 }
 
-// interfered is how often it did.
+// interfered returns how often it did.
 func (r *relay) interfered() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -112,7 +112,7 @@ func (r *relay) serve(client net.Conn) {
 		delete(r.open, server)
 	}
 	defer end()
-	var mute sync.Mutex // held for ever once a reply must not be delivered
+	var mute sync.Mutex // held for good once a reply must not be delivered
 	go func() {
 		defer end()
 		r.requests(client, server, &mute)
@@ -131,10 +131,10 @@ func (r *relay) serve(client net.Conn) {
 	}
 }
 
-// requests passes requests on until one meets its fate.
+// requests passes requests on until one is interfered with.
 func (r *relay) requests(client, server net.Conn, mute *sync.Mutex) {
 	buffer := make([]byte, 64<<10)
-	var last []byte // the end of what came before: a text may be cut in two
+	var last []byte // the end of the previous chunk: a text may be split
 	for {
 		n, err := client.Read(buffer)
 		if err != nil {

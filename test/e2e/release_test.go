@@ -20,7 +20,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// The dead of the story: an adult of the demo, and a child.
+// The deceased: an adult of the demo, and a child.
 const childBSN = "999994001"
 
 func deceased(t testing.TB) (adult, child demo.Person) {
@@ -33,17 +33,17 @@ func deceased(t testing.TB) (adult, child demo.Person) {
 	return people[at], demo.Person{BSN: childBSN, PatientID: "dead-child"}
 }
 
-// sensitive is a condition of the adult whose code is in sensitive-codes.yaml: it is restricted, and nothing else names it.
+// sensitive is a condition of the adult whose code is in sensitive-codes.yaml: it is restricted, and no other name covers it.
 const sensitive = "Condition/8681c71f-94bb-43f8-b078-f2536a99f0d0"
 
-// clerk gives copies by hand.
+// clerk makes copies by hand.
 type clerk struct {
 	*world
 	file, folder string
 	copies       int
 }
 
-// args are those of a release with which everything is right; changes replace a flag's value, or take the flag away with "".
+// args returns those of a valid release; changes replace the value of a flag, or remove the flag with "".
 func (c *clerk) args(changes ...string) (args []string, out string) {
 	c.copies++
 	out = filepath.Join(c.folder, fmt.Sprintf("copy-%d.json", c.copies))
@@ -65,7 +65,7 @@ func (c *clerk) args(changes ...string) (args []string, out string) {
 	return args, out
 }
 
-// gets wants a copy, and gives its entries and its event.
+// gets wants a copy, and returns its entries and its event.
 func (c *clerk) gets(of demo.Person, changes ...string) (entries []string, body string, e audit.Event) {
 	c.t.Helper()
 	args, out := c.args(changes...)
@@ -104,7 +104,7 @@ func first(errs ...error) error {
 	return nil
 }
 
-// refused wants no copy, what is said, and one event with this reason; none where reason is "".
+// refused wants no copy, this message, and one event with this reason; none if reason is "".
 func (c *clerk) refused(of demo.Person, code int, said, reason string, changes ...string) {
 	c.t.Helper()
 	args, out := c.args(changes...)
@@ -134,14 +134,14 @@ func (c *clerk) refused(of demo.Person, code int, said, reason string, changes .
 	}
 }
 
-// restrictedOf is a condition that is labelled as restricted.
+// restrictedOf returns a condition labelled as restricted.
 func restrictedOf(p demo.Person) demo.Resource {
 	return demo.Resource(`{"resourceType":"Condition","id":"kept-back","meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-Confidentiality","code":"R"}]},"code":{"text":"` +
 		marker + `"},"subject":{"reference":"Patient/` + string(p.PatientID) + `"}}`)
 }
 
-// TestReleaseAfterDeath: a privacy officer and somebody else give a copy of named data of somebody who died, on a ground of the law: the event is there
-// first, the copy holds exactly those data, and whatever the law leaves no room to weigh is refused, on record.
+// TestReleaseAfterDeath: a privacy officer and a second person copy named data of a deceased patient, on a legal ground: the event comes first,
+// the copy has exactly those data, and whatever the law leaves no room to weigh is refused, and recorded.
 func TestReleaseAfterDeath(t *testing.T) {
 	t.Parallel()
 	adult, child := deceased(t)
@@ -154,7 +154,7 @@ func TestReleaseAfterDeath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var want []string // of the named data, what the demo has of the adult
+	var want []string // of the named data, what the demo has about the adult
 	for _, resource := range data {
 		var r struct {
 			ResourceType, ID string
@@ -178,7 +178,7 @@ func TestReleaseAfterDeath(t *testing.T) {
 		return own
 	}
 
-	// A source that sends others' records along changes nothing.
+	// A source that also returns others' records changes nothing.
 	karenas := g.ask(demo.GP(), search("Condition", demo.Karena())).wantStatus(t, 200, "Karena's").entries()
 	w.source.Intercept(w.source.ExtraEntries(w.source.Resource(karenas[0])))
 	entries, body, e := c.gets(adult)
@@ -217,7 +217,7 @@ func TestReleaseAfterDeath(t *testing.T) {
 		}
 		other, _, _, _ := w.configure("regional: { consent: explicit }", "regional: { consent: explicit }, lsp: { consent: explicit }")
 		c.refused(adult, 1, "gateway catalogue activate first", "", "--config", other)
-		// What never was a release leaves no event of one.
+		// What never became a release leaves no event of one.
 		taken := filepath.Join(c.folder, "copy-1.json")
 		before, _ := os.ReadFile(taken)
 		for said, changes := range map[string][]string{
@@ -262,9 +262,9 @@ func TestReleaseAfterDeath(t *testing.T) {
 	c.listed(t, g, adult)
 }
 
-// listed looks at where disclosures are told of, and for numbers of persons everywhere.
+// listed checks where disclosures are listed, and searches everything for numbers of persons.
 func (c *clerk) listed(t *testing.T, g *gateway, of demo.Person) {
-	g.stop() // whatever is recorded is in the archive then
+	g.stop() // everything recorded is in the archive then
 	report := must(t, of.BSN+"\n", "report", "recipients", "--config", c.file)
 	if !strings.Contains(report, `"name": "a daughter's physician"`) || !strings.Contains(report, `"legal_ground": "hereditary-condition"`) || strings.Contains(report, "P. Officer") {
 		t.Errorf("the report of recipients says %s", report)
@@ -297,7 +297,7 @@ func (c *clerk) listed(t *testing.T, g *gateway, of demo.Person) {
 	}
 }
 
-// TestReleaseOfRestrictedData: an operator may allow it, and then it is there where it was named.
+// TestReleaseOfRestrictedData: an operator may allow it, and then it is in the copy if it was named.
 func TestReleaseOfRestrictedData(t *testing.T) {
 	t.Parallel()
 	adult, _ := deceased(t)
@@ -321,7 +321,7 @@ func TestReleaseKilledBetween(t *testing.T) {
 	w.redisAddress = r.address()
 	file, _, _, _ := w.configure()
 	c := &clerk{world: w, file: file, folder: t.TempDir()}
-	_, _, before := c.gets(adult) // Redis knows the script of the commit then, and is sent it once
+	_, _, before := c.gets(adult) // Redis has the script of the commit then, so it is sent once
 	args, out := c.args()
 	cmd := exec.Command(binary, args...)
 	cmd.Stdin = strings.NewReader(adult.BSN + "\n")
@@ -354,7 +354,7 @@ func TestReleaseKilledBetween(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(c.folder, "*")); len(left) != 1 {
 		t.Errorf("got %q, want no copy but the first", left)
 	}
-	// Without its answer nothing is written either: the event can be there, and says more than happened.
+	// Without the answer nothing is written either: the event may exist, and records more than happened.
 	r.on(`"reason":"ok-after-death"`, cutAfter, 9, nil)
 	if again := command(t, adult.BSN+"\n", args...); again.code != 1 || !strings.Contains(again.stderr, "nothing was released") {
 		t.Errorf("got exit code %d and %q", again.code, again.stderr)
@@ -369,7 +369,7 @@ func TestReleaseKilledBetween(t *testing.T) {
 	}
 }
 
-// TestReleaseFromAnOlderSystem: a source of STU3 is no other, and letters come along.
+// TestReleaseFromAnOlderSystem: a STU3 source works the same, with its letters.
 func TestReleaseFromAnOlderSystem(t *testing.T) {
 	t.Parallel()
 	_, child := deceased(t)

@@ -16,7 +16,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// backup copies the data of Redis, as a backup does; the function that it gives puts it back.
+// backup copies the data of Redis, as a backup does; the returned function restores it.
 func (w *world) backup() (restore func()) {
 	w.t.Helper()
 	data, copied := filepath.Join(w.redis.Folder(), "appendonlydir"), filepath.Join(w.t.TempDir(), "backup")
@@ -38,7 +38,7 @@ func (w *world) backup() (restore func()) {
 	}
 }
 
-// known are a person's events in the store, newest first, without repetition.
+// known returns a person's events in the store, newest first, without duplicates.
 func (w *world) known(person demo.Person) []audit.EventID {
 	w.t.Helper()
 	events, err := w.store.Events(w.t.Context(), w.store.Key(person.Identifier()), 1000)
@@ -55,8 +55,8 @@ func (w *world) known(person demo.Person) []audit.EventID {
 	return ids
 }
 
-// TestReplay: Redis is put back to a backup from before a consent, a withdrawal, an emergency and several accesses. Nobody gets
-// anything, nor does an operator, until the archive is replayed; then everything since the backup is there, once.
+// TestReplay: Redis is restored from a backup from before a consent, a withdrawal, an emergency and several accesses. Nobody gets anything, nor
+// does an operator, until the archive is replayed; then everything since the backup is there, once.
 func TestReplay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -113,7 +113,7 @@ func TestReplay(t *testing.T) {
 	if out := must(t, "", "events", "replay", "--config", file); !strings.Contains(out, "of these 3 changes") {
 		t.Errorf("got %q, want the consent, the withdrawal and the declaration back", out)
 	}
-	for _, p := range people { // before anybody looks again
+	for _, p := range people { // before anybody reads again
 		if got := w.known(p); !slices.Equal(got, want[p.BSN]) {
 			t.Errorf("got events %v, want %v", got, want[p.BSN])
 		}
@@ -127,7 +127,7 @@ func TestReplay(t *testing.T) {
 	if again := must(t, johanna.BSN, put...); again != made {
 		t.Errorf("the same request after the replay made %s, want %s once", again, made)
 	}
-	g = w.again(g, file) // without anybody's accept
+	g = w.again(g, file) // without an accept
 	w.wantEvent(g.ask(gp, ask).wantStatus(t, http.StatusForbidden, "the withdrawal is honoured"), audit.OutcomeDeny, "consent-withdrawn")
 	g.ask(gp, search("Condition", johanna)).wantStatus(t, http.StatusOK, "and so is the consent")
 	g.ask(doctor, search("Condition", demo.Milan())).wantStatus(t, http.StatusForbidden, "a refusal stays one in an emergency")
@@ -142,7 +142,7 @@ func TestReplay(t *testing.T) {
 	}
 }
 
-// TestReplayOfNothingButTheArchive: Redis is lost with all its data. The archive alone brings back every consent.
+// TestReplayOfNothingButTheArchive: Redis is lost with all its data. The archive alone restores every consent.
 func TestReplayOfNothingButTheArchive(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -207,7 +207,7 @@ func segmentFiles(t testing.TB, folder string) []string {
 	return names
 }
 
-// archiveDamage is something that is done to an archive, and where it is found.
+// archiveDamage is a kind of damage to an archive, and where it is found.
 type archiveDamage struct {
 	name   string
 	damage func(t *testing.T, folder string) (where string)
@@ -300,7 +300,7 @@ func damages() []archiveDamage {
 	}
 }
 
-// TestEventsExport: an export gives what was asked for, in both forms, and is on record before it gives anything.
+// TestEventsExport: an export prints what was requested, in both forms, and is recorded before it prints anything.
 func TestEventsExport(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -347,7 +347,7 @@ func TestEventsExport(t *testing.T) {
 	}
 }
 
-// TestAnotherStore: Redis was lost, and somebody made a new store. The archive does not go on with it until an operator names it.
+// TestAnotherStore: Redis was lost, and somebody made a new store. The archive does not continue with it until an operator names it.
 func TestAnotherStore(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

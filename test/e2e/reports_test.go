@@ -23,8 +23,8 @@ type told struct {
 	Identifier                         *struct{ Value string }
 }
 
-// TestReports: what the archive tells a privacy officer: who received what of one record, which patients an incident is about, and which
-// insurers tried. A report about patients is itself on record, in the patient's own view too.
+// TestReports: what the archive shows a privacy officer: who received what of one record, which patients an incident concerns, and which
+// insurers tried. A report about patients is itself recorded, and in the patient's own view too.
 func TestReports(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -38,7 +38,7 @@ func TestReports(t *testing.T) {
 	g.ask(demo.Insurer(), search("Condition", milan)).wantStatus(t, http.StatusForbidden, "insurer")
 	g.ask(doctor, declare(johanna)).wantStatus(t, http.StatusCreated, "declaration")
 	g.ask(doctor, get("/fhir/demo/Patient/"+string(johanna.PatientID))).wantStatus(t, http.StatusOK, "emergency")
-	g.stop() // whatever is recorded is in the archive then
+	g.stop() // everything recorded is in the archive then
 	g = w.again(g, file)
 
 	today := time.Now().In(consent.Zone()).Format(time.DateOnly)

@@ -13,8 +13,8 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// family is a stage with patients of several ages, a gateway that knows who represents them by the claim of OIDC-NLGOV, and one that knows it
-// by claims of its own.
+// family is a stage with patients of several ages, a gateway that knows their representatives by the claim of OIDC-NLGOV, and one that knows
+// them by its own claims.
 type family struct {
 	*world
 	g, other *gateway
@@ -41,7 +41,7 @@ func newFamily(t testing.TB, ages ...int) *family {
 	return f
 }
 
-// guardianOf is somebody who represents a patient by this right, as each of the two gateways is told it.
+// guardianOf returns somebody who represents a patient by this authority, in the form that each of the two gateways reads.
 func guardianOf(p demo.Person, authority string) (nlgov, own demo.Caller) {
 	adult := demo.SyntheticPerson(5900)
 	var right any // none: the claim is left out
@@ -55,7 +55,7 @@ func guardianOf(p demo.Person, authority string) (nlgov, own demo.Caller) {
 	return nlgov, own
 }
 
-// said is a Consent with those who say it.
+// said returns a Consent with those who state it.
 func said(p demo.Person, patient, representative bool, changes ...func(m)) m {
 	c := consentFor(p, changes...)
 	performers := []any{}
@@ -69,8 +69,8 @@ func said(p demo.Person, patient, representative bool, changes ...func(m)) m {
 	return c
 }
 
-// TestRepresentativeGivesReadsAndWithdraws: a parent of a child under twelve gives, reads and withdraws, as a patient does, however the
-// provider tells whom the user represents; events name both.
+// TestRepresentativeGivesReadsAndWithdraws: a parent of a child under twelve gives, reads and withdraws, as a patient does, however the provider
+// names the person represented; events name both.
 func TestRepresentativeGivesReadsAndWithdraws(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t, 8)
@@ -101,15 +101,15 @@ func TestRepresentativeGivesReadsAndWithdraws(t *testing.T) {
 		f.wantEvent(withdrawn, audit.OutcomePermit, "withdrawn")
 		f.g.ask(demo.GP(), search("Condition", child)).wantStatus(t, http.StatusForbidden, name+": withdrawn")
 		f.wantEvent(tt.g.ask(tt.by, question{method: "POST", path: "/gateway/$object"}), audit.OutcomePermit, "objected")
-		// For the next round the way is open again.
+		// Undone for the next round.
 		if err := f.change(child.Identifier(), func(st *consent.Standing) error { st.Records = nil; return nil }); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// TestBothConsentFrom12: somebody of 12 to 15 and a parent consent together, each speaking for itself, in either order. The parent sees what
-// that takes, and no more; neither ends what the other objected to, nor says it again in the other's name.
+// TestBothConsentFrom12: somebody of 12 to 15 and a parent consent together, each for themselves, in either order. The parent sees what that
+// requires, and no more; neither ends the other's objection, nor repeats it in the other's name.
 func TestBothConsentFrom12(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t, 13, 14)
@@ -169,8 +169,8 @@ func TestBothConsentFrom12(t *testing.T) {
 	put(patient, path, theirs.header.Get("ETag"), said(child, true, false), http.StatusUnprocessableEntity, "replaced by the patient")
 }
 
-// TestWhoRepresentsWhom: who has no authority, represents somebody else, or somebody of an age to decide alone, is told that nothing is there;
-// what would not count is not taken.
+// TestWhoRepresentsWhom: to somebody without authority, or who represents somebody else, or somebody old enough to decide alone, nothing exists;
+// what would not count is refused.
 func TestWhoRepresentsWhom(t *testing.T) {
 	t.Parallel()
 	f := newFamily(t, 8, 13, 17, 40, 41)
@@ -191,7 +191,7 @@ func TestWhoRepresentsWhom(t *testing.T) {
 		{13, "parental", 201, "recorded"}, {13, "curator", 404, "representative-not-authorised"}, {13, "written", 404, "representative-not-authorised"},
 		{17, "parental", 404, "representative-not-authorised"}, {17, "guardian", 404, "representative-not-authorised"},
 		{40, "curator", 404, "representative-not-authorised"}, {40, "mentor", 404, "representative-not-authorised"},
-		{40, "written", 422, "consent-unacceptable"}, // who may see, and has no say
+		{40, "written", 422, "consent-unacceptable"}, // may see, but not decide
 		{41, "curator", 201, "recorded"}, {41, "mentor", 201, "recorded"}, {41, "written", 201, "recorded"}, {41, "parental", 404, "representative-not-authorised"},
 	} {
 		why := fmt.Sprintf("%d years, %q", tt.age, tt.authority)
@@ -217,7 +217,7 @@ func TestWhoRepresentsWhom(t *testing.T) {
 	f.g.ask(parent, get("/gateway/"+created[0])).wantStatus(t, http.StatusNotFound, "somebody else's")
 	f.g.ask(parent, sending(t, "POST", "/gateway/Consent", said(f.patients[8], true, false))).wantStatus(t, http.StatusUnprocessableEntity, "in the patient's name")
 
-	// A patient who has been incapacitated objects all the same, and nobody else ends that.
+	// An incapacitated patient can still object, and nobody else ends that.
 	objection := f.g.ask(demo.Patient("patient", f.patients[41]), question{method: "POST", path: "/gateway/$object"}).wantStatus(t, http.StatusCreated, "objects")
 	f.g.ask(curator, question{method: "POST", path: "/gateway/Consent/" + objection.resource(t)["id"].(string) + "/$withdraw"}).
 		wantStatus(t, http.StatusUnprocessableEntity, "another's objection")

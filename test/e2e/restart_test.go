@@ -10,16 +10,16 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// load asks from several goroutines until it is told to stop, and keeps what became of every request.
+// load sends requests from several goroutines until told to stop, and keeps the result of each.
 type load struct {
-	inFlight int // how many ask at once
+	inFlight int // concurrent requests
 	stop     chan struct{}
 	workers  sync.WaitGroup
 	mu       sync.Mutex
-	replies  []reply // status 0: no answer came
+	replies  []reply // status 0: no answer
 }
 
-// asked is a question and who asks it.
+// asked is a question and its caller.
 type asked struct {
 	by demo.Caller
 	q  question
@@ -36,7 +36,7 @@ func startLoad(g *gateway, workers int) *load {
 	}, g)
 }
 
-// startLoadOf is startLoad of other questions, and of several gateways.
+// startLoadOf is startLoad for other questions, and several gateways.
 func startLoadOf(workers int, asks []asked, gateways ...*gateway) *load {
 	l := &load{inFlight: workers, stop: make(chan struct{})}
 	for _, a := range asks {
@@ -65,7 +65,7 @@ func startLoadOf(workers int, asks []asked, gateways ...*gateway) *load {
 	return l
 }
 
-// answered is how many answers came so far.
+// answered returns the number of answers so far.
 func (l *load) answered() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -78,15 +78,14 @@ func (l *load) answered() int {
 	return n
 }
 
-// end stops the load and gives what became of it.
+// end stops the load and returns the results.
 func (l *load) end() []reply {
 	close(l.stop)
 	l.workers.Wait()
 	return l.replies
 }
 
-// wantAllRecorded is promise 2 after the fact: every answer has exactly its one event, or none where it was 503; what got no
-// answer has at most one.
+// wantAllRecorded is promise 2 after the fact: every answer has exactly one event, or at most one if it was 503 or never came.
 func (w *world) wantAllRecorded(replies []reply) {
 	w.t.Helper()
 	events := w.perRequest()
@@ -109,12 +108,12 @@ func (w *world) wantAllRecorded(replies []reply) {
 	w.t.Logf("statuses: %v", counts)
 }
 
-// TestKilled: the gateway, its Redis, or both are killed (kill -9) at random moments under load, and started again. Every answer that a
-// caller got has its event, none is doubled, no withdrawal that was acknowledged is lost, and the archive verifies each time.
+// TestKilled: the gateway, its Redis, or both are killed (kill -9) at random moments under load, and started again. Every answer that a caller
+// got has its event, none is duplicated, no acknowledged withdrawal is lost, and the archive verifies each time.
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	g, file := w.start("folder: archive,", "folder: archive, rotate_size: 64KiB, checkpoint_events: 5,") // more that can be cut short
+	g, file := w.start("folder: archive,", "folder: archive, rotate_size: 64KiB, checkpoint_events: 5,") // more files that can be cut short
 	karena, withdrawn := demo.Karena(), 0
 	var all []reply
 	gateway := func() { g.kill() }
@@ -152,8 +151,8 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// TestGracefulStop: a stop under load loses no request in flight: readiness fails first, while callers are still served; then
-// everything that was begun is answered; then the outbox is archived.
+// TestGracefulStop: a stop under load loses no request in flight: readiness fails first, while callers are still served; then every request that
+// was begun is answered; then the outbox is archived.
 func TestGracefulStop(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

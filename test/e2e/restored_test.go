@@ -11,7 +11,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestRestoredBackup: a consent is withdrawn, and then Redis is put back to a backup from before. The running gateway refuses, a
+// TestRestoredBackup: a consent is withdrawn, and then Redis is restored from a backup from before. The running gateway refuses requests, a
 // restarted one refuses to start, and neither releases anything until an operator accepts what is there.
 func TestRestoredBackup(t *testing.T) {
 	t.Parallel()
@@ -60,7 +60,7 @@ func TestRestoredBackup(t *testing.T) {
 	}
 	must(t, "", "store", "accept", "--config", file)
 	g = w.again(g, file)
-	// The operator said that what is there is all there is. The withdrawal is gone with it, and is made again.
+	// The operator accepted what is there. The withdrawal is lost with the rest, and is made again.
 	g.ask(gp, ask).wantStatus(t, http.StatusOK, "accepted")
 	w.open(nil)
 	w.withdraw(file, karena, partyGP)
@@ -70,7 +70,7 @@ func TestRestoredBackup(t *testing.T) {
 	w.wantArchiveWhole()
 }
 
-// TestEmptiedRedis: an emptied Redis is not a Redis with nothing on file.
+// TestEmptiedRedis: an emptied Redis does not count as one with nothing on file.
 func TestEmptiedRedis(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -13,13 +13,13 @@ import (
 	"zorgsluis/fhir"
 )
 
-// samples is a folder for what gateways answer to stories, in FHIR: for a validator that is not ours (make validate). Empty: none are kept.
+// samples is a folder for the FHIR that gateways answer in the tests, for an external validator (make validate). Empty: none is kept.
 var samples = os.Getenv("ZORGSLUIS_SAMPLES")
 
-// sampler keeps a copy of each answer in FHIR that a story reads to its end, below the folder of its version.
+// sampler keeps a copy of each FHIR answer that a test reads to its end, below the folder of its version.
 type sampler struct {
 	http.RoundTripper
-	source fhir.Version // that the source "demo" speaks
+	source fhir.Version // FHIR version of the source "demo"
 }
 
 func (s sampler) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -35,7 +35,7 @@ func (s sampler) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// sampled is a body of which a copy is kept.
+// sampled is a body that is copied.
 type sampled struct {
 	io.ReadCloser
 	folder string

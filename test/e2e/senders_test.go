@@ -8,8 +8,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestOnlyKnownSendersWrite: what a provider writes is taken from those who are known, at their addresses, and from nobody else; and nothing of
-// it is ever passed on to a source.
+// TestOnlyKnownSendersWrite: only known providers can write, from their addresses; and nothing of it is ever passed on to a source.
 func TestOnlyKnownSendersWrite(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -11,8 +11,8 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestStepUp: a caller who signed in too weakly or too long ago for what is asked is told what would do (RFC 9470), and where to look for
-// who may vouch for callers (RFC 9728); with such a sign-in the same request is answered.
+// TestStepUp: a caller who signed in too weakly or too long ago for a request is told what is required (RFC 9470), and where to find the issuers
+// (RFC 9728); with such a sign-in the same request is answered.
 func TestStepUp(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -61,7 +61,7 @@ sign_in:
 	}
 }
 
-// TestCallersFindOutWhoMayVouchForThem: from nothing but a refusal, a client comes to the metadata of the source and to its provider.
+// TestCallersFindOutWhoMayVouchForThem: from nothing but a refusal, a client finds the metadata of the source and its provider.
 func TestCallersFindOutWhoMayVouchForThem(t *testing.T) {
 	t.Parallel()
 	w, p := newWorld(t), newOpenID(t)
@@ -108,5 +108,5 @@ func TestCallersFindOutWhoMayVouchForThem(t *testing.T) {
 		t.Errorf("got SMART configuration %+v, want what the provider says", smart)
 	}
 	p.stop()
-	read("/fhir/demo/.well-known/smart-configuration", &smart) // it is remembered for as long as the keys
+	read("/fhir/demo/.well-known/smart-configuration", &smart) // it is cached as long as the keys
 }

@@ -13,7 +13,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestSource: whatever a source does instead of answering in strict FHIR JSON, nothing of it passes, and it ends in bounded time.
+// TestSource: whatever a source does instead of answering in strict FHIR JSON, nothing of it is released, and it ends in bounded time.
 func TestSource(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -35,7 +35,7 @@ func TestSource(t *testing.T) {
 			}
 			select {
 			case <-r.Context().Done():
-			case <-time.After(50 * time.Millisecond): // a source that is slow, not a wait of the test
+			case <-time.After(50 * time.Millisecond): // a slow source, not a wait of the test
 			}
 		}
 		return true
@@ -112,7 +112,7 @@ func TestSource(t *testing.T) {
 	})
 }
 
-// TestOtherPatients: a source that answers with the records of others, asked or not, changes nothing: they do not leave.
+// TestOtherPatients: a source that returns the records of others, requested or not, changes nothing: they are not released.
 func TestOtherPatients(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

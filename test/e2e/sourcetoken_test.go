@@ -21,7 +21,7 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// tokenEndpoint gives the tokens of a source to whoever shows that it is the gateway.
+// tokenEndpoint issues the tokens of a source to whoever authenticates as the gateway.
 type tokenEndpoint struct {
 	*httptest.Server
 	mu       sync.Mutex
@@ -29,7 +29,7 @@ type tokenEndpoint struct {
 	given    []string
 	refused  []string // why
 	instead  http.HandlerFunc
-	identify func(r *http.Request) string // what is wrong with who asks
+	identify func(r *http.Request) string // why a request is refused; "": it is not
 }
 
 func newTokenEndpoint(t *testing.T, config *tls.Config, identify func(*http.Request) string) *tokenEndpoint {
@@ -67,7 +67,7 @@ func (e *tokenEndpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, `{"access_token":"%s","token_type":"Bearer","expires_in":%d}`, token, e.lasts)
 }
 
-// newest is the token that was given last.
+// newest returns the last token that was issued.
 func (e *tokenEndpoint) newest() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -89,8 +89,8 @@ func (e *tokenEndpoint) give(seconds int) {
 	e.lasts, e.instead = seconds, nil
 }
 
-// TestSourceBehindOAuth: the gateway's own token goes to the source and to nobody else, is renewed before it ends, and without one
-// nothing is asked.
+// TestSourceBehindOAuth: the gateway's own token goes to the source and to nobody else, is renewed before it expires, and without one nothing is
+// requested.
 func TestSourceBehindOAuth(t *testing.T) {
 	t.Parallel()
 	w, a := newWorld(t), newAuthority(t)
@@ -117,7 +117,7 @@ func TestSourceBehindOAuth(t *testing.T) {
 		}
 		return ""
 	})
-	var bare, other atomic.Int32 // requests without a token, and to somebody else
+	var bare, other atomic.Int32 // requests without a token, and those to others
 	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { other.Add(1) }))
 	defer elsewhere.Close()
 	guard := func(takes func(token string) bool) demo.Interceptor {
@@ -153,7 +153,7 @@ func TestSourceBehindOAuth(t *testing.T) {
 	}
 	wants(200, "", "with a token")
 	endpoint.mu.Lock()
-	endpoint.given = append(endpoint.given, marker+"-in-between") // the source takes another one now
+	endpoint.given = append(endpoint.given, marker+"-in-between") // the source accepts another one now
 	endpoint.mu.Unlock()
 	wants(200, "", "the source refuses the token: another is got, and the question asked once more")
 	w.source.Intercept(guard(func(string) bool { return false }))
@@ -216,7 +216,7 @@ func TestSourceBehindOAuth(t *testing.T) {
 	}
 }
 
-// TestSourceTLS: the gateway shows source and token endpoint its certificate, checks theirs, and asks nothing of whoever is not the source.
+// TestSourceTLS: the gateway presents its certificate to source and token endpoint, checks theirs, and requests nothing from others.
 func TestSourceTLS(t *testing.T) {
 	t.Parallel()
 	w, a, others := newWorld(t), newAuthority(t), newAuthority(t)

@@ -13,14 +13,14 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// older is a story about a source that speaks STU3, under the ordinary consents. The same gateway has a source of R4, "newer".
+// older is a test of a STU3 source, under the ordinary consents. The same gateway has a source of R4, "newer".
 type older struct {
 	*world
 	g *gateway
 }
 
-// olderStory starts it. Karena has an observation by the Dutch code for laboratory results, a request and a document more than the
-// demo's records; Johanna, who was never asked, has a marker in hers.
+// olderStory starts it. Karena has an observation with the Dutch code for laboratory results, a request and a document besides the demo's
+// records; Johanna, who never decided, has a marker in hers.
 func olderStory(t *testing.T) older {
 	karena, johanna := string(demo.Karena().PatientID), string(demo.Johanna().PatientID)
 	var more []demo.Resource
@@ -48,7 +48,7 @@ policy:
 	return older{w, g}
 }
 
-// ask asks, and looks for what is Johanna's or the source's own.
+// ask sends a request, and searches the answer for what is Johanna's or the source's own.
 func (o older) ask(by demo.Caller, q question, status int) reply {
 	o.t.Helper()
 	r := o.g.ask(by, q).wantStatus(o.t, status, q.method+" "+q.path)
@@ -60,7 +60,7 @@ func (o older) ask(by demo.Caller, q question, status int) reply {
 	return r
 }
 
-// of are the source's resources of a type about a person, in its order.
+// of returns the source's resources of a type about a person, in its order.
 func (o older) of(typ string, p demo.Person) []string {
 	o.t.Helper()
 	resp, err := http.Get(o.source.URL() + "/" + typ + "?_count=1000&patient=" + string(p.PatientID))
@@ -75,7 +75,7 @@ func (o older) of(typ string, p demo.Person) []string {
 	return reply{body: string(body)}.entries()
 }
 
-// TestSTU3: what holds of R4 holds of a STU3 source, by tables of its own: permitted, in part, denied, by every way of asking.
+// TestSTU3: what applies to R4 applies to a STU3 source, with its own tables: permitted, partly permitted, denied, by every form of request.
 func TestSTU3(t *testing.T) {
 	t.Parallel()
 	o := olderStory(t)
@@ -142,7 +142,7 @@ func TestSTU3(t *testing.T) {
 		for _, path := range []string{conditions[0], "Observation/serum", "ProcedureRequest/request", "Condition/nothing"} {
 			o.ask(pharmacist, get("/fhir/demo/"+path), http.StatusNotFound)
 		}
-		// A consent for results opens what the Dutch code says is one, and no other observation.
+		// A consent for results opens what the Dutch code marks as one, and no other observation.
 		o.mustPut(permit(consent.Side{Category: "pharmacy"}, "GGC012"), milan)
 		o.source.Add(demo.Resource(strings.NewReplacer(id, string(milan.PatientID), `"serum"`, `"his"`).Replace(string(o.source.Resource("Observation/serum")))))
 		results := o.ask(pharmacist, search("Observation", milan, "_count", "200"), http.StatusOK).entries()
@@ -194,7 +194,7 @@ func TestSTU3(t *testing.T) {
 	})
 }
 
-// more plays $everything, $lastn, a batch and an attachment.
+// more tests $everything, $lastn, a batch and an attachment.
 func (o older) more(t *testing.T, conditions []string) {
 	karena := demo.Karena()
 	id := string(karena.PatientID)

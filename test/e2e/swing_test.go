@@ -14,8 +14,8 @@ import (
 	"zorgsluis/policy"
 )
 
-// swing gives and withdraws one person's consent again and again, whatever happens to Redis, and writes down what was acknowledged,
-// and when. What is not acknowledged is asked again by its request id, as callers must.
+// swing gives and withdraws one person's consent again and again, whatever happens to Redis, and notes what was acknowledged, and when. What is
+// not acknowledged is repeated with its request id, as callers must.
 type swing struct {
 	w       *world
 	person  demo.Person
@@ -24,14 +24,14 @@ type swing struct {
 	stopped sync.WaitGroup
 
 	mu        sync.Mutex
-	withdrawn []consent.RecordID // of which the withdrawal was acknowledged
+	withdrawn []consent.RecordID // acknowledged withdrawals
 	closed    []span
 }
 
-// span is a time in which there was no consent: from an acknowledged withdrawal until the next consent was begun.
+// span is a time without consent: from an acknowledged withdrawal until the next consent was begun.
 type span struct{ from, to time.Time }
 
-// startSwing withdraws what the person gave to general practitioners, and then goes on; the load sets the pace.
+// startSwing withdraws the person's consent for general practitioners, and continues from there; the load sets the pace.
 func (w *world) startSwing(person demo.Person, l *load) *swing {
 	w.t.Helper()
 	s := &swing{w: w, person: person, l: l, stop: make(chan struct{})}
@@ -66,14 +66,14 @@ func (s *swing) note(c span) {
 	s.closed = append(s.closed, c)
 }
 
-// acknowledged is how many withdrawals were.
+// acknowledged returns the number of acknowledged withdrawals.
 func (s *swing) acknowledged() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.withdrawn)
 }
 
-// pass lets two answers come for every request in flight, and reports whether to go on.
+// pass waits for two answers per request in flight, and reports whether to continue.
 func (s *swing) pass() bool {
 	poll := time.NewTicker(2 * time.Millisecond)
 	defer poll.Stop()
@@ -87,7 +87,7 @@ func (s *swing) pass() bool {
 	return true
 }
 
-// settle changes what is on file until it is acknowledged, and reports whether it was.
+// settle repeats a change until it is acknowledged, and reports whether it was.
 func (s *swing) settle(reason policy.Reason, apply func(*consent.Standing)) bool {
 	request := uuid()
 	pace := time.NewTicker(20 * time.Millisecond)
@@ -110,9 +110,8 @@ func (s *swing) end() {
 	s.stopped.Wait()
 }
 
-// wantKept is promise 3 after the fact. No request that began after an acknowledged withdrawal, and ended before a consent was given
-// again, was permitted; every withdrawal that was acknowledged is on file; and in the order in which Redis recorded them, no release
-// follows a withdrawal.
+// wantKept is promise 3 after the fact. No request that began after an acknowledged withdrawal, and ended before a consent was given again, was
+// permitted; every acknowledged withdrawal is on file; and in the order in which Redis recorded them, no release follows a withdrawal.
 func (s *swing) wantKept(replies []reply, ask question) {
 	t, w := s.w.t, s.w
 	t.Helper()
@@ -154,8 +153,8 @@ func (w *world) wantWithdrawn(person demo.Person, ids []consent.RecordID) {
 	}
 }
 
-// wantNoReleaseWithdrawn goes through a person's events in the archive, which are of one shard and so in Redis' order, and wants no
-// release of a Condition after a withdrawal before the next consent. It gives the number of releases.
+// wantNoReleaseWithdrawn reads a person's events in the archive, which are of one shard and so in Redis' order, and wants no release of a
+// Condition between a withdrawal and the next consent. It returns the number of releases.
 func (w *world) wantNoReleaseWithdrawn(person demo.Person) int {
 	w.t.Helper()
 	until(w.t, startWithin, "the events to be archived", func() bool { return len(w.outbox()) == 0 })
@@ -175,7 +174,7 @@ func (w *world) wantNoReleaseWithdrawn(person demo.Person) int {
 	return releases
 }
 
-// changeOnce is changeAs under a request id: however often it is called, what it does is done once.
+// changeOnce is changeAs with a request id: however often it is called, the change is made once.
 func (w *world) changeOnce(request string, reason policy.Reason, person fhir.Identifier, apply func(*consent.Standing) error) (consent.Standing, error) {
 	person, err := consent.NormalizePerson(person)
 	if err != nil {
@@ -199,8 +198,8 @@ func withdrawIn(st *consent.Standing, party consent.Side) {
 	}
 }
 
-// mix is what is asked while a person's consent swings: that person's data by those who may have it in turns, and others, whose
-// answers do not change.
+// mix is the requests while a person's consent changes: for that person's data by those with consent in turns, and others, whose answers do not
+// change.
 func mix(ask question) []asked {
 	gp := demo.GP()
 	return []asked{

@@ -18,12 +18,12 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// secure is the part of a story's configuration that turns TLS on; more is added to it.
+// secure is the part of a configuration that turns TLS on; more is added to it.
 func secure(more string) []string {
 	return []string{`listen: "{listen}"`, "listen: \"{listen}\"\ntls: { certificate_file: certificate.pem, key_file: key.pem" + more + " }"}
 }
 
-// hangUp asks a gateway to read its files again, and waits until it did.
+// hangUp makes a gateway read its files again, and waits for it.
 func (g *gateway) hangUp() {
 	g.t.Helper()
 	before := strings.Count(g.out.String(), `"msg":"reloaded"`)
@@ -35,7 +35,7 @@ func (g *gateway) hangUp() {
 	})
 }
 
-// shakeHands opens a connection as a client that is configured so.
+// shakeHands opens a connection as a client with this configuration.
 func (g *gateway) shakeHands(config *tls.Config) (tls.ConnectionState, error) {
 	conn, err := tls.Dial("tcp", strings.TrimPrefix(g.base, "https://"), config)
 	if err != nil {
@@ -45,7 +45,7 @@ func (g *gateway) shakeHands(config *tls.Config) (tls.ConnectionState, error) {
 	return conn.ConnectionState(), nil
 }
 
-// TestCertificateRotation: certificates change under load, and no request fails; files that are not good change nothing, and are told.
+// TestCertificateRotation: certificates change under load, and no request fails; invalid files change nothing, and are reported.
 func TestCertificateRotation(t *testing.T) {
 	t.Parallel()
 	w, a := newWorld(t), newAuthority(t)
@@ -133,7 +133,7 @@ func TestCertificateRotation(t *testing.T) {
 	}
 }
 
-// TestClientCertificates: who must show a certificate and does not, or one of nobody who is trusted, does not get to the gate.
+// TestClientCertificates: if a certificate is required, callers without one, or with one of an untrusted authority, do not reach the gate.
 func TestClientCertificates(t *testing.T) {
 	t.Parallel()
 	w, a, callers, next, others := newWorld(t), newAuthority(t), newAuthority(t), newAuthority(t), newAuthority(t)
@@ -148,7 +148,7 @@ func TestClientCertificates(t *testing.T) {
 		t.Helper()
 		config := &tls.Config{RootCAs: w.roots, ClientSessionCache: sessions, Certificates: certificates}
 		if len(certificates) > 0 {
-			// Also where the gateway does not name its authority.
+			// Also if the gateway does not name its authority.
 			config.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &certificates[0], nil }
 		}
 		caller := &gateway{t: t, base: g.base}
@@ -171,12 +171,12 @@ func TestClientCertificates(t *testing.T) {
 		passes(g, mode == "off", mode+", one that has expired", expired.pair)
 		passes(g, mode == "off", mode+", one of another authority", stranger.pair)
 		passes(g, mode == "off", mode+", one of the server's authority", a.issue(curveKey(t), "caller.example", time.Hour).pair)
-		// The authority changes: the old one's certificates are not good any more, in a session that is resumed neither.
+		// The authority changes: certificates of the old one are no longer valid, not even in a resumed session.
 		w.write("callers.pem", next.pem)
 		g.hangUp()
 		passes(g, mode == "off", mode+", one of the authority before", valid.pair)
 		passes(g, true, mode+", one of the next authority", successor.pair)
-		// A file without any authority opens nothing.
+		// A file without an authority opens nothing.
 		w.write("callers.pem", "")
 		g.hangUp()
 		passes(g, mode != "required", mode+", no certificate, no authority in the file")
@@ -193,7 +193,7 @@ func TestClientCertificates(t *testing.T) {
 	}
 }
 
-// TestTLSMatrix shakes hands in every way that Go's client knows: what NCSC calls good is taken, everything else is refused.
+// TestTLSMatrix tries every handshake that Go's client can do: what NCSC rates good is accepted, everything else is refused.
 func TestTLSMatrix(t *testing.T) {
 	t.Parallel()
 	w, a := newWorld(t), newAuthority(t)
@@ -241,7 +241,7 @@ func TestTLSMatrix(t *testing.T) {
 	matrix("ECDSA")
 }
 
-// TestForwardedAddress: what a caller says about its own address reaches no event; what a trusted proxy says does.
+// TestForwardedAddress: what a caller claims as its own address reaches no event; what a trusted proxy says does.
 func TestForwardedAddress(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -11,7 +11,7 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// startProxy puts toxiproxy before an address until the test ends.
+// startProxy puts toxiproxy in front of an address until the test ends.
 func startProxy(t testing.TB, target string) *toxiproxy.Proxy {
 	t.Helper()
 	return startProxyAt(t, "127.0.0.1:0", target)
@@ -19,7 +19,7 @@ func startProxy(t testing.TB, target string) *toxiproxy.Proxy {
 
 func startProxyAt(t testing.TB, listen, target string) *toxiproxy.Proxy {
 	t.Helper()
-	zerolog.SetGlobalLevel(zerolog.Disabled) // one of the toxics has a logger of its own
+	zerolog.SetGlobalLevel(zerolog.Disabled) // one of the toxics has its own logger
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
 	p := toxiproxy.NewProxy(server, t.Name(), listen, target)
 	if err := p.Start(); err != nil {
@@ -29,7 +29,7 @@ func startProxyAt(t testing.TB, listen, target string) *toxiproxy.Proxy {
 	return p
 }
 
-// toxics are faults between a gateway and Redis, each in both directions. Where it says so, only some connections are hit.
+// toxics are faults between a gateway and Redis, each in both directions. Some affect only a part of the connections.
 func toxics() []string {
 	faults := []string{
 		`"type": "latency", "attributes": {"latency": 10, "jitter": 40}`,
@@ -46,7 +46,7 @@ func toxics() []string {
 	return faults
 }
 
-// inject makes proxies do something to what passes in one direction (upstream: to Redis), until heal.
+// inject makes proxies affect the traffic in one direction (upstream: to Redis), until heal.
 func inject(t testing.TB, stream, fault string, proxies ...*toxiproxy.Proxy) {
 	t.Helper()
 	for _, p := range proxies {
@@ -65,7 +65,7 @@ func heal(t testing.TB, proxies ...*toxiproxy.Proxy) {
 	}
 }
 
-// poison lets each fault in each direction act for so many answers.
+// poison keeps each fault in each direction active for this many answers.
 func poison(t testing.TB, l *load, answers int, faults []string, proxies ...*toxiproxy.Proxy) {
 	t.Helper()
 	for _, fault := range faults {

@@ -18,8 +18,8 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestUserinfoOfTheIssuer: who the user is, as an encrypted userinfo says it (MAX), counts on the real gateway: what it says blocks, what it
-// says of somebody else refuses, and while it is away nobody gets anything.
+// TestUserinfoOfTheIssuer: the real gateway uses an encrypted userinfo about the user (MAX): its content can block, content about somebody else
+// is refused, and while it is unavailable nobody gets anything.
 func TestUserinfoOfTheIssuer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -34,7 +34,7 @@ func TestUserinfoOfTheIssuer(t *testing.T) {
 	w.write("userinfo-key", string(private))
 	gp := demo.GP()
 	token := tokenOf(t, gp)
-	var answer atomic.Value // string; empty is out of order
+	var answer atomic.Value // string; empty: out of order
 	desk := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body := answer.Load().(string)
 		if r.Header.Get("Authorization") != "Bearer "+token || body == "" {

@@ -56,7 +56,7 @@ type vector struct {
 	}
 }
 
-// input is the question, about these records.
+// input is the request, for these records.
 func (v vector) input(records []consent.Record) policy.Input {
 	a := v.Request.Actor
 	assurance, _ := policy.ParseAssurance(a.Assurance)
@@ -87,13 +87,13 @@ func (v vector) input(records []consent.Record) policy.Input {
 	return in
 }
 
-// person is the patient of a vector: each has one of its own.
+// person returns the patient of a vector; each has its own.
 func (v vector) person() fhir.Identifier {
 	return fhir.Identifier{System: "https://example.org/vectors", Value: v.Name}
 }
 
-// lines are the vector's records as lines of a file to import, and which of them come to be one record: those that differ in nothing but
-// their withdrawal are one consent, before and after. A permit gets the proof that a write wants and a decision does not look at.
+// lines returns the vector's records as lines of a file to import, and which of them become one record: those that differ only in their
+// withdrawal are one consent, before and after. A permit gets the proof that a write requires and a decision ignores.
 func (v vector) lines(t *testing.T, profile consentfhir.Profile) (lines []string, same [][]consent.RecordID) {
 	t.Helper()
 	write := func(r consent.Record) string {
@@ -126,9 +126,9 @@ func (v vector) lines(t *testing.T, profile consentfhir.Profile) (lines []string
 	return lines, same
 }
 
-// TestDecisionVectorsThroughImport: the consents of every vector come in by `gateway consent import`, as FHIR Consents that keep when they were
-// recorded, and what is on file then gives the vector's decision, for its reason, by the same records. Where a write refuses a consent of a
-// vector, it is for one of three reasons.
+// TestDecisionVectorsThroughImport: `gateway consent import` imports the consents of every vector, as FHIR Consents with their recording times,
+// and what is on file then leads to the vector's decision, for its reason, by the same records. If a write refuses a consent of a vector, it is
+// for one of three reasons.
 func TestDecisionVectorsThroughImport(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -186,7 +186,7 @@ func TestDecisionVectorsThroughImport(t *testing.T) {
 			t.Fatalf("%s: %d records on file (%v), want %d", v.Name, len(st.Records), err, len(same[i]))
 		}
 		got := p.Decide(v.input(st.Records))
-		var deciding []consent.RecordID // as the vector calls them
+		var deciding []consent.RecordID // under the names of the vector
 		for n, r := range st.Records {
 			if slices.Contains(got.Records, r.ID) {
 				deciding = append(deciding, same[i][n]...)

@@ -17,8 +17,8 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestCredentialsOnTheWire sends what no client library would: lines that go on in the next one, names and values with bytes that they must
-// not have, credentials in the place of other things. Either the gate sees one whole token, or there is none.
+// TestCredentialsOnTheWire sends what no client library would: folded lines, names and values with forbidden bytes, credentials in unexpected
+// places. Either the gate sees one whole token, or there is none.
 func TestCredentialsOnTheWire(t *testing.T) {
 	t.Parallel()
 	w, table, _, configured := newCredentials(t)
@@ -30,7 +30,7 @@ func TestCredentialsOnTheWire(t *testing.T) {
 	for _, tt := range []struct {
 		name, start, header, body string
 		status                    int
-		reason                    string // "": the gate was not reached
+		reason                    string // "": the request did not reach the gate
 	}{
 		{"a line that goes on is one (RFC 9112 §5.2)", read, "Authorization: Bearer\r\n " + good + "\r\n", "", 200, "ok-consent"},
 		{"a line that goes on within the token", read, "Authorization: Bearer " + good[:half] + "\r\n " + good[half:] + "\r\n", "", 400, "authorization-malformed"},
@@ -51,7 +51,7 @@ func TestCredentialsOnTheWire(t *testing.T) {
 		r := reply{id: uuid()}
 		r.status = g.wire(t, tt.start+"Host: 127.0.0.1\r\nX-Request-Id: "+r.id+"\r\nConnection: close\r\n"+tt.header+"\r\n"+tt.body)
 		if tt.status == 0 && r.status >= 400 {
-			tt.status = r.status // refused by whichever part sees it first
+			tt.status = r.status // refused by the first part that sees it
 		}
 		if r.status != tt.status {
 			t.Errorf("%s: got status %d, want %d", tt.name, r.status, tt.status)
@@ -69,7 +69,7 @@ func TestCredentialsOnTheWire(t *testing.T) {
 	}
 }
 
-// wire sends bytes and gives the status of the answer.
+// wire sends bytes and returns the status of the answer.
 func (g *gateway) wire(t *testing.T, raw string) int {
 	t.Helper()
 	conn, err := net.Dial("tcp", strings.TrimPrefix(g.base, "http://"))
@@ -90,8 +90,8 @@ func (g *gateway) wire(t *testing.T, raw string) int {
 	return resp.StatusCode
 }
 
-// TestAnotherSignatureIsNoOtherProof: of an ECDSA signature anybody can make a second one that is as good. A token with it is the same token,
-// and a proof with it was used before.
+// TestAnotherSignatureIsNoOtherProof: anybody can make a second valid signature from an ECDSA signature. A token with it is the same token, and
+// a proof with it counts as used before.
 func TestAnotherSignatureIsNoOtherProof(t *testing.T) {
 	t.Parallel()
 	w, table, _, configured := newCredentials(t)

@@ -10,8 +10,8 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// TestWithdrawnInFlight: the withdrawal is acknowledged while the source is answering, and nothing of the answer is released: for
-// a search, for a read, and at the last possible moment, when the commit is under way to Redis.
+// TestWithdrawnInFlight: the withdrawal is acknowledged while the source is answering, and nothing of the answer is released: for a search, for
+// a read, and at the last possible moment, when the commit is on its way to Redis.
 func TestWithdrawnInFlight(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -74,7 +74,7 @@ func TestWithdrawnInFlight(t *testing.T) {
 	})
 }
 
-// TestEndedInFlight: a declaration, a consent or a token that ends while the source is answering releases nothing either.
+// TestEndedInFlight: if a declaration, a consent or a token ends while the source is answering, nothing is released either.
 func TestEndedInFlight(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -119,7 +119,7 @@ func TestEndedInFlight(t *testing.T) {
 	}
 }
 
-// declared files a declaration that lasts shorter than any configuration allows, so that a story can see its end.
+// declared records a declaration that lasts shorter than any configuration allows, so that a test can see its end.
 func (w *world) declared(by demo.Caller, about demo.Person, lasts time.Duration) (ends time.Time) {
 	w.t.Helper()
 	id := w.store.NewDeclarationID(about.Identifier())
@@ -127,7 +127,7 @@ func (w *world) declared(by demo.Caller, about demo.Person, lasts time.Duration)
 		st.Declarations = append(st.Declarations, consent.Declaration{
 			ID: id, Issuer: w.issuer.URL(), Client: by.ClientID, Practitioner: "uzi:" + by.Claims.UZI,
 			Organization: "ura:" + by.Claims.OrganizationURA, Reason: "Brought in unconscious", ConsentImpossible: true,
-			Expires: st.Newest.Add(lasts), // the store counts from its own stamp
+			Expires: st.Newest.Add(lasts), // the store counts from its own timestamp
 		})
 		return nil
 	})

@@ -24,28 +24,28 @@ import (
 	"zorgsluis/policy"
 )
 
-// marker stands in whatever a story plants to find it again where it must not be.
+// marker is planted by tests to find it again where it must not be.
 const marker = "CANARY7f3a"
 
-// world is the stage of one story: a Redis process, a source, secrets and folders of its own, and the consents of demo.Seed.
+// world is the environment of one test: a Redis process, a source, its own secrets and folders, and the consents of demo.Seed.
 type world struct {
 	t            testing.TB
 	folder       string
 	redis        *redistest.Server
-	redisAddress string                   // where gateways look for it: the server itself, or a relay
-	reach        redisstore.ClientOptions // where the test itself looks for it
+	redisAddress string                   // where gateways reach it: the server itself, or a relay
+	reach        redisstore.ClientOptions // where the test itself reaches it
 	conn         redis.UniversalClient    // nil: not connected yet
 	replicas     int                      // that confirm what is recorded
 	source       *demo.Source
 	version      fhir.Version // of the source
 	issuer       *demo.Issuer
 	roots        *x509.CertPool
-	store        *redisstore.Store // the test's own way to what is on file
+	store        *redisstore.Store // the test's own access to what is on file
 	secrets      [2][]byte         // person secret, sealing key
 	configured   int
 }
 
-// shards of every story's store: few, so that several persons share one.
+// shards of every store: few, so that several persons share one.
 const shards = 3
 
 // newWorld sets the stage; more resources are added to those of the demo. settings are of redis-server.
@@ -54,7 +54,7 @@ func newWorld(t testing.TB, more ...demo.Resource) *world {
 	return newWorldOf(t, fhir.R4, more...)
 }
 
-// newWorldOf is newWorld with a source that speaks this version.
+// newWorldOf is newWorld with a source of this version.
 func newWorldOf(t testing.TB, version fhir.Version, more ...demo.Resource) *world {
 	t.Helper()
 	server := redistest.Start(t)
@@ -90,7 +90,7 @@ func (w *world) set(t testing.TB, version fhir.Version, more ...demo.Resource) *
 	return w
 }
 
-// newSource starts a source that holds the demo's records of a version, and more.
+// newSource starts a source with the demo's records of a version, and more.
 func newSource(t testing.TB, version fhir.Version, more ...demo.Resource) *demo.Source {
 	t.Helper()
 	load := map[fhir.Version]func() (demo.Data, error){fhir.R4: demo.Load, fhir.STU3: demo.LoadSTU3}[version]
@@ -106,7 +106,7 @@ func newSource(t testing.TB, version fhir.Version, more ...demo.Resource) *demo.
 	return source
 }
 
-// write puts a file into the story's folder, readable by its owner only.
+// write writes a file in the test's folder, readable by its owner only.
 func (w *world) write(name, content string) string {
 	w.t.Helper()
 	full := filepath.Join(w.folder, name)
@@ -116,7 +116,7 @@ func (w *world) write(name, content string) string {
 	return full
 }
 
-// open opens the store for the test itself, after preparing it where that is needed.
+// open opens the store for the test itself, after making it if necessary.
 func (w *world) open(prepare func(context.Context, redisstore.Options) error) {
 	w.t.Helper()
 	o := redisstore.Options{Client: w.client(), Shards: shards, PersonSecret: w.secrets[0], SealingKey: w.secrets[1], Replicas: w.replicas}
@@ -133,7 +133,7 @@ func (w *world) open(prepare func(context.Context, redisstore.Options) error) {
 	w.t.Cleanup(func() { store.Close() })
 }
 
-// client is the test's own way to Redis, whichever server is the master.
+// client is the test's own connection to Redis, whichever server is the master.
 func (w *world) client() redis.UniversalClient {
 	w.t.Helper()
 	if w.conn == nil {
@@ -149,7 +149,7 @@ func (w *world) change(person fhir.Identifier, apply func(*consent.Standing) err
 	return err
 }
 
-// changeAs is change with the reason of its event; it gives what is on file afterwards.
+// changeAs is change with the reason of its event; it returns what is on file afterwards.
 func (w *world) changeAs(reason policy.Reason, person fhir.Identifier, apply func(*consent.Standing) error) (consent.Standing, error) {
 	request := uuid()
 	for end := time.Now().Add(endWithin); ; {
@@ -160,7 +160,7 @@ func (w *world) changeAs(reason policy.Reason, person fhir.Identifier, apply fun
 	}
 }
 
-// put files a record and gives its id.
+// put stores a record and returns its id.
 func (w *world) put(record consent.Record, person fhir.Identifier) (consent.RecordID, error) {
 	record.ID = w.store.NewRecordID(person)
 	return record.ID, w.change(person, func(st *consent.Standing) error {
@@ -179,7 +179,7 @@ func (w *world) mustPut(record consent.Record, person demo.Person) consent.Recor
 	return id
 }
 
-// permit is a consent for a party; no data named is everything that a consent can open.
+// permit returns a consent for a party; without data it covers everything that a consent can open.
 func permit(party consent.Side, data ...string) consent.Record {
 	r := deny(party)
 	r.Decision, r.Data = consent.DecisionPermit, data
@@ -187,7 +187,7 @@ func permit(party consent.Side, data ...string) consent.Record {
 	return r
 }
 
-// deny is a refusal of everything.
+// deny returns a refusal of everything.
 func deny(party consent.Side) consent.Record {
 	return consent.Record{
 		Status: consent.StatusActive, Decision: consent.DecisionDeny, Party: party, Data: []string{}, Purposes: []string{},
@@ -195,7 +195,7 @@ func deny(party consent.Side) consent.Record {
 	}
 }
 
-// recordsOf gives the ids of a person's active records for a party.
+// recordsOf returns the ids of a person's active records for a party.
 func (w *world) recordsOf(person demo.Person, party consent.Side) []consent.RecordID {
 	w.t.Helper()
 	st, _, err := w.store.Standing(w.t.Context(), w.store.Key(person.Identifier()))
@@ -211,7 +211,7 @@ func (w *world) recordsOf(person demo.Person, party consent.Side) []consent.Reco
 	return ids
 }
 
-// withdraw withdraws the person's records for a party by the real command, and returns when it acknowledged.
+// withdraw withdraws the person's records for a party by the real command, and returns when that has acknowledged.
 func (w *world) withdraw(file string, person demo.Person, party consent.Side) {
 	w.t.Helper()
 	ids := w.recordsOf(person, party)
@@ -223,7 +223,7 @@ func (w *world) withdraw(file string, person demo.Person, party consent.Side) {
 	}
 }
 
-// configuration is the story's gateway. configs/gateway.yaml explains the keys.
+// configuration is the gateway's configuration. configs/gateway.yaml explains the keys.
 const configuration = `public_url: "{scheme}://{listen}"
 listen: "{listen}"
 admin: { listen: "{admin}" }
@@ -266,7 +266,7 @@ limits: { lookups_per_minute: 100000 }
 unauthenticated: { events_per_minute: 1000 }
 `
 
-// configure writes a configuration: the story's, with pairs of texts replaced.
+// configure writes the configuration, with pairs of texts replaced.
 func (w *world) configure(replace ...string) (file, scheme, listen, admin string) {
 	w.t.Helper()
 	scheme, listen, admin = "http", freeAddress(w.t), freeAddress(w.t)
@@ -304,7 +304,7 @@ func (w *world) start(replace ...string) (*gateway, string) {
 	return w.launch(file, scheme, listen, admin).started(), file
 }
 
-// again starts a gateway on a configuration that one had before.
+// again starts a gateway on an earlier configuration.
 func (w *world) again(g *gateway, file string) *gateway {
 	w.t.Helper()
 	return w.launchAgain(g, file).started()
@@ -317,7 +317,7 @@ func (w *world) launchAgain(g *gateway, file string) *gateway {
 	return w.launch(file, scheme, listen, strings.TrimPrefix(g.admin, "http://"))
 }
 
-// uuid is a random UUID (RFC 9562 §5.4).
+// uuid returns a random UUID (RFC 9562 §5.4).
 func uuid() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
@@ -325,7 +325,7 @@ func uuid() string {
 	return fmt.Sprintf("%x-%x-%x-%x-%x", b[:4], b[4:6], b[6:8], b[8:10], b[10:])
 }
 
-// The parties of the story.
+// The parties of the tests.
 var (
 	partyGP       = consent.Side{Category: "gp"}
 	partyHospital = consent.Side{Category: "hospital"}

@@ -18,7 +18,7 @@ import (
 // param is a search parameter of the closed grammar, as in the gate's CapabilityStatement.
 type param struct{ name, kind string }
 
-// makers returns the makers of all versions.
+// makers are the makers of all versions.
 type makers []*maker
 
 func newMakers(t *testing.T) makers {
