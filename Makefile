@@ -5,9 +5,9 @@ SHELL := bash
 run:
 	go run ./cmd/gateway demo
 
-# One run of everything, with the race detector and real redis-server processes; before it the reader of answers against its oracle
-# without the detector, which makes it ten times as slow and has nothing to find there: with it a share is run. The pure packages, which decide, must be covered
-# to 95 %; the check speaks only when they are not, so that the summary of go test is what is left to read.
+# All tests, with the race detector and real redis-server processes. First package fhir without the detector, under which its comparison of the
+# reader with an oracle is ten times as slow and so runs only in part. The pure packages, which decide, must be covered to 95 %; the check prints
+# something only if they are not, so that the summary of go test comes last.
 test: redis node
 	@out=$$(mktemp); trap 'rm -f "$$out"' EXIT; \
 	go test -count=1 ./fhir; \
@@ -27,7 +27,7 @@ redis:
 		echo "the tests need redis-server: run  apt-get install -y redis-server  as root" >&2; exit 1; \
 	fi
 
-# Some tests are with software that is not ours: an OpenID provider and a FHIR client, npm packages as their lock files have them.
+# Some tests use external software: an OpenID provider and a FHIR client, npm packages with lock files.
 node:
 	@command -v npm >/dev/null || { \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -50,13 +50,12 @@ check:
 bench:
 	go run ./test/bench
 
-# Does the time of an answer tell what is withheld from what is absent? Both distributions, without and with limits.read_floor.
+# Does response time distinguish withheld from absent? Prints both distributions, without and with limits.read_floor.
 timing:
 	go run ./test/timing
 
-# Does a validator that is not ours find fault with what the gateway writes? HAPI's, over what it answers to these stories and over events
-# of every kind. Needs Java 17 and Maven. PROFILES are files or folders with more StructureDefinitions, such as those of IHE BALP: without
-# them it is a warning that an event claims one.
+# Runs an external validator (HAPI) on the gateway's answers in these tests and on events of every kind. Needs Java 17 and Maven. PROFILES are
+# files or folders with more StructureDefinitions, such as those of IHE BALP; without them, each event that claims one is a warning.
 STORIES = Test(Leaks|STU3|Everything|BreakGlass|Consent|Patient|ThePatient|Stop|ProviderWrites|Representative|BothConsent|Profiles|BadInput|AnErasure|Release)
 PROFILES =
 validate:
@@ -66,10 +65,10 @@ validate:
 	mvn -q -B -f test/validate org.apache.maven.plugins:maven-dependency-plugin:3.8.1:build-classpath -Dmdep.outputFile="$$samples/classpath"; \
 	java -Xmx1500m -cp "$$(cat "$$samples/classpath")" test/validate/Validate.java configs/definitions $(PROFILES) -- "$$samples" configs/definitions
 
-# Ten minutes of fuzzing: what reads requests, answers, batches, page links, tokens and proofs, each for so many seconds; the filter, which
-# is compared with a slow oracle, for the longest. What is found, failing or new, is kept below testdata/fuzz: commit it, and make test runs
-# it from then on. Making what is merely new smaller would take a minute each time, and most of the ten: it gets a second. The other targets
-# (go test -list Fuzz ./...) are run by hand.
+# Ten minutes of fuzzing of what reads requests, answers, batches, page links, tokens and proofs, each for this many seconds; the filter, which
+# is compared with a slow oracle, longest. Findings are kept below testdata/fuzz: commit them, and make test runs them from then on. Minimising
+# an input that is only new could take a minute each time, most of the ten, so it gets a second. Run the other targets
+# (go test -list Fuzz ./...) by hand.
 fuzz:
 	@for target in fhir/FuzzFilter=240 fhir/FuzzParseInteraction=120 fhir/FuzzParseBatch=90 proxy/FuzzSealer=40 proxy/FuzzPosition=30 authn/FuzzToken=40 authn/FuzzProof=40; do \
 		name=$${target%=*}; echo "$$name"; \

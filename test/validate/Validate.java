@@ -27,9 +27,9 @@ import org.hl7.fhir.common.hapi.validation.validator.FhirInstanceValidator;
 import org.hl7.fhir.r5.utils.validation.constants.BestPracticeWarningLevel;
 
 /**
- * Runs HAPI's validator over what the gateway wrote: Validate DEFINITIONS... -- SAMPLES..., each a file or a folder. Definitions are
- * StructureDefinitions, CodeSystems and ValueSets of R4. Samples below a folder "stu3" are of STU3, all others of R4. Like findings are told
- * once, with their number and an example. It ends with exit code 1 where there is an error.
+ * Runs HAPI's validator on what the gateway wrote: Validate DEFINITIONS... -- SAMPLES..., each a file or a folder. Definitions are
+ * StructureDefinitions, CodeSystems and ValueSets of R4. Samples below a folder "stu3" are STU3, all others R4. Similar findings are printed
+ * once, with their number and an example. The exit code is 1 if there is an error.
  */
 public class Validate {
 	/** The types that the gateway writes. What a source wrote is passed on as it is, and not ours to judge: of it type and id are left. */
@@ -104,7 +104,7 @@ public class Validate {
 				more.addResource(context.newJsonParser().parseResource(resource.toString()));
 			}
 		}
-		@SuppressWarnings("deprecation") // what takes its place is inside of HAPI
+		@SuppressWarnings("deprecation") // its replacement is internal to HAPI
 		var unknown = new UnknownCodeSystemWarningValidationSupport(context);
 		unknown.setNonExistentCodeSystemSeverity(IssueSeverity.WARNING); // LOINC, SNOMED CT and national systems are not in HAPI
 		FhirInstanceValidator module = new FhirInstanceValidator(new ValidationSupportChain(

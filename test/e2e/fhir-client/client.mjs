@@ -1,9 +1,9 @@
-// A FHIR client that is not ours (fhir-kit-client), for fhirclient_test.go. It is told what to do by lines of JSON on standard input, and says what
-// came of each by a line on standard output:
+// A public FHIR client (fhir-kit-client), for fhirclient_test.go. It reads commands as lines of JSON on standard input, and prints the result of
+// each as a line on standard output:
 //   { "base": "http://…", "token": "…" }          begins anew, as another caller or at another gateway
 //   { "call": "update", "args": { … } }           calls that method of the client
 //   { "status": 200, "headers": { … }, "body": { … } }
-// It ends with its standard input.
+// It exits when standard input ends.
 import { createInterface } from 'node:readline';
 import Client from 'fhir-kit-client';
 

@@ -1,7 +1,7 @@
-// An OpenID provider that is not ours (the certified oidc-provider), for openid_test.go: real discovery, keys and tokens on a loopback
-// address. It is told what to be by lines of JSON on standard input, and says "listening" once it is that:
+// A public, certified OpenID provider (oidc-provider), for openid_test.go: real discovery, keys and tokens on a loopback address. It reads its
+// configuration as a line of JSON on standard input, and prints "listening" once it applies:
 //   { "port": 10123, "keys": [ private JWKs, the first signs ], "opaque": "…", "clients": [ { "id", "secret", "claims" } ] }
-// A further line replaces it, on the same address: that is what a rotation of keys looks like. It ends with its standard input.
+// Another line replaces it, on the same address, as in a rotation of keys. It exits when standard input ends.
 import { createServer } from 'node:http';
 import { createInterface } from 'node:readline';
 import Provider from 'oidc-provider';
