@@ -28,6 +28,9 @@ type entry struct {
 	shared  bool
 	visible bool // of a shared one: by its content alone
 	refs    []string
+	// medications are those it is about, which the caller must be permitted to see as well (leaks.md CA-6).
+	medications []string
+	decisive    bool // a Medication that hides what is about it, so that it cannot be removed unnoticed
 }
 
 // world is one population at a source, what its people consented to, and who asks.
@@ -308,6 +311,7 @@ func (m *maker) entry(r object) entry {
 func (m *maker) judge(w *world) {
 	permitted := make([]map[fhir.DataCategory]bool, len(w.people))
 	w.allowed = make([]bool, len(w.people))
+	shown := map[string][]bool{} // of each Medication: about whom it may be seen
 	store := w.store()
 	for i, p := range w.people {
 		permitted[i] = map[fhir.DataCategory]bool{}
@@ -338,6 +342,11 @@ func (m *maker) judge(w *world) {
 		all := func(permitted map[fhir.DataCategory]bool) bool {
 			return !slices.ContainsFunc(r.Categories, func(c fhir.DataCategory) bool { return !permitted[c] })
 		}
+		if typ == "Medication" {
+			for i := range w.people {
+				shown[e.name] = append(shown[e.name], r.Shared && len(r.Identifiers) == 0 && all(permitted[i]))
+			}
+		}
 		if e.shared { // the person whose resource leads to it decides on its content
 			e.visible = len(r.Identifiers) == 0 && slices.ContainsFunc(permitted, all)
 			continue
@@ -349,8 +358,28 @@ func (m *maker) judge(w *world) {
 		for _, identifier := range r.Identifiers {
 			e.visible = e.visible && identifier.Value == w.people[e.owner].BSN
 		}
+		for _, ref := range r.References {
+			if ref.Type == "Medication" && fhir.NamesMedication(m.version, typ) {
+				e.medications = append(e.medications, "Medication/"+string(ref.ID))
+			}
+		}
 	}
+	w.judgeMedications(shown)
 	w.judgeBinaries()
+}
+
+// judgeMedications hides what is about a Medication that may not be seen.
+func (w *world) judgeMedications(shown map[string][]bool) {
+	for n := range w.entries {
+		e := &w.entries[n]
+		for _, name := range e.medications {
+			if may := shown[name]; e.visible && !e.shared && may != nil && !may[e.owner] {
+				e.visible = false
+				i := slices.IndexFunc(w.entries, func(m entry) bool { return m.name == name })
+				w.entries[i].decisive = true
+			}
+		}
+	}
 }
 
 // judgeBinaries gives documents the visibility of what contains them. Their own labels are checked by the gate alone, so a labelled
@@ -417,7 +446,7 @@ func (m *maker) remove(t *rapid.T, w *world) []string {
 	var hidden []string
 	for _, e := range w.entries {
 		switch {
-		case e.visible && !e.shared, e.visible && referred[e.name], e.name == "Group/g":
+		case e.visible && !e.shared, e.visible && referred[e.name], e.decisive, e.name == "Group/g":
 		case strings.HasPrefix(e.name, "Patient/") && w.allowed[e.owner]:
 		default:
 			hidden = append(hidden, e.name)
