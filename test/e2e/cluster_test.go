@@ -9,8 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/Shopify/toxiproxy/v2"
-
 	"zorgsluis/consent/redisstore"
 	"zorgsluis/consent/redisstore/redistest"
 	"zorgsluis/fhir"
@@ -21,7 +19,7 @@ import (
 type clustered struct {
 	*world
 	nodes   []*redistest.Server
-	proxies []*toxiproxy.Proxy
+	proxies []*faultProxy
 }
 
 func newClustered(t *testing.T) *clustered {
