@@ -20,24 +20,18 @@ import (
 
 type exportCommand struct {
 	cli.Configured
-	Patient bool `help:"Only consents of one person, read from stdin (BSN or system|value)."`
+	onePerson
 }
 
 // Run prints every Consent as it is now. The lines identify patients, and are as secret as a record.
 func (c *exportCommand) Run(env *cli.Environment) error {
-	var person fhir.Identifier
-	if c.Patient {
-		var err error
-		if person, err = readPerson(lines(env)); err != nil {
-			return err
-		}
+	choose, err := c.choose(env)
+	if err != nil {
+		return err
 	}
 	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
 		event := Event(s, audit.KindLog, reasonExported, rand.Text())
-		event.Interaction, event.Type = fhir.CodeSearch, "Consent"
-		if c.Patient {
-			event.Person = store.Key(person)
-		}
+		event.Person, event.Interaction, event.Type = choose(store), fhir.CodeSearch, "Consent"
 		if err := store.Commit(ctx, audit.Release{Event: event}); err != nil {
 			return fmt.Errorf("consent export: not on record, so nothing is given: %w", err)
 		}

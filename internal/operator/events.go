@@ -172,11 +172,11 @@ func (c *eventsKeyCommand) Run(env *cli.Environment) error {
 
 type eventsExportCommand struct {
 	cli.Configured
-	From    string     `placeholder:"DATE" help:"First day (2026-01-31, UTC) or instant (RFC 3339); default: the first event."`
-	To      string     `placeholder:"DATE" help:"Last day, or the instant at which to stop; default: the last event."`
-	Patient bool       `help:"Only events about one person, read from stdin (BSN or system|value)."`
-	Format  string     `enum:"ndjson,fhir" default:"ndjson" help:"ndjson: the events as recorded; fhir: AuditEvent resources. One per line."`
-	Form    audit.Form `enum:"event,decision,disclosure" default:"event" help:"With --format fhir: which AuditEvent of an event, after the patterns of IHE BALP (docs/events.md): what happened, the decision about it, or a disclosure. Events without one are left out."`
+	onePerson
+	From   string     `placeholder:"DATE" help:"First day (2026-01-31, UTC) or instant (RFC 3339); default: the first event."`
+	To     string     `placeholder:"DATE" help:"Last day, or the instant at which to stop; default: the last event."`
+	Format string     `enum:"ndjson,fhir" default:"ndjson" help:"ndjson: the events as recorded; fhir: AuditEvent resources. One per line."`
+	Form   audit.Form `enum:"event,decision,disclosure" default:"event" help:"With --format fhir: which AuditEvent of an event, after the patterns of IHE BALP (docs/events.md): what happened, the decision about it, or a disclosure. Events without one are left out."`
 }
 
 // Run records the export, and then prints the events.
@@ -189,17 +189,12 @@ func (c *eventsExportCommand) Run(env *cli.Environment) error {
 	if err != nil {
 		return cli.Usage(fmt.Errorf("--to: %w", err))
 	}
-	var person fhir.Identifier
-	if c.Patient {
-		if person, err = readPerson(lines(env)); err != nil {
-			return err
-		}
+	choose, err := c.choose(env)
+	if err != nil {
+		return err
 	}
 	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
-		var key consent.PersonKey
-		if c.Patient {
-			key = store.Key(person)
-		}
+		key := choose(store)
 		event := Event(s, audit.KindLog, reasonExported, rand.Text())
 		event.Person, event.Interaction, event.Type = key, fhir.CodeSearch, "AuditEvent"
 		if err := store.Commit(ctx, audit.Release{Event: event}); err != nil {

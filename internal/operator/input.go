@@ -9,12 +9,30 @@ import (
 	"strings"
 
 	"zorgsluis/consent"
+	"zorgsluis/consent/redisstore"
 	"zorgsluis/fhir"
 	"zorgsluis/internal/cli"
 )
 
 // maxPersonLine limits a line of standard input, in bytes: an identifier system, a bar and a value.
 const maxPersonLine = 1024
+
+// onePerson lets a command that is about everybody be about one person.
+type onePerson struct {
+	Patient bool `help:"Only what is about one person, read from stdin (BSN or system|value)."`
+}
+
+// choose reads the person, if one is wanted, and returns that person's key in a store; if not, the key is "".
+func (o onePerson) choose(env *cli.Environment) (func(*redisstore.Store) consent.PersonKey, error) {
+	if !o.Patient {
+		return func(*redisstore.Store) consent.PersonKey { return "" }, nil
+	}
+	person, err := readPerson(lines(env))
+	if err != nil {
+		return nil, err
+	}
+	return func(store *redisstore.Store) consent.PersonKey { return store.Key(person) }, nil
+}
 
 // readPerson reads the person from the first line of standard input: a BSN, or "system|value". Errors never repeat it.
 func readPerson(in *bufio.Reader) (fhir.Identifier, error) {

@@ -147,9 +147,9 @@ func (r *reportRecipientsCommand) Run(env *cli.Environment) error {
 type reportIncidentCommand struct {
 	cli.Configured
 	period
+	onePerson
 	Client       string `help:"Only requests by this client."`
 	Organization string `help:"Only requests for this organization (ura:00000001)."`
-	Patient      bool   `help:"Only requests about one person, read from stdin (BSN or system|value)."`
 	Identify     bool   `help:"Name the patients by their identifiers, if the store has them, so that they can be told of a breach. The output is then as confidential as a record."`
 }
 
@@ -177,17 +177,12 @@ func (r *reportIncidentCommand) Run(env *cli.Environment) error {
 	if err != nil {
 		return err
 	}
-	var person fhir.Identifier
-	if r.Patient {
-		if person, err = readPerson(lines(env)); err != nil {
-			return err
-		}
+	choose, err := r.choose(env)
+	if err != nil {
+		return err
 	}
 	return withStoreFor(env.Context, r.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
-		var key consent.PersonKey
-		if r.Patient {
-			key = store.Key(person)
-		}
+		key := choose(store)
 		if err := onRecord(ctx, s, store, key); err != nil {
 			return fmt.Errorf("report incident: %w", err)
 		}
