@@ -56,7 +56,7 @@ func (c *Changes) And(later Changes) *Changes {
 }
 
 // names reports whether a name in a statement covers one of the request.
-func (c *Changes) names(s statement, kind, name, asked string) bool {
+func (c *Changes) names(s *statement, kind, name, asked string) bool {
 	switch {
 	case c == nil:
 		return name == asked

@@ -45,22 +45,29 @@ func Evaluate(q Query, records []Record) (State, []RecordID) {
 	said := q.statements(records)  // A
 	said = latestOfEachScope(said) // B
 	said = endedByTotal(said)
-	said = slices.DeleteFunc(said, func(s statement) bool { return !q.about(s) }) // C
-	return mostSpecific(said)                                                     // D
+	said = slices.DeleteFunc(said, func(s statement) bool { return !q.about(&s) }) // C
+	return mostSpecific(said)                                                      // D
 }
 
-// compareScope orders statements by scope: zero if the scope is the same. Lists are compared as sets (B).
-func (s statement) compareScope(t statement) int {
-	return cmp.Or(
-		s.record.Holder.compare(t.record.Holder),
-		s.record.Party.compare(t.record.Party),
-		strings.Compare(s.record.Channel, t.record.Channel),
-		slices.Compare(s.data, t.data),
-		slices.Compare(s.purposes, t.purposes),
-	)
+// compareScope orders statements by scope: zero if the scope is the same. Lists are compared as sets (B). It compares no more than it must:
+// a decision spends most of its time here.
+func (s *statement) compareScope(t *statement) int {
+	if order := s.record.Holder.compare(&t.record.Holder); order != 0 {
+		return order
+	}
+	if order := s.record.Party.compare(&t.record.Party); order != 0 {
+		return order
+	}
+	if order := strings.Compare(s.record.Channel, t.record.Channel); order != 0 {
+		return order
+	}
+	return cmp.Or(slices.Compare(s.data, t.data), slices.Compare(s.purposes, t.purposes))
 }
 
-func (named Side) compare(other Side) int {
+func (named *Side) compare(other *Side) int {
+	if *named == *other {
+		return 0
+	}
 	return cmp.Or(
 		strings.Compare(named.Category, other.Category),
 		strings.Compare(named.Organization, other.Organization),
@@ -81,10 +88,10 @@ func set(list []string) []string {
 
 // latestOfEachScope drops statements for whose scope there is a later one (B). Statements of the same instant all stay.
 func latestOfEachScope(said []statement) []statement {
-	slices.SortFunc(said, func(a, b statement) int { return cmp.Or(a.compareScope(b), b.said.Compare(a.said)) })
+	slices.SortFunc(said, func(a, b statement) int { return cmp.Or(a.compareScope(&b), b.said().Compare(a.said())) })
 	latest := said[:0]
 	for _, s := range said {
-		if n := len(latest); n > 0 && s.compareScope(latest[n-1]) == 0 && s.said.Before(latest[n-1].said) {
+		if n := len(latest); n > 0 && s.compareScope(&latest[n-1]) == 0 && s.said().Before(latest[n-1].said()) {
 			continue
 		}
 		latest = append(latest, s)
@@ -96,15 +103,15 @@ func latestOfEachScope(said []statement) []statement {
 func endedByTotal(said []statement) []statement {
 	var ended time.Time
 	for _, s := range said {
-		if s.objection() && s.record.dimensions() == 0 && s.said.After(ended) {
-			ended = s.said
+		if s.objection() && s.record.dimensions() == 0 && s.said().After(ended) {
+			ended = s.said()
 		}
 	}
-	return slices.DeleteFunc(said, func(s statement) bool { return s.kind == Granted && !s.said.After(ended) })
+	return slices.DeleteFunc(said, func(s statement) bool { return s.kind == Granted && !s.said().After(ended) })
 }
 
 // about reports whether a statement concerns this request (C).
-func (q Query) about(s statement) bool {
+func (q *Query) about(s *statement) bool {
 	r := s.record
 	return q.aboutHolder(s) &&
 		q.aboutParty(s) &&
@@ -122,7 +129,7 @@ func (named Side) matches(asked Side) bool {
 }
 
 // aboutHolder reports whether the holder is meant: by what is named, or by what its name stood for.
-func (q Query) aboutHolder(s statement) bool {
+func (q *Query) aboutHolder(s *statement) bool {
 	named, asked := s.record.Holder, q.Holder
 	name := cmp.Or(named.Category, named.Organization)
 	if named.matches(asked) {
@@ -132,7 +139,7 @@ func (q Query) aboutHolder(s statement) bool {
 }
 
 // aboutParty reports whether the statement covers the party: a category by what its name covers.
-func (q Query) aboutParty(s statement) bool {
+func (q *Query) aboutParty(s *statement) bool {
 	named := s.record.Party
 	if named.Category == "" {
 		return named.matches(q.Party)
@@ -143,7 +150,7 @@ func (q Query) aboutParty(s statement) bool {
 
 // aboutData reports whether the statement covers the data category. A permit that names no data does not open Restricted; an objection that
 // names none covers everything.
-func (q Query) aboutData(s statement) bool {
+func (q *Query) aboutData(s *statement) bool {
 	if len(s.record.Data) == 0 {
 		return s.objection() || q.Category != fhir.Restricted
 	}
@@ -155,7 +162,7 @@ func (q Query) aboutData(s statement) bool {
 
 // aboutPurpose reports whether the statement covers the purpose: none named means treatment, also in an emergency, and an emergency counts
 // as treatment too.
-func (q Query) aboutPurpose(named []string) bool {
+func (q *Query) aboutPurpose(named []string) bool {
 	switch q.Purpose {
 	case "TREAT":
 		return len(named) == 0 || slices.Contains(named, "TREAT")

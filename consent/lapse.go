@@ -28,7 +28,7 @@ func Lapses(st Standing, born string, from, until time.Time) []Lapse {
 			r := &st.Records[i]
 			before, was := eve.statement(r)
 			after, is := day.statement(r)
-			if was && is && eve.counts(before, parseBirth(born), age-1) && !day.counts(after, parseBirth(born), age) {
+			if was && is && eve.counts(&before, parseBirth(born), age-1) && !day.counts(&after, parseBirth(born), age) {
 				all = append(all, Lapse{r.ID, age, at})
 			}
 		}

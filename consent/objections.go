@@ -19,7 +19,7 @@ func (q Query) Objections(records []Record, died time.Time, ofPatient bool) []Re
 		if !stood || ofPatient && !slices.Contains(by, ByPatient) {
 			continue
 		}
-		s := statement{record: r, kind: Refused}
+		s := &statement{record: r, kind: Refused}
 		if q.aboutHolder(s) && q.aboutData(s) {
 			objections = append(objections, r.ID)
 		}
