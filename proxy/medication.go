@@ -14,11 +14,8 @@ const typeMedication = "Medication"
 // Medication it refers to (leaks.md CA-6).
 func medications(v fhir.Version, r *fhir.Resource) iter.Seq[fhir.LocalReference] {
 	return func(yield func(fhir.LocalReference) bool) {
-		if !fhir.NamesMedication(v, r.Type) {
-			return
-		}
 		for _, ref := range r.References {
-			if ref.Type == typeMedication && !yield(ref) {
+			if ref.Type == typeMedication && fhir.NamesMedication(v, r.Type) && !yield(ref) {
 				return
 			}
 		}
@@ -31,10 +28,10 @@ const maxMedications = 10
 // lookUp reads the Medications of an otherwise permitted resource, unless the caller may know every Medication.
 func (g *Gate) lookUp(ctx context.Context, x *exchange, j *judge, a *readAnswer) *refusal {
 	r := &a.contents.Resources[0]
-	if !j.permits(r) || j.display(x.source, typeMedication) {
-		return nil
-	}
 	for ref := range medications(x.source.Version, r) {
+		if !j.permits(r) || j.display(x.source, typeMedication) {
+			return nil
+		}
 		if _, known := a.medications[ref]; known || len(a.medications) == maxMedications {
 			continue
 		}
