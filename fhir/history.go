@@ -29,18 +29,18 @@ func (c *Contents) AppendHistory(dst []byte, v Version, keep []bool, e Edits) []
 	}
 	dst = append(dst, `{"resourceType":"Bundle","type":"history"`...)
 	dst = appendLinks(dst, e)
-	opening := `,"entry":[`
+	separator, opening := `,"entry":[`, openEntry(e.Base)
 	for i, r := range c.Resources {
 		if !keep[i] || !r.Attributed && !r.Shared {
 			continue
 		}
-		dst = c.appendEntry(append(dst, opening...), i, &e)
-		opening = `,`
+		dst = c.appendEntry(append(dst, separator...), opening, i, &e)
+		separator = `,`
 		dst = append(dst, `,"request":{"method":"PUT","url":`...)
 		dst = appendString(dst, r.Type+"/"+string(r.ID))
 		dst = append(dst, closing...)
 	}
-	if opening == `,` {
+	if separator == `,` {
 		dst = append(dst, ']')
 	}
 	return append(dst, '}')

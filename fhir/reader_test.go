@@ -651,7 +651,7 @@ func TestContentsGoFromReaderToReader(t *testing.T) {
 	}
 }
 
-func TestReadingAllocatesOnce(t *testing.T) {
+func TestReadingHardlyAllocates(t *testing.T) {
 	body := benchBundle()
 	r := benchReader(t)
 	var c fhir.Contents
@@ -664,9 +664,9 @@ func TestReadingAllocatesOnce(t *testing.T) {
 		}
 		dst = c.AppendSearchset(dst[:0], keep, edits)
 	})
-	// The one is the copy of all strings, which outlives the body.
-	if allocs > 1 {
-		t.Errorf("got %v allocations, want 1", allocs)
+	// One is the copy of all strings, which outlives the body; the other is how the entries of the answer begin.
+	if allocs > 2 {
+		t.Errorf("got %v allocations, want 2", allocs)
 	}
 }
 

@@ -77,7 +77,7 @@ func (c *Contents) AppendResource(dst []byte, i int, e Edits) []byte {
 				continue
 			}
 		}
-		dst, done = cutMember(dst, body, done)
+		dst, done = c.cutMember(dst, done)
 	}
 	dst = append(dst, body[done:p.at.end]...)
 	if e.StripIdentifiers {
@@ -101,15 +101,14 @@ func (c *Contents) applies(ed edit, p *place, e *Edits) bool {
 	return true
 }
 
-// cutMember leaves out a member or element that ends at end, with the comma after it or else the one before it, at the end of dst.
-func cutMember(dst, body []byte, end uint32) ([]byte, uint32) {
-	const white = " \t\r\n"
-	rest := bytes.TrimLeft(body[end:], white)
-	if rest[0] == ',' {
-		rest = bytes.TrimLeft(rest[1:], white)
-		return dst, uint32(len(body) - len(rest))
+// cutMember leaves out a member or element of the body that ends at end, with the comma after it or else the one before it, at the end of
+// dst.
+func (c *Contents) cutMember(dst []byte, end uint32) ([]byte, uint32) {
+	w := &c.walk
+	if i := w.space(int(end)); w.body[i] == ',' {
+		return dst, uint32(w.space(i + 1))
 	}
-	if before, ok := bytes.CutSuffix(bytes.TrimRight(dst, white), []byte(",")); ok {
+	if before, ok := bytes.CutSuffix(bytes.TrimRight(dst, " \t\r\n"), []byte(",")); ok {
 		dst = before
 	}
 	return dst, end
@@ -138,12 +137,17 @@ func (c *Contents) AppendSearchset(dst []byte, keep []bool, e Edits) []byte {
 	return s.Bytes()
 }
 
-// appendEntry appends an entry of a Bundle up to and including its resource.
-func (c *Contents) appendEntry(dst []byte, i int, e *Edits) []byte {
+// openEntry returns how the entries of a Bundle begin, up to the name of the resource.
+func openEntry(base string) []byte {
+	b := appendString(append(make([]byte, 0, 64+len(base)), `{"fullUrl":`...), base)
+	b[len(b)-1] = '/' // instead of the quote
+	return b
+}
+
+// appendEntry appends an entry of a Bundle up to and including its resource. opening is that of openEntry.
+func (c *Contents) appendEntry(dst, opening []byte, i int, e *Edits) []byte {
 	r := &c.Resources[i]
-	dst = appendString(append(dst, `{"fullUrl":`...), e.Base)
-	dst = append(dst[:len(dst)-1], '/')
-	dst = append(append(append(dst, r.Type...), '/'), r.ID...)
+	dst = append(append(append(append(dst, opening...), r.Type...), '/'), r.ID...)
 	return c.AppendResource(append(dst, `","resource":`...), i, *e)
 }
 

@@ -10,6 +10,7 @@ import (
 type Searchset struct {
 	dst     []byte
 	edits   Edits
+	opening []byte // of each entry: openEntry
 	entries int
 }
 
@@ -33,7 +34,7 @@ func (s *Searchset) AddAs(c *Contents, i int, mode Mode, attachment func(binary 
 	}
 	s.edits.Attachment = attachment
 	s.open()
-	s.dst = c.appendEntry(s.dst, i, &s.edits)
+	s.dst = c.appendEntry(s.dst, s.opening, i, &s.edits)
 	s.close(cmp.Or(mode, ModeMatch))
 }
 
@@ -44,8 +45,7 @@ func (s *Searchset) AddBinary(v Version, id ID, b Binary) {
 		content = `","content":"`
 	}
 	s.open()
-	dst := appendString(append(s.dst, `{"fullUrl":`...), s.edits.Base)
-	dst = append(append(dst[:len(dst)-1], `/Binary/`...), id...)
+	dst := append(append(append(s.dst, s.opening...), `Binary/`...), id...)
 	dst = append(append(dst, `","resource":{"resourceType":"Binary","id":"`...), id...)
 	dst = appendString(append(dst, `","contentType":`...), b.ContentType)
 	dst = append(dst[:len(dst)-1], content...)
@@ -55,12 +55,12 @@ func (s *Searchset) AddBinary(v Version, id ID, b Binary) {
 
 // open begins an entry; close ends one after its resource.
 func (s *Searchset) open() {
-	opening := `,`
+	separator := `,`
 	if s.entries == 0 {
-		opening = `,"entry":[`
+		separator, s.opening = `,"entry":[`, openEntry(s.edits.Base)
 	}
 	s.entries++
-	s.dst = append(s.dst, opening...)
+	s.dst = append(s.dst, separator...)
 }
 
 func (s *Searchset) close(mode Mode) {
