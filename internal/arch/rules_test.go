@@ -27,6 +27,7 @@ var mayImport = map[string][]string{
 	"audit/follow":                 {"fhir", "consent", "policy", "audit"},               // reads only the archive
 	"proxy/credential":             {},                                                   // the gateway's credentials; knows nothing of requests
 	"proxy/relations":              {"fhir", "consent", "consent/consentfhir", "policy"}, // asks who treats whom
+	"proxy/sourcetest":             {},                                                   // hostile sources for tests
 	"proxy":                        {"fhir", "consent", "consent/consentfhir", "policy", "audit"},
 
 	"internal/arch":  {},
