@@ -4,6 +4,8 @@ package main
 
 import (
 	"context"
+	"io"
+	"log"
 	"os"
 	"os/signal"
 	"syscall"
@@ -23,7 +25,9 @@ func mainCode() int {
 	defer context.AfterFunc(ctx, stop)()
 	// A closing terminal must not end a gateway with requests in flight. serve reloads files on SIGHUP.
 	signal.Ignore(syscall.SIGHUP)
-	// go-redis logs to standard error, which is a JSON log here. It returns its failures as errors as well.
+	// Libraries log to standard error, which is a JSON log here: go-redis what it returns as errors as well, and net/http what a source sent on a
+	// connection without being asked, which can be a patient's record.
+	log.SetOutput(io.Discard)
 	redis.SetLogger(quiet{})
 	return run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 }
