@@ -26,6 +26,7 @@ var mayImport = map[string][]string{
 	"consent/redisstore/redistest": {"consent/redisstore"},                               // real servers for tests
 	"audit/follow":                 {"fhir", "consent", "policy", "audit"},               // reads only the archive
 	"proxy/credential":             {},                                                   // the gateway's credentials; knows nothing of requests
+	"proxy/direct":                 {},                                                   // connections to a source; knows nothing of FHIR
 	"proxy/relations":              {"fhir", "consent", "consent/consentfhir", "policy"}, // asks who treats whom
 	"proxy/sourcetest":             {},                                                   // hostile sources for tests
 	"proxy":                        {"fhir", "consent", "consent/consentfhir", "policy", "audit"},
@@ -36,7 +37,7 @@ var mayImport = map[string][]string{
 	"internal/demo":  {"fhir", "consent", "policy", "configs"},
 	"internal/config": {
 		"fhir", "consent", "consent/consentfhir", "consent/redisstore", "policy", "audit", "audit/follow", "authn", "configs", "proxy", "proxy/credential",
-		"internal/files",
+		"proxy/direct", "internal/files",
 	},
 	"internal/config/configtest": {},
 	"internal/storage":           {"consent", "consent/redisstore", "audit", "internal/config"},

@@ -10,6 +10,7 @@ import (
 
 	"zorgsluis/authn"
 	"zorgsluis/proxy/credential"
+	"zorgsluis/proxy/direct"
 )
 
 // OAuth is how the gateway gets tokens for a source or a follower: client credentials (RFC 6749 §4.4). It authenticates with an assertion
@@ -34,7 +35,10 @@ func (s *Settings) toSource(c *checker, what, key string, src Source, base *url.
 		c.add(key+"tls", "has no meaning where base_url is not https")
 	}
 	l := s.File.Limits
-	carrier := s.carrier(c, what, src.TLS.at(key+"tls."), func() *http.Transport { return sourceTransport(src, l) })
+	var next http.RoundTripper = s.carrier(c, what, src.TLS.at(key+"tls."), func() *http.Transport { return sourceTransport(src, l) })
+	if base.Scheme == "http" {
+		next = directTransport(base.Host, src, l, next)
+	}
 	header := watched(s, c, &Watched[fixedHeader]{
 		what: what + ":credential", files: []string{src.CredentialFile},
 		read: func(c *checker) *fixedHeader {
@@ -45,7 +49,7 @@ func (s *Settings) toSource(c *checker, what, key string, src Source, base *url.
 			return &fixed
 		},
 	})
-	t := &credential.Transport{Base: base, Next: carrier, Header: func() (string, string) {
+	t := &credential.Transport{Base: base, Next: next, Header: func() (string, string) {
 		fixed := header.get()
 		return fixed.header, fixed.value
 	}}
@@ -126,17 +130,33 @@ func (s *Settings) carrier(c *checker, what string, own keyedTLS, plain func() *
 // sourceTransport sends requests to one source. It ignores proxies of the environment: requests go where the configuration says. For a
 // source that accepts and stays silent, the deadline that the gate sets for each request applies.
 func sourceTransport(src Source, l Limits) *http.Transport {
-	dialer := net.Dialer{Timeout: min(src.Timeout, 5*time.Second), KeepAlive: 30 * time.Second}
+	dialer := sourceDialer(src)
 	return &http.Transport{
 		DialContext:            dialer.DialContext,
-		TLSHandshakeTimeout:    min(src.Timeout, 5*time.Second),
-		MaxResponseHeaderBytes: 64 << 10,
+		TLSHandshakeTimeout:    dialer.Timeout,
+		MaxResponseHeaderBytes: maxSourceHeader,
 		DisableCompression:     true, // against decompression bombs
 		MaxIdleConns:           l.InFlight,
 		MaxIdleConnsPerHost:    l.InFlight,
-		IdleConnTimeout:        90 * time.Second,
+		IdleConnTimeout:        sourceIdle,
 	}
 }
+
+// directTransport sends GET requests to a source over plain HTTP, which is mostly on the same machine, with the limits of sourceTransport.
+func directTransport(host string, src Source, l Limits, next http.RoundTripper) *direct.Transport {
+	return &direct.Transport{
+		Host: host, Next: next, Dialer: sourceDialer(src), MaxHeader: maxSourceHeader, MaxIdle: l.InFlight, IdleTimeout: sourceIdle,
+	}
+}
+
+func sourceDialer(src Source) net.Dialer {
+	return net.Dialer{Timeout: min(src.Timeout, 5*time.Second), KeepAlive: 30 * time.Second}
+}
+
+const (
+	maxSourceHeader = 64 << 10
+	sourceIdle      = 90 * time.Second
+)
 
 // rareTransport sends requests to a token endpoint or a provider: one every few minutes, so connections are not kept.
 func rareTransport() *http.Transport {

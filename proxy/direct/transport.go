@@ -1,0 +1,136 @@
+// Package direct sends GET requests to a source over kept HTTP/1.1 connections. The calling goroutine writes the request and reads the answer
+// itself; http.Transport has two more goroutines for each connection, which for a small answer costs more than the protocol does (make bench).
+//
+// The protocol is net/http's: http.Request.Write and http.ReadResponse. Decided here is which connection to use, and when never again: one
+// on which anything was out of order is closed, so that no answer can be taken for that of another request.
+package direct
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Transport is an http.RoundTripper that sends GET requests without a body to one server over plain TCP itself, and hands all others to
+// Next. It follows no redirects and knows no proxies. Its exported fields must not change once it is used.
+type Transport struct {
+	Host        string // of the server, as in its URLs
+	Next        http.RoundTripper
+	Dialer      net.Dialer
+	MaxHeader   int64         // bytes that the headers of an answer may have, including those of 1xx answers before it
+	MaxIdle     int           // connections kept while not in use
+	IdleTimeout time.Duration // how long a connection is kept while not in use
+
+	mu    sync.Mutex
+	idle  []*connection // the one used last is at the end
+	sweep *time.Timer   // closes idle connections in time; nil until there is one
+}
+
+// RoundTrip implements http.RoundTripper. An error says nothing of the request or the answer. If the context ended, it is the context's.
+func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Method != http.MethodGet || r.URL.Scheme != "http" || r.URL.Host != t.Host || r.Body != nil && r.Body != http.NoBody {
+		return t.Next.RoundTrip(r)
+	}
+	ctx := r.Context()
+	for {
+		c := t.take()
+		kept := c != nil
+		if !kept {
+			conn, err := t.Dialer.DialContext(ctx, "tcp", t.address())
+			if err != nil {
+				return nil, orEnd(ctx, err)
+			}
+			c = newConnection(t, conn)
+		}
+		response, err := c.exchange(r)
+		// A server may close a kept connection at any time (RFC 9112 §9.3): then another one is used. This ends, because each time
+		// there is one kept connection less.
+		if err == nil || !kept || c.answered() || timedOut(err) || ctx.Err() != nil {
+			return response, orEnd(ctx, err)
+		}
+	}
+}
+
+// address is the host with its port.
+func (t *Transport) address() string {
+	if _, _, err := net.SplitHostPort(t.Host); err == nil {
+		return t.Host
+	}
+	return t.Host + ":80"
+}
+
+// take returns a kept connection on which nothing has happened since it was kept, or nil.
+func (t *Transport) take() *connection {
+	for {
+		c := t.last()
+		if c == nil || c.quiet() {
+			return c
+		}
+		c.Close()
+	}
+}
+
+// last removes and returns the connection that was used last, or nil.
+func (t *Transport) last() *connection {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := len(t.idle) - 1
+	if n < 0 {
+		return nil
+	}
+	c := t.idle[n]
+	t.idle[n] = nil
+	t.idle = t.idle[:n]
+	return c
+}
+
+// keep makes a connection available to other requests, unless there are enough.
+func (t *Transport) keep(c *connection) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.idle) >= t.MaxIdle {
+		c.Close()
+		return
+	}
+	c.since = time.Now()
+	t.idle = append(t.idle, c)
+	switch {
+	case t.sweep == nil:
+		t.sweep = time.AfterFunc(t.IdleTimeout, t.closeIdle)
+	case len(t.idle) == 1:
+		t.sweep.Reset(t.IdleTimeout)
+	}
+}
+
+// closeIdle closes the connections that have not been used for the time that one is kept.
+func (t *Transport) closeIdle() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := 0 // the oldest come first
+	for n < len(t.idle) && time.Since(t.idle[n].since) >= t.IdleTimeout {
+		t.idle[n].Close()
+		n++
+	}
+	left := copy(t.idle, t.idle[n:])
+	clear(t.idle[left:])
+	t.idle = t.idle[:left]
+	if left > 0 {
+		t.sweep.Reset(t.IdleTimeout - time.Since(t.idle[0].since))
+	}
+}
+
+// orEnd returns the error of a context that has ended, which is then why something failed, else err.
+func orEnd(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+func timedOut(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
