@@ -185,8 +185,10 @@ func (p *Policy) NotAfter(in Input) time.Time {
 		border(r.ValidTo.Time)
 		border(r.WithdrawnAt.Time)
 	}
-	for _, age := range [...]int{12, 16, 18, p.minimumAge(in.Request.Channel)} {
-		if birthday, ok := consent.Birthday(in.Patient.BirthDate, age); ok {
+	age, known := consent.Age(in.Patient.BirthDate, in.At)
+	for _, years := range [...]int{12, 16, 18, p.minimumAge(in.Request.Channel)} {
+		if known && age < years { // nearly everybody is past them
+			birthday, _ := consent.Birthday(in.Patient.BirthDate, years)
 			border(birthday)
 		}
 	}
