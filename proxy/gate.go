@@ -95,14 +95,12 @@ func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.headOnly = r.Method == http.MethodHead
 	drain(r)
 	g.level(ctx, x, a)
-	for range attempts {
-		if !a.stale(g.parts.Now()) {
+	for n := 0; a.stale(g.parts.Now()); n++ {
+		if n == attempts {
+			a = a.instead(refuse(causeUnavailable, "release-too-slow").answer())
 			break
 		}
 		a = g.again(ctx, x, a)
-	}
-	if a.stale(g.parts.Now()) {
-		a = a.instead(refuse(causeUnavailable, "release-too-slow").answer())
 	}
 	a.write(w, r, x.id)
 	g.observe(x, a)

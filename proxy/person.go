@@ -37,12 +37,12 @@ func (m *mapped) usable() (*mapped, *refusal) {
 
 // proof is what a mapping was read from: these bytes, on that day. The same proof gives the same mapping.
 type proof struct {
-	sum [sha256.Size]byte
-	day string
+	sum       [sha256.Size]byte
+	year, day int
 }
 
 func proofOf(body []byte, now time.Time) proof {
-	return proof{sha256.Sum256(body), now.Format(time.DateOnly)}
+	return proof{sha256.Sum256(body), now.Year(), now.YearDay()}
 }
 
 // people caches mappings by (source, id) and by (source, person), bounded and for a short time. It never holds consent.
@@ -82,14 +82,18 @@ func (p *people) find(source string, id fhir.ID, key consent.PersonKey, now time
 	return m
 }
 
-// proven finds the mapping made from these very bytes.
-func (p *people) proven(source string, id fhir.ID, by proof) *mapped {
+// renew finds the mapping made from these very bytes, and keeps it anew by its id.
+func (p *people) renew(source string, id fhir.ID, by proof, now time.Time) *mapped {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if m := p.byID[sourceID{source, id}]; m != nil && m.unusable == "" && m.proof == by {
-		return m
+	m := p.byID[sourceID{source, id}]
+	if m == nil || m.unusable != "" || m.proof != by {
+		return nil
 	}
-	return nil
+	renewed := *m // m may also be kept by key, as long as the search by identifier allows
+	renewed.learned = now
+	p.byID[sourceID{source, id}] = &renewed
+	return &renewed
 }
 
 func (p *people) keep(source string, m *mapped, byKey bool) {
@@ -150,11 +154,8 @@ func (g *Gate) resolveID(ctx context.Context, x *exchange, id fhir.ID) (*mapped,
 // learn reads a Patient that was requested by id. If it is byte for byte the same as before, as most are, it is not parsed again.
 func (g *Gate) learn(x *exchange, body []byte, id fhir.ID) (*mapped, *refusal) {
 	now := g.parts.Now()
-	if known := g.people.proven(x.source.ID, id, proofOf(body, now)); known != nil {
-		again := *known
-		again.learned = now
-		g.people.keep(x.source.ID, &again, false)
-		return &again, nil
+	if known := g.people.renew(x.source.ID, id, proofOf(body, now), now); known != nil {
+		return known, nil
 	}
 	m, ref := g.mapping(x.source, body)
 	if ref != nil {
