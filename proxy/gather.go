@@ -3,6 +3,7 @@ package proxy
 import (
 	"context"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -58,17 +59,15 @@ func (g *Gate) gather(ctx context.Context, x *exchange, j *judge, p plan, start 
 			return nil, ref
 		}
 		result.pages = append(result.pages, page)
-		for i := range page.contents.Resources {
-			if page.isMatch(i) && page.permits(j, i) {
-				found++
-			}
-		}
-		found -= page.skipped(j)
 		if bytes += int64(len(page.fetched.body)); bytes > g.parts.Limits.ResponseBody {
 			result.release()
 			return nil, refuse(causeTooLarge, "page-too-large")
 		}
-		at = page.after
+		if at = page.after; at != nil { // otherwise it does not matter how many there are
+			for range page.permitted(j) {
+				found++
+			}
+		}
 	}
 	result.rest = at
 	return result, nil
@@ -173,21 +172,20 @@ func (s *sourcePage) noteMedications() {
 	}
 }
 
-// skipped counts the permitted matches before the start of our page.
-func (s *sourcePage) skipped(j *judge) int {
-	n, matches := 0, 0
-	for i := range s.contents.Resources {
-		if !s.isMatch(i) {
-			continue
-		}
-		if matches++; matches > s.at.Skip {
-			break
-		}
-		if s.permits(j, i) {
-			n++
+// permitted yields the permitted matches from the start of our page on: how many matches of the page precede one, and which resource it is.
+func (s *sourcePage) permitted(j *judge) iter.Seq2[int, int] {
+	return func(yield func(before, i int) bool) {
+		matches := 0
+		for i := range s.contents.Resources {
+			if !s.isMatch(i) {
+				continue
+			}
+			if matches >= s.at.Skip && s.permits(j, i) && !yield(matches, i) {
+				return
+			}
+			matches++
 		}
 	}
-	return n
 }
 
 // pick is a resource chosen for the answer.
@@ -205,16 +203,9 @@ func (p pick) name() string { return p.page.contents.Name(p.i) }
 func (r *gathered) matches(j *judge, count int) (picks []pick, more *position) {
 	for _, page := range r.pages {
 		picks = slices.Grow(picks, min(count-len(picks), len(page.contents.Resources)))
-		matches := 0
-		for i := range page.contents.Resources {
-			if !page.isMatch(i) {
-				continue
-			}
-			if matches++; matches <= page.at.Skip || !page.permits(j, i) {
-				continue
-			}
+		for before, i := range page.permitted(j) {
 			if len(picks) == count {
-				return picks, &position{Search: page.at.Search, Next: page.at.Next, Skip: matches - 1}
+				return picks, &position{Search: page.at.Search, Next: page.at.Next, Skip: before}
 			}
 			picks = append(picks, pick{page, i, fhir.ModeMatch})
 		}

@@ -153,6 +153,24 @@ func TestPagesAreFilledWithWhatIsPermitted(t *testing.T) {
 	}
 }
 
+// TestNoMorePagesAreFetchedThanNeeded: a page of ours takes pages of the source until it is full and it is known whether a row follows.
+func TestNoMorePagesAreFetchedThanNeeded(t *testing.T) {
+	for _, tt := range []struct{ hidden, pages int }{{0, 1}, {49, 2}, {120, 3}} {
+		w := newWorld(t)
+		w.store.put(bsnA, permit("c1", "gp", "ObservationLaboratory"))
+		w.rows(300, func(i int) bool { return i < tt.hidden })
+		if got := w.get("gp", "/fhir/demo/Observation?patient=A&_count=1"); got.status != 200 || len(got.entries()) != 1 {
+			t.Fatalf("got %d %s", got.status, got.body)
+		}
+		isOther := func(asked string) bool {
+			return !strings.Contains(asked, "/Observation?") && !strings.Contains(asked, "_getpages=")
+		}
+		if pages := slices.DeleteFunc(w.source.asked, isOther); len(pages) != tt.pages {
+			t.Errorf("%d hidden rows: %d pages were fetched, want %d", tt.hidden, len(pages), tt.pages)
+		}
+	}
+}
+
 // TestSmallPagesTellNothingOfHiddenRows: a caller who asks for pages of one row does not learn of withheld rows from a page that ends early
 // (PG-7). After very many of them in a row one does, and the rest is still reachable.
 func TestSmallPagesTellNothingOfHiddenRows(t *testing.T) {
