@@ -29,7 +29,7 @@ func readCredentials(h http.Header, rawQuery string) (credentials, error) {
 	if tokenInQuery(rawQuery) {
 		return credentials{}, badRequest(ReasonRequestQuery)
 	}
-	values := headerValues(h, "Authorization")
+	values, proofs := authorization(h)
 	switch len(values) {
 	case 0:
 		return credentials{}, ErrNoToken
@@ -41,19 +41,22 @@ func readCredentials(h http.Header, rawQuery string) (credentials, error) {
 	if err != nil {
 		return credentials{}, err
 	}
-	c.proofs = headerValues(h, "DPoP")
+	c.proofs = proofs
 	return c, nil
 }
 
-// headerValues are all values of a header, in any spelling of its name: unlike with h.Values, a second spelling cannot hide a second
-// header.
-func headerValues(h http.Header, name string) (values []string) {
-	for given, v := range h {
-		if strings.EqualFold(given, name) {
+// authorization returns all values of Authorization and of DPoP, in any spelling of their names: unlike with h.Values, a second spelling
+// cannot hide a second header.
+func authorization(h http.Header) (values, proofs []string) {
+	for name, v := range h {
+		switch {
+		case strings.EqualFold(name, "Authorization"):
 			values = append(values, v...)
+		case strings.EqualFold(name, "DPoP"):
+			proofs = append(proofs, v...)
 		}
 	}
-	return values
+	return values, proofs
 }
 
 // parseCredentials reads `Bearer SP b64token`, or the same with DPoP. RFC 9110 §11.4 allows more than one space; we do not, so that nothing

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 )
@@ -69,6 +70,9 @@ func (c *counter) roll(now time.Time) map[string]int {
 
 // Household returns the address by which a caller is counted: for IPv6 the first of its /64, all of which one host can have.
 func Household(address string) string {
+	if !strings.Contains(address, ":") {
+		return address
+	}
 	a, err := netip.ParseAddr(address)
 	if err != nil || !a.Is6() || a.Is4In6() {
 		return address
