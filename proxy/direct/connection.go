@@ -49,15 +49,9 @@ func (c *connection) answered() bool { return c.read > 0 }
 // exchange sends a request and reads the answer up to its headers; the body that it returns takes the connection on. On an error the
 // connection is closed.
 func (c *connection) exchange(r *http.Request) (*http.Response, error) {
-	ctx := r.Context()
-	deadline, _ := ctx.Deadline() // or zero, which is none
 	c.read, c.limit = 0, c.transport.MaxHeader
-	if err := c.SetDeadline(deadline); err != nil {
-		c.Close()
-		return nil, err
-	}
-	b := &body{connection: c, ctx: ctx}
-	b.settled = context.AfterFunc(ctx, func() { _ = c.SetDeadline(past) }) // wakes whoever reads or writes
+	b := &body{connection: c, ctx: r.Context()}
+	b.settled = context.AfterFunc(b.ctx, func() { _ = c.SetDeadline(past) }) // ends what reads or writes
 	response, err := c.roundTrip(r)
 	if err != nil {
 		b.end(false, err)
@@ -98,7 +92,7 @@ func (c *connection) roundTrip(r *http.Request) (*http.Response, error) {
 type body struct {
 	connection *connection
 	ctx        context.Context
-	settled    func() bool // ends the watch over ctx; false if that has ended, so that the deadline may change at any time
+	settled    func() bool // ends the watch over ctx; false if that has ended, and may end what reads or writes at any time
 	rest       io.Reader
 	last       bool  // no other answer may follow on the connection
 	ended      error // set once the connection is given back or closed: what Read returns from then on

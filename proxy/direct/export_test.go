@@ -6,15 +6,3 @@ func Idle(t *Transport) int {
 	defer t.mu.Unlock()
 	return len(t.idle)
 }
-
-// CloseAll closes the connections that are not in use.
-func CloseAll(t *Transport) {
-	for c := t.last(); c != nil; c = t.last() {
-		c.Close()
-	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.sweep != nil {
-		t.sweep.Stop()
-	}
-}

@@ -7,7 +7,6 @@ package direct
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/http"
 	"sync"
@@ -48,7 +47,7 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		response, err := c.exchange(r)
 		// A server may close a kept connection at any time (RFC 9112 §9.3): then another one is used. This ends, because each time
 		// there is one kept connection less.
-		if err == nil || !kept || c.answered() || timedOut(err) || ctx.Err() != nil {
+		if err == nil || !kept || c.answered() || ctx.Err() != nil {
 			return response, orEnd(ctx, err)
 		}
 	}
@@ -105,6 +104,21 @@ func (t *Transport) keep(c *connection) {
 	}
 }
 
+// CloseIdleConnections closes the connections that are not in use, and those of Next.
+func (t *Transport) CloseIdleConnections() {
+	for c := t.last(); c != nil; c = t.last() {
+		c.Close()
+	}
+	t.mu.Lock()
+	if t.sweep != nil {
+		t.sweep.Stop()
+	}
+	t.mu.Unlock()
+	if next, ok := t.Next.(interface{ CloseIdleConnections() }); ok {
+		next.CloseIdleConnections()
+	}
+}
+
 // closeIdle closes the connections that have not been used for the time that one is kept.
 func (t *Transport) closeIdle() {
 	t.mu.Lock()
@@ -128,9 +142,4 @@ func orEnd(ctx context.Context, err error) error {
 		return ctx.Err()
 	}
 	return err
-}
-
-func timedOut(err error) bool {
-	var timeout net.Error
-	return errors.As(err, &timeout) && timeout.Timeout()
 }

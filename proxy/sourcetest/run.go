@@ -15,11 +15,15 @@ import (
 
 // Carrier is what carries requests to sources. It has to keep connections.
 type Carrier struct {
-	// New makes one. The authority, if not nil, vouches for the source.
-	New func(authority *x509.Certificate) http.RoundTripper
+	// New makes one for the source on a host. The authority, if not nil, vouches for the source.
+	New func(host string, authority *x509.Certificate) http.RoundTripper
 	// Careful: before it uses a kept connection, it looks whether the source has sent anything on it or has ended it. Without that, as in net/http,
 	// what is sent beside an answer is noticed only a moment later, and meets a request that is sent at once.
 	Careful bool
+	// Methods are those that it carries itself.
+	Methods []string
+	// Plain: it carries nothing over TLS itself.
+	Plain bool
 }
 
 // Run tests a carrier against every misbehaviour of a source, on a new connection and on one that was used before, with and without TLS:
@@ -29,6 +33,9 @@ type Carrier struct {
 //   - a POST is sent once at most.
 func Run(t *testing.T, c Carrier) {
 	for _, secure := range []bool{false, true} {
+		if secure && c.Plain {
+			break
+		}
 		name := map[bool]string{false: "plain", true: "TLS"}[secure]
 		for _, r := range rows() {
 			t.Run(name+"/"+r.name, func(t *testing.T) {
@@ -55,13 +62,14 @@ type stage struct {
 	t       *testing.T
 	carrier http.RoundTripper
 	careful bool
+	methods []string
 	mu      sync.Mutex
 	ids     int
 }
 
 func newStage(t *testing.T, c Carrier, secure bool, greeting string) *stage {
 	s := start(t, secure, greeting)
-	g := &stage{source: s, t: t, carrier: c.New(s.authority), careful: c.Careful}
+	g := &stage{source: s, t: t, carrier: c.New(s.listener.Addr().String(), s.authority), careful: c.Careful, methods: c.Methods}
 	if keeps, ok := g.carrier.(interface{ CloseIdleConnections() }); ok {
 		t.Cleanup(func() {
 			keeps.CloseIdleConnections()
@@ -131,7 +139,7 @@ func (g *stage) send(ctx context.Context, method, which, id string) (*http.Respo
 // row misbehaves once, on a new or used connection, and then the source is as good as any.
 func (g *stage) row(r row) {
 	for _, used := range []bool{false, true} {
-		for _, method := range []string{http.MethodGet, http.MethodPost} {
+		for _, method := range g.methods {
 			if used {
 				g.good("before", 1)
 			}
@@ -164,7 +172,7 @@ func (g *stage) row(r row) {
 func (g *stage) good(after string, times int) {
 	g.t.Helper()
 	for i := range times {
-		method := []string{http.MethodGet, http.MethodPost}[i%2]
+		method := g.methods[i%len(g.methods)]
 		ctx, cancel := context.WithTimeout(g.t.Context(), patience)
 		got := g.ask(ctx, method, "")
 		cancel()
