@@ -101,7 +101,7 @@ func (s *Store) commitsOf(ctx context.Context, asks []*ask) *run {
 		}
 	}
 	keys := len(args) - 3
-	args = append(args, s.id, s.o.Shards, s.check, s.o.EventsPerPerson)
+	args = append(args, s.id, s.o.Shards, s.check, s.elementsKept())
 	for group := range shards(asks) {
 		args = append(args, s.sequences.seen(group[0].shard), len(group))
 		for _, a := range group {

@@ -219,7 +219,7 @@ func (e *edit) call(d draft) call {
 		c.keys = append(c.keys, k.index(id))
 	}
 	c.args = []any{
-		strconv.FormatUint(d.generation-1, 10), d.value, d.version, string(d.event.ID), timeless(d.event), s.o.EventsPerPerson,
+		strconv.FormatUint(d.generation-1, 10), d.value, d.version, string(d.event.ID), timeless(d.event), s.elementsKept(),
 		int(requestLife.Seconds()), string(e.person), len(d.opened),
 	}
 	for _, id := range append(d.opened, d.closed...) {

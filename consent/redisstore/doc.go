@@ -13,8 +13,8 @@
 //	zs:{sNN}:meta                 hash: store, shards, check, seq; also repeated, trimmed. Every script checks it first
 //	zs:{sNN}:p:<person>           hash: gen, at (stamp of the latest write, µs), val (sealed standing)
 //	zs:{sNN}:p:<person>:history   list: one sealed version per generation, each with the hash of the one before
-//	zs:{sNN}:p:<person>:events    list: the person's newest access events; a repeated commit looks here for its first attempt
-//	zs:{sNN}:nobody               list: the ids of the newest events about nobody, for the same purpose
+//	zs:{sNN}:p:<person>:events    list: the person's newest access events, each a stamp and the event; a repeated commit looks here
+//	zs:{sNN}:nobody               list: stamps and ids of the newest events about nobody, for the same purpose
 //	zs:{sNN}:events               stream: the outbox; the archiver reads and trims it
 //	zs:{sNN}:i:<id>               index of a consent or declaration: the person
 //	zs:{sNN}:r:<hash>             a request that changed something (seven days): generation, stamp, event id

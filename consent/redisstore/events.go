@@ -38,9 +38,10 @@ func (s *Store) Events(ctx context.Context, person consent.PersonKey, limit int)
 	if err := checkKey(person); err != nil || limit < 1 {
 		return nil, fmt.Errorf("events: %w", ErrInvalid)
 	}
+	limit = min(limit, s.o.EventsPerPerson)
 	shard := s.shardOf(person)
 	r, err := s.settled(ctx, call{
-		script: &eventsScript, shard: shard, keys: []string{keysOf(shard).personEvents(person)}, args: []any{min(limit, s.o.EventsPerPerson)},
+		script: &eventsScript, shard: shard, keys: []string{keysOf(shard).personEvents(person)}, args: []any{2 * limit},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("events: %w", err)
@@ -49,9 +50,15 @@ func (s *Store) Events(ctx context.Context, person consent.PersonKey, limit int)
 	if err != nil {
 		return nil, fmt.Errorf("events: %w", err)
 	}
-	events := make([]audit.Event, 0, len(list.values))
-	for _, item := range list.values {
-		e, err := parseEvent(item)
+	events := make([]audit.Event, 0, len(list.values)/2)
+	for i := 0; i < len(list.values) && len(events) < limit; i++ {
+		// In lists from before 2026-11-22 an event is one element, "<stamp> <event>".
+		at, stored, whole := strings.Cut(list.text(i), " ")
+		if !whole {
+			i++
+			stored = list.text(i)
+		}
+		e, err := parseEvent(at, stored)
 		if err != nil {
 			return nil, fmt.Errorf("events: %w", err)
 		}
@@ -63,10 +70,11 @@ func (s *Store) Events(ctx context.Context, person consent.PersonKey, limit int)
 // EventsKept is how many of a person's newest events the store keeps.
 func (s *Store) EventsKept() int { return s.o.EventsPerPerson }
 
-// parseEvent reads an element of a person's list: "<stamp> <event>".
-func parseEvent(item any) (audit.Event, error) {
-	text, _ := item.(string)
-	at, stored, _ := strings.Cut(text, " ")
+// elementsKept is how many elements a person's list keeps: each event has two, its stamp and the event.
+func (s *Store) elementsKept() int { return 2 * s.o.EventsPerPerson }
+
+// parseEvent reads an event of a person's list.
+func parseEvent(at, stored string) (audit.Event, error) {
 	n, err := strconv.ParseInt(at, 10, 64)
 	if err != nil {
 		return audit.Event{}, fmt.Errorf("%w: an event without a stamp", ErrSealed)

@@ -255,7 +255,7 @@ func (p *replay) event(l audit.Line, last string, e audit.Event) (call, error) {
 		}
 		c.keys = append(c.keys, k.personEvents(e.Person))
 	}
-	c.args = []any{l.Position, last, micros(e.Time), stored, s.o.EventsPerPerson}
+	c.args = []any{l.Position, last, micros(e.Time), stored, s.elementsKept()}
 	return c, nil
 }
 

@@ -1,5 +1,5 @@
 -- KEYS: meta, person, history, request, outbox, the person's events, reviews, then index keys of new ids
--- ARGV: 5 expected generation, 6 sealed value, 7 sealed version, 8 event id, 9 payload, 10 events kept, 11 life of the request key
+-- ARGV: 5 expected generation, 6 sealed value, 7 sealed version, 8 event id, 9 payload, 10 elements kept, 11 life of the request key
 -- (seconds), 12 person, 13 number of reviews opened, then those, then those closed
 -- If the same request succeeded since load, it has raised the generation and ends this one too.
 local p = redis.call('HMGET', KEYS[2], 'gen', 'at')
@@ -23,7 +23,7 @@ redis.call('RPUSH', KEYS[3], at .. ' ' .. ARGV[7])
 seq = string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'seq', 1))
 -- The entry also holds what is needed to redo the change in a store restored from a backup.
 redis.call('XADD', KEYS[5], '*', 't', at, 'q', seq, 'e', ARGV[9], 'r', string.match(KEYS[4], '[^:]+$'), 'c', ARGV[7])
-if redis.call('LPUSH', KEYS[6], at .. ' ' .. ARGV[9]) > tonumber(ARGV[10]) then
+if redis.call('LPUSH', KEYS[6], ARGV[9], at) > tonumber(ARGV[10]) then
   redis.call('LTRIM', KEYS[6], 0, tonumber(ARGV[10]) - 1)
 end
 redis.call('SET', KEYS[4], made .. ' ' .. at .. ' ' .. ARGV[8], 'EX', ARGV[11])

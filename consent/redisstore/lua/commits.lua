@@ -1,8 +1,8 @@
 -- Serves a batch: several shards in one call (in a cluster, one).
 -- KEYS, for each shard: meta, outbox, then for each event: person, the person's events; or twice the events about nobody.
--- ARGV[1..4]: store id, shard count, check value of the secrets, events kept; for each shard: highest sequence seen, number of
--- events; for each event: expected generation ('': any), not after (microseconds or ''), id if an earlier attempt may have recorded
--- it (or ''), payload.
+-- ARGV[1..4]: store id, shard count, check value of the secrets, elements kept of a list of events (each event is two: its stamp and
+-- the event); for each shard: highest sequence seen, number of events; for each event: expected generation ('': any), not after
+-- (microseconds or ''), id if an earlier attempt may have recorded it (or ''), payload.
 -- Returns for each shard its status, its sequence, and for each event its stamp or why it was not recorded. Nothing is read or
 -- written in a shard other than the expected one. Errors of single keys become statuses: an error inside a reply would end it.
 local call, try, tonumber, type, match = redis.call, redis.pcall, tonumber, type, string.match
@@ -29,15 +29,17 @@ end
 -- another outcome of the same request. It is among the newest of its list; if the whole list is younger than a minute, it may have
 -- been displaced: UNSURE.
 local function find(list, id)
-  local events = try('LRANGE', list, 0, -1)
-  if events.err then return 'WRONG' end
-  for i, event in ipairs(events) do
-    if string.find(event, '"id":"' .. id .. '"', 1, true) then
-      call('LSET', list, i - 1, event) -- a write, so that a WAIT after it covers the first attempt
-      return match(event, '^%d+')
+  local elements = try('LRANGE', list, 0, -1)
+  if elements.err then return 'WRONG' end
+  local stamp
+  for i, element in ipairs(elements) do
+    stamp = match(element, '^%d+') or stamp -- in lists from before 2026-11-22 one element has both
+    if string.find(element, '"id":"' .. id .. '"', 1, true) then
+      call('LSET', list, i - 1, element) -- a write, so that a WAIT after it covers the first attempt
+      return stamp
     end
   end
-  if #events >= kept and now - tonumber(match(events[#events], '^%d+')) < minute then return 'UNSURE' end
+  if #elements >= kept and now - tonumber(stamp) < minute then return 'UNSURE' end
 end
 
 -- The network can delay a first attempt until after its repeat. So a repeat that records leaves the id in the shard's meta for a
@@ -83,9 +85,10 @@ local function commit(k, a, shard)
     if not repeated then return status, failure end
     shard.repeated = repeated
   end
-  local entry = at .. ' ' .. payload
-  if person == list then entry = string.sub(entry, 1, 80) end -- for events about nobody the id is enough
-  local length = try('LPUSH', list, entry)
+  local event = payload
+  if person == list then event = string.sub(payload, 1, 60) end -- for events about nobody the id is enough
+  -- Two elements: to join stamp and event, Lua would copy and hash as many bytes again.
+  local length = try('LPUSH', list, event, at)
   if type(length) == 'table' then
     if match(length.err, '^WRONGTYPE') then return 'WRONG' end
     return 'FAILED', length

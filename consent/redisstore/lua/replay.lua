@@ -1,6 +1,6 @@
 -- Records again what the archive holds and this store, restored from a backup, does not.
 -- KEYS: meta, outbox; for an event about a person: the person's events; for a change: person, history, request, reviews, index keys
--- of new ids. ARGV: 5 position, 6 position before it (where the outbox must be), 7 stamp, 8 event, 9 events kept; for a change: 10
+-- of new ids. ARGV: 5 position, 6 position before it (where the outbox must be), 7 stamp, 8 event, 9 elements kept; for a change: 10
 -- expected generation, 11 sealed value, 12 sealed version, 13 life of the request key (seconds), 14 event id, 15 person, 16 number
 -- of reviews opened, then those, then those closed. The sequence stays unchanged until the replay is complete (replayed.lua).
 local function last()
@@ -26,7 +26,7 @@ if KEYS[3] then redis.call('LLEN', KEYS[3]) end
 
 -- The outbox's last id says how far the replay came. The entry that sets it is deleted at once, since the archive has it.
 redis.call('XDEL', KEYS[2], redis.call('XADD', KEYS[2], ARGV[5], 'e', ''))
-if KEYS[3] and redis.call('LPUSH', KEYS[3], stamp .. ' ' .. ARGV[8]) >= tonumber(ARGV[9]) + 64 then
+if KEYS[3] and redis.call('LPUSH', KEYS[3], ARGV[8], stamp) >= tonumber(ARGV[9]) + 64 then
   redis.call('LTRIM', KEYS[3], 0, tonumber(ARGV[9]) - 1)
 end
 if change then
