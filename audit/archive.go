@@ -105,9 +105,13 @@ type Archive struct {
 	recent     map[int]map[string]digest // digests of the entries archived last and perhaps not trimmed, by shard and position
 	behind     bool                      // checkStore has established that the store has trimmed nothing more
 	torn       string
-	lag        Lag
 	closed     bool
 	buffer     []byte // the lines of a round, for reuse
+
+	// What others are told has a lock of its own: while the disk hangs, a round holds the other one.
+	telling sync.Mutex
+	lag     Lag
+	end     Place
 }
 
 // digest is a SHA-256.
@@ -158,6 +162,7 @@ func openArchive(d disk, key *CheckpointKey, older ...PublicKey) (*Archive, erro
 		return nil, errors.Join(fmt.Errorf("open archive: %w", err), a.closeFiles(), lock.Close())
 	}
 	a.lag.Archived, a.lag.Signed = a.chain.n, a.signed.size
+	a.showEnd()
 	return a, nil
 }
 
@@ -197,10 +202,10 @@ func (a *Archive) StoreID() string {
 	return a.chain.store
 }
 
-// Lag returns how far archiving is behind.
+// Lag returns how far archiving is behind. It does not wait for the disk.
 func (a *Archive) Lag() Lag {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.telling.Lock()
+	defer a.telling.Unlock()
 	return a.lag
 }
 
@@ -257,6 +262,8 @@ func (a *Archive) round(ctx context.Context, outbox Outbox) (moved int, more boo
 	defer a.mu.Unlock()
 	begun := time.Now()
 	defer func() {
+		a.telling.Lock()
+		defer a.telling.Unlock()
 		a.lag.Err, a.lag.Archived, a.lag.Signed = err, a.chain.n, a.signed.size
 		if !more && err == nil {
 			a.lag.CaughtUp = begun

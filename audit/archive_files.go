@@ -142,6 +142,7 @@ func (a *Archive) append(lines []byte, after chain) error {
 		return err
 	}
 	a.chain = after
+	a.showEnd()
 	return nil
 }
 

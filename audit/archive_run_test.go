@@ -184,3 +184,60 @@ func TestAChainThatWasMadeAnewIsFoundByItsCheckpoints(t *testing.T) {
 		t.Errorf("got error %v, want that it is not opened", err)
 	}
 }
+
+// stuckDisk is a disk whose syncs take as long as the test wants.
+type stuckDisk struct {
+	*memDisk
+	syncing chan struct{} // one value for each sync that began
+	release chan struct{}
+}
+
+type stuckFile struct {
+	file
+	disk *stuckDisk
+}
+
+func (d *stuckDisk) Append(name string) (file, error) {
+	f, err := d.memDisk.Append(name)
+	return stuckFile{f, d}, err
+}
+
+func (f stuckFile) Sync() error {
+	f.disk.syncing <- struct{}{}
+	<-f.disk.release
+	return f.file.Sync()
+}
+
+// TestAHangingDiskKeepsNobodyWaiting: readiness and metrics ask how far the archive is, above all while its disk hangs.
+func TestAHangingDiskKeepsNobodyWaiting(t *testing.T) {
+	d := &stuckDisk{newMemDisk(), make(chan struct{}, 100), make(chan struct{})}
+	a, err := openArchive(d, testSigner(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	outbox := newMemOutbox(t, 1)
+	outbox.fill(2)
+	drained := make(chan error, 1)
+	go func() { drained <- a.Drain(t.Context(), outbox) }()
+	<-d.syncing
+	asked := make(chan Place, 1)
+	go func() {
+		_ = a.Lag()
+		asked <- a.End()
+	}()
+	select {
+	case end := <-asked:
+		if end.N != 0 {
+			t.Errorf("got %d events at the end, want none: they are not safe yet", end.N)
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("they waited for the disk")
+	}
+	close(d.release)
+	if err := <-drained; err != nil {
+		t.Fatal(err)
+	}
+	if got := a.Lag().Archived; got != 2 || a.End().N != 2 {
+		t.Errorf("got %d events and the end at %d, want 2", got, a.End().N)
+	}
+}

@@ -32,14 +32,21 @@ type Archived struct {
 // maxRead bounds what one Read keeps in memory, in bytes of lines; at most one line exceeds it.
 const maxRead = 4 << 20
 
-// End is the place after the last line that is safely on disk.
+// End is the place after the last line that is safely on disk. It does not wait for the disk.
 func (a *Archive) End() Place {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	a.telling.Lock()
+	defer a.telling.Unlock()
+	return a.end
+}
+
+// showEnd makes known where the archive ends now.
+func (a *Archive) showEnd() {
 	if a.open == nil {
-		return Place{}
+		return
 	}
-	return Place{Segment: a.open.number, Offset: a.open.size, N: a.chain.n, Sum: a.chain.prev}
+	a.telling.Lock()
+	defer a.telling.Unlock()
+	a.end = Place{Segment: a.open.number, Offset: a.open.size, N: a.chain.n, Sum: a.chain.prev}
 }
 
 // Start is the place before the oldest event kept; the zero Place if there is none yet.
