@@ -118,7 +118,7 @@ func (g *Gate) again(ctx context.Context, x *exchange, a answer) answer {
 	sent := g.parts.Now()
 	var commits errgroup.Group
 	for _, release := range a.releases {
-		commits.Go(func() error { return g.commit(context.WithoutCancel(ctx), *release) })
+		commits.Go(func() error { return g.parts.Recorder.Commit(context.WithoutCancel(ctx), *release) })
 	}
 	if commits.Wait() != nil {
 		x.reason = "release-too-slow"
@@ -415,7 +415,7 @@ func (g *Gate) recordRefusal(ctx context.Context, x *exchange, ref *refusal) err
 		}
 	}
 	x.sorted()
-	return g.commit(ctx, audit.Release{Event: x.event(outcome, ref.reason, g.parts.PolicyHash)})
+	return g.parts.Recorder.Commit(ctx, audit.Release{Event: x.event(outcome, ref.reason, g.parts.PolicyHash)})
 }
 
 // recordCounts records what a closed window counted beyond its single events.
@@ -429,7 +429,7 @@ func (g *Gate) recordCounts(ctx context.Context, closed map[string]int) {
 			Version: 1, Kind: audit.KindUnauthenticated, Request: newUUID(), Outcome: audit.OutcomeDeny,
 			Reason: "unauthenticated-counted", Address: address, Count: over, Policy: g.parts.PolicyHash,
 		}
-		if err := g.commit(ctx, audit.Release{Event: e}); err != nil {
+		if err := g.parts.Recorder.Commit(ctx, audit.Release{Event: e}); err != nil {
 			g.parts.Log.Warn("count of refusals not recorded", "count", over, "error", err.Error())
 		}
 	}

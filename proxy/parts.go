@@ -34,7 +34,7 @@ func (u *Unauthenticated) Error() string { return "authenticate: " + string(u.Re
 // Standings reads what is on file for a person.
 type Standings interface {
 	Key(person fhir.Identifier) consent.PersonKey
-	// Standing reads from the master, in one round trip, with the store's own time.
+	// Standing reads from the master, in one round trip, with the store's own time. It answers in bounded time, whatever ctx allows.
 	Standing(ctx context.Context, key consent.PersonKey) (consent.Standing, time.Time, error)
 }
 
@@ -45,7 +45,7 @@ type Relations interface {
 	Relationship(ctx context.Context, person fhir.Identifier, s policy.Subject) (policy.Relationship, error)
 }
 
-// Recorder makes access events durable (audit.Release).
+// Recorder makes access events durable (audit.Release). It answers in bounded time, whatever ctx allows.
 type Recorder interface {
 	Commit(ctx context.Context, r audit.Release) error
 }

@@ -118,9 +118,7 @@ func (g *Gate) asIfHidden(ctx context.Context, x *exchange, ref *refusal) *refus
 	if ref.cause != causeNotFound {
 		return ref
 	}
-	bounded, cancel := g.within(ctx, x, g.parts.Limits.Store)
-	defer cancel()
-	if _, _, err := g.parts.Standings.Standing(bounded, g.parts.Standings.Key(nobody)); err != nil {
+	if _, _, err := g.parts.Standings.Standing(ctx, g.parts.Standings.Key(nobody)); err != nil {
 		return &refusal{cause: causeUnavailable, reason: "store-unavailable", err: err}
 	}
 	if unavailable := g.asIfRelated(ctx, x); unavailable != nil {

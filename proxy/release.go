@@ -42,7 +42,7 @@ func (g *Gate) settle(ctx context.Context, x *exchange, j *judge, prepare func(*
 			Generation: j.generation, NotAfter: j.notAfter(),
 		}
 		sent := g.parts.Now()
-		err := g.commit(ctx, release)
+		err := g.parts.Recorder.Commit(ctx, release)
 		switch {
 		case err == nil:
 			x.reason = d.reason
@@ -59,13 +59,6 @@ func (g *Gate) settle(ctx context.Context, x *exchange, j *judge, prepare func(*
 		}
 	}
 	return answer{}, refuse(causeUnavailable, "standing-unsettled")
-}
-
-// commit makes one event durable within the store's deadline.
-func (g *Gate) commit(ctx context.Context, r audit.Release) error {
-	ctx, cancel := context.WithTimeout(ctx, g.parts.Limits.Store)
-	defer cancel()
-	return g.parts.Recorder.Commit(ctx, r)
 }
 
 // forget drops what an earlier draft put into the exchange.
