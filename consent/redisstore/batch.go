@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"iter"
+	"runtime"
 	"slices"
 	"strconv"
 
@@ -33,8 +34,10 @@ func (b *batcher) run() {
 	}
 }
 
-// gather takes the waiting asks, up to the size of a batch, without those that nobody waits for, and groups them by shard.
+// gather takes the waiting asks, up to the size of a batch, without those that nobody waits for, and groups them by shard. First it
+// lets the other goroutines run that can: under load some of them are about to ask, and a larger batch costs each of them less.
 func (b *batcher) gather(asks []*ask) []*ask {
+	runtime.Gosched()
 	for len(asks) < cap(asks) {
 		select {
 		case a := <-b.queue:
