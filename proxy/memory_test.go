@@ -48,6 +48,13 @@ func TestSlowSendersOfOneAddressKeepNobodyOut(t *testing.T) {
 	if count[503] == 0 || count[400] == 0 {
 		t.Errorf("got %v, want some that were received and some that were not", count)
 	}
+	r := httptest.NewRequest("POST", "http://gw.example/", strings.NewReader("patient=A"))
+	r.RequestURI, r.RemoteAddr = "/fhir/demo/Observation/_search", "198.51.100.1:1"
+	r.Header = http.Header{"Authorization": {"Bearer gp"}, "Content-Type": {"application/x-www-form-urlencoded"}}
+	rec := httptest.NewRecorder()
+	if w.gate.ServeHTTP(rec, r); rec.Code != 200 {
+		t.Errorf("from the same address, after all of them ended: got %d %s", rec.Code, rec.Body)
+	}
 }
 
 // stuck is a caller who does not read the answer.

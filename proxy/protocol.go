@@ -106,12 +106,13 @@ const receiveStep = 4 << 10
 // a whole exchange, and its sender is not known yet. A few who never finish would keep everybody else out. give returns the memory; without
 // room the request must not be served.
 func (g *Gate) receive(r *http.Request, from string) (give func(), room bool) {
-	limit, taken := g.parts.Limits.RequestBody, int64(0)
-	give = func() { g.arriving.give(from, taken) }
+	limit := g.parts.Limits.RequestBody
 	if isGet(r) || r.ContentLength == 0 || r.ContentLength > limit {
-		return give, true
+		return func() {}, true
 	}
 	var body []byte
+	var taken int64
+	give = func() { g.arriving.give(from, taken) }
 	for int64(len(body)) <= limit {
 		if !g.arriving.take(from, receiveStep) {
 			return give, false
