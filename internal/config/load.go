@@ -17,7 +17,7 @@ func defaults() *File {
 	c := &File{ClockSkew: 30 * time.Second}
 	c.IssuerKeys = IssuerKeys{Refresh: 5 * time.Minute, CoolDown: 30 * time.Second, Keep: 12 * time.Hour}
 	c.Admin.Listen = "127.0.0.1:9464"
-	c.Store.Shards = 16
+	c.Store.Shards = 4
 	c.Archive = Archive{
 		CheckpointEvents: 1000, CheckpointEvery: time.Minute, RotateSize: 64 << 20, RotateAfter: 24 * time.Hour, RetentionDays: minRetentionDays,
 	}

@@ -18,12 +18,12 @@ import (
 	"zorgsluis/internal/demo"
 )
 
-// gatewayConfig is an ordinary configuration: all limits have their defaults, and apart from archive and store it has only required keys.
+// gatewayConfig is an ordinary configuration: it has only required keys, and those of archive and store; everything else has its default.
 const gatewayConfig = `public_url: "http://%[1]s"
 listen: "%[1]s"
 admin: { listen: "%[2]s" }
 redis: { mode: external, addresses: ["%[3]s"] }
-store: { shards: 16, person_secret_file: secrets/person-secret, sealing_key_file: secrets/sealing-key }
+store: { person_secret_file: secrets/person-secret, sealing_key_file: secrets/sealing-key }
 archive: { folder: archive, checkpoint_key_files: [secrets/checkpoint-key] }
 cursor_key_files: [secrets/cursor-key]
 issuers:
@@ -53,6 +53,9 @@ policy:
   emergency_categories: [gp, hospital]
   channels: { regional: { consent: explicit } }
 `
+
+// defaultShards is the default of store.shards.
+const defaultShards = 4
 
 // startGateway builds the gateway, starts its Redis, makes the store, records the consents and starts the gateway.
 func (w *world) startGateway(ctx context.Context) error {
@@ -159,7 +162,7 @@ func (w *world) consents(ctx context.Context, redis string) error {
 	if err != nil {
 		return err
 	}
-	o := redisstore.Options{Client: redisstore.NewClient(redisstore.ClientOptions{Addresses: []string{redis}}), Shards: 16}
+	o := redisstore.Options{Client: redisstore.NewClient(redisstore.ClientOptions{Addresses: []string{redis}}), Shards: defaultShards}
 	defer o.Client.Close()
 	if o.PersonSecret, err = w.secret("person-secret"); err != nil {
 		return err
