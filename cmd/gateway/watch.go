@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -35,7 +36,7 @@ func (g *running) watch(ctx context.Context) {
 func (g *running) lookAtStore(ctx context.Context) {
 	look, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	if err := g.store.Check(look); err != nil && ctx.Err() == nil {
+	if err := errors.Join(g.store.Check(look), g.store.CheckWrites(look)); err != nil && ctx.Err() == nil {
 		g.log.Error("store", "error", err.Error())
 	}
 	if memory, err := g.store.Memory(look); err == nil {

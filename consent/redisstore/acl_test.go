@@ -59,7 +59,7 @@ func useAll(t *testing.T, o redisstore.Options, servers ...*redistest.Server) {
 		second(s.Lookup(t.Context(), string(st.Records[0].ID))), second(s.CountDeclaration(t.Context(), "p", time.Hour, 9)),
 		second(s.FirstUse(t.Context(), strings.Repeat("0a", 32), time.Minute)), second(s.Memory(t.Context())),
 		second(s.Read(t.Context(), 0, "", 1)), s.Trim(t.Context(), 0, "0-1"), s.SetCatalogue(t.Context(), []byte("{}")), second(s.Catalogue(t.Context())),
-		s.Check(t.Context()), s.Persons(t.Context(), func(consent.PersonKey) error { return nil }),
+		s.Check(t.Context()), s.CheckWrites(t.Context()), s.Persons(t.Context(), func(consent.PersonKey) error { return nil }),
 		redisstore.Accept(t.Context(), o, func(audit.Acceptance) error { return nil }),
 	} {
 		wantErr(t, err, nil)

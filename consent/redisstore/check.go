@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -37,6 +38,23 @@ func (s *Store) Check(ctx context.Context) error {
 	}
 	if err := errors.Join(append(problems, err)...); err != nil {
 		return fmt.Errorf("check store: %w", err)
+	}
+	return nil
+}
+
+// CheckWrites writes one key to each server that holds shards: reads work long after writes are refused (memory full, snapshots that fail, rights
+// taken away). It is not part of Check, so that a gateway starts on a full server: its archive is what makes room.
+func (s *Store) CheckWrites(ctx context.Context) error {
+	asked := map[string]bool{}
+	for shard := range s.o.Shards {
+		server, err := master(ctx, s.o.Changes, keysOf(shard).probe())
+		if err == nil && !asked[server.Options().Addr] {
+			asked[server.Options().Addr] = true
+			err = server.Set(ctx, keysOf(shard).probe(), 1, time.Minute).Err()
+		}
+		if err != nil {
+			return fmt.Errorf("check writes: %w", unavailable(err))
+		}
 	}
 	return nil
 }

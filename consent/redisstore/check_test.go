@@ -114,6 +114,27 @@ func TestCheckCountsReplicas(t *testing.T) {
 	}
 }
 
+// TestCheckWrites: a server that still answers reads, and takes no more writes.
+func TestCheckWrites(t *testing.T) {
+	s, server := real(t)
+	for name, tt := range map[string]struct{ ail, heal []any }{
+		"memory is full":  {[]any{"config", "set", "maxmemory", "1mb"}, []any{"config", "set", "maxmemory", "256mb"}},
+		"no rights":       {[]any{"acl", "setuser", "default", "-@write"}, []any{"acl", "setuser", "default", "+@all"}},
+		"too few copies":  {[]any{"config", "set", "min-replicas-to-write", "1"}, []any{"config", "set", "min-replicas-to-write", "0"}},
+		"another's copy":  {[]any{"replicaof", "127.0.0.1", "1"}, []any{"replicaof", "no", "one"}},
+		"as it should be": {[]any{"ping"}, []any{"ping"}},
+	} {
+		server.Do(tt.ail...)
+		if err := s.CheckWrites(t.Context()); errors.Is(err, audit.ErrUnavailable) == (name == "as it should be") {
+			t.Errorf("%s: got %v", name, err)
+		}
+		server.Do(tt.heal...)
+	}
+	if left := server.Do("ttl", "zs:{s00}:probe").(int64); left <= 0 {
+		t.Errorf("the key that was written stays for %d", left)
+	}
+}
+
 // TestMemoryAlarm fills the server.
 func TestMemoryAlarm(t *testing.T) {
 	s, server := real(t)

@@ -19,6 +19,7 @@
 //	zs:{sNN}:i:<id>               index of a consent or declaration: the person
 //	zs:{sNN}:r:<hash>             a request that changed something (seven days): generation, stamp, event id
 //	zs:{sNN}:u:<hash>             who used a digest first (FirstUse)
+//	zs:{sNN}:probe                written to see whether writes are accepted
 //	zs:{sNN}:reviews              sorted set: declarations not yet reviewed
 //	zs:{sNN}:b:<hash>             list: when one professional declared emergencies
 //	zs:{s00}:catalogue            sealed: what the names in consents mean (SetCatalogue)

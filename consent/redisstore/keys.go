@@ -148,6 +148,7 @@ func keysOf(shard int) keys { return keys("zs:{s" + twoDigits(shard) + "}:") }
 
 func (k keys) meta() string                      { return string(k) + "meta" }
 func (k keys) outbox() string                    { return string(k) + "events" }
+func (k keys) probe() string                     { return string(k) + "probe" }
 func (k keys) reviews() string                   { return string(k) + "reviews" }
 func (k keys) person(p consent.PersonKey) string { return string(k) + "p:" + string(p) }
 func (k keys) history(p consent.PersonKey) string {

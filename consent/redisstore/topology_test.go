@@ -49,6 +49,10 @@ func TestCluster(t *testing.T) {
 	if err := s.Check(t.Context()); err != nil {
 		t.Errorf("check: %v", err)
 	}
+	nodes[1].Do("config", "set", "maxmemory", "1mb")
+	wantErr(t, s.CheckWrites(t.Context()), audit.ErrUnavailable)
+	nodes[1].Do("config", "set", "maxmemory", "256mb")
+	wantErr(t, s.CheckWrites(t.Context()), nil)
 	for i := range 40 {
 		person := fhir.Identifier{System: "urn:test", Value: fmt.Sprint(i)}
 		st := change(t, s, person, permit)

@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -129,7 +130,8 @@ func TestRedisKilled(t *testing.T) {
 	w.wantArchiveWhole()
 }
 
-// TestRedisRefusesWrites: if an event cannot be written, nothing is released, whatever the reason; the gateway recovers when Redis does.
+// TestRedisRefusesWrites: if an event cannot be written, nothing is released, whatever the reason, and readiness says so; the gateway recovers
+// when Redis does.
 func TestRedisRefusesWrites(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -161,6 +163,8 @@ func TestRedisRefusesWrites(t *testing.T) {
 			func() { w.redis.Do("replicaof", "no", "one") }},
 		{"too few replicas (NOREPLICAS)", func() { w.redis.Do("config", "set", "min-replicas-to-write", "1") },
 			func() { w.redis.Do("config", "set", "min-replicas-to-write", "0") }},
+		{"its user may no longer write (NOPERM)", func() { w.redis.Do("acl", "setuser", "default", "-@write") },
+			func() { w.redis.Do("acl", "setuser", "default", "+@all") }},
 		{"another script does not end (BUSY)", func() {
 			w.redis.Do("config", "set", "busy-reply-threshold", "1")
 			go w.redis.Client().Eval(t.Context(), "while true do end", nil)
@@ -179,8 +183,17 @@ func TestRedisRefusesWrites(t *testing.T) {
 					}
 				}()
 			}
+			wantReady := func(want int) {
+				t.Helper()
+				until(t, startWithin, fmt.Sprintf("readiness %d", want), func() bool {
+					status, _ := g.readiness()
+					return status == want
+				})
+			}
+			wantReady(http.StatusServiceUnavailable)
 			tt.heals()
 			w.recovers(g, gp, ask)
+			wantReady(http.StatusOK)
 		})
 	}
 	t.Run("its scripts are gone", func(t *testing.T) {
