@@ -224,7 +224,7 @@ func (c *Contents) entryResource(i int, mode Mode) int {
 
 // reset prepares the walk for the next body.
 func (w *walk) reset(r *Reader, body []byte) {
-	w.scanner = scanner{body: body, host: &r.host, encoded: hasEncodedSlashes(body), scratch: w.scratch[:0]}
+	w.scanner = scanner{body: body, host: &r.host, scratch: w.scratch[:0]}
 	if w.r != r || w.known.full() {
 		w.r, w.recent, w.systems = r, [64]*readType{}, [32]knownSystem{}
 		w.known.reset()

@@ -57,7 +57,6 @@ func (t token) present() bool { return t.start > 0 }
 type scanner struct {
 	body    []byte
 	host    *sourceHost
-	encoded bool   // the body has two percent-encoded slashes, which a host may follow
 	scratch []byte // decoded strings
 	err     error
 }
@@ -90,42 +89,48 @@ const (
 	every80 = 0x8080808080808080
 )
 
-// text reads the string whose opening quote is at i. It checks eight bytes at a time for what ends a string or a run of plain
-// characters, and for two slashes, which the source's host may follow.
+// text reads the string whose opening quote is at i. It looks at eight bytes at a time for what ends a string or a run of plain
+// characters, and for what the source's host may follow.
 func (s *scanner) text(i int) (int, token) {
-	body := s.body
-	i++
-	t := token{start: uint32(i)}
-	for slash := uint64(0); i+8 <= len(body); i += 8 {
-		x := binary.LittleEndian.Uint64(body[i:])
-		marks, slashes := stops(x), equal(x, '/')
-		pairs := slashes & (slashes<<8 | slash)
-		slash = slashes >> 56
-		if marks|pairs == 0 {
+	t := token{start: uint32(i + 1)}
+	rest := s.body[i:] // always begins with the byte before those to look at
+	for len(rest) > 9 {
+		marks := unusual(binary.LittleEndian.Uint64(rest), binary.LittleEndian.Uint64(rest[1:]))
+		if marks == 0 {
+			rest = rest[8:]
 			continue
 		}
-		if pairs &= marks&-marks - 1; pairs != 0 && s.namesHost(i, pairs) {
-			t.host = true
-		}
-		if marks != 0 {
-			i += bits.TrailingZeros64(marks) / 8
-			break
+		rest = rest[1+bits.TrailingZeros64(marks)/8:]
+		i = len(s.body) - len(rest)
+		switch rest[0] {
+		case '"':
+			t.end = uint32(i)
+			if t.esc == hidden {
+				t.host = t.host || s.namesHost(t)
+			}
+			return i + 1, t
+		case '/', '%':
+			t.host = t.host || s.host.follows(rest)
+		case '\\':
+			var kind escaping
+			if i, kind = s.escape(i); i < 0 {
+				return -1, token{}
+			}
+			t.esc, rest = max(t.esc, kind), s.body[i-1:]
+		default:
+			return s.fail(errSyntax), token{}
 		}
 	}
-	if i < len(body) && body[i] == '"' && !s.encoded {
-		t.end = uint32(i)
-		return i + 1, t
-	}
-	return s.longText(i, t)
+	return s.lastText(len(s.body)-len(rest)+1, t)
 }
 
-// longText finishes a string that has escapes, reaches the last bytes of the body, or may name the host percent-encoded.
-func (s *scanner) longText(i int, t token) (int, token) {
+// lastText finishes a string that reaches the last bytes of the body.
+func (s *scanner) lastText(i int, t token) (int, token) {
 	for {
 		switch c := s.at(i); {
 		case c == '"':
 			t.end = uint32(i)
-			t.host = t.host || s.namesHostSomehow(t)
+			t.host = t.host || s.namesHost(t)
 			return i + 1, t
 		case c == '\\':
 			var kind escaping
@@ -138,46 +143,24 @@ func (s *scanner) longText(i int, t token) (int, token) {
 		default:
 			i++
 		}
-		for ; i+8 <= len(s.body); i += 8 {
-			if marks := stops(binary.LittleEndian.Uint64(s.body[i:])); marks != 0 {
-				i += bits.TrailingZeros64(marks) / 8
-				break
-			}
-		}
 	}
 }
 
-// stops marks the quotes, backslashes and control characters among eight bytes by their highest bits. The borrow of a subtraction can
-// mark a byte falsely, but only above a true mark: the lowest mark is true.
-func stops(x uint64) uint64 {
+// unusual marks some of eight bytes by their highest bits: quotes, backslashes and control characters, percent signs, and slashes that
+// follow a slash. Before are the bytes that stand one place earlier. The borrow of a subtraction can mark a byte falsely, but only above
+// a true mark: the lowest mark is true.
+func unusual(before, x uint64) uint64 {
 	controlOrQuote := (x ^ every01*2) - every01*0x21 // ^2 turns the quote into 0x20, right after the control characters
-	slash := (x ^ every01*'\\') - every01
-	return (controlOrQuote | slash) &^ x & every80
+	backslash := (x ^ every01*'\\') - every01
+	percent := (x ^ every01*'%') - every01
+	slashes := (x ^ every01*'/') | (before ^ every01*'/')
+	return ((controlOrQuote|backslash|percent)&^x | (slashes-every01)&^slashes) & every80
 }
 
-// equal marks the bytes that are c, an ASCII character, in the same way.
-func equal(x uint64, c byte) uint64 {
-	return ((x ^ every01*uint64(c)) - every01) &^ x & every80
-}
-
-// namesHost reports whether the source's host follows any of the pairs of slashes, whose second slashes are marked.
-func (s *scanner) namesHost(i int, pairs uint64) bool {
-	for ; pairs != 0; pairs &= pairs - 1 {
-		second := i + bits.TrailingZeros64(pairs)/8
-		if _, ok := s.host.at(s.body, second+1); ok && s.body[second] == '/' && s.body[second-1] == '/' {
-			return true
-		}
-	}
-	return false
-}
-
-// namesHostSomehow looks for the source's host anywhere in a string, in any encoding.
-func (s *scanner) namesHostSomehow(t token) bool {
+// namesHost looks for the source's host anywhere in a string, in any encoding.
+func (s *scanner) namesHost(t token) bool {
 	raw := s.body[t.start:t.end]
-	if s.host.isNamed(raw) {
-		return true
-	}
-	return t.esc == hidden && s.host.isNamed(s.decode(raw))
+	return s.host.isNamed(raw) || t.esc == hidden && s.host.isNamed(s.decode(raw))
 }
 
 // decode returns the value of a string with escapes. It stays valid until the next response is read.

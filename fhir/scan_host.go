@@ -75,20 +75,22 @@ func (h sourceHost) next(b []byte, i int) (start, end int) {
 	return -1, -1
 }
 
+// follows reports whether the host follows the second of two slashes, or the two percent-encoded ones, at the start of b.
+func (h *sourceHost) follows(b []byte) bool {
+	start := 1
+	if b[0] == '%' {
+		if !isEncodedSlashes(b) {
+			return false
+		}
+		start = len("%2f%2f")
+	}
+	_, ok := h.at(b, start)
+	return ok
+}
+
 // isEncodedSlashes reports whether b begins with a percent-encoded "//".
 func isEncodedSlashes(b []byte) bool {
 	return len(b) >= 6 && equalFold(b[:6], []byte("%2f%2f"))
-}
-
-// hasEncodedSlashes reports whether a percent-encoded "//" occurs anywhere in b.
-func hasEncodedSlashes(b []byte) bool {
-	for i := bytes.IndexByte(b, '%'); i >= 0; i = bytes.IndexByte(b, '%') {
-		if isEncodedSlashes(b[i:]) {
-			return true
-		}
-		b = b[i+1:]
-	}
-	return false
 }
 
 // portLength is the length of a port, plain or percent-encoded, at the start of b.
