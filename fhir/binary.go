@@ -128,7 +128,7 @@ func (w *walk) securityContext(raw []byte) LocalReference {
 	}
 	target := w.target([]byte(text))
 	declared = strings.TrimPrefix(declared, structureDefinition)
-	if target.kind != localTarget || declared != "" && declared != target.typ.name {
+	if target.id == nil || declared != "" && declared != target.typ.name {
 		return LocalReference{}
 	}
 	return LocalReference{target.typ.name, ID(target.id)}

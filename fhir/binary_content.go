@@ -46,7 +46,7 @@ func (r *Reader) readContent(b *Binary) {
 		if ref.kind != literalReference {
 			continue
 		}
-		if target := w.target(w.bytes(ref.text)); target.kind == localTarget && target.typ.patient && !slices.Contains(b.Patients, ID(target.id)) {
+		if target := w.target(w.bytes(ref.text)); target.id != nil && target.typ.patient && !slices.Contains(b.Patients, ID(target.id)) {
 			b.Patients = append(b.Patients, ID(target.id))
 		}
 	}

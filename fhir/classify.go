@@ -49,7 +49,7 @@ func (s *categorySet) meets(o *categorySet) bool {
 	return false
 }
 
-func (s categorySet) empty() bool { return s == categorySet{} }
+func (s *categorySet) empty() bool { return s[0]|s[1]|s[2]|s[3] == 0 }
 
 // Classifier assigns data categories to resources. It is immutable.
 type Classifier struct {

@@ -162,8 +162,8 @@ func (c *Contents) isFullURL(t token, i int) bool {
 	if bytes.Equal(below[1:], name) {
 		return true
 	}
-	target := w.local(below[1:], localTarget) // a versioned URL
-	return target.kind == localTarget && string(name) == target.typ.name+"/"+string(target.id)
+	target := w.local(below[1:]) // a versioned URL
+	return target.typ != nil && string(name) == target.typ.name+"/"+string(target.id)
 }
 
 // entryPart reads the one relevant member of Bundle.entry.search or Bundle.entry.request.

@@ -76,9 +76,11 @@ func (w *walk) value(i, d int) (int, shape) {
 		return end, s
 	}
 	pair[1] = pair[0]
-	pair[0] = familiar{trail: w.trail, level: here, at: span{uint32(i), uint32(end)}, shape: s}
+	f := &pair[0]
+	f.trail, f.level, f.at, f.shape = w.trail, here, span{uint32(i), uint32(end)}, s
+	f.references, f.codings = 0, 0
 	if len(w.references)+len(w.codings) > references+codings {
-		w.memory.keep(&pair[0], w.references[references:], w.codings[codings:])
+		w.memory.keep(f, w.references[references:], w.codings[codings:])
 	}
 	return end, s
 }
@@ -107,14 +109,17 @@ func (m *memory) keep(f *familiar, references []reference, codings []classifying
 // noteAgain repeats the records of a familiar value that recurs that many bytes later. Its strings can be read at the earlier
 // place; spans that may be cut out are shifted to this one.
 func (w *walk) noteAgain(f *familiar, by uint32) {
-	for _, ref := range w.memory.references[f.firstReference:][:f.references] {
+	first := len(w.references)
+	w.references = append(w.references, w.memory.references[f.firstReference:][:f.references]...)
+	for n := range w.references[first:] {
+		ref := &w.references[first+n]
 		ref.part = w.current
 		ref.display, ref.twin = ref.display.later(by), ref.twin.later(by)
-		w.references = append(w.references, ref)
 	}
-	for _, c := range w.memory.codings[f.firstCoding:][:f.codings] {
-		c.part = w.current
-		w.codings = append(w.codings, c)
+	first = len(w.codings)
+	w.codings = append(w.codings, w.memory.codings[f.firstCoding:][:f.codings]...)
+	for n := range w.codings[first:] {
+		w.codings[first+n].part = w.current
 	}
 }
 

@@ -147,22 +147,23 @@ func (c *Contents) judgeReference(v *verdict, ref *reference) {
 	case plainURL:
 		text := w.bytes(ref.text)
 		switch target = w.target(text); {
-		case target.kind == unresolved:
+		case target.typ == nil:
 			v.odd = v.odd || patientInURL.Match(text)
 		case target.typ.patient:
 			c.namePatient(v, ref, target)
 		}
 		return
 	case literalReference:
-		target = w.resolve(v, ref)
+		contained := false
+		target, contained = w.resolve(v, ref)
 		switch {
-		case target.kind == unresolved, ref.typeOdd, ref.typ.present() && w.declared(ref) != target.typ:
+		case target.typ == nil, ref.typeOdd, ref.typ.present() && w.declared(ref) != target.typ:
 			v.odd = true
 			return
-		case target.kind == containedTarget: // a contained Patient is odd already; "#" in a Patient is that Patient
+		case contained: // a contained Patient is odd already; "#" in a Patient is that Patient
 		case target.typ.patient:
 			c.namePatient(v, ref, target)
-		case target.kind == localTarget:
+		case target.id != nil:
 			c.found.references = append(c.found.references, foundText{target.typ.name, c.keepText(target.id)})
 		}
 	}
@@ -183,7 +184,7 @@ var patientInURL = regexp.MustCompile(`(?:^|/|%2[fF])Patient(?:[/?]|%2[fF]|%3[fF
 // namePatient records that a reference names a patient.
 func (c *Contents) namePatient(v *verdict, ref *reference, target targetRef) {
 	switch {
-	case target.kind != localTarget, !c.hasShape(v, ref):
+	case target.id == nil, !c.hasShape(v, ref):
 		v.odd = true
 	case v.patient == nil:
 		v.patient = target.id
@@ -215,8 +216,8 @@ func (t *readType) decides(ref *reference) bool {
 	return false
 }
 
-// resolve returns the target of a literal reference.
-func (w *walk) resolve(v *verdict, ref *reference) targetRef {
+// resolve returns the target of a literal reference, and whether it is contained in the resource, or the resource itself.
+func (w *walk) resolve(v *verdict, ref *reference) (target targetRef, contained bool) {
 	text := w.bytes(ref.text)
 	fragment, ok := bytes.CutPrefix(text, []byte("#"))
 	if !ok {
@@ -224,17 +225,17 @@ func (w *walk) resolve(v *verdict, ref *reference) targetRef {
 		if known.text != ref.text {
 			*known = knownTarget{ref.text, w.target(text)}
 		}
-		return known.targetRef
+		return known.targetRef, false
 	}
 	if len(fragment) == 0 {
-		return targetRef{kind: containedTarget, typ: v.typ}
+		return targetRef{typ: v.typ}, true
 	}
 	for _, p := range w.parts[1:] {
 		if t := w.typeOf(w.bytes(p.typ)); t != nil && bytes.Equal(w.bytes(p.id), fragment) {
-			return targetRef{kind: containedTarget, typ: t}
+			return targetRef{typ: t}, true
 		}
 	}
-	return targetRef{}
+	return targetRef{}, true
 }
 
 // declared returns the type that a reference states for its target; nil if it states none or an unknown one.
@@ -278,21 +279,10 @@ func (w *walk) addRemoval(at span) {
 	}
 }
 
-// targetKind says where a reference points.
-type targetKind uint8
-
-const (
-	unresolved      targetKind = iota // the target is unclear
-	localTarget                       // a resource of the source
-	containedTarget                   // inside the same resource
-	elsewhere                         // of a known type, but not by an id of the source
-)
-
-// targetRef is the target of a literal reference. Typ is nil only where kind is unresolved.
+// targetRef is the target of a reference. Without a type it is unclear; without an id it is no resource of the source.
 type targetRef struct {
-	kind targetKind
-	typ  *readType
-	id   []byte
+	typ *readType
+	id  []byte
 }
 
 // knownTarget caches the target of a reference string. A familiar value has the same string at each recurrence (walk.noteAgain).
@@ -304,19 +294,19 @@ type knownTarget struct {
 // target reads a literal reference (R4 §2.3.0.1) as ParseReference does; if it is not local, it still yields the type.
 func (w *walk) target(ref []byte) targetRef {
 	if rest, ok := bytes.CutPrefix(ref, []byte(w.r.base)); ok && len(rest) > 0 && rest[0] == '/' {
-		return w.local(rest[1:], localTarget)
+		return w.local(rest[1:])
 	}
 	if bytes.HasPrefix(ref, []byte("http://")) || bytes.HasPrefix(ref, []byte("https://")) {
 		return w.foreign(ref)
 	}
 	if query := bytes.IndexByte(ref, '?'); query >= 0 {
-		return w.ofType(ref[:query], elsewhere)
+		return targetRef{typ: w.typeOf(ref[:query])}
 	}
-	return w.local(ref, localTarget)
+	return w.local(ref)
 }
 
 // local reads "Type/id" or "Type/id/_history/version".
-func (w *walk) local(ref []byte, kind targetKind) targetRef {
+func (w *walk) local(ref []byte) targetRef {
 	slash := bytes.IndexByte(ref, '/')
 	if slash < 0 {
 		return targetRef{}
@@ -333,7 +323,7 @@ func (w *walk) local(ref []byte, kind targetKind) targetRef {
 	if t == nil || !isID(id) {
 		return targetRef{}
 	}
-	return targetRef{kind: kind, typ: t, id: id}
+	return targetRef{t, id}
 }
 
 // foreign reads a reference to another base: type and id are the last two segments before the version.
@@ -346,14 +336,7 @@ func (w *walk) foreign(ref []byte) targetRef {
 	}
 	last := bytes.LastIndexByte(ref, '/')
 	typ := bytes.LastIndexByte(ref[:last], '/')
-	return w.local(ref[typ+1:], elsewhere)
-}
-
-func (w *walk) ofType(name []byte, kind targetKind) targetRef {
-	if t := w.typeOf(name); t != nil {
-		return targetRef{kind: kind, typ: t}
-	}
-	return targetRef{}
+	return targetRef{typ: w.local(ref[typ+1:]).typ}
 }
 
 // isID is validID for bytes.
