@@ -165,6 +165,13 @@ func (c *Contents) settle(next, self textSpan) {
 // (JS-24), and all but the first if they are identical.
 func (c *Contents) dropTwins() {
 	for i := range c.Resources {
+		c.seen[c.Name(i)] = i
+	}
+	if len(c.seen) == len(c.Resources) {
+		return // all differ
+	}
+	clear(c.seen)
+	for i := range c.Resources {
 		name := c.Name(i)
 		first, twice := c.seen[name]
 		if !twice {

@@ -212,16 +212,31 @@ func (c *Contents) bundleLink(i int, b *bundle) int {
 	return i
 }
 
-// words are the known values of members of a Bundle.
-var words = map[string]string{
-	"Bundle": "Bundle", "searchset": "searchset", "history": "history", "DELETE": "DELETE", "match": "match", "include": "include", "next": "next", "self": "self",
-}
-
-// word reads a value; a string that is not one of words becomes "".
+// word reads a value that is one of few words in a Bundle; any other string becomes "".
 func (w *walk) word(i int, to *string) int {
 	i, t, _ := w.any(i, 1)
-	if i >= 0 && t.present() {
-		*to = words[string(w.bytes(t))]
+	if i < 0 || !t.present() {
+		return i
+	}
+	switch string(w.bytes(t)) {
+	case "Bundle":
+		*to = "Bundle"
+	case "searchset":
+		*to = "searchset"
+	case "history":
+		*to = "history"
+	case "DELETE":
+		*to = "DELETE"
+	case "match":
+		*to = "match"
+	case "include":
+		*to = "include"
+	case "next":
+		*to = "next"
+	case "self":
+		*to = "self"
+	default:
+		*to = ""
 	}
 	return i
 }
