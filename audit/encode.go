@@ -129,14 +129,22 @@ func cut[S ~string](s S, length int) S {
 }
 
 // isPlain reports whether JSON encodes every byte of s as itself, as with nearly every text.
-func isPlain[S ~string | ~[]byte](s S) bool {
+func isPlain[S ~string](s S) bool {
 	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+		if !plainByte[s[i]] {
 			return false
 		}
 	}
 	return true
 }
+
+// plainByte is a table, as encoding/json has one: every text of an event is looked at three times.
+var plainByte = func() (table [256]bool) {
+	for c := ' '; c <= '~'; c++ {
+		table[c] = c != '"' && c != '\\'
+	}
+	return table
+}()
 
 // encodedSize is how many bytes a rune takes in our JSON.
 func encodedSize(r rune) int {
