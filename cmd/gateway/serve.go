@@ -194,7 +194,7 @@ func (g *running) start(ctx, background context.Context) (*http.Server, error) {
 			g.failed <- errors.New("the embedded redis-server ended")
 		}()
 	}
-	handler := announced(g.health, g.metrics.counted(gate))
+	handler := alone(announced(g.health, g.metrics.counted(gate)))
 	return publicServer(handler, g.settings.Settings, g.log), nil
 }
 

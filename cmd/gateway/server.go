@@ -70,6 +70,18 @@ func announced(h *health, next http.Handler) http.Handler {
 	})
 }
 
+// alone makes a request the last one on its connection if a proxy in front may have found its end elsewhere: a body in chunks, because net/http
+// does not tell whether a Content-Length stood beside them (RFC 9112 §6.1: close then), and a read with a body.
+func alone(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		read := r.Method == http.MethodGet || r.Method == http.MethodHead
+		if r.ProtoMajor == 1 && (len(r.TransferEncoding) > 0 || read && r.ContentLength != 0) {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // oneYear is how long a browser or app must use TLS after a response over TLS (RFC 6797; internet.nl requires at least a year).
 const oneYear = "max-age=31536000"
 

@@ -114,7 +114,7 @@ var httpLeaks = []leak{
 			}
 		}
 	}},
-	{"HT-7", "A request of which anybody could tell another length is refused, a read with a body too, and nothing behind it is read", func(s *stage) {
+	{"HT-7", "A request of which anybody could tell another length is refused, a read with a body too; behind these and behind chunks, whatever length stands beside them, nothing is read on the connection", func(s *stage) {
 		post := strings.Replace(s.target("/fhir/demo/Observation/_search"), "GET", "POST", 1) + "Content-Type: application/x-www-form-urlencoded\r\n"
 		read := s.target("/fhir/demo/Observation/obs-lab-d")
 		smuggled := "GET /fhir/demo/Observation/obs-lab-d HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " + tokenOf(s.T, demo.GP()) + "\r\n\r\n"
@@ -126,6 +126,24 @@ var httpLeaks = []leak{
 			{read + "Content-Length: 5\r\n", "hello"}, {read + "Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n" + smuggled}, {read + "X\x00Y: 1\r\n", ""}, {read + " : 1\r\n", ""}, {read + "Host: second\r\n", ""},
 		} {
 			s.stopped(odd[0], odd[1])
+		}
+		const form = "patient=PATIENT-D1"
+		bearer := "Authorization: Bearer " + tokenOf(s.T, demo.GP()) + "\r\n"
+		chunks := fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(form), form)
+		for _, open := range []string{
+			post + bearer + "Transfer-Encoding: chunked\r\n\r\n" + chunks, post + bearer + "Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n" + chunks,
+			post + bearer + "Transfer-Encoding: chunked\r\nContent-Length: 500\r\n\r\n" + chunks, read + bearer + "Content-Length: 5\r\n\r\nhello",
+			read + bearer + "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", post + "Transfer-Encoding: chunked\r\n\r\n" + chunks, // refused, without a token
+		} {
+			s.source.Reset()
+			if _, answer := s.bytes(open + smuggled); strings.Count(answer, "HTTP/1.1 ") != 1 {
+				s.T.Errorf("%q: got %d answers, want one", tail(open, 200), strings.Count(answer, "HTTP/1.1 "))
+			}
+			for _, asked := range s.source.Requests() {
+				if strings.Contains(fmt.Sprint(asked), "obs-lab-d") {
+					s.T.Errorf("%q: what stood behind it was asked for", tail(open, 200))
+				}
+			}
 		}
 	}},
 	{"HT-8", "There is no way past HTTP/1.1: upgrades are refused, and so are HTTP/2 in the clear and header values with line ends", func(s *stage) {
