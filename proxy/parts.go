@@ -97,7 +97,7 @@ type Limits struct {
 	Memory        int64         // bytes of all bodies in flight
 	InFlight      int           // requests in flight
 	Request       time.Duration // one exchange
-	Store         time.Duration // one call to the store
+	Store         time.Duration // one call to the store, but for Standings and Recorder, which limit themselves
 	Lookups       int           // patients that a caller may name, per minute
 	Unrecognised  int           // events per address and minute of unauthenticated callers
 	PersonMapping time.Duration // how long Patient/x ↔ person is cached
