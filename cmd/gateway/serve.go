@@ -27,6 +27,9 @@ const (
 	archiveRetry = 5 * time.Second
 )
 
+// drainWithin is how long a stop takes at most to archive what is left in the outbox.
+const drainWithin = 5 * time.Second
+
 type serveCommand struct{ cli.Configured }
 
 // Run serves until it is told to stop.
@@ -284,7 +287,9 @@ func (g *running) stop(public *http.Server, stopBackground context.CancelFunc) e
 	stopBackground()
 	g.work.Wait()
 	if g.archive != nil {
-		err = errors.Join(err, g.archive.Drain(ctx, g.store))
+		rest, cancel := context.WithTimeout(context.Background(), drainWithin) // a reader who takes all of the other time must not cost this
+		defer cancel()
+		err = errors.Join(err, g.archive.Drain(rest, g.store))
 	}
 	err = errors.Join(err, g.closeStore())
 	g.log.Info("stopped")

@@ -2,10 +2,14 @@ package e2e_test
 
 import (
 	"fmt"
+	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"zorgsluis/internal/demo"
 )
@@ -202,6 +206,35 @@ func TestGracefulStop(t *testing.T) {
 		}
 	}
 	w.wantAllRecorded(all)
+	if n := len(w.outbox()); n != 0 {
+		t.Errorf("%d events were left in the outbox, want none", n)
+	}
+	w.wantArchiveWhole()
+}
+
+// TestAStopDoesNotWaitForAReader: a caller who does not read the answer is cut off at the deadline of a stop; the archive is complete all the same.
+func TestAStopDoesNotWaitForAReader(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, demo.Resource(`{"resourceType":"Condition","id":"big","code":{"text":"`+strings.Repeat("x", 12<<20)+
+		`"},"subject":{"reference":"Patient/`+string(demo.Karena().PatientID)+`"}}`))
+	g, _ := w.start("lookups_per_minute: 100000", "lookups_per_minute: 100000, timeouts: { request: 3s, stop: 3s }", "timeout: 8s", "timeout: 3s")
+	conn, err := net.Dial("tcp", strings.TrimPrefix(g.base, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(endWithin))
+	fmt.Fprintf(conn, "GET /fhir/demo/Condition/big HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n\r\n", tokenOf(t, demo.GP()))
+	if _, err := io.ReadFull(conn, make([]byte, 100)); err != nil {
+		t.Fatal(err)
+	}
+	g.terminate()
+	if code := g.ended(); code != 1 {
+		t.Errorf("got exit code %d, want 1: somebody was cut off", code)
+	}
+	if log := g.out.String(); !strings.Contains(log, "requests were cut off") || strings.Contains(log, "archive shard") {
+		t.Errorf("the gateway says at its end: %s", tail(log, 600))
+	}
 	if n := len(w.outbox()); n != 0 {
 		t.Errorf("%d events were left in the outbox, want none", n)
 	}
