@@ -226,7 +226,7 @@ func (c *Contents) entryResource(i int, mode Mode) int {
 func (w *walk) reset(r *Reader, body []byte) {
 	w.scanner = scanner{body: body, host: &r.host, scratch: w.scratch[:0]}
 	if w.r != r || w.known.full() {
-		w.r, w.recent, w.systems = r, [64]*readType{}, [32]knownSystem{}
+		w.r, w.recent, w.systems = r, [64]*readType{}, [64]knownSystem{}
 		w.known.reset()
 	}
 	w.depth, w.trail, w.lists = 0, 0, 0

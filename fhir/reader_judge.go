@@ -16,10 +16,10 @@ func (c *Contents) judge(at span, from marks, mode Mode) contentError {
 		return "no resource type of this version"
 	}
 	id := w.bytes(p.id)
-	v := verdict{typ: t, odd: w.odd || p.idOdd || !isID(id) || w.added.meets(&w.r.classifier.never)}
 	if p.idOdd || !isID(id) {
 		id = nil
 	}
+	v := verdict{typ: t, odd: w.odd || id == nil || w.added.meets(&w.r.classifier.never)}
 	v.categories = w.added
 	for i := range w.parts {
 		w.judgePart(&v, i)

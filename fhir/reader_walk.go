@@ -95,7 +95,7 @@ type walk struct {
 	depth   int
 	lists   uint8 // bit n: path[:n] leads to an open list (n < 8)
 	recent  [64]*readType
-	systems [32]knownSystem
+	systems [64]knownSystem
 	targets [16]knownTarget
 
 	facts // of the resource being read

@@ -2,6 +2,7 @@ package fhir
 
 import (
 	"bytes"
+	"encoding/binary"
 	"strings"
 	"unicode"
 )
@@ -110,14 +111,26 @@ type knownSystem struct {
 	facts *systemFacts
 }
 
+// systemHash tells most systems apart, by their length and their last eight characters.
+func systemHash(text []byte) int {
+	end, n := uint64(0), len(text)
+	if n >= 8 {
+		end = binary.LittleEndian.Uint64(text[n-8:])
+	} else {
+		for _, c := range text {
+			end = end<<8 | uint64(c)
+		}
+	}
+	return int((end + uint64(n)) * 0x9E3779B97F4A7C15 >> 48)
+}
+
 // system looks up the system that an object names.
 func (w *walk) system(t token) *systemFacts {
 	text := w.bytes(t)
-	n := len(text)
-	if n == 0 {
+	if len(text) == 0 {
 		return noSystem
 	}
-	known := &w.systems[(n*7+int(text[n-1])*5+int(text[n/2]))%len(w.systems)]
+	known := &w.systems[systemHash(text)%len(w.systems)]
 	if known.facts == nil || !bytes.Equal(known.text, text) {
 		known.text, known.facts = append(known.text[:0], text...), w.r.systems[plainSystem(string(text))]
 		if known.facts == nil {
