@@ -96,12 +96,14 @@ func startEmbedded(ctx context.Context, o EmbeddedOptions) (*Embedded, error) {
 	return &Embedded{address: filepath.Join(sockets, "redis.sock"), kept: true, exited: c.exited, stop: c.stop}, nil
 }
 
-// arguments are the complete configuration of the embedded server: it reads no file.
+// arguments are the complete configuration of the embedded server: it reads no file. It rewrites its log less often than by default:
+// a rewrite compresses all events kept of every person, and the log soon doubles again (docs/operating.md).
 func arguments(folder, socket, maxMemory string) []string {
 	return []string{
 		"--port", "0", "--unixsocket", socket, "--unixsocketperm", "700",
 		"--dir", folder, "--daemonize", "no", "--databases", "1", "--save", "",
 		"--appendonly", "yes", "--appendfsync", "always", "--no-appendfsync-on-rewrite", "no",
+		"--auto-aof-rewrite-percentage", "400", "--auto-aof-rewrite-min-size", "512mb",
 		"--maxmemory", maxMemory, "--maxmemory-policy", "noeviction",
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
@@ -30,7 +31,8 @@ func startEmbedded(t *testing.T, folder string) *redisstore.Embedded {
 	return e
 }
 
-// TestEmbedded starts, stops and restarts: what was acknowledged is there, and the server is configured as Check requires.
+// TestEmbedded starts, stops and restarts: what was acknowledged is there, and the server is configured as Check requires and
+// docs/operating.md advises.
 func TestEmbedded(t *testing.T) {
 	folder := filepath.Join(t.TempDir(), strings.Repeat("long", 30))
 	e := startEmbedded(t, folder)
@@ -38,6 +40,12 @@ func TestEmbedded(t *testing.T) {
 	change(t, s, alice, permit)
 	if err := s.Check(t.Context()); err != nil {
 		t.Errorf("check: %v", err)
+	}
+	client := redisstore.NewClient(e.Client())
+	defer client.Close()
+	advised := map[string]string{"auto-aof-rewrite-percentage": "400", "auto-aof-rewrite-min-size": "536870912"}
+	if got, err := client.ConfigGet(t.Context(), "auto-aof-rewrite-*").Result(); err != nil || !maps.Equal(got, advised) {
+		t.Errorf("when the log is rewritten: got %v, %v, want %v", got, err, advised)
 	}
 	if !e.Kept() {
 		t.Error("says that it keeps nothing")
