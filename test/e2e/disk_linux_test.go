@@ -14,7 +14,11 @@ import (
 // limitFiles limits how long a file the gateway can write, as a full disk does: a write that crosses the limit is cut there.
 func (g *gateway) limitFiles(bytes uint64) {
 	g.t.Helper()
-	limit := syscall.Rlimit{Cur: bytes, Max: ^uint64(0)}
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit); err != nil { // the gateway has the same; only root may raise Max
+		g.t.Fatal(err)
+	}
+	limit.Cur = min(bytes, limit.Max)
 	_, _, errno := syscall.Syscall6(syscall.SYS_PRLIMIT64, uintptr(g.cmd.Process.Pid), syscall.RLIMIT_FSIZE, uintptr(unsafe.Pointer(&limit)), 0, 0, 0)
 	if errno != 0 {
 		g.t.Fatalf("prlimit: %v", errno)
