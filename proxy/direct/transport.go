@@ -34,23 +34,19 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return t.Next.RoundTrip(r)
 	}
 	ctx := r.Context()
-	for {
-		c := t.take()
-		kept := c != nil
-		if !kept {
-			conn, err := t.Dialer.DialContext(ctx, "tcp", t.address())
-			if err != nil {
-				return nil, orEnd(ctx, err)
-			}
-			c = newConnection(t, conn)
-		}
+	if c := t.take(); c != nil {
 		response, err := c.exchange(r)
-		// A server may close a kept connection at any time (RFC 9112 §9.3): then another one is used. This ends, because each time
-		// there is one kept connection less.
-		if err == nil || !kept || c.answered() || ctx.Err() != nil {
+		// A server may close a kept connection at any time (RFC 9112 §9.3): then a new one is used, unless the context has ended.
+		if err == nil || c.answered() {
 			return response, orEnd(ctx, err)
 		}
 	}
+	conn, err := t.Dialer.DialContext(ctx, "tcp", t.address())
+	if err != nil {
+		return nil, orEnd(ctx, err)
+	}
+	response, err := newConnection(t, conn).exchange(r)
+	return response, orEnd(ctx, err)
 }
 
 // address is the host with its port.
