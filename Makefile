@@ -65,8 +65,8 @@ validate:
 	mvn -q -B -f test/validate org.apache.maven.plugins:maven-dependency-plugin:3.8.1:build-classpath -Dmdep.outputFile="$$samples/classpath"; \
 	java -Xmx1500m -cp "$$(cat "$$samples/classpath")" test/validate/Validate.java configs/definitions $(PROFILES) -- "$$samples" configs/definitions
 
-# Ten minutes of fuzzing of what reads requests, answers, connections, batches, page links, tokens and proofs, each for this many seconds; the filter, which
-# is compared with a slow oracle, longest. Findings are kept below testdata/fuzz: commit them, and make test runs them from then on. Minimising
+# Ten minutes of fuzzing of what reads requests, answers, connections, batches, page links, tokens and proofs, each for this many seconds; the
+# filter, which is compared with a slow oracle, longest. Findings are kept below testdata/fuzz: commit them, and make test runs them from then on. Minimising
 # an input that is only new could take a minute each time, most of the ten, so it gets a second. Run the other targets
 # (go test -list Fuzz ./...) by hand.
 fuzz:
