@@ -181,6 +181,7 @@ func TestEventsOfAnEarlierVersion(t *testing.T) {
 	if got := len(entries(t, s)); got != 2 {
 		t.Errorf("got %d events, want 2", got)
 	}
+	server.Do("rpush", key, elements[0]) // the stamp of an event that an earlier version cut off
 	for limit, want := range map[int][]audit.Release{1: {second}, 2: {second, first}, 3: {second, first}} {
 		events, err := s.Events(t.Context(), s.Key(alice), limit)
 		if err != nil || len(events) != len(want) {

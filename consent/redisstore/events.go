@@ -55,7 +55,9 @@ func (s *Store) Events(ctx context.Context, person consent.PersonKey, limit int)
 		// In lists from before 2026-11-22 an event is one element, "<stamp> <event>".
 		at, stored, whole := strings.Cut(list.text(i), " ")
 		if !whole {
-			i++
+			if i++; i == len(list.values) {
+				break // a gateway of that time, on the same store, shortened the list to an odd length
+			}
 			stored = list.text(i)
 		}
 		e, err := parseEvent(at, stored)
