@@ -30,7 +30,7 @@ func (g *running) components() []component {
 			if g.settings.inMemory {
 				return nil // cannot be checked, and keeps nothing anyway
 			}
-			return errors.Join(store.Check(ctx), store.CheckWrites(ctx))
+			return store.CheckWrites(ctx)
 		}},
 	}
 	list = append(list, component{name: "archive", check: func(context.Context) error {

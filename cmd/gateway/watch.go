@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -36,7 +35,7 @@ func (g *running) watch(ctx context.Context) {
 func (g *running) lookAtStore(ctx context.Context) {
 	look, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
-	if err := errors.Join(g.store.Check(look), g.store.CheckWrites(look)); err != nil && ctx.Err() == nil {
+	if err := g.store.CheckWrites(look); err != nil && ctx.Err() == nil {
 		g.log.Error("store", "error", err.Error())
 	}
 	if memory, err := g.store.Memory(look); err == nil {

@@ -42,9 +42,12 @@ func (s *Store) Check(ctx context.Context) error {
 	return nil
 }
 
-// CheckWrites writes one key to each server that holds shards: reads work long after writes are refused (memory full, snapshots that fail, rights
-// taken away). It is not part of Check, so that a gateway starts on a full server: its archive is what makes room.
+// CheckWrites is Check, and then writes one key to each server that holds shards: reads work long after writes are refused (memory full,
+// snapshots that fail, rights taken away). It is for gateways that run: one starts on a full server too, since its archive makes room.
 func (s *Store) CheckWrites(ctx context.Context) error {
+	if err := s.Check(ctx); err != nil {
+		return err // it may not be our server at all
+	}
 	asked := map[string]bool{}
 	for shard := range s.o.Shards {
 		server, err := master(ctx, s.o.Changes, keysOf(shard).probe())
