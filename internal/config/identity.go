@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 
 	"zorgsluis/authn"
 	"zorgsluis/proxy/credential"
@@ -36,7 +37,7 @@ func (s *Settings) toSource(c *checker, what, key string, src Source, base *url.
 	}
 	l := s.File.Limits
 	var next http.RoundTripper = s.carrier(c, what, src.TLS.at(key+"tls."), func() *http.Transport { return sourceTransport(src, l) })
-	if base.Scheme == "http" {
+	if base.Scheme == "http" && isASCII(base.Host) {
 		next = directTransport(base.Host, src, l, next)
 	}
 	header := watched(s, c, &Watched[fixedHeader]{
@@ -143,10 +144,15 @@ func sourceTransport(src Source, l Limits) *http.Transport {
 }
 
 // directTransport sends GET requests to a source over plain HTTP, which is mostly on the same machine, with the limits of sourceTransport.
+// The host must be ASCII: net/http translates others (IDNA).
 func directTransport(host string, src Source, l Limits, next http.RoundTripper) *direct.Transport {
 	return &direct.Transport{
 		Host: host, Next: next, Dialer: sourceDialer(src), MaxHeader: maxSourceHeader, MaxIdle: l.InFlight, IdleTimeout: sourceIdle,
 	}
+}
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
 func sourceDialer(src Source) net.Dialer {

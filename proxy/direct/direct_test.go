@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -401,6 +402,20 @@ func TestIdleConnections(t *testing.T) {
 	}
 	if n := direct.Idle(tr); n != 0 {
 		t.Errorf("%d closed connections are kept", n)
+	}
+}
+
+// TestTheUsualPort: a host without a port means port 80.
+func TestTheUsualPort(t *testing.T) {
+	for host, want := range map[string]string{"127.0.0.1": "127.0.0.1:80", "[::1]": "[::1]:80", "127.0.0.1:81": "127.0.0.1:81"} {
+		var dialled string
+		tr := &direct.Transport{Host: host, Dialer: net.Dialer{ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
+			dialled = address
+			return errNext
+		}}}
+		if _, _, err := get(t.Context(), tr, host, "/"); err == nil || dialled != want {
+			t.Errorf("%s: dialled %q with error %v, want %q and no connection", host, dialled, err, want)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@
 package direct
 
 import (
+	"cmp"
 	"context"
 	"net"
 	"net/http"
@@ -28,7 +29,7 @@ type Transport struct {
 	sweep *time.Timer   // closes idle connections in time; nil until there is one
 }
 
-// RoundTrip implements http.RoundTripper. An error says nothing of the request or the answer. If the context ended, it is the context's.
+// RoundTrip implements http.RoundTripper. If the context ended, the error is the context's; others can quote the answer, as net/http's do.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Method != http.MethodGet || r.URL.Scheme != "http" || r.URL.Host != t.Host || r.Body != nil && r.Body != http.NoBody {
 		return t.Next.RoundTrip(r)
@@ -41,20 +42,12 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 			return response, orEnd(ctx, err)
 		}
 	}
-	conn, err := t.Dialer.DialContext(ctx, "tcp", t.address())
+	conn, err := t.Dialer.DialContext(ctx, "tcp", net.JoinHostPort(r.URL.Hostname(), cmp.Or(r.URL.Port(), "80")))
 	if err != nil {
 		return nil, orEnd(ctx, err)
 	}
 	response, err := newConnection(t, conn).exchange(r)
 	return response, orEnd(ctx, err)
-}
-
-// address is the host with its port.
-func (t *Transport) address() string {
-	if _, _, err := net.SplitHostPort(t.Host); err == nil {
-		return t.Host
-	}
-	return t.Host + ":80"
 }
 
 // take returns a kept connection on which nothing has happened since it was kept, or nil.
