@@ -212,31 +212,20 @@ func (c *Contents) bundleLink(i int, b *bundle) int {
 	return i
 }
 
-// word reads a value that is one of few words in a Bundle; any other string becomes "".
+// words are the known values of members of a Bundle.
+var words = [...]string{"match", "include", "Bundle", "searchset", "history", "DELETE", "next", "self"}
+
+// word reads a value; a string that is not one of words becomes "".
 func (w *walk) word(i int, to *string) int {
 	i, t, _ := w.any(i, 1)
 	if i < 0 || !t.present() {
 		return i
 	}
-	switch string(w.bytes(t)) {
-	case "Bundle":
-		*to = "Bundle"
-	case "searchset":
-		*to = "searchset"
-	case "history":
-		*to = "history"
-	case "DELETE":
-		*to = "DELETE"
-	case "match":
-		*to = "match"
-	case "include":
-		*to = "include"
-	case "next":
-		*to = "next"
-	case "self":
-		*to = "self"
-	default:
-		*to = ""
+	*to = ""
+	for _, word := range words {
+		if string(w.bytes(t)) == word {
+			*to = word
+		}
 	}
 	return i
 }
