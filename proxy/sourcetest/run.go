@@ -38,6 +38,9 @@ func Run(t *testing.T, c Carrier) {
 		}
 		name := map[bool]string{false: "plain", true: "TLS"}[secure]
 		for _, r := range rows() {
+			if r.beside && !r.goesOn && !c.Careful {
+				continue // that the source ends the connection hides when the carrier notices; the same without an end is another row
+			}
 			t.Run(name+"/"+r.name, func(t *testing.T) {
 				t.Parallel()
 				newStage(t, c, secure, "").row(r)

@@ -182,11 +182,14 @@ func TestMessagesOfAnEmergencySurviveKills(t *testing.T) {
 		}
 	}
 
-	t.Run("a stop and a start repeat nothing, and later ones come", func(t *testing.T) {
-		until(t, endWithin, "the gateway to know that they arrived", func() bool { // what arrives while it stops may be sent again
+	counted := func() { // a message has arrived a moment before the gateway knows it
+		until(t, endWithin, "the gateway to know that they arrived", func() bool {
 			_, metrics := g.admined("/metrics")
 			return strings.Contains(metrics, `break-glass-alert"} 2`) && strings.Contains(metrics, `break-glass-notice"} 2`)
 		})
+	}
+	t.Run("a stop and a start repeat nothing, and later ones come", func(t *testing.T) {
+		counted() // what arrives while it stops may be sent again
 		g.stop()
 		_, alerts := officer.seen()
 		_, notices := letters.seen()
@@ -205,6 +208,7 @@ func TestMessagesOfAnEmergencySurviveKills(t *testing.T) {
 			t.Errorf("got %d notices, and before the stop %d: want two more", len(got), len(notices))
 		}
 	})
+	counted()
 	w.wantMetric(g, `zorgsluis_messages_total{message="break-glass-alert"} 2`, `zorgsluis_messages_total{message="break-glass-notice"} 2`)
 	_, alerts := officer.seen()
 	for _, a := range alerts {
