@@ -171,7 +171,7 @@ func newCollector(t *testing.T, id func(string) string) (*collector, *tls.Config
 
 func (c *collector) read(conn net.Conn) {
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(2 * patience))
+	_ = conn.SetDeadline(time.Now().Add(within)) // whoever gives up earlier ends the connection
 	parser := octetcounting.NewParser(syslog.WithListener(func(r *syslog.Result) {
 		if r.Error != nil {
 			return // cut off

@@ -21,12 +21,13 @@ import (
 	"zorgsluis/audit"
 	"zorgsluis/audit/follow"
 	"zorgsluis/consent"
+	"zorgsluis/consent/redisstore/redistest"
 	"zorgsluis/fhir"
 	"zorgsluis/policy"
 )
 
 // within is how long a test waits for what takes far less time on an idle machine.
-const within = 20 * time.Second
+const within = time.Minute
 
 // gatewayURL is the public URL of the gateway whose events these are.
 const gatewayURL = "https://zorgsluis.example"
@@ -242,6 +243,7 @@ type path struct {
 
 	mu       sync.Mutex
 	fault    fault
+	isDown   bool
 	listener net.Listener
 	open     map[net.Conn]bool
 	work     sync.WaitGroup
@@ -250,7 +252,7 @@ type path struct {
 // newPath makes a path to an address, down at first.
 func newPath(t *testing.T, upstream string) *path {
 	t.Helper()
-	p := &path{t: t, upstream: upstream, address: "127.0.0.1:0", open: map[net.Conn]bool{}}
+	p := &path{t: t, upstream: upstream, address: fmt.Sprintf("127.0.0.1:%d", redistest.FreePort(t)), open: map[net.Conn]bool{}}
 	p.up()
 	p.down()
 	t.Cleanup(p.down)
@@ -265,7 +267,7 @@ func (p *path) up() {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.listener, p.address = l, l.Addr().String()
+	p.listener, p.isDown = l, false
 	p.work.Go(func() {
 		for {
 			client, err := l.Accept()
@@ -280,6 +282,7 @@ func (p *path) up() {
 // down ends every connection and refuses new ones.
 func (p *path) down() {
 	p.mu.Lock()
+	p.isDown = true
 	p.listener.Close()
 	for c := range p.open {
 		c.Close()
@@ -306,6 +309,10 @@ func (p *path) serve(client net.Conn) {
 	}
 	defer server.Close()
 	p.mu.Lock()
+	if p.isDown { // since it was accepted
+		p.mu.Unlock()
+		return
+	}
 	p.open[client], p.open[server] = true, true
 	f := p.fault
 	p.mu.Unlock()
