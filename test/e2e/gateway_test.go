@@ -8,17 +8,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os/exec"
 	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"zorgsluis/consent/redisstore/redistest"
 	"zorgsluis/internal/demo"
 )
 
@@ -253,21 +252,8 @@ func until(t testing.TB, within time.Duration, what string, reached func() bool)
 	}
 }
 
-// ports are chosen below those that the system uses for outgoing connections, so that no other process takes one between the choice and the use.
-var ports atomic.Int32
-
+// freeAddress is an address that stays the test's, also while nothing listens on it.
 func freeAddress(t testing.TB) string {
 	t.Helper()
-	ports.CompareAndSwap(0, int32(10000+time.Now().UnixNano()%9000))
-	for range 2000 {
-		address := fmt.Sprintf("127.0.0.1:%d", ports.Add(1))
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			continue
-		}
-		l.Close()
-		return address
-	}
-	t.Fatal("no free port")
-	return ""
+	return fmt.Sprintf("127.0.0.1:%d", redistest.FreePort(t))
 }

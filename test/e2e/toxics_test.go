@@ -20,7 +20,7 @@ type faultProxy struct {
 // startProxy puts toxiproxy in front of an address until the test ends.
 func startProxy(t testing.TB, target string) *faultProxy {
 	t.Helper()
-	return startProxyAt(t, "127.0.0.1:0", target)
+	return startProxyAt(t, freeAddress(t), target) // it is stopped and started again
 }
 
 func startProxyAt(t testing.TB, listen, target string) *faultProxy {

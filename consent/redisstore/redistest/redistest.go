@@ -5,6 +5,7 @@ package redistest
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -221,13 +222,27 @@ func (s *Server) Replica(settings ...string) *Server {
 	return r
 }
 
-// FreePort returns an unused TCP port of the loopback interface.
+// FreePort returns a TCP port of the loopback interface that is the caller's until the test ends, also while nothing listens on it: a server
+// that is killed gets it back. It is none of those that systems give to connections and listeners that ask for no port (from 32768 on), and a
+// UDP socket with its number keeps it from other tests, which may run in other processes.
 func FreePort(t testing.TB) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatalf("free port: %v", err)
+	for range 1000 {
+		port := 10_000 + rand.IntN(20_000)
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		claim, err := net.ListenPacket("udp", address)
+		if err != nil {
+			continue
+		}
+		l, err := net.Listen("tcp", address)
+		if err != nil {
+			claim.Close()
+			continue
+		}
+		l.Close()
+		t.Cleanup(func() { claim.Close() })
+		return port
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free")
+	return 0
 }
