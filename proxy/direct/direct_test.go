@@ -110,6 +110,7 @@ func whole(body string) string {
 func TestHostileSources(t *testing.T) {
 	sourcetest.Run(t, sourcetest.Carrier{
 		Careful: true, Plain: true, Methods: []string{http.MethodGet},
+		Stirred: func(tr http.RoundTripper) bool { return direct.Stirred(tr.(*direct.Transport)) },
 		New: func(host string, _ *x509.Certificate) http.RoundTripper {
 			return &direct.Transport{Host: host, Next: nothing{}, MaxHeader: 64 << 10, MaxIdle: 64, IdleTimeout: time.Minute}
 		},

@@ -20,6 +20,8 @@ type Carrier struct {
 	// Careful: before it uses a kept connection, it looks whether the source has sent anything on it or has ended it. Without that, as in net/http,
 	// what is sent beside an answer is noticed only a moment later, and meets a request that is sent at once.
 	Careful bool
+	// Stirred, of a careful one, reports whether on every connection that it keeps something has arrived, or the end.
+	Stirred func(http.RoundTripper) bool
 	// Methods are those that it carries itself.
 	Methods []string
 	// Plain: it carries nothing over TLS itself.
@@ -65,6 +67,7 @@ type stage struct {
 	t       *testing.T
 	carrier http.RoundTripper
 	careful bool
+	stirred func(http.RoundTripper) bool
 	methods []string
 	mu      sync.Mutex
 	ids     int
@@ -72,7 +75,7 @@ type stage struct {
 
 func newStage(t *testing.T, c Carrier, secure bool, greeting string) *stage {
 	s := start(t, secure, greeting)
-	g := &stage{source: s, t: t, carrier: c.New(s.listener.Addr().String(), s.authority), careful: c.Careful, methods: c.Methods}
+	g := &stage{source: s, t: t, carrier: c.New(s.listener.Addr().String(), s.authority), careful: c.Careful, stirred: c.Stirred, methods: c.Methods}
 	if keeps, ok := g.carrier.(interface{ CloseIdleConnections() }); ok {
 		t.Cleanup(func() {
 			keeps.CloseIdleConnections()
@@ -234,7 +237,7 @@ func (g *stage) between() {
 		}
 		g.source.mu.Unlock()
 		if g.careful {
-			time.Sleep(20 * time.Millisecond) // the loopback device may deliver it later: nobody can know what has not arrived
+			g.until("it to arrive", func() bool { return g.stirred(g.carrier) }) // nobody can know what has not
 		}
 		g.notice()
 		g.good(name, 3)
