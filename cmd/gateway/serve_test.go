@@ -404,11 +404,11 @@ func TestSlowCallersAreCutOff(t *testing.T) {
 	}
 	defer conn.Close()
 	fmt.Fprintf(conn, "GET /fhir/demo/metadata HTTP/1.1\r\nHost: x\r\n")
-	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.ReadAll(conn); err != nil {
-		t.Errorf("got error %v, want the connection to be closed", err)
+	if _, err := io.ReadAll(conn); errors.Is(err, os.ErrDeadlineExceeded) { // closed or, with something unread, reset
+		t.Error("the connection was not closed")
 	}
 }
 

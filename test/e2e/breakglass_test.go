@@ -89,9 +89,10 @@ func TestBreakGlass(t *testing.T) {
 		}
 	})
 	t.Run("a declaration ends", func(t *testing.T) {
-		ends := w.declared(doctor, karena, 2*time.Second)
-		g.ask(doctor, allergies(karena)).wantStatus(t, http.StatusOK, "while it lasts")
-		until(t, endWithin, "the end of the declaration", func() bool { return time.Now().After(ends) })
+		whileItLasts(t, func(lasts time.Duration) (reply, time.Time) {
+			ends := w.declared(doctor, karena, lasts)
+			return g.ask(doctor, allergies(karena)), ends
+		})
 		r := g.ask(doctor, allergies(karena)).wantStatus(t, http.StatusForbidden, "when it is over")
 		w.wantEvent(r, audit.OutcomeDeny, "no-consent")
 	})

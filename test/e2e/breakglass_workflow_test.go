@@ -248,14 +248,14 @@ type breakGlassReport struct {
 	Organizations, Professionals, Reasons []breakGlassRow
 }
 
-// wantMetric wants these lines in /metrics.
+// wantMetric wants these lines in /metrics. An exchange is counted after it was answered.
 func (w *world) wantMetric(g *gateway, lines ...string) {
 	w.t.Helper()
-	_, metrics := g.admined("/metrics")
 	for _, want := range lines {
-		if !strings.Contains(metrics, want+"\n") {
-			w.t.Errorf("/metrics has no %s", want)
-		}
+		until(w.t, endWithin, want, func() bool {
+			_, metrics := g.admined("/metrics")
+			return strings.Contains(metrics, want+"\n")
+		})
 	}
 }
 

@@ -96,9 +96,10 @@ var breakGlassLeaks = []leak{
 		s.answersWith(403, client, "Observation", p, "another client")
 		organization.Claims.OrganizationURA = "90000055"
 		s.answersWith(403, organization, "Observation", p, "another organization")
-		ends := s.declared(doctor, q, 1500*time.Millisecond)
-		s.answersWith(200, doctor, "Observation", q, "while it lasts")
-		until(s.T, endWithin, "the declaration to end", func() bool { return time.Now().After(ends) })
+		whileItLasts(s.T, func(lasts time.Duration) (reply, time.Time) {
+			ends := s.declared(doctor, q, lasts)
+			return s.tell(doctor, searchID("Observation", q)), ends
+		})
 		s.answersWith(403, doctor, "Observation", q, "when it is over")
 	}},
 	{"BG-4", "A declaration opens reads and searches about its patient only: no search without a patient, none about several, no includes of others", func(s *stage) {

@@ -80,19 +80,16 @@ var leaksOfOracles = []leak{
 	{"OR-9", "Hidden and absent reads ask the source the same; a configured floor holds both answers back.", func(s *stage) {
 		const floor = 100 * time.Millisecond
 		level := s.beside("limits: {", "limits: { read_floor: 100ms,")
-		quickest := func(id string) time.Duration {
-			least := time.Hour
-			for range 5 {
-				least = min(least, level.ask(demo.GP(), at("Observation/"+id)).took)
-			}
-			return least
-		}
-		hidden, absent := quickest("obs-psy-a"), quickest("does-not-exist")
+		hidden, absent := time.Hour, time.Hour // the quickest of each
+		asks := 0
+		until(s.T, endWithin, "hidden and absent reads to take the same", func() bool { // any one can be slow on a busy machine
+			hidden = min(hidden, level.ask(demo.GP(), at("Observation/obs-psy-a")).took)
+			absent = min(absent, level.ask(demo.GP(), at("Observation/does-not-exist")).took)
+			asks++
+			return asks >= 5 && (hidden-absent).Abs() <= floor/2
+		})
 		if hidden < floor || absent < floor {
 			s.Errorf("answered after %v and %v, want at least %v", hidden, absent, floor)
-		}
-		if d := (hidden - absent).Abs(); d > floor/2 {
-			s.Errorf("hidden took %v, absent %v", hidden, absent)
 		}
 	}},
 	{"OR-10", "What a denied caller is answered does not depend on what is there.", func(s *stage) {

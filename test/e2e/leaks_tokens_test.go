@@ -335,13 +335,13 @@ var tokenLeaks = []leak{
 	{"TK-19", "A token that ends while the source is answering releases nothing", func(s *stage) {
 		own := s.beside("timeout: 8s", "timeout: 20s", "unauthenticated:", "clock_skew: 0s\nunauthenticated:")
 		own.ask(demo.GP(), labD)
-		by := demo.GP()
-		by.Claims.Expires = time.Now().Add(2 * time.Second).Truncate(time.Second)
 		block := s.source.Block()
 		defer block.Release()
-		answered := own.g.later(by, labD)
-		receive(s.T, block.Arrived, "the source to be asked")
-		until(s.T, endWithin, "the token to end", func() bool { return time.Now().After(by.Claims.Expires) })
+		answered := own.g.laterUntilItEnds(block, labD, func(lasts time.Duration) (demo.Caller, time.Time) {
+			by := demo.GP()
+			by.Claims.Expires = time.Now().Add(lasts).Truncate(time.Second)
+			return by, by.Claims.Expires
+		})
 		block.Release()
 		r := receive(s.T, answered, "the answer")
 		if r.status != http.StatusUnauthorized {

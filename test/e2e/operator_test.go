@@ -116,9 +116,10 @@ func TestAdminListener(t *testing.T) {
 			t.Errorf("%s: got status %d, want %d\n%s", path, status, want, tail(body, 300))
 		}
 	}
+	w.wantMetric(g, `zorgsluis_requests_total{interaction="search-type",status="200"} 1`,
+		`zorgsluis_requests_total{interaction="search-type",status="403"} 1`, "zorgsluis_alerts_total 1")
 	_, metrics := g.admined("/metrics")
-	for _, want := range []string{`zorgsluis_requests_total{interaction="search-type",status="200"} 1`, `interaction="search-type",status="403"} 1`,
-		"zorgsluis_step_seconds", "zorgsluis_alerts_total 1", "zorgsluis_build_info"} {
+	for _, want := range []string{"zorgsluis_step_seconds", "zorgsluis_build_info"} {
 		if !strings.Contains(metrics, want) {
 			t.Errorf("/metrics has no %s", want)
 		}

@@ -160,7 +160,7 @@ func TestKilled(t *testing.T) {
 func TestGracefulStop(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	g, _ := w.start("lookups_per_minute: 100000", "lookups_per_minute: 100000, timeouts: { announce: 1s }", "timeout: 8s", "timeout: 20s")
+	g, _ := w.start("lookups_per_minute: 100000", "lookups_per_minute: 100000, timeouts: { announce: 5s }", "timeout: 8s", "timeout: 20s")
 	gp, ask := demo.GP(), search("Condition", demo.Karena())
 	g.ask(gp, ask).wantStatus(t, http.StatusOK, "warm up")
 	if status, said := g.readiness(); status != http.StatusOK || said != "ready" {
