@@ -99,6 +99,20 @@ func (g *gateway) ask(by demo.Caller, q question) reply {
 	return r
 }
 
+// patiently asks again, under the same request id, while the answer is 503, as callers do. For what is so large that a busy machine can need more
+// time for it than the store has.
+func (g *gateway) patiently(by demo.Caller, q question) (r reply) {
+	g.t.Helper()
+	id := uuid()
+	q = q.with("X-Request-Id", id)
+	until(g.t, endWithin, "another answer than 503", func() bool {
+		r = g.ask(by, q)
+		return r.status != http.StatusServiceUnavailable
+	})
+	r.id = id
+	return r
+}
+
 // try is ask for goroutines, and for gateways that may have gone.
 func (g *gateway) try(by demo.Caller, q question) (reply, error) {
 	return g.tryIn(g.t.Context(), by, q)

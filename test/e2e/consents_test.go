@@ -605,17 +605,17 @@ func TestStopEverythingAtTheBound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g.ask(gp, search("Condition", johanna)).wantStatus(t, http.StatusOK, "permitted")
-	full := g.ask(patient, sending(t, "POST", "/gateway/Consent", consentFor(johanna))).wantStatus(t, http.StatusUnprocessableEntity, "one more")
+	g.patiently(gp, search("Condition", johanna)).wantStatus(t, http.StatusOK, "permitted")
+	full := g.patiently(patient, sending(t, "POST", "/gateway/Consent", consentFor(johanna))).wantStatus(t, http.StatusUnprocessableEntity, "one more")
 	w.wantEvent(full, audit.OutcomeDeny, "consent-unacceptable")
 	stop := question{method: "POST", path: "/gateway/$object"}
-	id := g.ask(patient, stop).wantStatus(t, http.StatusCreated, "stop everything").resource(t)["id"].(string)
-	g.ask(gp, search("Condition", johanna)).wantStatus(t, http.StatusForbidden, "stopped")
+	id := g.patiently(patient, stop).wantStatus(t, http.StatusCreated, "stop everything").resource(t)["id"].(string)
+	g.patiently(gp, search("Condition", johanna)).wantStatus(t, http.StatusForbidden, "stopped")
 	for range 3 {
-		g.ask(patient, question{method: "POST", path: "/gateway/Consent/" + id + "/$withdraw"}).wantStatus(t, http.StatusOK, "not any more")
-		id = g.ask(patient, stop).wantStatus(t, http.StatusCreated, "stop everything again").resource(t)["id"].(string)
+		g.patiently(patient, question{method: "POST", path: "/gateway/Consent/" + id + "/$withdraw"}).wantStatus(t, http.StatusOK, "not any more")
+		id = g.patiently(patient, stop).wantStatus(t, http.StatusCreated, "stop everything again").resource(t)["id"].(string)
 	}
 	one := string(w.recordsOf(johanna, partyGP)[0])
-	g.ask(patient, question{method: "POST", path: "/gateway/Consent/" + one + "/$withdraw"}).wantStatus(t, http.StatusOK, "withdraw one")
-	g.ask(gp, search("Condition", johanna)).wantStatus(t, http.StatusForbidden, "in the end")
+	g.patiently(patient, question{method: "POST", path: "/gateway/Consent/" + one + "/$withdraw"}).wantStatus(t, http.StatusOK, "withdraw one")
+	g.patiently(gp, search("Condition", johanna)).wantStatus(t, http.StatusForbidden, "in the end")
 }
