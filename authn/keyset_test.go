@@ -242,6 +242,7 @@ func TestACallerWhoHangsUpDoesNotEndTheFetchForOthers(t *testing.T) {
 func TestNoFetchStorm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, c := bubbleProvider()
+		c.Waiting = 2000 // all of them may wait at once, from one place
 		a := started(t, c)
 		time.Sleep(31 * time.Second)
 		before := p.fetches.Load()
