@@ -66,7 +66,7 @@ func (r *relay) on(text string, f fate, times int, act func()) {
 	r.watch, r.fate, r.times, r.act, r.met = []byte(text), f, times, act, 0
 }
 
-// interfered returns how often it did.
+// interfered returns how often it did; act has returned by then.
 func (r *relay) interfered() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -90,8 +90,17 @@ func (r *relay) match(seen []byte) (fate, func()) {
 		return 0, nil
 	}
 	r.times--
-	r.met++
-	return r.fate, r.act
+	if r.act == nil {
+		r.met++
+		return r.fate, nil
+	}
+	act := r.act
+	return r.fate, func() {
+		act()
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.met++
+	}
 }
 
 func (r *relay) serve(client net.Conn) {
