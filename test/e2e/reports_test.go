@@ -30,6 +30,8 @@ func TestReports(t *testing.T) {
 	w := newWorld(t)
 	g, file := w.start()
 	karena, milan, johanna, doctor := demo.Karena(), demo.Milan(), demo.Johanna(), demo.EmergencyDoctor()
+	day := func() string { return time.Now().In(consent.Zone()).Format(time.DateOnly) }
+	began := day() // midnight may come before today
 	conditions := g.ask(demo.GP(), search("Condition", karena)).wantStatus(t, http.StatusOK, "GP")
 	g.ask(demo.GP(), search("Observation", karena)).wantStatus(t, http.StatusOK, "GP")
 	g.ask(demo.GP(), search("Condition", milan)).wantStatus(t, http.StatusOK, "GP")
@@ -41,7 +43,7 @@ func TestReports(t *testing.T) {
 	g.stop() // everything recorded is in the archive then
 	g = w.again(g, file)
 
-	today := time.Now().In(consent.Zone()).Format(time.DateOnly)
+	today := day()
 	report := func(stdin, list string, args ...string) []told {
 		t.Helper()
 		out := must(t, stdin, append(append([]string{"report"}, args...), "--config", file)...)
@@ -77,21 +79,21 @@ func TestReports(t *testing.T) {
 		t.Errorf("got recipients %+v of before there were any", rows)
 	}
 
-	if rows = report("", "patients", "incident", "--from", today, "--to", today); len(rows) != 3 {
+	if rows = report("", "patients", "incident", "--from", began, "--to", today); len(rows) != 3 {
 		t.Errorf("got patients %+v, want all three", rows)
 	}
-	if rows = report("", "patients", "incident", "--from", today, "--to", today, "--organization", "ura:"+doctor.Claims.OrganizationURA); len(rows) != 1 ||
+	if rows = report("", "patients", "incident", "--from", began, "--to", today, "--organization", "ura:"+doctor.Claims.OrganizationURA); len(rows) != 1 ||
 		rows[0].Person != w.store.Key(johanna.Identifier()) || rows[0].Emergency != 1 || len(rows[0].Recipients) != 1 {
 		t.Errorf("got patients %+v, want the one of the emergency", rows)
 	}
-	if rows = report(karena.BSN+"\n", "patients", "incident", "--from", today, "--to", today, "--patient", "--identify"); len(rows) != 1 ||
+	if rows = report(karena.BSN+"\n", "patients", "incident", "--from", began, "--to", today, "--patient", "--identify"); len(rows) != 1 ||
 		rows[0].Identifier == nil || rows[0].Identifier.Value != karena.BSN {
 		t.Errorf("got patients %+v, want the one who was asked for, named", rows)
 	}
-	if rows = report("", "patients", "incident", "--from", today, "--to", today, "--client", "no-such-client"); len(rows) != 0 {
+	if rows = report("", "patients", "incident", "--from", began, "--to", today, "--client", "no-such-client"); len(rows) != 0 {
 		t.Errorf("got patients %+v for a client that was never there", rows)
 	}
-	if rows = report("", "attempts", "insurers", "--from", today, "--to", today); len(rows) != 1 || rows[0].Times != 2 || rows[0].Patients != 2 {
+	if rows = report("", "attempts", "insurers", "--from", began, "--to", today); len(rows) != 1 || rows[0].Times != 2 || rows[0].Patients != 2 {
 		t.Errorf("got attempts %+v, want two of one insurer", rows)
 	}
 	if got := command(t, "", "report", "incident", "--config", file, "--from", "yesterday", "--to", today); got.code != 2 {
