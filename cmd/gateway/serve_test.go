@@ -96,7 +96,7 @@ func runGateway(t *testing.T, w *world, s deployment) *gatewayUnderTest {
 	ctx, cancel := context.WithCancel(context.Background())
 	g := &gatewayUnderTest{
 		t: t, world: w, settings: s, log: &syncBuffer{}, stop: cancel, stopped: make(chan error, 1),
-		client: &http.Client{Transport: &http.Transport{}, Timeout: 20 * time.Second},
+		client: &http.Client{Transport: &http.Transport{}, Timeout: time.Minute},
 	}
 	ready := make(chan addresses, 1)
 	go func() {
@@ -161,7 +161,7 @@ func (g *gatewayUnderTest) read() (*http.Response, error) {
 func (g *gatewayUnderTest) awaitReady(status int, part string) string {
 	g.t.Helper()
 	last := ""
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		code, body := g.admin("/readyz")
 		if last = body; code == status && strings.Contains(body, part) {
 			return body
@@ -175,7 +175,7 @@ func (g *gatewayUnderTest) awaitReady(status int, part string) string {
 // awaitMetrics reads the metrics until they contain part: an exchange is counted after it was answered.
 func (g *gatewayUnderTest) awaitMetrics(part string) (metrics string) {
 	g.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		if _, metrics = g.admin("/metrics"); strings.Contains(metrics, part) {
 			return metrics
 		}

@@ -23,7 +23,7 @@ func clients(t *testing.T, o *redisstore.Options, c redisstore.ClientOptions) {
 // eventually repeats what may fail while a topology changes. Every failure must be of the kind that refuses.
 func eventually(t *testing.T, what string, f func() error) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	pace := time.NewTicker(20 * time.Millisecond)
 	defer pace.Stop()
 	for ; ; <-pace.C {

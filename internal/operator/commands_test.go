@@ -59,7 +59,7 @@ type result struct {
 func (o operator) do(stdin string, args ...string) result {
 	o.t.Helper()
 	var out, errors bytes.Buffer
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second) // serve ends by itself only if it refuses
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // serve ends by itself only if it refuses
 	defer cancel()
 	code := run(ctx, append(args, "--config", o.config), strings.NewReader(stdin), &out, &errors)
 	for _, canary := range []string{testBSN, otherBSN} {

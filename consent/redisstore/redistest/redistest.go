@@ -24,7 +24,7 @@ import (
 )
 
 // startWithin is how long a server may take to respond.
-const startWithin = 20 * time.Second
+const startWithin = time.Minute
 
 // Server is one redis-server process.
 type Server struct {
