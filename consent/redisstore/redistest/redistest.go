@@ -49,7 +49,7 @@ type process struct {
 // override it. If no redis-server is installed the test fails and says what to install: promises that are not tested are not kept.
 func Start(t testing.TB, settings ...string) *Server {
 	t.Helper()
-	folder, err := os.MkdirTemp("", "zs") // t.TempDir is too long for the path of a socket
+	folder, err := os.MkdirTemp(parent(), "zs") // t.TempDir is too long for the path of a socket
 	if err != nil {
 		t.Fatalf("folder for redis: %v", err)
 	}
