@@ -63,7 +63,7 @@ func (w *world) permitted(g *gateway, by demo.Caller, p demo.Person) (all []stri
 		if typ == "Coverage" && w.version == fhir.STU3 {
 			q = get("/fhir/demo/Coverage?beneficiary=Patient/" + string(p.PatientID))
 		}
-		all = append(all, g.ask(by, q).wantStatus(w.t, http.StatusOK, typ).entries()...)
+		all = append(all, g.patiently(by, q).wantStatus(w.t, http.StatusOK, typ).entries()...)
 	}
 	return all
 }
@@ -75,7 +75,7 @@ func (w *world) everything(t *testing.T, g *gateway, by demo.Caller, path string
 	t.Helper()
 	var got []string
 	for at := "/fhir/demo/" + path; at != ""; {
-		r := g.ask(by, get(at)).wantStatus(t, http.StatusOK, "page")
+		r := g.patiently(by, get(at)).wantStatus(t, http.StatusOK, "page")
 		var page struct {
 			Entry []struct {
 				Resource json.RawMessage
