@@ -379,9 +379,14 @@ func (o *oracle) resource(tree *node) (oracleResource, error) {
 		r.Patient = ID(patients[0])
 	}
 	r.Categories = o.categories(tree, body, contained)
-	visit(nil, readable, func(_ []string, n *node) { r.References = append(r.References, o.localReference(n)...) })
+	refers := func(path []string, n *node) {
+		if len(path) > 0 { // a resource itself is no Reference
+			r.References = append(r.References, o.localReference(n)...)
+		}
+	}
+	visit(nil, readable, refers)
 	for _, c := range contained {
-		visit(nil, c, func(_ []string, n *node) { r.References = append(r.References, o.localReference(n)...) })
+		visit(nil, c, refers)
 	}
 	r.Identifiers = o.identifiers(readable, contained)
 	return r, nil
