@@ -399,6 +399,9 @@ func FuzzFilter(f *testing.F) {
 			f.Add([]byte(resource), uint64(0))
 			f.Add([]byte(asSearchset(resource)), uint64(i))
 		}
+		if len(resource) < 1000 { // several of one form
+			f.Add([]byte(asSearchset(likes(resource, 4)...)), uint64(i))
+		}
 	}
 	f.Fuzz(func(t *testing.T, body []byte, seed uint64) {
 		if seed > 0 {

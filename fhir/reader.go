@@ -200,7 +200,7 @@ func (r *Reader) read(body []byte, dst *Contents, parse func(i int) int) error {
 
 // resource reads a body that is a single resource.
 func (c *Contents) resource(i int) int {
-	if i = c.entryResource(i, ModeMatch); i < 0 {
+	if i = c.entryResource(i, ModeMatch, c.walk.alone); i < 0 {
 		return -1
 	}
 	c.settle(textSpan{}, textSpan{})
@@ -208,11 +208,11 @@ func (c *Contents) resource(i int) int {
 }
 
 // entryResource reads one resource and judges it.
-func (c *Contents) entryResource(i int, mode Mode) int {
+func (c *Contents) entryResource(i int, mode Mode, read func(i int) int) int {
 	w := &c.walk
 	w.facts.reset()
 	from := marks{len(w.edits), len(w.attachments)}
-	end, _ := w.object(i, 0)
+	end := read(i)
 	if end < 0 {
 		return -1
 	}
@@ -220,6 +220,12 @@ func (c *Contents) entryResource(i int, mode Mode) int {
 		return w.fail(broken)
 	}
 	return end
+}
+
+// alone reads a resource that is no member of a Bundle.
+func (w *walk) alone(i int) int {
+	i, _ = w.object(i, 0)
+	return i
 }
 
 // reset prepares the walk for the next body.
@@ -230,6 +236,7 @@ func (w *walk) reset(r *Reader, body []byte) {
 		w.known.reset()
 	}
 	w.depth, w.trail, w.lists = 0, 0, 0
+	w.precedents.reset()
 	w.memory.on, w.targets = false, [16]knownTarget{}
 	w.outer, w.strange = 0, w.strange[:0]
 	w.edits, w.attachments = w.edits[:0], w.attachments[:0]

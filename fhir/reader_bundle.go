@@ -107,7 +107,7 @@ func (c *Contents) entry(i int, b *bundle) int {
 			if w.at(i) != '{' {
 				return w.fail(errEntry)
 			}
-			return c.entryResource(i, "")
+			return c.entryResource(i, "", w.among)
 		case kwFullURL:
 			if i, fullURL, _ = w.any(i, 1); i >= 0 && !fullURL.present() {
 				return w.fail(errEntry)

@@ -109,6 +109,7 @@ func (m *memory) keep(f *familiar, references []reference, codings []classifying
 // noteAgain repeats the records of a familiar value that recurs that many bytes later. Its strings can be read at the earlier
 // place; spans that may be cut out are shifted to this one.
 func (w *walk) noteAgain(f *familiar, by uint32) {
+	w.precedents.used(f.at)
 	first := len(w.references)
 	w.references = append(w.references, w.memory.references[f.firstReference:][:f.references]...)
 	for n := range w.references[first:] {

@@ -98,6 +98,8 @@ type walk struct {
 	systems [64]knownSystem
 	targets [16]knownTarget
 
+	precedents precedents
+
 	facts // of the resource being read
 
 	edits       []edit
@@ -109,8 +111,11 @@ func (w *walk) any(i, d int) (int, token, shape) {
 	switch w.at(i) {
 	case '"':
 		i, t := w.text(i)
-		if t.host {
+		switch {
+		case t.host:
 			w.edit(span{t.start - 1, t.end + 1}, rewritten, 0)
+		case w.precedents.noting && t.present() && t.esc == plain:
+			w.precedents.note(span{t.start - 1, t.end + 1})
 		}
 		return i, t, isString
 	case '{':
@@ -120,7 +125,11 @@ func (w *walk) any(i, d int) (int, token, shape) {
 		i, s := w.array(i, d)
 		return i, token{}, s
 	default:
-		return w.literal(i), token{}, 0
+		end := w.literal(i)
+		if w.precedents.noting && end >= 0 && w.body[i] <= '9' { // a number
+			w.precedents.note(span{uint32(i), uint32(end)})
+		}
+		return end, token{}, 0
 	}
 }
 
@@ -406,6 +415,9 @@ func (o *object) when() shape {
 
 // bytes returns the value of a string. It stays valid until the next response is read.
 func (w *walk) bytes(t token) []byte {
+	if w.precedents.noting {
+		w.precedents.looked(t)
+	}
 	raw := w.body[t.start:t.end]
 	if t.esc != plain {
 		return w.decode(raw)
