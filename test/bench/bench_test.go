@@ -155,15 +155,17 @@ func TestReport(t *testing.T) {
 		r := &result{target: &target{name: name, beside: beside}, workload: w, size: 1900}
 		for _, n := range rates {
 			r.busy = append(r.busy, sample{rate: n, cpu: 50, beside: 10, p50: time.Millisecond, p99: 2 * time.Millisecond})
+			r.crowded = append(r.crowded, sample{rate: 2 * n})
 			r.single = append(r.single, sample{p50: time.Duration(n) * time.Microsecond, p99: 3 * time.Millisecond})
 		}
 		return r
 	}
-	got := report([]*result{made(gatewayName, 7, 100, 900, 500), made(plainName, 0, 1000, 1000, 2000)}, "a machine")
+	got := report([]*result{made(gatewayName, 7, 100, 900, 500), made(plainName, 0, 1000, 1000, 2000)}, options{connections: 64, many: 256}, "a machine")
 	for _, want := range []string{
 		"| **`GET Patient/{id}`, 1.9 kB** |",
-		"| gateway | 500 | 0.50 | – | 50 + Redis 10 | 1.00 / 2.00 | 0.50 / 3.00 | -0.50 / +0.00 |",
-		"| plain Go proxy | 1000 | 1.00 | – | 50 | 1.00 / 2.00 | 1.00 / 3.00 | – |",
+		"| 64 connections: | req/s |", "| 256: req/s |",
+		"| gateway | 500 | 0.50 | – | 50 + Redis 10 | 1.00 / 2.00 | 1000 | 0.50 | 0.50 / 3.00 | -0.50 / +0.00 |",
+		"| plain Go proxy | 1000 | 1.00 | – | 50 | 1.00 / 2.00 | 2000 | 1.00 | 1.00 / 3.00 | – |",
 		"\na machine\n",
 	} {
 		if !strings.Contains(got, want) {

@@ -5,7 +5,7 @@
 // syncs every write, the filter, and an event that is durable before the first byte is sent. The programs take turns, in a different
 // order each round; the results are medians. Any answer but 200 fails the bench, and so does a release without its event.
 //
-//	go run ./test/bench                        # the table, in about two minutes
+//	go run ./test/bench                        # the table, in about four minutes
 //	go run ./test/bench -out README.md         # and in README.md, between <!-- bench --> and <!-- /bench -->
 //	go run ./test/bench -cpuprofile profile    # profiles instead: profile/read.pprof, profile/search.pprof
 //
@@ -30,6 +30,7 @@ type options struct {
 	rounds      int
 	seconds     int
 	connections int
+	many        int
 	people      int
 	out         string
 	profile     string
@@ -42,6 +43,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds; the table shows their medians")
 	flag.IntVar(&o.seconds, "seconds", 3, "seconds of load per program and workload in each round; a third of it with one connection")
 	flag.IntVar(&o.connections, "connections", 64, "connections under load")
+	flag.IntVar(&o.many, "many", 256, "connections under load in a second measurement, which shows what fuller batches bring; 0: none")
 	flag.IntVar(&o.people, "people", 256, "patients, each with a professional who asks, and a token")
 	flag.StringVar(&o.out, "out", "", "write the table into this `file`, between its bench markers")
 	flag.StringVar(&o.profile, "cpuprofile", "", "profile the gateway into this `folder` instead of comparing it")
@@ -59,8 +61,8 @@ func main() {
 
 // run runs the bench, or one of the programs that it starts.
 func run(ctx context.Context, o options, out io.Writer) error {
-	if o.rounds < 1 || o.seconds < 1 || o.connections < 1 || o.people < 1 {
-		return errors.New("rounds, seconds, connections and people must be at least 1")
+	if o.rounds < 1 || o.seconds < 1 || o.connections < 1 || o.many < 0 || o.people < 1 {
+		return errors.New("rounds, seconds, connections and people must be at least 1, many at least 0")
 	}
 	switch o.role {
 	case "source":
@@ -82,7 +84,7 @@ func run(ctx context.Context, o options, out io.Writer) error {
 	if err := errors.Join(err, w.settle(results), w.close()); err != nil {
 		return err
 	}
-	table := report(results, w.machine())
+	table := report(results, o, w.machine())
 	fmt.Fprintln(out, table)
 	if o.out == "" {
 		return nil
@@ -123,6 +125,7 @@ type result struct {
 	workload workload
 	size     int // bytes of the smallest answer
 	busy     []sample
+	crowded  []sample // with many connections
 	single   []sample // with one connection
 }
 
@@ -142,15 +145,21 @@ func (w *world) compare(ctx context.Context, told io.Writer) ([]*result, error) 
 	for round := range w.options.rounds {
 		for i := range results {
 			r := results[(i+round)%len(results)] // starts with a different one in each round
-			busy, err := w.measure(ctx, r, w.options.connections, long)
-			if err != nil {
-				return nil, err
+			for _, load := range []struct {
+				samples     *[]sample
+				connections int
+				time        time.Duration
+			}{{&r.busy, w.options.connections, long}, {&r.crowded, w.options.many, long}, {&r.single, 1, short}} {
+				if load.connections == 0 {
+					continue
+				}
+				one, err := w.measure(ctx, r, load.connections, load.time)
+				if err != nil {
+					return nil, err
+				}
+				*load.samples = append(*load.samples, one)
 			}
-			single, err := w.measure(ctx, r, 1, short)
-			if err != nil {
-				return nil, err
-			}
-			r.busy, r.single = append(r.busy, busy), append(r.single, single)
+			busy, single := r.busy[round], r.single[round]
 			fmt.Fprintf(told, "round %d %-6s %-14s %6.0f req/s, CPU %4.0f µs, p50 with one connection %4d µs\n",
 				round+1, r.workload.name, r.target.name, busy.rate, busy.cpu, single.p50.Microseconds())
 		}

@@ -33,10 +33,10 @@ func p50(s sample) time.Duration { return s.p50 }
 func p99(s sample) time.Duration { return s.p99 }
 
 // report renders the table: one row for each program under each workload. Ratios are ratios of medians.
-func report(results []*result, machine string) string {
+func report(results []*result, o options, machine string) string {
 	var b strings.Builder
-	b.WriteString("| | req/s | × plain proxy | × nginx | CPU µs per request | p50 / p99 ms | one connection: p50 / p99 ms | added to the plain proxy |\n" +
-		"|---|---|---|---|---|---|---|---|\n")
+	fmt.Fprintf(&b, "| %d connections: | req/s | × plain proxy | × nginx | CPU µs per request | p50 / p99 ms | %d: req/s | × plain proxy | "+
+		"one: p50 / p99 ms | added to the plain proxy |\n|---|---|---|---|---|---|---|---|---|---|\n", o.connections, o.many)
 	for _, l := range workloads() {
 		of := map[string]*result{}
 		for _, r := range results {
@@ -51,10 +51,10 @@ func report(results []*result, machine string) string {
 		for _, r := range of {
 			size = max(size, r.size)
 		}
-		fmt.Fprintf(&b, "| **%s** | | | | | | | |\n", fmt.Sprintf(l.title, float64(size)/1000))
+		fmt.Fprintf(&b, "| **%s** | | | | | | | | | |\n", fmt.Sprintf(l.title, float64(size)/1000))
 		for _, name := range []string{gatewayName, plainName, nginxName} {
 			if of[name] != nil {
-				row(&b, of[name], of[plainName], of[nginxName])
+				row(&b, of[name], cmp.Or(of[plainName], &result{}), cmp.Or(of[nginxName], &result{}))
 			}
 		}
 	}
@@ -63,11 +63,11 @@ func report(results []*result, machine string) string {
 }
 
 func row(b *strings.Builder, r, plain, nginx *result) {
-	times := func(other *result) string {
-		if other == nil {
+	times := func(samples, others []sample) string {
+		if len(samples) == 0 || len(others) == 0 {
 			return "–"
 		}
-		return fmt.Sprintf("%.2f", medianOf(r.busy, rate)/medianOf(other.busy, rate))
+		return fmt.Sprintf("%.2f", medianOf(samples, rate)/medianOf(others, rate))
 	}
 	both := func(samples []sample) string {
 		return fmt.Sprintf("%.2f / %.2f", milliseconds(medianOf(samples, p50)), milliseconds(medianOf(samples, p99)))
@@ -76,13 +76,17 @@ func row(b *strings.Builder, r, plain, nginx *result) {
 	if r.target.beside != 0 {
 		used += fmt.Sprintf(" + Redis %.0f", medianOf(r.busy, beside))
 	}
+	crowded := "–"
+	if len(r.crowded) > 0 {
+		crowded = fmt.Sprintf("%.0f", medianOf(r.crowded, rate))
+	}
 	added := "–"
-	if plain != nil && plain != r {
+	if len(plain.single) > 0 && plain != r {
 		added = fmt.Sprintf("%+.2f / %+.2f", milliseconds(medianOf(r.single, p50)-medianOf(plain.single, p50)),
 			milliseconds(medianOf(r.single, p99)-medianOf(plain.single, p99)))
 	}
-	fmt.Fprintf(b, "| %s | %.0f | %s | %s | %s | %s | %s | %s |\n", r.target.name, medianOf(r.busy, rate), times(plain), times(nginx),
-		used, both(r.busy), both(r.single), added)
+	fmt.Fprintf(b, "| %s | %.0f | %s | %s | %s | %s | %s | %s | %s | %s |\n", r.target.name, medianOf(r.busy, rate), times(r.busy, plain.busy),
+		times(r.busy, nginx.busy), used, both(r.busy), crowded, times(r.crowded, plain.crowded), both(r.single), added)
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
@@ -91,8 +95,8 @@ func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 
 func (w *world) machine() string {
 	o := w.options
 	parts := []string{
-		fmt.Sprintf("Medians of %d rounds of %d s, %d connections, %d tokens and patients in turn, load by %s, all on one machine over loopback without TLS.",
-			o.rounds, o.seconds, o.connections, o.people, w.generator.name()),
+		fmt.Sprintf("Medians of %d rounds of %d s, %d tokens and patients in turn, load by %s, all on one machine over loopback without TLS.",
+			o.rounds, o.seconds, o.people, w.generator.name()),
 		fmt.Sprintf("%s: %d × %s, %s, a synced write takes %.2f ms, load %s before the run.", time.Now().Format(time.DateOnly), runtime.NumCPU(),
 			processor(), said("Linux", "uname", "-r"), milliseconds(w.synced), w.load),
 		fmt.Sprintf("Gateway %s, %s, %s", said("commit", "git", "-C", root(), "describe", "--always", "--dirty"), runtime.Version(),
