@@ -50,7 +50,7 @@ type showing struct {
 func (g *Gate) showUnder(ctx context.Context, x *exchange, who *speaker, what showing) (answer, *refusal) {
 	ctx = context.WithoutCancel(ctx)
 	for range attempts {
-		st, err := g.standing(ctx, who.key)
+		st, err := g.newest(ctx, x, who.key)
 		if err != nil {
 			return answer{}, &refusal{cause: causeUnavailable, reason: "store-unavailable", err: err}
 		}
@@ -75,7 +75,7 @@ func (g *Gate) showUnder(ctx context.Context, x *exchange, who *speaker, what sh
 			Event: x.event(audit.OutcomePermit, what.reason, g.parts.PolicyHash), Conditional: true, Generation: st.Generation, NotAfter: notAfter,
 		}
 		sent := g.parts.Now()
-		err = g.parts.Recorder.Commit(ctx, release)
+		err = g.commit(ctx, x, release)
 		switch {
 		case err == nil:
 			x.reason = what.reason
@@ -90,9 +90,9 @@ func (g *Gate) showUnder(ctx context.Context, x *exchange, who *speaker, what sh
 	return answer{}, refuse(causeUnavailable, "standing-unsettled")
 }
 
-// standing returns what is on file now. Newest is the store's time, unless something on file is later.
-func (g *Gate) standing(ctx context.Context, key consent.PersonKey) (consent.Standing, error) {
-	st, now, err := g.parts.Standings.Standing(ctx, key)
+// newest returns what is on file now. Newest is the store's time, unless something on file is later.
+func (g *Gate) newest(ctx context.Context, x *exchange, key consent.PersonKey) (consent.Standing, error) {
+	st, now, err := g.standing(ctx, x, key)
 	if now.After(st.Newest) {
 		st.Newest = now
 	}

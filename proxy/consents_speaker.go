@@ -167,7 +167,7 @@ func (g *Gate) ownerOf(ctx context.Context, x *exchange, id consent.RecordID, wh
 	if key == "" {
 		return refuse(causeNotFound, "absent")
 	}
-	st, _, err := g.parts.Standings.Standing(ctx, key)
+	st, _, err := g.standing(ctx, x, key)
 	if err != nil {
 		return &refusal{cause: causeUnavailable, reason: "store-unavailable", err: err}
 	}

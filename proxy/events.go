@@ -98,7 +98,7 @@ func (g *Gate) admitOwner(ctx context.Context, x *exchange, named fhir.PatientNa
 	if ref != nil {
 		return ref
 	}
-	st, err := g.standing(ctx, x.person)
+	st, err := g.newest(ctx, x, x.person)
 	if err != nil {
 		return &refusal{cause: causeUnavailable, reason: "store-unavailable", err: err}
 	}
@@ -136,7 +136,7 @@ func (g *Gate) serveEvent(ctx context.Context, x *exchange, r *http.Request, que
 		return answer{}, refuse(causeNotFound, "absent")
 	}
 	x.categories = []fhir.DataCategory{fhir.CategoryLogging}
-	if err := g.parts.Recorder.Commit(ctx, audit.Release{Event: x.event(audit.OutcomePermit, "ok-self", g.parts.PolicyHash)}); err != nil {
+	if err := g.commit(ctx, x, audit.Release{Event: x.event(audit.OutcomePermit, "ok-self", g.parts.PolicyHash)}); err != nil {
 		return answer{}, &refusal{cause: causeUnavailable, reason: "event-not-recorded", err: err}
 	}
 	x.reason = "ok-self"
@@ -159,7 +159,7 @@ func (g *Gate) someEvents(ctx context.Context, x *exchange, from audit.Mark, lim
 
 // answerEvents records that the patient looks, and then answers with a page.
 func (g *Gate) answerEvents(ctx context.Context, x *exchange, search fhir.OwnSearch, from audit.Mark) (answer, *refusal) {
-	if err := g.parts.Recorder.Commit(ctx, audit.Release{Event: x.event(audit.OutcomePermit, "ok-self", g.parts.PolicyHash)}); err != nil {
+	if err := g.commit(ctx, x, audit.Release{Event: x.event(audit.OutcomePermit, "ok-self", g.parts.PolicyHash)}); err != nil {
 		return answer{}, &refusal{cause: causeUnavailable, reason: "event-not-recorded", err: err}
 	}
 	page, err := g.eventsPage(ctx, x, search, from)

@@ -41,6 +41,7 @@ type exchange struct {
 	obligations []policy.Obligation
 	emergency   *consent.Declaration // under which the decision was taken
 	declaration consent.DeclarationID
+	waited      time.Duration // for standings
 	categories  []fhir.DataCategory
 	disclosed   []string
 	reason      policy.Reason

@@ -415,7 +415,7 @@ func (g *Gate) recordRefusal(ctx context.Context, x *exchange, ref *refusal) err
 		}
 	}
 	x.sorted()
-	return g.parts.Recorder.Commit(ctx, audit.Release{Event: x.event(outcome, ref.reason, g.parts.PolicyHash)})
+	return g.commit(ctx, x, audit.Release{Event: x.event(outcome, ref.reason, g.parts.PolicyHash)})
 }
 
 // recordCounts records what a closed window counted beyond its single events.

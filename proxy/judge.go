@@ -42,7 +42,7 @@ type display struct {
 
 // judge reads the standing and prepares the decision on it.
 func (g *Gate) judge(ctx context.Context, x *exchange, req policy.Request, m *mapped) (*judge, *refusal) {
-	standing, now, err := g.parts.Standings.Standing(ctx, m.key)
+	standing, now, err := g.standing(ctx, x, m.key)
 	if err != nil {
 		return nil, &refusal{cause: causeUnavailable, reason: "store-unavailable", err: err}
 	}

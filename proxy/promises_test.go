@@ -82,6 +82,23 @@ func TestStoreAway(t *testing.T) {
 	}
 }
 
+// TestASlowStore is promise 7: whoever waited long for the standing has only the rest of a second for the event, of a release and of a refusal.
+func TestASlowStore(t *testing.T) {
+	for _, by := range []string{"gp", "pharmacist"} {
+		w := newWorld(t)
+		w.story()
+		w.get(by, searchA)
+		if w.store.bounded && time.Until(w.store.deadline) < 500*time.Millisecond {
+			t.Errorf("%s: a store that answers at once has until %v for the event", by, w.store.deadline)
+		}
+		w.store.onRead = func() error { w.clock = w.clock.Add(700 * time.Millisecond); return nil }
+		got := w.get(by, searchA)
+		if left := time.Until(w.store.deadline); !w.store.bounded || left > 300*time.Millisecond {
+			t.Errorf("%s: got %d, and %v was left for the event, want at most 300 ms", by, got.status, left)
+		}
+	}
+}
+
 // TestWithdrawnInFlight is promise 3: a withdrawal acknowledged while the source answers is honoured.
 func TestWithdrawnInFlight(t *testing.T) {
 	for _, target := range []string{searchA, "/fhir/demo/Observation/lab-A", "/fhir/demo/Patient/A"} {

@@ -118,7 +118,7 @@ func (g *Gate) asIfHidden(ctx context.Context, x *exchange, ref *refusal) *refus
 	if ref.cause != causeNotFound {
 		return ref
 	}
-	if _, _, err := g.parts.Standings.Standing(ctx, g.parts.Standings.Key(nobody)); err != nil {
+	if _, _, err := g.standing(ctx, x, g.parts.Standings.Key(nobody)); err != nil {
 		return &refusal{cause: causeUnavailable, reason: "store-unavailable", err: err}
 	}
 	if unavailable := g.asIfRelated(ctx, x); unavailable != nil {

@@ -42,7 +42,7 @@ func (g *Gate) settle(ctx context.Context, x *exchange, j *judge, prepare func(*
 			Generation: j.generation, NotAfter: j.notAfter(),
 		}
 		sent := g.parts.Now()
-		err := g.parts.Recorder.Commit(ctx, release)
+		err := g.commit(ctx, x, release)
 		switch {
 		case err == nil:
 			x.reason = d.reason

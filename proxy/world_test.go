@@ -288,6 +288,8 @@ type fakeStore struct {
 	now       func() time.Time
 	onCommit  func(audit.Release) error // called before anything is read
 	onRead    func() error
+	deadline  time.Time // of the last commit
+	bounded   bool      // it had one
 }
 
 func (s *fakeStore) Key(p fhir.Identifier) consent.PersonKey {
@@ -306,7 +308,7 @@ func (s *fakeStore) Standing(_ context.Context, key consent.PersonKey) (consent.
 	return s.standings[key], s.now(), nil
 }
 
-func (s *fakeStore) Commit(_ context.Context, r audit.Release) error {
+func (s *fakeStore) Commit(ctx context.Context, r audit.Release) error {
 	if s.onCommit != nil {
 		if err := s.onCommit(r); err != nil {
 			return err
@@ -314,6 +316,7 @@ func (s *fakeStore) Commit(_ context.Context, r audit.Release) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.deadline, s.bounded = ctx.Deadline()
 	if r.Conditional {
 		if s.standings[r.Event.Person].Generation != r.Generation {
 			return audit.ErrMoved
