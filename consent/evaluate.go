@@ -42,15 +42,16 @@ type Query struct {
 // Evaluate returns the consent state for a request, and the records that decided it, sorted. It follows decision.md, A to D, step by step.
 // The order of the records does not matter.
 func Evaluate(q Query, records []Record) (State, []RecordID) {
-	said := q.statements(records)  // A
-	said = latestOfEachScope(said) // B
+	var few [8]statement                   // most persons have few: without an allocation
+	said := q.statements(records, few[:0]) // A
+	said = latestOfEachScope(said)         // B
 	said = endedByTotal(said)
 	said = slices.DeleteFunc(said, func(s statement) bool { return !q.about(&s) }) // C
 	return mostSpecific(said)                                                      // D
 }
 
 // compareScope orders statements by scope: zero if the scope is the same. Lists are compared as sets (B). It compares no more than it must:
-// a decision spends most of its time here.
+// with many records a decision spends most of its time here.
 func (s *statement) compareScope(t *statement) int {
 	if order := s.record.Holder.compare(&t.record.Holder); order != 0 {
 		return order
@@ -110,18 +111,25 @@ func endedByTotal(said []statement) []statement {
 	return slices.DeleteFunc(said, func(s statement) bool { return s.kind == Granted && !s.said().After(ended) })
 }
 
-// about reports whether a statement concerns this request (C).
+// elsewhere reports whether a record names another party, holder or channel than the request's (C), which saves looking at most records of a
+// person who chose for each organization. It depends on nothing but the scope, so that a scope is left out as a whole, and the latest
+// statement of another stays the same (B); a total objection names nothing, and is never left out. What a name stands for can have changed:
+// that is left to about.
+func (q *Query) elsewhere(r *Record) bool {
+	party := r.Party
+	if q.Changes != nil {
+		party.Category = ""
+	}
+	return !party.matches(&q.Party) || r.Channel != "" && r.Channel != q.Channel || q.Changes == nil && !r.Holder.matches(&q.Holder)
+}
+
+// about reports whether a statement that is not elsewhere concerns this request (C).
 func (q *Query) about(s *statement) bool {
-	r := s.record
-	return q.aboutHolder(s) &&
-		q.aboutParty(s) &&
-		(r.Channel == "" || r.Channel == q.Channel) &&
-		q.aboutData(s) &&
-		q.aboutPurpose(r.Purposes)
+	return q.aboutHolder(s) && q.aboutParty(s) && q.aboutData(s) && q.aboutPurpose(s.record.Purposes)
 }
 
 // matches reports whether everything named equals the request's.
-func (named Side) matches(asked Side) bool {
+func (named *Side) matches(asked *Side) bool {
 	return (named.Category == "" || named.Category == asked.Category) &&
 		(named.Organization == "" || named.Organization == asked.Organization) &&
 		(named.Practitioner == "" || named.Practitioner == asked.Practitioner) &&
@@ -130,7 +138,7 @@ func (named Side) matches(asked Side) bool {
 
 // aboutHolder reports whether the holder is meant: by what is named, or by what its name stood for.
 func (q *Query) aboutHolder(s *statement) bool {
-	named, asked := s.record.Holder, q.Holder
+	named, asked := &s.record.Holder, &q.Holder
 	name := cmp.Or(named.Category, named.Organization)
 	if named.matches(asked) {
 		return q.Changes.names(s, NameOfHolder, name, name)
@@ -138,14 +146,10 @@ func (q *Query) aboutHolder(s *statement) bool {
 	return name != "" && name != asked.Organization && q.Changes.names(s, NameOfHolder, name, asked.Organization)
 }
 
-// aboutParty reports whether the statement covers the party: a category by what its name covers.
+// aboutParty reports whether the statement covers the category of the party, if it names one, by what its name covers.
 func (q *Query) aboutParty(s *statement) bool {
-	named := s.record.Party
-	if named.Category == "" {
-		return named.matches(q.Party)
-	}
-	return q.Changes.names(s, NameOfParty, named.Category, q.Party.Category) &&
-		Side{Organization: named.Organization, Practitioner: named.Practitioner, Person: named.Person}.matches(q.Party)
+	named := s.record.Party.Category
+	return named == "" || q.Changes.names(s, NameOfParty, named, q.Party.Category)
 }
 
 // aboutData reports whether the statement covers the data category. A permit that names no data does not open Restricted; an objection that

@@ -29,12 +29,14 @@ func (s *statement) by() []string {
 	return s.record.GivenBy
 }
 
-// statements are those that count (A): in effect, and said by somebody entitled to.
-func (q *Query) statements(records []Record) []statement {
+// statements appends those that count (A), in effect and said by somebody entitled to, but for those elsewhere.
+func (q *Query) statements(records []Record, said []statement) []statement {
 	born := parseBirth(q.Born)
 	age := born.age(q.At)
-	said := make([]statement, 0, len(records))
 	for i := range records {
+		if q.elsewhere(&records[i]) {
+			continue
+		}
 		if s, made := q.statement(&records[i]); made && q.counts(&s, born, age) {
 			s.data, s.purposes = set(s.record.Data), set(s.record.Purposes)
 			said = append(said, s)

@@ -13,8 +13,7 @@ func BenchmarkDecide(b *testing.B) {
 	for _, n := range []int{5, 1000} {
 		records := make([]consent.Record, n)
 		for i := range records {
-			records[i] = about(permit(strconv.Itoa(i)), "GGC002")
-			records[i].Party = consent.Side{Organization: "ura:" + strconv.Itoa(i)}
+			records[i] = about(permit(strconv.Itoa(i)), "category "+strconv.Itoa(i)) // each of a scope of its own
 		}
 		in := provider(onFile(records...))
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
