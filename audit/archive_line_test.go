@@ -29,7 +29,10 @@ func ordinary() []byte {
 
 // TestIsLine changes every byte of an event, and wants the answer of encoding/json.
 func TestIsLine(t *testing.T) {
-	lines := [][]byte{ordinary(), []byte(`{"a":"\\"}`), []byte(`{"a":"\"","b":["é",1.5e3,null,true]}`), []byte(`{"a":{}} `), nil, []byte("{\n}"), []byte(`""`)}
+	lines := [][]byte{
+		ordinary(), []byte(`{"a":"\\"}`), []byte(`{"a":"\"","b":["é",1.5e3,null,true]}`), []byte(`{"a":{}} `), nil, []byte("{\n}"), []byte(`""`),
+		[]byte(`{"a":["b","c"],"d":{"e":10,"f":{"g":"h"}},"i":[]}`),
+	}
 	check := func(b []byte) {
 		t.Helper()
 		if got, want := isLine(b), json.Valid(b) && !bytes.ContainsAny(b, "\r\n"); got != want {
@@ -40,12 +43,44 @@ func TestIsLine(t *testing.T) {
 		check(line)
 		for i := range line {
 			check(slices.Delete(slices.Clone(line), i, i+1))
-			for _, c := range []byte("\"\\{}[]:,a1 \n\r\t\x00\x7f\xff") {
+			for _, c := range []byte("\"\\{}[]:,a01 \n\r\t\x00\x7f\xff") {
 				check(slices.Insert(slices.Clone(line), i, c))
 				altered := slices.Clone(line)
 				altered[i] = c
 				check(altered)
 			}
+		}
+	}
+	check([]byte(strings.Repeat(`{"a":`, 20_000) + "1" + strings.Repeat("}", 20_000))) // deeper than encoding/json goes
+}
+
+// TestMarshalIsSkipped: the archive asks json.Valid about no ordinary event.
+func TestMarshalIsSkipped(t *testing.T) {
+	event := ordinary()
+	if got, want := skipObject(event, 0, 1), len(event); got != want {
+		t.Errorf("got %d, want %d of %s", got, want, event)
+	}
+}
+
+// TestPlainPrefix puts every byte at every place of texts of some words.
+func TestPlainPrefix(t *testing.T) {
+	for length := range 26 {
+		text := []byte(strings.Repeat("~", length))
+		for place := range length {
+			for c := range 256 {
+				text[place] = byte(c)
+				want := length
+				if c < ' ' || c > '~' || c == '"' || c == '\\' {
+					want = place
+				}
+				if got := plainPrefix(text); got != want {
+					t.Fatalf("byte %#x at %d of %d: got %d, want %d", c, place, length, got, want)
+				}
+				if got := plainPrefix(string(append(text, '"'))); got != want {
+					t.Fatalf("byte %#x at %d before a quote at %d: got %d, want %d", c, place, length, got, want)
+				}
+			}
+			text[place] = "~! #[]0z"[place%8] // beside every limit
 		}
 	}
 }

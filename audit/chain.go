@@ -277,35 +277,3 @@ func parseNumber(s string) (uint64, bool) {
 	n, err := strconv.ParseUint(s, 10, 64)
 	return n, err == nil
 }
-
-// checkPayload refuses what a line cannot contain.
-func checkPayload(e Entry) error {
-	switch {
-	case len(e.Payload) > MaxEventBytes:
-		return fmt.Errorf("%w: position %s: larger than an event can be", ErrOutbox, e.Position)
-	case !isLine(e.Payload) || e.Payload[0] != '{':
-		return fmt.Errorf("%w: position %s: not one line of JSON", ErrOutbox, e.Position)
-	case e.Made != nil && (len(e.Made.Version) > maxVersion || len(e.Made.Version) == 0 || strings.Trim(e.Made.Request, "0123456789abcdef") != ""):
-		return fmt.Errorf("%w: position %s: not a change of a store", ErrOutbox, e.Position)
-	}
-	return nil
-}
-
-// isLine reports whether b is one line of JSON. An event consists almost entirely of texts in which every byte stands for itself, so a
-// glance is enough for those; only what stands between them is given to json.Valid, which is ten times slower.
-func isLine(b []byte) bool {
-	var room [1 << 10]byte
-	frame, inText := room[:0], false
-	for _, c := range b {
-		if c != '"' && !plainByte[c] {
-			return !bytes.ContainsAny(b, "\r\n") && json.Valid(b)
-		}
-		if c == '"' {
-			inText = !inText
-		} else if inText {
-			continue
-		}
-		frame = append(frame, c)
-	}
-	return json.Valid(frame)
-}

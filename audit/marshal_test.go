@@ -88,9 +88,17 @@ func fillOne(v reflect.Value, text string, items, i int) bool {
 }
 
 func BenchmarkMarshal(b *testing.B) {
-	e := access()
-	b.ReportAllocs()
-	for b.Loop() {
-		e.Marshal()
+	for _, disclosed := range []int{1, 50} {
+		b.Run(fmt.Sprintf("%d disclosed", disclosed), func(b *testing.B) {
+			e := access()
+			e.Disclosed = make([]string, disclosed)
+			for i := range e.Disclosed {
+				e.Disclosed[i] = fmt.Sprintf("Observation/synthetic-180-%d", i)
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				e.Marshal()
+			}
+		})
 	}
 }
