@@ -216,7 +216,13 @@ func (c *Contents) entryResource(i int, mode Mode, read func(i int) int) int {
 	if end < 0 {
 		return -1
 	}
-	if broken := c.judge(span{uint32(i), uint32(end)}, from, mode); broken != "" {
+	at, broken := span{uint32(i), uint32(end)}, contentError("")
+	if p := w.precedents.followed; p != nil {
+		broken = c.judgeAlong(p, at, from, mode)
+	} else {
+		broken = c.judge(at, from, mode)
+	}
+	if broken != "" {
 		return w.fail(broken)
 	}
 	return end

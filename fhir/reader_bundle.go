@@ -22,6 +22,9 @@ type bundle struct {
 	entries    int
 	restricted bool // by a label of the Bundle, which applies to every entry
 	never      bool // by a code in its meta: no entry is disclosed
+
+	search span   // of the entry that was read last: mostly, the next one says the same
+	mode   string // what it says
 }
 
 // searchset reads a Bundle of type searchset.
@@ -114,7 +117,8 @@ func (c *Contents) entry(i int, b *bundle) int {
 			}
 			return i
 		case kwSearch:
-			return w.entryPart(i, kwMode, &mode)
+			i, mode = w.searchMode(i, b)
+			return i
 		case kwRequest:
 			if b.want == "history" {
 				return w.entryPart(i, kwMethod, &method)
@@ -164,6 +168,17 @@ func (c *Contents) isFullURL(t token, i int) bool {
 	}
 	target := w.local(below[1:]) // a versioned URL
 	return target.typ != nil && string(name) == target.typ.name+"/"+string(target.id)
+}
+
+// searchMode reads Bundle.entry.search.
+func (w *walk) searchMode(i int, b *bundle) (int, string) {
+	if end := w.same(b.search.start, b.search.end, i); end > i {
+		return end, b.mode
+	}
+	mode := unsaid
+	end := w.entryPart(i, kwMode, &mode)
+	b.search, b.mode = span{uint32(i), uint32(end)}, mode
+	return end, mode
 }
 
 // entryPart reads the one relevant member of Bundle.entry.search or Bundle.entry.request.

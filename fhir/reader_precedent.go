@@ -1,32 +1,53 @@
 package fhir
 
-import "slices"
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+)
 
 // precedent is a resource of a Bundle that was read before. Another one with the same bytes, except in free values, is read along it:
-// only its free values are read, the rest is compared, and what was recorded is recorded again. This is common: the resources that one
-// source returns for one search have the same form.
+// only the values that differ are read, the rest is compared, and what was recorded is recorded again. If none of those that are recorded
+// says anything new, not even that: the resource is judged as another one was. This is common: the resources that one source returns for
+// one search have the same form.
 //
 // A value is free if nothing that is recorded follows from what it says. That is so for a number, and for a string without escapes that
 // does not name the source's host and that nobody looked at (walk.bytes) until the resource was read: at most it is recorded where it
 // stands, and whoever judges the resource looks there.
 type precedent struct {
-	at     span
-	free   []span // in order; strings with their quotes
-	varies []bool // for each of them, whether it has differed in another resource
+	at   span
+	free []span // in order; strings with their quotes
+	open []span // those in which another resource has differed, no longer in free; in order
 
 	parts      []part
 	references []reference
 	codings    []classifying
 	edits      []edit
 
-	// Made by prepare for these records, in the order of precedents.list: which free value each string is, or -1 if it is none; and how
-	// many free values end before the start and before the end of each span.
-	which  []int16
-	passed [][2]int16
+	// Made by prepare, and forgotten when another value is opened.
+	prepared bool
+	id       int    // index in open of the resource's id; -1 if all have the same
+	told     []told // the other open values that are recorded
+
+	judged [mostJudged]judged
+	judges int // how many were put there, the oldest being replaced
+}
+
+// told is an open value that is recorded: its index in open, and that of the string in precedents.list.
+type told struct{ open, text int }
+
+// judged is what became of a resource that was read along a precedent: its attachments are none, and its texts and references can serve
+// another resource as well (walk.judgedBefore).
+type judged struct {
+	texts    []span // of the told values
+	resource Resource
+	place    place
+	edits    []edit // in order, as they would stand in the precedent
 }
 
 const (
 	mostFree   = 200 // how many free values, and records of each kind, a precedent may have
+	mostJudged = 4
 	firstTrust = 3
 	mostTrust  = 6
 )
@@ -40,27 +61,31 @@ type precedents struct {
 	// some bodies hardly any resource is like another.
 	trust int
 
+	followed *precedent // by the resource that was read last; nil if by none
+
 	noting bool   // while a resource is read that may still become a precedent
 	free   []span // its free values
-	met    []span // the free values of a resource that is compared
+	met    []span // the values in a resource that is compared, in place of the open ones
 
 	strings []*token // of list
-	spans   []*span
 }
 
 // reset forgets the precedents of another body.
-func (p *precedents) reset() { p.count, p.last, p.trust, p.noting = 0, 0, firstTrust, false }
+func (p *precedents) reset() {
+	p.count, p.last, p.trust, p.followed, p.noting = 0, 0, firstTrust, nil, false
+}
 
 // among reads the resource at i of a Bundle.
 func (w *walk) among(i int) int {
 	p := &w.precedents
+	p.followed = nil
 	if p.trust == 0 {
 		return w.alone(i)
 	}
 	for n := range p.count {
 		likely := (p.last + n) % len(p.kept)
 		if end := w.along(&p.kept[likely], i); end >= 0 {
-			p.last, p.trust = likely, min(p.trust+1, mostTrust)
+			p.last, p.trust, p.followed = likely, min(p.trust+1, mostTrust), &p.kept[likely]
 			return end
 		}
 	}
@@ -111,12 +136,10 @@ func (p *precedents) keep(at span, f *facts, edits []edit) {
 	}
 	p.count = min(p.count+1, len(p.kept))
 	one := &p.kept[p.last]
-	one.at, one.free = at, append(one.free[:0], p.free...)
-	one.varies = slices.Grow(one.varies[:0], len(p.free))[:len(p.free)]
-	clear(one.varies)
+	one.at, one.free, one.open = at, append(one.free[:0], p.free...), one.open[:0]
 	one.parts, one.references = append(one.parts[:0], f.parts...), append(one.references[:0], f.references...)
 	one.codings, one.edits = append(one.codings[:0], f.codings...), append(one.edits[:0], edits...)
-	one.which, one.passed = one.which[:0], one.passed[:0]
+	one.forget()
 }
 
 // along reads the resource at i along a precedent, or returns -1 if it differs in more than free values. It never decides that a
@@ -124,44 +147,27 @@ func (p *precedents) keep(at span, f *facts, edits []edit) {
 func (w *walk) along(p *precedent, i int) int {
 	met := w.precedents.met[:0]
 	from, at := p.at.start, i
-	single := false // look at every free value, until the one is found by which a longer stretch differs
-	for n := 0; ; n++ {
-		next := n // the next free value to look at: those before have not differed yet, and are compared with what stands between them
-		for !single && next < len(p.free) && !p.varies[next] {
-			next++
+	for {
+		n := len(met)
+		to := p.at.end
+		if n < len(p.open) {
+			to = p.open[n].start
 		}
-		end := w.same(from, p.start(next), at)
-		if end < 0 && next > n {
-			next, single = n, true
-			end = w.same(from, p.start(next), at)
-		}
-		if end < 0 {
+		end := w.same(from, to, at)
+		switch {
+		case end < 0 && p.opens(from+w.agree(w.body[from:to], at), n):
+			continue
+		case end < 0:
 			return -1
-		}
-		for ; n < next; n++ {
-			met = append(met, p.free[n].later(uint32(at)-from))
-		}
-		if n == len(p.free) {
+		case n == len(p.open):
 			w.precedents.met = met
-			w.recordAgain(p, i)
 			return end
 		}
-		if at = w.freeValue(p.free[n], end); at < 0 {
+		if at = w.freeValue(p.open[n], end); at < 0 {
 			return -1
 		}
-		met, from = append(met, span{uint32(end), uint32(at)}), p.free[n].end
-		if !w.equal(p.free[n], met[n]) {
-			p.varies[n], single = true, false
-		}
+		met, from = append(met, span{uint32(end), uint32(at)}), p.open[n].end
 	}
-}
-
-// start is where free value n starts; after the last one, the end of the precedent.
-func (p *precedent) start(n int) uint32 {
-	if n == len(p.free) {
-		return p.at.end
-	}
-	return p.free[n].start
 }
 
 // same returns the position after the bytes at i if they are those from start to end, else -1.
@@ -172,6 +178,36 @@ func (w *walk) same(start, end uint32, i int) int {
 	}
 	return after
 }
+
+// agree returns how many bytes are the same as at i, up to the first that differs.
+func (w *walk) agree(b []byte, i int) uint32 {
+	other := w.body[i:]
+	b = b[:min(len(b), len(other))]
+	n := 0
+	for n+8 <= len(b) && binary.LittleEndian.Uint64(b[n:]) == binary.LittleEndian.Uint64(other[n:]) {
+		n += 8
+	}
+	for n < len(b) && b[n] == other[n] {
+		n++
+	}
+	return uint32(n)
+}
+
+// opens makes the free value open in which another resource differs at a position, as number n of the open ones, and reports whether
+// there is one. A number can differ right behind its end.
+func (p *precedent) opens(at uint32, n int) bool {
+	f, _ := slices.BinarySearchFunc(p.free, at, func(s span, at uint32) int { return cmp.Compare(s.end, at) })
+	if f == len(p.free) || p.free[f].start > at {
+		return false
+	}
+	p.open = slices.Insert(p.open, n, p.free[f])
+	p.free = slices.Delete(p.free, f, f+1)
+	p.forget()
+	return true
+}
+
+// forget forgets what depends on which values are open.
+func (p *precedent) forget() { p.prepared, p.judges = false, 0 }
 
 // equal reports whether two spans have the same bytes.
 func (w *walk) equal(a, b span) bool {
@@ -197,72 +233,126 @@ func (w *walk) freeValue(other span, i int) int {
 	return end
 }
 
-// recordAgain records for the resource at i what is recorded for a precedent.
-func (w *walk) recordAgain(p *precedent, i int) {
+// judgeAlong judges the resource at a place that was read along a precedent, by what became of another one if it can.
+func (c *Contents) judgeAlong(p *precedent, at span, from marks, mode Mode) contentError {
+	w := &c.walk
+	if !p.prepared {
+		w.precedents.prepare(p)
+	}
+	id := w.bytes(w.precedents.id(p))
+	if before := w.judgedBefore(p); before != nil && isID(id) {
+		w.edits = append(w.edits, before.edits...)
+		place := before.place
+		place.at, place.name, place.edits = at, c.keepName(before.resource.Type, id), [2]int{from.edits, len(w.edits)}
+		c.Resources, c.places = append(c.Resources, before.resource), append(c.places, place)
+	} else {
+		w.recordAgain(p)
+		if broken := c.judge(at, from, mode); broken != "" {
+			return broken
+		}
+		if r := c.Resources[len(c.Resources)-1]; isID(id) && r.Type != typePatient {
+			w.precedents.keepJudged(p, r, c.places[len(c.places)-1], w.edits[from.edits:])
+		}
+	}
+	w.precedents.move(p, w.edits[from.edits:], at.start)
+	return ""
+}
+
+// judgedBefore returns what became of a resource in which the told values said the same as in the one that was read along p; nil if none is
+// known. All else that is recorded about the two is the same, except for the id and for where it stands. So their judgement is the same,
+// where both ids are valid: an id decides nothing else, except in a Patient, of which nothing is kept.
+func (w *walk) judgedBefore(p *precedent) *judged {
+	for n := range min(p.judges, mostJudged) {
+		j := &p.judged[n]
+		same := true
+		for k := 0; same && k < len(p.told); k++ {
+			same = w.equal(j.texts[k], w.precedents.met[p.told[k].open])
+		}
+		if same {
+			return j
+		}
+	}
+	return nil
+}
+
+// keepJudged keeps what became of the resource that was read along p, in place of the oldest.
+func (l *precedents) keepJudged(p *precedent, r Resource, place place, edits []edit) {
+	j := &p.judged[p.judges%mostJudged]
+	p.judges++
+	j.resource, j.place, j.edits = r, place, append(j.edits[:0], edits...)
+	j.texts = j.texts[:0]
+	for _, t := range p.told {
+		j.texts = append(j.texts, l.met[t.open])
+	}
+}
+
+// recordAgain records for the resource that was read along p what is recorded for p. The strings are those of the resource, but whatever
+// is cut out of it still stands where it stands in p, until it is moved.
+func (w *walk) recordAgain(p *precedent) {
 	l := &w.precedents
-	if len(p.which) == 0 { // there are always two at least: type and id
-		l.prepare(p)
-	}
 	w.parts, w.references = append(w.parts[:0], p.parts...), append(w.references[:0], p.references...)
-	w.codings = append(w.codings[:0], p.codings...)
-	edits := len(w.edits)
-	w.edits = append(w.edits, p.edits...)
-	l.list(w.parts, w.references, w.codings, w.edits[edits:])
-	for n, free := range p.which {
-		if free >= 0 && !w.equal(p.free[free], l.met[free]) { // the same text may be read in either place
-			*l.strings[n] = token{start: l.met[free].start + 1, end: l.met[free].end - 1}
-		}
-	}
-	shift := func(passed int16) uint32 { // wraps around if the resource is shorter up to there
-		if passed == 0 {
-			return uint32(i) - p.at.start
-		}
-		return l.met[passed-1].end - p.free[passed-1].end
-	}
-	for n, s := range l.spans {
-		if *s != (span{}) {
-			*s = span{s.start + shift(p.passed[n][0]), s.end + shift(p.passed[n][1])}
-		}
+	w.codings, w.edits = append(w.codings[:0], p.codings...), append(w.edits, p.edits...)
+	w.parts[0].id = l.id(p)
+	l.list(w.parts, w.references, w.codings)
+	for _, t := range p.told {
+		*l.strings[t.text] = l.met[t.open].inside()
 	}
 }
 
-// prepare finds out which of the records of a precedent are about free values, or stand behind some. It is done when a first resource is
-// like it, which for many never happens.
+// id is the id of the resource that was read along p.
+func (l *precedents) id(p *precedent) token {
+	if p.id < 0 {
+		return p.parts[0].id
+	}
+	return l.met[p.id].inside()
+}
+
+// inside is the plain string at a span with its quotes.
+func (s span) inside() token { return token{start: s.start + 1, end: s.end - 1} }
+
+// move moves edits, in order, from where they would stand in p to where they stand in the resource that was read along it and starts at i.
+func (l *precedents) move(p *precedent, edits []edit, i uint32) {
+	passed, by := 0, i-p.at.start // open values before an edit; wraps around if the resource is shorter up to there
+	pass := func(at uint32) (int, uint32) {
+		passed, by := passed, by
+		for ; passed < len(p.open) && p.open[passed].end <= at; passed++ {
+			by = l.met[passed].end - p.open[passed].end
+		}
+		return passed, by
+	}
+	for n := range edits {
+		at := &edits[n].at
+		passed, by = pass(at.start)
+		_, behind := pass(at.end)
+		*at = span{at.start + by, at.end + behind}
+	}
+}
+
+// prepare finds out which open values are recorded. It is done when a first resource is like the precedent, which for many never happens.
 func (l *precedents) prepare(p *precedent) {
-	l.list(p.parts, p.references, p.codings, p.edits)
-	for _, t := range l.strings {
-		n, free := slices.BinarySearchFunc(p.free, int(t.start)-1, func(s span, start int) int { return int(s.start) - start })
-		if !free {
-			n = -1
+	l.list(p.parts, p.references, p.codings)
+	p.prepared, p.id, p.told = true, -1, p.told[:0]
+	for text, t := range l.strings {
+		n, open := slices.BinarySearchFunc(p.open, int(t.start)-1, func(s span, start int) int { return int(s.start) - start })
+		switch {
+		case open && t == &p.parts[0].id:
+			p.id = n
+		case open:
+			p.told = append(p.told, told{n, text})
 		}
-		p.which = append(p.which, int16(n))
-	}
-	before := func(at uint32) int16 {
-		n, _ := slices.BinarySearchFunc(p.free, int(at)+1, func(s span, behind int) int { return int(s.end) - behind })
-		return int16(n)
-	}
-	for _, s := range l.spans {
-		p.passed = append(p.passed, [2]int16{before(s.start), before(s.end)})
 	}
 }
 
-// list lists the strings and the spans in records, always in the same order.
-func (l *precedents) list(parts []part, references []reference, codings []classifying, edits []edit) {
-	l.strings, l.spans = l.strings[:0], l.spans[:0]
+// list lists the strings in records, always in the same order.
+func (l *precedents) list(parts []part, references []reference, codings []classifying) {
+	l.strings = l.strings[:0]
 	for n := range parts {
-		p := &parts[n]
-		l.strings = append(l.strings, &p.typ, &p.id)
-		l.spans = append(l.spans, &p.text, &p.link, &p.linkTwin)
+		l.strings = append(l.strings, &parts[n].typ, &parts[n].id)
 	}
 	for n := range references {
-		r := &references[n]
-		l.strings = append(l.strings, &r.text, &r.typ)
-		l.spans = append(l.spans, &r.display, &r.twin)
+		l.strings = append(l.strings, &references[n].text, &references[n].typ)
 	}
 	for n := range codings {
 		l.strings = append(l.strings, &codings[n].system, &codings[n].code)
-	}
-	for n := range edits {
-		l.spans = append(l.spans, &edits[n].at)
 	}
 }

@@ -16,7 +16,7 @@ func TestReaderAgreesWithOracleOnResourcesOfOneForm(t *testing.T) {
 	readers := [...]*Reader{testReader(t, oracles[0]), testReader(t, oracles[1])}
 	real := slices.DeleteFunc(realResources(t), func(r string) bool { return len(r) > 2000 })
 	var c Contents
-	var total, along, changed, refused int
+	var total, along, changed, known, refused int
 	for seed := range uint64(600) {
 		if seed/2%sweep > 0 {
 			continue
@@ -27,7 +27,7 @@ func TestReaderAgreesWithOracleOnResourcesOfOneForm(t *testing.T) {
 		if err := compareWithOracle(o, r, &c, body); err != nil {
 			t.Fatalf("seed %d: %v\n%s", seed, err, body)
 		}
-		followed, err := readBoth(r, &c, body)
+		followed, repeated, err := readBoth(r, &c, body)
 		if err != nil {
 			t.Fatalf("seed %d: %v\n%s", seed, err, body)
 		}
@@ -41,68 +41,59 @@ func TestReaderAgreesWithOracleOnResourcesOfOneForm(t *testing.T) {
 				if g.nasty[i] {
 					changed++
 				}
+				if repeated[i] {
+					known++
+				}
 			}
 		}
 	}
-	t.Logf("%d resources, %d along a precedent, %d of these with a value that can mean something; %d bodies were refused", total, along, changed, refused)
-	if along < 900/sweep || changed < 300/sweep || refused < 60/sweep {
+	t.Logf("%d resources, %d along a precedent, %d of these with a value that can mean something, %d judged as before; %d bodies were refused",
+		total, along, changed, known, refused)
+	if along < 900/sweep || changed < 300/sweep || known < 200/sweep || refused < 60/sweep {
 		t.Error("too few to show anything")
 	}
 }
 
-// readBoth reads the resources of a searchset as the reader does, and each of them alone; it returns which were read along a precedent, or
-// nothing if the body is refused, and an error if not the same is recorded.
-func readBoth(r *Reader, c *Contents, body []byte) (followed []bool, err error) {
+// readBoth reads the resources of a searchset as the reader does, and each of them alone; it returns which were read along a precedent, and
+// which of these were judged by what became of another, or nothing if the body is refused, and an error if they are not judged the same.
+func readBoth(r *Reader, c *Contents, body []byte) (followed, repeated []bool, err error) {
 	if r.Searchset(body, c) != nil {
-		return nil, nil
+		return nil, nil, nil
 	}
 	places := slices.Clone(c.places)
 	var other Contents
 	c.reset(r, body)
 	other.reset(r, body)
 	for i, p := range places {
-		w, alone := &c.walk, &other.walk
 		if i > 0 {
-			w.memory.remember()
+			c.walk.memory.remember()
 		}
-		w.facts.reset()
-		alone.facts.reset()
-		w.depth, alone.depth = 3, 3 // of the Bundle, its entries and an entry
-		edits, attachments, trust := len(w.edits), len(w.attachments), w.precedents.trust
-		end := w.among(int(p.at.start))
-		followed = append(followed, trust > 0 && w.precedents.trust >= trust)
-		got := recorded(w, end, w.edits[edits:], w.attachments[attachments:])
-		edits, attachments = len(alone.edits), len(alone.attachments)
-		end = alone.alone(int(p.at.start))
-		if want := recorded(alone, end, alone.edits[edits:], alone.attachments[attachments:]); got != want {
-			return nil, fmt.Errorf("resource %d:\n got %s\nwant %s", i, got, want)
+		c.walk.depth, other.walk.depth = 3, 3 // of the Bundle, its entries and an entry
+		got := judgement(c, c.entryResource(int(p.at.start), ModeMatch, c.walk.among))
+		followed = append(followed, c.walk.precedents.followed != nil)
+		repeated = append(repeated, c.walk.parts[0] == part{}) // nothing is recorded about it
+		if want := judgement(&other, other.entryResource(int(p.at.start), ModeMatch, other.walk.alone)); got != want {
+			return nil, nil, fmt.Errorf("resource %d:\n got %s\nwant %s", i, got, want)
 		}
 	}
-	return followed, nil
+	return followed, repeated, nil
 }
 
-// recorded tells all that is recorded about a resource, with the text of each string.
-func recorded(w *walk, end int, edits []edit, attachments []attachment) string {
-	text := func(t token) string {
-		if !t.present() {
-			return "none"
-		}
-		return fmt.Sprintf("%q", w.bytes(t))
-	}
+// judgement tells all that becomes of the resource that was read last, with each text.
+func judgement(c *Contents, end int) string {
+	w, last := &c.walk, len(c.Resources)-1
+	r, p := c.Resources[last], c.places[last]
+	text := func(t textSpan) string { return fmt.Sprintf("%q", c.texts[t.start:t.end]) }
 	var b strings.Builder
-	fmt.Fprintln(&b, "end", end, w.depth, w.err, w.odd, w.added, w.current, edits, attachments)
-	for _, p := range w.parts {
-		fmt.Fprintln(&b, "part", text(p.typ), text(p.id), p.text, p.link, p.linkTwin, p.idOdd, p.categoryOdd, p.codeOdd, p.category)
+	fmt.Fprintln(&b, "end", end, w.depth, w.err, r, p.at, "named", text(p.name), "of", text(p.patient))
+	for _, f := range c.found.references[p.references[0]:p.references[1]] {
+		fmt.Fprintln(&b, "refers to", f.owner, text(f.text))
 	}
-	for _, r := range w.references {
-		fmt.Fprintln(&b, "reference", r.kind, text(r.text), text(r.typ), r.typeOdd, r.part, r.path, r.names, r.lists, r.display, r.twin)
+	for _, f := range c.found.identifiers[p.identifiers[0]:p.identifiers[1]] {
+		fmt.Fprintln(&b, "holds", f.owner, text(f.text))
 	}
-	for _, c := range w.codings {
-		fmt.Fprintln(&b, "coding", c.part, c.element, text(c.system), text(c.code))
-	}
-	for _, p := range w.persons {
-		fmt.Fprintln(&b, "person", p.system, text(p.value), p.part, p.own, p.linked)
-	}
+	fmt.Fprintln(&b, c.results.categories[p.categories[0]:p.categories[1]])
+	fmt.Fprintln(&b, w.edits[p.edits[0]:p.edits[1]], w.attachments[p.attachments[0]:p.attachments[1]])
 	return b.String()
 }
 
@@ -434,7 +425,7 @@ func TestReaderNoticesWhatDiffersFromAPrecedent(t *testing.T) {
 			if err := compareWithOracle(o, r, &c, body); err != nil {
 				t.Error(err)
 			}
-			followed, err := readBoth(r, &c, body)
+			followed, _, err := readBoth(r, &c, body)
 			if err != nil {
 				t.Error(err)
 			}
@@ -466,7 +457,7 @@ func TestReaderFindsWhatItCutsAlongAPrecedent(t *testing.T) {
 	r := testReader(t, testOracle(R4))
 	var c Contents
 	body := []byte(asSearchset(resources...))
-	followed, err := readBoth(r, &c, body)
+	followed, _, err := readBoth(r, &c, body)
 	if err != nil || !slices.Equal(followed, []bool{false, true, true, true, true, true}) {
 		t.Errorf("read along a precedent: got %v, %v", followed, err)
 	}
@@ -478,6 +469,43 @@ func TestReaderFindsWhatItCutsAlongAPrecedent(t *testing.T) {
 		if got := string(c.AppendResource(nil, i, e)); got != want {
 			t.Errorf("resource %d:\n got %s\nwant %s", i, got, want)
 		}
+	}
+}
+
+// A resource is judged as another one if all that is recorded says the same; only the last few judgements are kept.
+func TestReaderJudgesAsBefore(t *testing.T) {
+	var resources, want []string
+	var known []bool
+	for i, step := range []struct {
+		patient string
+		known   bool
+	}{
+		{"A", false}, {"A", false}, {"B", false}, {"B", true}, {"C", false}, {"D", false}, {"B", true}, {"E", false}, {"D", true}, // four are kept
+		{"F", false}, {"B", false}, {"B", true}, {"E", true}, {"C", false}, {"a/b", false}, {"a/b", true}, {"F", true},
+	} {
+		resource := strings.NewReplacer(`"ID"`, fmt.Sprintf(`"r%d"`, i), "Patient/A", "Patient/"+step.patient, "138.5", fmt.Sprint(i)).Replace(ordinary)
+		resources, known = append(resources, resource), append(known, step.known)
+		if want = append(want, "of "+step.patient+": [ObservationLaboratory] refers to [Encounter/e Practitioner/p]"); step.patient == "a/b" {
+			want[i] = "nothing"
+		}
+	}
+	o := testOracle(R4)
+	r := testReader(t, o)
+	var c Contents
+	body := []byte(asSearchset(resources...))
+	if err := compareWithOracle(o, r, &c, body); err != nil {
+		t.Error(err)
+	}
+	if err := r.Searchset(body, &c); err != nil {
+		t.Fatal(err)
+	}
+	for i := range want {
+		if got := disclosed(&c, i); got != want[i] {
+			t.Errorf("resource %d: got %s, want %s", i, got, want[i])
+		}
+	}
+	if _, repeated, err := readBoth(r, &c, body); err != nil || !slices.Equal(repeated, known) {
+		t.Errorf("judged as before: got %v, %v, want %v", repeated, err, known)
 	}
 }
 
@@ -539,7 +567,7 @@ func TestReaderKeepsEntriesApart(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if followed, err := readBoth(r, &c, []byte(body)); err != nil || !slices.Equal(followed, []bool{false, true, true, true, true}) {
+	if followed, _, err := readBoth(r, &c, []byte(body)); err != nil || !slices.Equal(followed, []bool{false, true, true, true, true}) {
 		t.Errorf("read along a precedent: got %v, %v", followed, err)
 	}
 	history := strings.NewReplacer(`"searchset"`, `"history"`, `"search":{"mode":"outcome"}`, `"request":{"method":"DELETE"}`, `"search"`, `"request"`).Replace(body)
@@ -577,7 +605,7 @@ func TestReaderBoundsPrecedents(t *testing.T) {
 			if err := compareWithOracle(o, r, &c, body); err != nil {
 				t.Error(err)
 			}
-			followed, err := readBoth(r, &c, body)
+			followed, _, err := readBoth(r, &c, body)
 			if err != nil || !slices.Equal(followed, []bool{false, tt.want, tt.want}) {
 				t.Errorf("read along a precedent: got %v, %v", followed, err)
 			}
