@@ -50,7 +50,7 @@ func (q *Query) statement(r *Record) (s statement, made bool) {
 	switch {
 	case r.Status == StatusEnteredInError, r.RecordedAt.After(q.At), q.At.Before(r.ValidFrom.Time):
 		return statement{}, false
-	case r.Status == StatusWithdrawn && !r.WithdrawnAt.After(q.At):
+	case r.isWithdrawn(q.At):
 		// A withdrawal has no end: valid_to is ignored. A withdrawn deny leaves nothing.
 		return statement{record: r, kind: Withdrawn}, r.Decision != DecisionDeny
 	case !r.ValidTo.IsZero() && !q.At.Before(r.ValidTo.Time):
@@ -63,6 +63,15 @@ func (q *Query) statement(r *Record) (s statement, made bool) {
 	default:
 		return statement{record: r, kind: Refused}, true
 	}
+}
+
+// isWithdrawn reports whether the record was withdrawn by an instant. A withdrawal without its time opens nothing: a permit is withdrawn, a
+// deny is not.
+func (r *Record) isWithdrawn(at time.Time) bool {
+	if r.Decision == DecisionDeny && r.WithdrawnAt.IsZero() {
+		return false
+	}
+	return r.Status == StatusWithdrawn && !r.WithdrawnAt.After(at)
 }
 
 // counts reports whether those who said it could say it (A), at the patient's present age. If the age is unknown, every objection counts

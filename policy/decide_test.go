@@ -238,6 +238,7 @@ func TestPatientsSeeTheirOwnRecord(t *testing.T) { // rule 3
 		only("age-not-allowed", "of unknown age", patient(born("1961"))),
 		only("withheld-from-patient", "a data category that is withheld", patient(withheld("Alert", "Condition"))),
 		only("ok-self", "another data category is withheld", patient(withheld("Alert"))),
+		only("withheld-from-patient", "data of no known category are Restricted", patient(asks(""), withheld("Restricted"))),
 		only("ok-self", "a refusal of others is not one of oneself", patient(onFile(refusal("a")))),
 		only("ok-self", "incapacity does not matter", patient(incapacitated)),
 		only("ok-self", "Restricted data are one's own", patient(asks("Restricted"))),

@@ -60,7 +60,7 @@ func ownRecord(in Input) Reason {
 
 // withheld is the last check of rules 3 and 4: the therapeutic exception (WGBO 448).
 func withheld(in Input) Reason {
-	if slices.Contains(in.Patient.Flags.WithheldFromPatient, in.Request.Category) {
+	if slices.Contains(in.Patient.Flags.WithheldFromPatient, protected(in.Request.Category)) {
 		return ReasonWithheldFromPatient
 	}
 	return ""
