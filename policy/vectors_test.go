@@ -15,10 +15,17 @@ import (
 	"zorgsluis/policy"
 )
 
-// The vectors are worked cases of decision.md. These variables can name files with more of them (a path list).
+// The vectors are worked cases of decision.md. These variables can name files with more of them: a list of paths, absolute or from this
+// folder. Such a run needs -count=1, because the cache of go test does not look at files outside of the module.
 const (
 	decisionFilesVariable = "ZORGSLUIS_DECISION_VECTORS"
 	categoryFilesVariable = "ZORGSLUIS_CATEGORY_VECTORS"
+)
+
+// Our own vectors.
+const (
+	decisionVectors = "testdata/decisions.ndjson"
+	categoryVectors = "testdata/categories.ndjson"
 )
 
 // decisionVector is one line of decisions.ndjson.
@@ -125,18 +132,28 @@ func vectorPolicy(t testing.TB) *policy.Policy {
 	return p
 }
 
+// TestVectorsAreWhole: none of our own vectors got lost.
+func TestVectorsAreWhole(t *testing.T) {
+	for path, want := range map[string]int{decisionVectors: 1089, categoryVectors: 260} {
+		if got := len(readVectors(t, path).lines); got != want {
+			t.Errorf("%s: got %d vectors, want %d", path, got, want)
+		}
+	}
+}
+
 func TestDecisionVectors(t *testing.T) {
 	p := vectorPolicy(t)
-	for _, file := range vectorFiles(t, "testdata/decisions.ndjson", 1089, decisionFilesVariable) {
+	for _, file := range vectorFiles(t, decisionVectors, decisionFilesVariable) {
 		for i, line := range file.lines {
 			var v decisionVector
 			if err := json.Unmarshal(line, &v); err != nil {
-				t.Fatalf("%s:%d: %v", file.name, i+1, err)
+				t.Errorf("%s:%d: %v", file.name, i+1, err)
+				continue
 			}
 			got := p.Decide(v.input())
 			want := policy.Decision{
 				Permit: v.Expect.Decision == "permit", Reason: v.Expect.Reason,
-				Obligations: v.Expect.Obligations, Records: v.Expect.Records,
+				Obligations: slices.Sorted(slices.Values(v.Expect.Obligations)), Records: slices.Sorted(slices.Values(v.Expect.Records)),
 			}
 			if !sameDecision(got, want) {
 				t.Errorf("%s:%d: %s: got %+v, want %+v", file.name, i+1, v.Name, got, want)
@@ -150,14 +167,15 @@ func TestCategoryVectors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range vectorFiles(t, "testdata/categories.ndjson", 260, categoryFilesVariable) {
+	for _, file := range vectorFiles(t, categoryVectors, categoryFilesVariable) {
 		for i, line := range file.lines {
 			var v struct {
 				Signals policy.Signals            `json:"signals"`
 				Expect  []policy.ProviderCategory `json:"expect"`
 			}
 			if err := json.Unmarshal(line, &v); err != nil {
-				t.Fatalf("%s:%d: %v", file.name, i+1, err)
+				t.Errorf("%s:%d: %v", file.name, i+1, err)
+				continue
 			}
 			got := tables.Providers.Resolve(v.Signals)
 			if !slices.Equal(slices.Sorted(slices.Values(got)), slices.Sorted(slices.Values(v.Expect))) {
@@ -178,14 +196,11 @@ type vectorFile struct {
 	lines [][]byte
 }
 
-// vectorFiles reads our own file, which must have the known number of lines, and those that the environment names. A file that cannot be
-// read or is empty fails the test: vectors that do not run prove nothing.
-func vectorFiles(t *testing.T, own string, lines int, variable string) []vectorFile {
+// vectorFiles reads our own file, and those that the environment names. A file that cannot be read or is empty fails the test: vectors that
+// do not run prove nothing.
+func vectorFiles(t *testing.T, own, variable string) []vectorFile {
 	t.Helper()
 	files := []vectorFile{readVectors(t, own)}
-	if got := len(files[0].lines); got != lines {
-		t.Fatalf("%s: got %d vectors, want %d", own, got, lines)
-	}
 	list, set := os.LookupEnv(variable)
 	if !set {
 		return files
@@ -207,7 +222,7 @@ func readVectors(t *testing.T, path string) vectorFile {
 		t.Fatalf("vectors: %v", err)
 	}
 	f := vectorFile{name: path}
-	for line := range bytes.Lines(data) {
+	for line := range bytes.Lines(bytes.TrimPrefix(data, []byte("\ufeff"))) { // some editors put a byte order mark first
 		if line = bytes.TrimSpace(line); len(line) > 0 {
 			f.lines = append(f.lines, line)
 		}
