@@ -58,7 +58,7 @@ func (c *connection) exchange(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	c.limit = math.MaxInt64 // the reader of the body has a limit of its own
-	b.rest, b.last, response.Body = response.Body, response.Close || r.Close || response.StatusCode < http.StatusOK, b
+	b.rest, b.last, response.Body = response.Body, response.Close || response.StatusCode < http.StatusOK, b
 	if b.rest == http.NoBody {
 		b.end(true, io.EOF)
 	}
@@ -69,10 +69,7 @@ func (c *connection) exchange(r *http.Request) (*http.Response, error) {
 var past = time.Unix(1, 0)
 
 func (c *connection) roundTrip(r *http.Request) (*http.Response, error) {
-	if err := r.Write(c.out); err != nil {
-		return nil, err
-	}
-	if err := c.out.Flush(); err != nil {
+	if err := c.write(r); err != nil {
 		return nil, err
 	}
 	for {
@@ -86,6 +83,19 @@ func (c *connection) roundTrip(r *http.Request) (*http.Response, error) {
 			return response, nil
 		}
 	}
+}
+
+// framing are the headers that are not taken from a request, as in net/http: a GET without a body has none of them but Host, its server's.
+var framing = map[string]bool{"Host": true, "Content-Length": true, "Transfer-Encoding": true, "Trailer": true}
+
+// write sends a request that the transport sends (RFC 9112 §3). What c.out could not write, it reports when it is flushed.
+func (c *connection) write(r *http.Request) error {
+	for _, part := range [...]string{"GET ", r.URL.RequestURI(), " HTTP/1.1\r\nHost: ", r.Host, "\r\n"} {
+		_, _ = c.out.WriteString(part)
+	}
+	_ = r.Header.WriteSubset(c.out, framing) // without line breaks in values
+	_, _ = c.out.WriteString("\r\n")
+	return c.out.Flush()
 }
 
 // body is the body of an answer. Read to its end it gives its connection back; closed earlier, it closes the connection.

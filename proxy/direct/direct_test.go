@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -425,12 +427,22 @@ func TestOthersAreHandedOn(t *testing.T) {
 	s := newServer(t, func(net.Conn, string, int) bool { return false })
 	tr := s.transport(t)
 	host := s.Addr().String()
-	for _, tt := range []struct{ method, url, body string }{
-		{"POST", "http://" + host + "/", "a=b"},
-		{"GET", "http://" + host + "/", "a=b"},
-		{"HEAD", "http://" + host + "/", ""},
-		{"GET", "https://" + host + "/", ""},
-		{"GET", "http://localhost/", ""},
+	plain := func(*http.Request) {}
+	for _, tt := range []struct {
+		method, url, body string
+		change            func(*http.Request)
+	}{
+		{"POST", "http://" + host + "/", "a=b", plain},
+		{"GET", "http://" + host + "/", "a=b", plain},
+		{"HEAD", "http://" + host + "/", "", plain},
+		{"GET", "https://" + host + "/", "", plain},
+		{"GET", "http://localhost/", "", plain},
+		{"GET", "http://" + host + "/to-another-host", "", func(r *http.Request) { r.Host = "localhost" }},
+		{"GET", "http://" + host + "/the-last-one", "", func(r *http.Request) { r.Close = true }},
+		{"GET", "http://" + host + "/in-chunks", "", func(r *http.Request) { r.TransferEncoding = []string{"chunked"} }},
+		{"GET", "http://" + host + "/with-a-trailer", "", func(r *http.Request) { r.Trailer = http.Header{"A": nil} }},
+		{"GET", "http://" + host + "/opaque", "", func(r *http.Request) { r.URL.Opaque = "/ HTTP/1.1\r\n\r\n" }},
+		{"GET", "http://" + host + "/two-requests", "", func(r *http.Request) { r.URL.RawQuery = "a HTTP/1.1\r\n\r\n" }},
 	} {
 		var body io.Reader
 		if tt.body != "" {
@@ -440,6 +452,7 @@ func TestOthersAreHandedOn(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		tt.change(r)
 		if _, err := tr.RoundTrip(r); err != errNext {
 			t.Errorf("%s %s: got error %v, want that it is handed on", tt.method, tt.url, err)
 		}
@@ -447,6 +460,75 @@ func TestOthersAreHandedOn(t *testing.T) {
 	if n := s.connections.Load(); n != 0 {
 		t.Errorf("got %d connections, want none", n)
 	}
+	zoned := &direct.Transport{Host: "[fe80::1%lo]", Next: nothing{}} // no zone may be in Host (RFC 6874 §4)
+	if _, _, err := get(t.Context(), zoned, "[fe80::1%25lo]", "/"); err != errNext {
+		t.Errorf("a host with a zone: got error %v, want that it is handed on", err)
+	}
+}
+
+// TestARequestOnTheWire: a request is what http.Request.Write makes of it, but for the order of its headers.
+func TestARequestOnTheWire(t *testing.T) {
+	sent := make(chan string, 1)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			request := make([]byte, 4<<10) // it arrives with one write
+			n, _ := c.Read(request)
+			sent <- string(request[:n])
+			io.WriteString(c, whole(""))
+			c.Close()
+		}
+	}()
+	tr := &direct.Transport{Host: l.Addr().String(), Next: nothing{}, MaxHeader: 8 << 10}
+	for target, header := range map[string]http.Header{
+		"":           nil,
+		"/Patient/1": {"Accept": {"application/fhir+json"}, "X-Request-Id": {"1"}},
+		"/Observation?patient=Patient/1&code=a|b c%20d#x": {"A": {"1", "2"}},
+		"/a b/%2F/é?é=%zz":                                {},
+		"/?":                                              {},
+		"//other.example/":                                {},
+		"/in-a-value":                                     {"A": {"b\r\nC: d", " e "}},
+		"/in-a-name":                                      {"A: b\r\nC": {"d"}, "E F": {"g"}, "": {"h"}},
+		"/of-a-body":                                      {"Content-Length": {"5"}, "Transfer-Encoding": {"chunked"}, "Trailer": {"A"}, "Host": {"other.example"}},
+		"/the-last-one":                                   {"Connection": {"close"}},
+	} {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+tr.Host+target, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header = http.Header{"User-Agent": {"zorgsluis"}} // otherwise http.Request.Write makes one up
+		maps.Copy(r.Header, header)
+		response, err := tr.RoundTrip(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		var want strings.Builder
+		if err := r.Write(&want); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-sent; !slices.Equal(lines(got), lines(want.String())) {
+			t.Errorf("%s: got %q, want %q", target, got, want.String())
+		}
+	}
+	tr.CloseIdleConnections()
+}
+
+// lines are the lines of a request, those between Host and the empty one in order.
+func lines(request string) []string {
+	all := strings.SplitAfter(request, "\r\n")
+	if len(all) > 4 {
+		slices.Sort(all[2 : len(all)-2])
+	}
+	return all
 }
 
 // TestEverybodyGetsTheirOwn: of many requests at once, some of which are cancelled, each gets its own answer or none.

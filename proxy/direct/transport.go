@@ -1,8 +1,9 @@
 // Package direct sends GET requests to a source over kept HTTP/1.1 connections. The calling goroutine writes the request and reads the answer
 // itself; http.Transport has two more goroutines for each connection, which for a small answer costs more than the protocol does (make bench).
 //
-// The protocol is net/http's: http.Request.Write and http.ReadResponse. Decided here is which connection to use, and when never again: one
-// on which anything was out of order is closed, so that no answer can be taken for that of another request.
+// Answers are read by http.ReadResponse; requests, which are the gate's own, are written as http.Request.Write writes them, for a third of the
+// time. Decided here is which connection to use, and when never again: one on which anything was out of order is closed, so that no answer
+// can be taken for that of another request.
 package direct
 
 import (
@@ -10,8 +11,10 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
+	"unicode"
 )
 
 // Transport is an http.RoundTripper that sends GET requests without a body to one server over plain TCP itself, and hands all others to
@@ -31,10 +34,13 @@ type Transport struct {
 
 // RoundTrip implements http.RoundTripper. If the context ended, the error is the context's; others can quote the answer, as net/http's do.
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
-	if r.Method != http.MethodGet || r.URL.Scheme != "http" || r.URL.Host != t.Host || r.Body != nil && r.Body != http.NoBody {
+	if !t.sends(r) {
 		return t.Next.RoundTrip(r)
 	}
 	ctx := r.Context()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	if c := t.take(); c != nil {
 		response, err := c.exchange(r)
 		// A server may close a kept connection at any time (RFC 9112 §9.3): then a new one is used, unless the context has ended.
@@ -48,6 +54,13 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	response, err := newConnection(t, conn).exchange(r)
 	return response, orEnd(ctx, err)
+}
+
+// sends reports whether a request is one that connection.write knows: for this server, and nothing but a URL and headers.
+func (t *Transport) sends(r *http.Request) bool {
+	return r.Method == http.MethodGet && (r.Body == nil || r.Body == http.NoBody) && !r.Close && r.TransferEncoding == nil && r.Trailer == nil &&
+		r.URL.Scheme == "http" && r.URL.Host == t.Host && r.Host == t.Host && !strings.Contains(t.Host, "%") && r.URL.Opaque == "" &&
+		!strings.ContainsFunc(r.URL.RawQuery, unicode.IsControl) // the path is escaped
 }
 
 // take returns a kept connection on which nothing has happened since it was kept, or nil.
