@@ -98,9 +98,6 @@ func (c *Contents) entry(i int, b *bundle) int {
 	if b.entries++; b.entries > w.r.maxEntries {
 		return w.fail(errEntries)
 	}
-	if b.entries > 1 {
-		w.memory.remember()
-	}
 	count := len(c.Resources)
 	mode, method, fullURL, members := unsaid, "", token{}, 0
 	i = w.eachMember(i, func(kw keyword, i int) int {
@@ -112,7 +109,7 @@ func (c *Contents) entry(i int, b *bundle) int {
 			}
 			return c.entryResource(i, "", w.among)
 		case kwFullURL:
-			if i, fullURL, _ = w.any(i, 1); i >= 0 && !fullURL.present() {
+			if i, fullURL = w.fullURL(i); i >= 0 && !fullURL.present() {
 				return w.fail(errEntry)
 			}
 			return i
@@ -153,6 +150,19 @@ func (c *Contents) entry(i int, b *bundle) int {
 
 // unsaid is the search mode of an entry that has none.
 const unsaid = "unsaid"
+
+// fullURL reads Bundle.entry.fullUrl. Mostly it begins with the base, which has nothing in it that a string of JSON may not have
+// (parseSourceHost) and need not be looked at.
+func (w *walk) fullURL(i int) (int, token) {
+	quote, base := uint32(i), w.r.base
+	if from := i + len(base); w.at(i) == '"' && from < len(w.body) && string(w.body[i+1:from+1]) == base {
+		i, t := w.text(from)
+		t.start = quote + 1
+		return i, t
+	}
+	i, t, _ := w.any(i, 1)
+	return i, t
+}
 
 // isFullURL reports whether an entry's fullUrl is the URL of its resource at this source. If not, the references in the resource
 // are relative to another base (RF-12, R4 §2.36.4.1).

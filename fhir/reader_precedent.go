@@ -89,6 +89,9 @@ func (w *walk) among(i int) int {
 			return end
 		}
 	}
+	if p.count > 0 || p.trust < firstTrust { // not the first
+		w.memory.remember()
+	}
 	p.trust--
 	edits, attachments := len(w.edits), len(w.attachments)
 	p.free, p.noting = p.free[:0], true

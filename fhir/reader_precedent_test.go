@@ -65,9 +65,6 @@ func readBoth(r *Reader, c *Contents, body []byte) (followed, repeated []bool, e
 	c.reset(r, body)
 	other.reset(r, body)
 	for i, p := range places {
-		if i > 0 {
-			c.walk.memory.remember()
-		}
 		c.walk.depth, other.walk.depth = 3, 3 // of the Bundle, its entries and an entry
 		got := judgement(c, c.entryResource(int(p.at.start), ModeMatch, c.walk.among))
 		followed = append(followed, c.walk.precedents.followed != nil)
