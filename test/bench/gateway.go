@@ -66,11 +66,9 @@ func (w *world) startGateway(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var addresses [2]string
-	for i := range addresses {
-		if addresses[i], err = freeAddress(); err != nil {
-			return err
-		}
+	addresses, err := freeAddresses(2)
+	if err != nil {
+		return err
 	}
 	public, admin := addresses[0], addresses[1]
 	conf := fmt.Sprintf(gatewayConfig, public, admin, redis.address, w.issuer.URL(), w.issuer.Audience(), w.source, base)
@@ -129,11 +127,11 @@ type redisServer struct {
 
 // startRedis starts a redis-server as docs/operating.md advises; it writes to disk before it acknowledges.
 func (w *world) startRedis(ctx context.Context) (redisServer, error) {
-	address, err := freeAddress()
+	addresses, err := freeAddresses(1)
 	if err != nil {
 		return redisServer{}, err
 	}
-	host, port, err := net.SplitHostPort(address)
+	host, port, err := net.SplitHostPort(addresses[0])
 	if err != nil {
 		return redisServer{}, err
 	}
@@ -148,7 +146,7 @@ func (w *world) startRedis(ctx context.Context) (redisServer, error) {
 		return redisServer{}, err
 	}
 	w.started(p)
-	return redisServer{address, p.pid()}, p.answers(ctx, dialled(address))
+	return redisServer{addresses[0], p.pid()}, p.answers(ctx, dialled(addresses[0]))
 }
 
 // consents records for every patient what Karena decided in the demo: four records, one of which permits the professional.

@@ -150,11 +150,16 @@ func role(log string, args ...string) (*process, string, error) {
 	return p, strings.TrimSpace(address), nil
 }
 
-// freeAddress returns an address on loopback on which nobody listens.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+// freeAddresses returns different addresses on loopback on which nobody listens.
+func freeAddresses(n int) ([]string, error) {
+	var addresses []string
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close() // all at the end: a port that is closed may be given again
+		addresses = append(addresses, l.Addr().String())
 	}
-	return l.Addr().String(), l.Close()
+	return addresses, nil
 }

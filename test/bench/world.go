@@ -186,10 +186,11 @@ func (w *world) startNginx(ctx context.Context) error {
 		w.missing = append(w.missing, "nginx is not installed")
 		return nil
 	}
-	address, err := freeAddress()
+	addresses, err := freeAddresses(1)
 	if err != nil {
 		return err
 	}
+	address := addresses[0]
 	user := ""
 	if os.Geteuid() == 0 {
 		user = "user root;" // only we can read the folder
