@@ -12,9 +12,12 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"zorgsluis/audit"
+	"zorgsluis/policy"
 )
 
-// TestEventsAreDocumented: docs/events.md has each kind, outcome and reason that the code uses, and no others.
+// TestEventsAreDocumented: docs/events.md has each kind, outcome and reason that the code uses, and no others; each reason has words.
 func TestEventsAreDocumented(t *testing.T) {
 	text, err := os.ReadFile("../../docs/events.md")
 	if err != nil {
@@ -46,6 +49,9 @@ func TestEventsAreDocumented(t *testing.T) {
 	for word, at := range inCode["reason"] {
 		if !documented[word] {
 			t.Errorf("%s: reason %q is not in the section Reasons of docs/events.md", at, word)
+		}
+		if audit.Meaning(policy.Reason(word)) == "" {
+			t.Errorf("%s: reason %q has no words in audit", at, word)
 		}
 		delete(documented, word)
 	}
@@ -93,7 +99,7 @@ func eventWords(t *testing.T) map[string]map[string]token.Position {
 
 var reasonName = regexp.MustCompile(`^[rR]eason[A-Z]`)
 
-// eventWord checks the places where a reason can be: a constant, a field, an argument of refuse, and one after an outcome.
+// eventWord checks the places where a reason can be: a constant, a field, an argument of refuse or unresolved, and one after an outcome.
 func eventWord(n ast.Node, pkg string, add func(what string, e ast.Expr)) {
 	switch n := n.(type) {
 	case *ast.ValueSpec:
@@ -118,6 +124,9 @@ func eventWord(n ast.Node, pkg string, add func(what string, e ast.Expr)) {
 		}
 	case *ast.CallExpr:
 		name, _ := n.Fun.(*ast.Ident)
+		if pkg == "proxy" && name != nil && name.Name == "unresolved" {
+			add("reason", n.Args[0])
+		}
 		for i, arg := range n.Args {
 			outcome, _ := arg.(*ast.SelectorExpr)
 			if i+1 < len(n.Args) && (pkg == "proxy" && name != nil && name.Name == "refuse" || outcome != nil && strings.HasPrefix(outcome.Sel.Name, "Outcome")) {
