@@ -84,6 +84,7 @@ var reasons = map[policy.Reason]reason{
 	"reported":        {"an operator made a report of who received what", 0},
 	ReasonErasureTold: {"an organization that had received these data was told that they were erased, and that it must erase every copy and link", 0},
 	"evidence":        {"proof of what was decided was given out", 0},
+	"explained":       {"an operator looked up why a request was answered as it was", 0},
 	"unchanged":       {"nothing was changed: this was on file already", 0},
 
 	"sender-unknown":       {"refused: the organization may not send consents, or not from this network address", 0},

@@ -51,7 +51,7 @@ func (c *lapsingCommand) Run(env *cli.Environment) error {
 		return cli.Usage(errors.New("--within must be a number of days, as in 90d"))
 	}
 	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
-		if err := onRecord(ctx, s, store, ""); err != nil {
+		if err := onRecord(ctx, s, store, reasonReported, ""); err != nil {
 			return fmt.Errorf("consent lapsing: %w", err)
 		}
 		sources, err := s.ProxySources()

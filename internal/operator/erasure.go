@@ -87,7 +87,7 @@ type erasureRow struct {
 }
 
 func (c *erasureTellCommand) tell(ctx context.Context, env *cli.Environment, s *config.Settings, store *redisstore.Store, x *erasure) error {
-	if err := onRecord(ctx, s, store, x.person); err != nil {
+	if err := onRecord(ctx, s, store, reasonReported, x.person); err != nil {
 		return err
 	}
 	report := erasureReport{Webhook: s.ErasureNotice != nil, Told: []erasureRow{}}

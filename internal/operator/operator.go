@@ -25,6 +25,7 @@ type Commands struct {
 	Person    personCommand    `cmd:"" help:"Set what the care provider decides about a person."`
 	Review    reviewCommand    `cmd:"" help:"List and close reviews of emergency declarations, and end declarations."`
 	Report    reportCommand    `cmd:"" help:"Report from the archive of access events."`
+	Explain   explainCommand   `cmd:"" help:"Say in words why a request was answered as it was, by the id that the caller got. This is itself recorded."`
 	Erasure   erasureCommand   `cmd:"" help:"Notify the organizations that received data that it was erased at its source."`
 	Release   releaseCommand   `cmd:"" help:"Copy named data of a deceased patient, by hand, on a legal ground. Reads the person (BSN or system|value) from stdin."`
 	Store     storeCommand     `cmd:"" help:"Make, accept and check the store in Redis."`

@@ -120,7 +120,7 @@ func (r *reportRecipientsCommand) Run(env *cli.Environment) error {
 	}
 	return withStoreFor(env.Context, r.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
 		key := store.Key(person)
-		if err := onRecord(ctx, s, store, key); err != nil {
+		if err := onRecord(ctx, s, store, reasonReported, key); err != nil {
 			return fmt.Errorf("report recipients: %w", err)
 		}
 		report := struct {
@@ -183,7 +183,7 @@ func (r *reportIncidentCommand) Run(env *cli.Environment) error {
 	}
 	return withStoreFor(env.Context, r.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
 		key := choose(store)
-		if err := onRecord(ctx, s, store, key); err != nil {
+		if err := onRecord(ctx, s, store, reasonReported, key); err != nil {
 			return fmt.Errorf("report incident: %w", err)
 		}
 		report, err := r.collect(ctx, s, key, during)
@@ -290,9 +290,9 @@ func (r *reportInsurersCommand) Run(env *cli.Environment) error {
 	return printJSON(env.Stdout, report)
 }
 
-// onRecord records that a report about patients is made, before any of it is printed. person is empty if it is about many.
-func onRecord(ctx context.Context, s *config.Settings, store *redisstore.Store, person consent.PersonKey) error {
-	event := Event(s, audit.KindLog, reasonReported, rand.Text())
+// onRecord records that the log about patients is read, before any of it is printed. person is empty if it is about many.
+func onRecord(ctx context.Context, s *config.Settings, store *redisstore.Store, reason string, person consent.PersonKey) error {
+	event := Event(s, audit.KindLog, reason, rand.Text())
 	event.Person, event.Interaction, event.Type = person, fhir.CodeSearch, "AuditEvent"
 	if err := store.Commit(ctx, audit.Release{Event: event}); err != nil {
 		return fmt.Errorf("not on record, so nothing is given: %w", err)
