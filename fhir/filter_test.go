@@ -390,7 +390,11 @@ func pair(typ, member string) []string {
 	}
 }
 
-// FuzzFilter compares the reader with the oracle on arbitrary bytes, and on mutations of them.
+// alikeSeeds is the first seed by which FuzzFilter makes resources like a given one.
+const alikeSeeds = 1 << 63
+
+// FuzzFilter compares the reader with the oracle, and reading along precedents with reading alone, on arbitrary bytes, on mutations of them,
+// and, for the largest seeds, on Bundles of resources like them.
 func FuzzFilter(f *testing.F) {
 	oracles := [...]*oracle{testOracle(R4), testOracle(STU3)}
 	readers := [...]*Reader{testReader(f, oracles[0]), testReader(f, oracles[1])}
@@ -401,15 +405,25 @@ func FuzzFilter(f *testing.F) {
 		}
 		if len(resource) < 1000 { // several of one form
 			f.Add([]byte(asSearchset(likes(resource, 4)...)), uint64(i))
+			if i%16 == 0 {
+				f.Add([]byte(resource), alikeSeeds+uint64(i))
+			}
 		}
 	}
 	f.Fuzz(func(t *testing.T, body []byte, seed uint64) {
-		if seed > 0 {
+		switch {
+		case seed >= alikeSeeds:
+			g := &late{Rand: rand.New(rand.NewPCG(seed, 17)), version: R4, given: []string{string(body[:min(len(body), 5000)])}}
+			body = g.bundle()
+		case seed > 0:
 			body = mutate(body, seed)
 		}
-		var c Contents
+		var c, other Contents
 		for i, o := range oracles {
 			if err := compareWithOracle(o, readers[i], &c, body); err != nil {
+				t.Errorf("version %d: %v", o.Version, err)
+			}
+			if err := compareAlone(readers[i], &c, &other, body, new(tally)); err != nil {
 				t.Errorf("version %d: %v", o.Version, err)
 			}
 		}
