@@ -63,7 +63,8 @@ func TestBreakGlass(t *testing.T) {
 			if got.status != tt.status || string(e.Reason) != tt.reason {
 				t.Fatalf("after the declaration: %d %s, want %d %s", got.status, e.Reason, tt.status, tt.reason)
 			}
-			if got.status == 200 && (e.Declaration != "s00-declaration" || e.Emergency != reasonText || len(e.Obligations) != 3) {
+			if got.status == 200 && (e.Declaration != "s00-declaration" || e.Emergency != reasonText || len(e.Obligations) != 3 ||
+				e.Actor.Purpose != policy.PurposeEmergency) {
 				t.Errorf("BG-14 the event is not marked: %+v", e)
 			}
 			w.clock = w.clock.Add(time.Hour)

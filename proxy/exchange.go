@@ -123,6 +123,9 @@ func (x *exchange) actor() audit.Actor {
 	}
 	a := audit.NewActor(x.subject)
 	a.Purpose, a.Representative = x.purpose, x.acting
+	if x.emergency != nil {
+		a.Purpose = policy.PurposeEmergency
+	}
 	return a
 }
 

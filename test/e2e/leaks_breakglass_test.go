@@ -247,7 +247,7 @@ var breakGlassLeaks = []leak{
 		doctor, p := s.doctor(), s.somebody(adult)
 		s.declares(doctor, p)
 		e := s.wantEvent(s.answersWith(200, doctor, "Observation", p, "declared"), audit.OutcomePermit, "ok-emergency-unknown")
-		if e.Declaration == "" || e.Emergency == "" || e.Actor.Practitioner != "uzi:"+doctor.Claims.UZI || !slices.Contains(e.Obligations, policy.ObligationNotifyPatient) {
+		if e.Declaration == "" || e.Emergency == "" || e.Actor.Purpose != policy.PurposeEmergency || e.Actor.Practitioner != "uzi:"+doctor.Claims.UZI || !slices.Contains(e.Obligations, policy.ObligationNotifyPatient) {
 			s.T.Errorf("the event is %+v", e)
 		}
 		r := s.tell(demo.Patient("patient", p), get("/gateway/AuditEvent"))
