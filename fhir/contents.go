@@ -13,6 +13,7 @@ const (
 
 // Resource is what one resource of a response discloses, found in one strict pass over its bytes. The zero value is unattributed
 // and never released. A resource that is neither attributed nor shared has only type, id and mode.
+// Several resources may have the same memory for a list: whoever changes one makes a copy first.
 type Resource struct {
 	Type string
 	ID   ID

@@ -3,6 +3,7 @@ package fhir
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -630,4 +631,35 @@ func disclosed(c *Contents, i int) string {
 		text += fmt.Sprintf(" links to %v", links)
 	}
 	return text
+}
+
+// TestEveryStringIsListed: a string in the records that precedents.list left out would be taken from the precedent, whatever the resource
+// says there.
+func TestEveryStringIsListed(t *testing.T) {
+	parts, references, codings := make([]part, 1), make([]reference, 1), make([]classifying, 1)
+	var l precedents
+	l.list(parts, references, codings)
+	want := 0
+	for _, record := range []any{&parts[0], &references[0], &codings[0]} {
+		v := reflect.ValueOf(record).Elem()
+		for i := range v.NumField() {
+			field := v.Type().Field(i)
+			switch field.Type {
+			case reflect.TypeFor[token]():
+				want++
+				at := v.Field(i).Addr().Pointer()
+				if !slices.ContainsFunc(l.strings, func(s *token) bool { return reflect.ValueOf(s).Pointer() == at }) {
+					t.Errorf("%s.%s is not listed", v.Type().Name(), field.Name)
+				}
+			case reflect.TypeFor[span](), reflect.TypeFor[[3]keyword](): // of the precedent until its edits are moved; names
+			default:
+				if k := field.Type.Kind(); k == reflect.Struct || k == reflect.Slice || k == reflect.String || k == reflect.Pointer || k == reflect.Array {
+					t.Errorf("%s.%s: say here whether a %s can hold what a resource says", v.Type().Name(), field.Name, field.Type)
+				}
+			}
+		}
+	}
+	if len(l.strings) != want {
+		t.Errorf("%d strings are listed, want %d", len(l.strings), want)
+	}
 }
