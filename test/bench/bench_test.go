@@ -160,11 +160,12 @@ func TestReport(t *testing.T) {
 		}
 		return r
 	}
-	got := report([]*result{made(gatewayName, 7, 100, 900, 500), made(plainName, 0, 1000, 1000, 2000)}, options{connections: 64, many: 256}, "a machine")
+	got := report([]*result{made(gatewayName, 7, 100, 900, 500), made(favouredName, 7, 600), made(plainName, 0, 1000, 1000, 2000)}, options{connections: 64, many: 256}, "a machine")
 	for _, want := range []string{
 		"| **`GET Patient/{id}`, 1.9 kB** |",
 		"| 64 connections: | req/s |", "| 256: req/s |",
 		"| gateway | 500 | 0.50 | – | 50 + Redis 10 | 1.00 / 2.00 | 1000 | 0.50 | 0.50 / 3.00 | -0.50 / +0.00 |",
+		"| gateway, Redis at nice -10 | 600 | 0.60 | ",
 		"| plain Go proxy | 1000 | 1.00 | – | 50 | 1.00 / 2.00 | 2000 | 1.00 | 1.00 / 3.00 | – |",
 		"\na machine\n",
 	} {

@@ -4,8 +4,9 @@
 // The gateway is the real binary with a real configuration: ES256 tokens of the demo's issuer, consents in a redis-server that
 // syncs every write, the filter, and an event that is durable before the first byte is sent. The programs take turns, in a different
 // order each round; the results are medians. Any answer but 200 fails the bench, and so does a release without its event.
+// Run as root, it measures the gateway a second time with Redis at the priority that docs/operating.md advises.
 //
-//	go run ./test/bench                        # the table, in about four minutes
+//	go run ./test/bench                        # the table, in about six minutes
 //	go run ./test/bench -out README.md         # and in README.md, between <!-- bench --> and <!-- /bench -->
 //	go run ./test/bench -cpuprofile profile    # profiles instead: profile/read.pprof, profile/search.pprof
 //
@@ -160,7 +161,7 @@ func (w *world) compare(ctx context.Context, told io.Writer) ([]*result, error) 
 				*load.samples = append(*load.samples, one)
 			}
 			busy, single := r.busy[round], r.single[round]
-			fmt.Fprintf(told, "round %d %-6s %-14s %6.0f req/s, CPU %4.0f µs, p50 with one connection %4d µs\n",
+			fmt.Fprintf(told, "round %d %-6s %-26s %6.0f req/s, CPU %4.0f µs, p50 with one connection %4d µs\n",
 				round+1, r.workload.name, r.target.name, busy.rate, busy.cpu, single.p50.Microseconds())
 		}
 	}

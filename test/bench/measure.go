@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -21,6 +22,7 @@ type target struct {
 	base    string // scheme, host and port
 	pid     int    // its CPU time is counted, with that of its children
 	beside  int    // a process whose CPU time is reported separately; 0: none
+	nice    int    // the niceness of that process while this program is measured
 	records bool   // each answer must leave an event
 	events  int    // counted answers
 }
@@ -103,6 +105,11 @@ func (w *world) measure(ctx context.Context, r *result, connections int, d time.
 	t := r.target
 	fail := func(err error) (sample, error) {
 		return sample{}, fmt.Errorf("%s, %s, %d connections: %w%s", t.name, r.workload.name, connections, err, w.warnings(t))
+	}
+	if t.beside != 0 {
+		if err := syscall.Setpriority(syscall.PRIO_PROCESS, t.beside, t.nice); err != nil {
+			return fail(err)
+		}
 	}
 	before, err := cpuTimes(t.pid, t.beside)
 	if err != nil {

@@ -52,7 +52,7 @@ func report(results []*result, o options, machine string) string {
 			size = max(size, r.size)
 		}
 		fmt.Fprintf(&b, "| **%s** | | | | | | | | | |\n", fmt.Sprintf(l.title, float64(size)/1000))
-		for _, name := range []string{gatewayName, plainName, nginxName} {
+		for _, name := range []string{gatewayName, favouredName, plainName, nginxName} {
 			if of[name] != nil {
 				row(&b, of[name], cmp.Or(of[plainName], &result{}), cmp.Or(of[nginxName], &result{}))
 			}
