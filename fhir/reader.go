@@ -228,7 +228,7 @@ func (c *Contents) entryResource(i int, mode Mode, read func(i int) int) int {
 	return end
 }
 
-// alone reads a resource that is no member of a Bundle.
+// alone reads a resource along no other.
 func (w *walk) alone(i int) int {
 	i, _ = w.object(i, 0)
 	return i

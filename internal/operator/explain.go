@@ -41,17 +41,21 @@ func (c *explainCommand) Run(env *cli.Environment) error {
 		return cli.Usage(errors.New("the id must be that of a request or an event: at most 64 visible ASCII characters"))
 	}
 	return withStoreFor(env.Context, c.Config, func(ctx context.Context, s *config.Settings, store *redisstore.Store) error {
-		l, err := lookUp(ctx, s, c.ID)
-		for _, person := range l.persons() {
-			if err == nil {
-				err = onRecord(ctx, s, store, reasonExplained, person)
-			}
-		}
-		if err == nil {
-			err = l.print(env.Stdout, s.PolicyHash)
-		}
-		return inCommand("explain", err)
+		return inCommand("explain", c.explain(ctx, env.Stdout, s, store))
 	})
+}
+
+func (c *explainCommand) explain(ctx context.Context, out io.Writer, s *config.Settings, store *redisstore.Store) error {
+	l, err := lookUp(ctx, s, c.ID)
+	if err != nil {
+		return err
+	}
+	for _, person := range l.persons() {
+		if err := onRecord(ctx, s, store, reasonExplained, person); err != nil {
+			return err
+		}
+	}
+	return l.print(out, s.PolicyHash)
 }
 
 // lookup is what the archive has of one id.

@@ -96,7 +96,7 @@ func (w *world) startGateway(ctx context.Context) error {
 	w.gateway = p
 	equal := target{name: gatewayName, base: "http://" + public, pid: p.pid(), beside: redis.pid, records: true}
 	w.targets = append(w.targets, &equal)
-	if mayFavour(redis.pid) {
+	if w.renices = mayFavour(redis.pid); w.renices {
 		favoured := equal
 		favoured.name, favoured.nice = favouredName, favour
 		w.targets = append(w.targets, &favoured)

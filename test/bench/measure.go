@@ -22,7 +22,7 @@ type target struct {
 	base    string // scheme, host and port
 	pid     int    // its CPU time is counted, with that of its children
 	beside  int    // a process whose CPU time is reported separately; 0: none
-	nice    int    // the niceness of that process while this program is measured
+	nice    int    // the niceness of that process while this program is measured, where the bench may set it
 	records bool   // each answer must leave an event
 	events  int    // counted answers
 }
@@ -106,7 +106,7 @@ func (w *world) measure(ctx context.Context, r *result, connections int, d time.
 	fail := func(err error) (sample, error) {
 		return sample{}, fmt.Errorf("%s, %s, %d connections: %w%s", t.name, r.workload.name, connections, err, w.warnings(t))
 	}
-	if t.beside != 0 {
+	if w.renices && t.beside != 0 {
 		if err := syscall.Setpriority(syscall.PRIO_PROCESS, t.beside, t.nice); err != nil {
 			return fail(err)
 		}

@@ -28,6 +28,7 @@ type world struct {
 	targets   []*target
 	missing   []string // what is not installed
 	gateway   *process
+	renices   bool   // the bench may set the priority of Redis
 	source    string // scheme, host and port
 	synced    time.Duration
 	load      string // of the machine before the bench
